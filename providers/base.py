@@ -1,0 +1,211 @@
+"""The contract between Kith and a network: what a provider module declares, and what an opened account can be asked.
+
+A provider is one module that binds `PROVIDER = Provider(...)`. It is found by looking through `providers/` and the entry
+points of the group `kith.providers`; nothing else needs to know its name. The declaration is data: forms, capabilities,
+quotas, limitations. What is common to all (retries, budgets, token refresh, error mapping, size caps) is in `session.py`
+and `http.py`; an adapter maps fields.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import msgspec
+
+from providers import records
+
+if TYPE_CHECKING:
+    from providers.http import Session
+
+ProviderKind = Literal["MAIL", "ADDRESS_BOOK", "CALENDAR", "SOCIAL", "CHAT", "FEED", "NOTES", "ARCHIVE"]
+Capability = Literal[
+    "CONTACTS", "CONVERSATIONS", "READ_STATE", "DELTA", "PUSH", "MIRROR", "LIVE", "IMPORT", "SEARCH", "ACTIVITIES", "LABELS"
+]
+LinkMethod = Literal["OAUTH_REDIRECT", "DEVICE_CODE", "PASSWORD", "APP_PASSWORD", "TOKEN", "NO_SECRET"]
+FieldKind = Literal["TEXT", "EMAIL", "PASSWORD", "URL", "NUMBER", "SELECT", "CHECKBOX"]
+ArchiveFormat = Literal["VCARD", "MBOX", "MAILDIR", "EML"]
+Mode = Literal["MIRRORED", "LIVE"]
+
+
+class FormField(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing the user types to link an account. `secret` values are never shown again."""
+
+    name: str
+    label: str
+    kind: FieldKind = "TEXT"
+    required: bool = True
+    secret: bool = False
+    help: str | None = None
+    placeholder: str | None = None
+    default: str | None = None
+    pattern: str | None = None
+
+
+class LinkForm(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to link. For OAUTH_REDIRECT `fields` are what must be known before (such as the server)."""
+
+    method: LinkMethod
+    label: str
+    fields: tuple[FormField, ...] = ()
+    help: str | None = None
+    help_url: str | None = None
+    scopes: tuple[str, ...] = ()
+
+
+class Quota(msgspec.Struct, frozen=True, kw_only=True):
+    """What a network allows: `calls` in `seconds`, `concurrency` at once; `sentence` says it to people.
+
+    `interactive_reserve` is the share (0 to 1) of the calls kept for somebody who waits.
+    """
+
+    calls: int
+    seconds: float
+    concurrency: int = 4
+    interactive_reserve: float = 0.2
+    sentence: str = ""
+
+
+class Authorization(msgspec.Struct, frozen=True, kw_only=True):
+    """An OAuth 2 authorization server and our client at it (RFC 6749, RFC 8414)."""
+
+    authorization_endpoint: str
+    token_endpoint: str
+    client_id: str
+    client_secret: str | None
+    scopes: tuple[str, ...]
+    issuer: str | None = None  # RFC 9207: when known, `iss` on the redirect must equal it
+    pkce: bool = True
+    base_url: str = ""
+    extra: dict[str, str] = {}
+
+
+class Adapter(Protocol):
+    """An account opened at its network. Every method raises only what `providers/errors.py` names."""
+
+    async def profile(self) -> records.Profile:
+        """Whose account it is; the call that proves that the credentials work."""
+        ...
+
+    def pages(self, cursor: bytes | None) -> AsyncIterator[records.Page]:
+        """What is new since `cursor`, or everything when None: newest first, resumable at every page's cursor.
+
+        Raises CursorExpired when the network no longer knows the cursor; the caller starts again with None and compares
+        `Statement.keys`. For a LIVE account these are its contacts.
+        """
+        ...
+
+
+class LiveAdapter(Adapter, Protocol):
+    """An account whose conversations are asked for when they are read."""
+
+    async def heads(self, token: str | None, limit: int) -> records.Heads:
+        """Conversations, latest active first."""
+        ...
+
+    async def messages(self, conversation_key: str) -> records.Messages:
+        """The messages of one conversation, oldest first."""
+        ...
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """A network or file format, as data, with the functions that open it.
+
+    `open(session)` gives an Adapter (no I/O). `authorize(session, form values, redirect_uri)` registers our client where the
+    network has dynamic registration, and returns the Authorization. `base_url(form values)` names the server the user means.
+    """
+
+    key: str
+    name: str
+    kind: ProviderKind
+    mode: Mode
+    capabilities: frozenset[Capability]
+    limitations: tuple[str, ...] = ()
+    link_forms: tuple[LinkForm, ...] = ()
+    archive_formats: tuple[ArchiveFormat, ...] = ()
+    quota: Quota | None = None
+    docs_path: str = ""
+    poll_seconds: int = 900
+    default_url: str | None = None
+    open: Callable[[Session], Adapter] | None = None
+    authorize: Callable[[Session, dict[str, str], str], object] | None = None
+    base_url: Callable[[dict[str, str]], str] | None = None
+    archive: Archive | None = None
+
+
+class Scan(msgspec.Struct, frozen=True, kw_only=True):
+    """A first look through files of one format: the independent count of items and whose they seem to be.
+
+    `own_addresses` are the candidates, best first, with the share of mails they stand on; `inferred` is the one that the
+    rule in `formats/mime.py` chose, or None when it could not.
+    """
+
+    format: ArchiveFormat
+    paths: tuple[str, ...]
+    expected: dict[str, int]  # container → items by an independent count
+    own_addresses: tuple[tuple[str, float], ...] = ()
+    inferred: str | None = None
+
+
+class Archive(Protocol):
+    """A file format that can be imported."""
+
+    format: ArchiveFormat
+
+    def recognise(self, path: Path) -> bool:
+        """Whether the file or folder at `path` is of this format, from its content."""
+        ...
+
+    def scan(self, paths: list[Path], known_own: frozenset[str]) -> Scan:
+        """One streaming pass: counts, and own addresses for mail. Never raises for bad content."""
+        ...
+
+    def pages(self, paths: list[Path], cursor: bytes | None, *, own: frozenset[str], region: str | None) -> Iterator[records.Page]:
+        """The records in order of the files, ≤ 100 a page, resumable at each page's cursor; a bad item is an `Unreadable` row."""
+        ...
+
+
+@cache
+def catalogue() -> dict[str, Provider]:
+    """Every provider by key: the modules here that bind PROVIDER, then third parties by entry point.
+
+    A third party cannot replace one of ours; a broken one is left out and reported by `kith doctor` through `broken()`.
+    """
+    found: dict[str, Provider] = {}
+    for name in _modules():
+        provider = getattr(importlib.import_module(name), "PROVIDER", None)
+        if isinstance(provider, Provider):
+            found[provider.key] = provider
+    for point in entry_points(group="kith.providers"):
+        try:
+            provider = point.load()
+        except Exception as error:  # a stranger's module may raise anything at import
+            _broken[point.name] = f"{type(error).__name__}: {error}"
+            continue
+        if isinstance(provider, Provider):
+            found.setdefault(provider.key, provider)
+    return dict(sorted(found.items()))
+
+
+_broken: dict[str, str] = {}
+
+
+def broken() -> dict[str, str]:
+    """Third-party providers that could not be loaded, with the reason."""
+    catalogue()
+    return dict(_broken)
+
+
+def _modules() -> Iterator[str]:
+    import providers
+    import providers.archives
+
+    for package in (providers, providers.archives):
+        for info in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            if not info.ispkg:
+                yield info.name

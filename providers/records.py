@@ -1,0 +1,299 @@
+"""What adapters hand over: normalised records, the same for every network and file format.
+
+A record is a frozen struct of plain values. Names follow vCard 4 (RFC 6350), JSContact (RFC 9553), RFC 5322 and
+ActivityStreams 2.0. Records know nothing of viewers, ids or storage: `key` is the network's own identifier, unique within
+the account and kind. Instants are aware datetimes in UTC; text is NFC-free, exactly as decoded.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+Relation = Literal["ADDRESS_BOOK", "CONNECTION", "FOLLOWER", "FOLLOWING", "CORRESPONDENT", "MEMBER", "ATTENDEE", "PROFILE"]
+AddressKind = Literal["EMAIL", "PHONE", "HANDLE", "URL"]
+Nature = Literal["INDIVIDUAL", "ORGANIZATION", "AUTOMATED", "GROUP"]
+Role = Literal["FROM", "SENDER", "TO", "CC", "BCC", "REPLY_TO", "MEMBER", "OWNER"]
+Category = Literal["PERSONAL", "LIST", "NEWSLETTER", "NOTIFICATION", "AUTO_REPLY", "BOUNCE", "SPAM", "SYSTEM"]
+Authentication = Literal["PASSED", "FAILED", "NOT_CHECKED", "UNKNOWN"]
+BodyState = Literal["AVAILABLE", "NOT_FETCHED", "EMPTY", "ENCRYPTED", "UNPARSABLE", "DELETED", "GONE"]
+ConversationKind = Literal["EMAIL_THREAD", "DIRECT", "GROUP", "CHANNEL", "THREAD", "POST"]
+SkipReason = Literal["OUTSIDE_WINDOW", "EXCLUDED", "DUPLICATE", "EMPTY", "UNREADABLE", "TOO_LARGE", "UNSUPPORTED", "FORBIDDEN"]
+Outcome = Literal["CREATED", "UPDATED", "UNCHANGED", "SKIPPED", "FAILED"]
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of all records: immutable, compared by value, encoded without defaults."""
+
+
+class Name(Record):
+    """A name; `full` is what is shown. Parts as vCard N (RFC 6350 §6.2.2)."""
+
+    full: str
+    prefix: str | None = None
+    given: str | None = None
+    middle: str | None = None
+    family: str | None = None
+    suffix: str | None = None
+    nickname: str | None = None
+    phonetic: str | None = None
+
+
+class Email(Record):
+    """An address as written (`raw`) and, where it is one, normalised (`address`: NFC, lower-case domain)."""
+
+    raw: str
+    address: str | None = None
+    label: str | None = None
+    preferred: bool = False
+    verified: bool = False
+
+
+class Phone(Record):
+    """A number as written (`raw`) and in E.164 where it could be read; `mobile` is None where nobody can tell."""
+
+    raw: str
+    number: str | None = None
+    extension: str | None = None
+    label: str | None = None
+    mobile: bool | None = None
+    preferred: bool = False
+    verified: bool = False
+
+
+class Url(Record):
+    """A web address (http or https); `verified` when the network proved that it links back (rel=me)."""
+
+    url: str
+    label: str | None = None
+    verified: bool = False
+
+
+class Handle(Record):
+    """A name on a network, `handle` as the network writes it (with its host where it has one); `url` = profile page."""
+
+    provider: str
+    handle: str
+    url: str | None = None
+
+
+class Organization(Record):
+    name: str
+    department: str | None = None
+    title: str | None = None
+
+
+class Address(Record):
+    """A postal address, parts as vCard ADR (RFC 6350 §6.3.1); `country` as written."""
+
+    formatted: str
+    street: str | None = None
+    locality: str | None = None
+    region: str | None = None
+    postal_code: str | None = None
+    country: str | None = None
+    label: str | None = None
+
+
+class PartialDate(Record):
+    """A day any part of which may be unknown; `label` is birthday, anniversary or any word."""
+
+    year: int | None = None
+    month: int | None = None
+    day: int | None = None
+    label: str | None = None
+
+
+class Photo(Record):
+    """A picture: its bytes (≤ 5 MB) where they came along, else where it can be had."""
+
+    media_type: str | None = None
+    data: bytes | None = None
+    url: str | None = None
+
+
+class Contact(Record):
+    """One record of one person, organisation, group or robot at one source."""
+
+    key: str
+    relation: Relation
+    nature: Nature = "INDIVIDUAL"
+    names: tuple[Name, ...] = ()
+    emails: tuple[Email, ...] = ()
+    phones: tuple[Phone, ...] = ()
+    urls: tuple[Url, ...] = ()
+    handles: tuple[Handle, ...] = ()
+    organizations: tuple[Organization, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    dates: tuple[PartialDate, ...] = ()
+    groups: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    bio: str | None = None
+    note: str | None = None
+    photo: Photo | None = None
+    url: str | None = None
+    followers: int | None = None
+    following: int | None = None
+    etag: str | None = None
+    uid: str | None = None  # the card's own UID, without urn:uuid:
+    vcard: str | None = None  # the card as received, for lossless write-back
+    container: str = ""  # address book, list or file it was read from
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class Participant(Record):
+    """Somebody on a message or in a conversation, with the address used there.
+
+    `address` is an e-mail address (kind EMAIL), or a handle `user@host` (HANDLE). `provider` names the network of a handle.
+    """
+
+    role: Role
+    address: str
+    kind: AddressKind = "EMAIL"
+    name: str = ""
+    provider: str | None = None
+    key: str | None = None  # the network's own id of the participant, where it has one
+    url: str | None = None
+
+
+class Header(Record):
+    name: str
+    value: str
+
+
+class Message(Record):
+    """One message as one source shows it.
+
+    `container` is the folder, room or file; `conversation_key` the network's thread id, None where we thread ourselves from
+    `internet_message_id` and `references` (oldest first, without angle brackets). `unread` is None where the source keeps no
+    read state. `sent_at` falls back to the arrival when the sender's date is missing or absurd.
+    """
+
+    key: str
+    sent_at: datetime
+    container: str = ""
+    conversation_key: str | None = None
+    conversation_kind: ConversationKind = "EMAIL_THREAD"
+    internet_message_id: str | None = None
+    references: tuple[str, ...] = ()
+    received_at: datetime | None = None
+    edited_at: datetime | None = None
+    subject: str | None = None
+    text: str = ""
+    body_state: BodyState = "AVAILABLE"
+    participants: tuple[Participant, ...] = ()
+    headers: tuple[Header, ...] = ()
+    category: Category = "PERSONAL"
+    category_reason: str = "Nothing says that it was sent in bulk or by a machine."
+    authentication: Authentication = "UNKNOWN"
+    unread: bool | None = None
+    flagged: bool = False
+    answered: bool = False
+    draft: bool = False
+    attachment_count: int = 0
+    url: str | None = None
+
+
+class ConversationHead(Record):
+    """A conversation as a LIVE network lists it, with its latest message."""
+
+    key: str
+    kind: ConversationKind
+    last_activity_at: datetime
+    subject: str | None = None
+    participants: tuple[Participant, ...] = ()
+    last_message: Message | None = None
+    unread: bool | None = None
+    url: str | None = None
+
+
+class Gone(Record):
+    """The source says that an item is no longer there."""
+
+    kind: Literal["CONTACT", "MESSAGE", "CONVERSATION"]
+    key: str
+
+
+class Unreadable(Record):
+    """An item that is there but could not be taken: reported by row, never dropped silently."""
+
+    key: str
+    outcome: Literal["SKIPPED", "FAILED"]
+    message: str
+    reason: SkipReason | None = None
+    excerpt: str | None = None
+    container: str = ""
+
+
+class Place(Record):
+    """Where in a file a record stood: file (relative path), position (from 1) and line (from 1) where known."""
+
+    position: int
+    path: str = ""
+    line: int | None = None
+
+
+class Row(Record):
+    """A record with its place; `place` only for files."""
+
+    item: Contact | Message | Gone | Unreadable
+    place: Place | None = None
+
+
+class Statement(Record):
+    """What the other side itself says that a container holds: never our own counter."""
+
+    container: str
+    kind: Literal["CONTACT", "MESSAGE"]
+    expected: int | None
+    keys: frozenset[str] | None = None  # where the source lists them: what is not in here is gone
+
+
+class Page(Record):
+    """A step of a sync or an import: rows, the cursor to store with them, and what the source states, once known.
+
+    `cursor` is opaque to everybody but the adapter and may be stored only together with `rows`. `done` on the last page
+    of a run. `total` is an estimate for progress bars.
+    """
+
+    rows: tuple[Row, ...] = ()
+    cursor: bytes | None = None
+    statements: tuple[Statement, ...] = ()
+    total: int | None = None
+    done: bool = False
+
+
+class OwnAddress(Record):
+    """An address of the account's user, as the network says."""
+
+    value: str
+    kind: AddressKind = "EMAIL"
+    primary: bool = False
+
+
+class Profile(Record):
+    """Whose account it is: `user_id` stable at the provider, `label` to show, own addresses."""
+
+    user_id: str
+    label: str
+    own_addresses: tuple[OwnAddress, ...] = ()
+    base_url: str | None = None
+    granted_scopes: tuple[str, ...] = ()
+    contact: Contact | None = None
+
+
+class Heads(Record):
+    """A page of live conversations, latest first, and the network's own token for the next one."""
+
+    items: tuple[ConversationHead, ...] = ()
+    next_token: str | None = None
+
+
+class Messages(Record):
+    """Messages of one live conversation, oldest first."""
+
+    items: tuple[Message, ...] = ()
+    complete: bool = True

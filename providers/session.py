@@ -1,0 +1,77 @@
+"""What an adapter is given to work with, and the Protocols that others fulfil for it.
+
+An adapter never opens a socket, reads a setting, stores a token or looks at the clock: it asks its `Session`. The store
+implements `Credentials`, the gateway `Budget` and `Clock`; tests hand in their own. Knows nothing of viewers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
+    """What opens an account: a token, or a user name and password. `extra` holds what one network needs besides."""
+
+    username: str | None = None
+    password: str | None = None
+    access_token: str | None = None
+    refresh_token: str | None = None
+    expires_at: datetime | None = None
+    scope: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+    extra: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+class Credentials(Protocol):
+    """The account's secret, decrypted for one use."""
+
+    async def read(self) -> Secret: ...
+
+    async def refreshed(self, old: Secret) -> Secret:
+        """A newer secret than `old`, asked of the network at most once at a time. Raises ReauthRequired."""
+        ...
+
+
+class Budget(Protocol):
+    """A source's calls: concurrency and a token bucket, with a reserve for interactive reads."""
+
+    async def acquire(self, calls: int = 1) -> None:
+        """Waits for room, or raises RateLimited with the moment when there will be some."""
+        ...
+
+    def release(self) -> None: ...
+
+    def told(self, *, limit: int | None, remaining: int | None, reset_at: datetime | None) -> None:
+        """What the network itself said is left."""
+        ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Observer(Protocol):
+    """Told of every provider call, for metrics and for `extensions.kith`."""
+
+    def call(self, provider: str, outcome: str, seconds: float) -> None: ...
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """What an adapter may know of the account it is opened for."""
+
+    provider: str
+    base_url: str
+    user_id: str | None = None
+    own_addresses: tuple[str, ...] = ()
+    region: str | None = None
+    settings: Mapping[str, str] = {}

@@ -1,0 +1,371 @@
+"""Every table that Kith keeps, once, for SQLite and PostgreSQL.
+
+Owned tables carry `viewer_id` first in every key: it is the shard key, and row-level security on PostgreSQL binds it.
+System tables (`SYSTEM`) are a closed list: ids, hashes, states and labels, no content. Instants are stored as UTC
+microseconds since the epoch (`Instant`), so that both databases sort and compare them alike.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, kept as microseconds since 1970 in a 64-bit integer."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        return (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+metadata = MetaData()
+
+
+def _owned(name: str, *columns: Column[Any], key: tuple[str, ...] = ("id",), indexes: tuple[tuple[str, ...], ...] = ()) -> Table:
+    """A table whose primary key is (viewer_id, *key) and whose indexes begin with viewer_id."""
+    for column in columns:
+        if column.name in key:
+            column.primary_key = True
+    return Table(
+        name,
+        metadata,
+        Column("viewer_id", Text, primary_key=True),
+        *columns,
+        *(Index(f"{name}_by_{'_'.join(i)}", "viewer_id", *i) for i in indexes),
+    )
+
+
+def _text(name: str, default: str | None = None) -> Column[Any]:
+    return Column(name, Text, nullable=False, server_default=default)
+
+
+def _maybe(name: str) -> Column[Any]:
+    return Column(name, Text)
+
+
+def _int(name: str, default: int | None = None) -> Column[Any]:
+    return Column(name, Integer, nullable=False, server_default=None if default is None else str(default))
+
+
+def _bool(name: str) -> Column[Any]:
+    return Column(name, Boolean, nullable=False, server_default=sa.false())
+
+
+def _at(name: str, nullable: bool = False) -> Column[Any]:
+    return Column(name, Instant, nullable=nullable)
+
+
+# --- system tables: who may come in, and what is to be done -------------------------------------------------------------
+
+viewer = Table(
+    "viewer",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("locale", Text, nullable=False, server_default="en"),
+    Column("time_zone", Text, nullable=False, server_default="UTC"),
+    Column("region", Text),
+    Column("owner", Boolean, nullable=False, server_default=sa.false()),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+)
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("viewer_id", Text, nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("scopes", Text, nullable=False),  # space-separated, as OAuth writes them
+    Column("created_at", Instant, nullable=False),
+    Column("last_used_at", Instant),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    Column("version", Integer, nullable=False, server_default="1"),
+)
+session = Table(
+    "session",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("viewer_id", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),  # 'login' = one-time sign-in link, 'browser' = signed-in browser
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+oauth_state = Table(
+    "oauth_state",
+    metadata,
+    Column("id", Text, primary_key=True),  # the link session's id
+    Column("viewer_id", Text, nullable=False, index=True),
+    Column("provider", Text),
+    Column("state", Text, nullable=False),  # LinkState
+    Column("state_hash", LargeBinary, index=True),
+    Column("ticket_hash", LargeBinary, index=True),
+    Column("browser_hash", LargeBinary),
+    Column("sealed", LargeBinary),  # PKCE verifier, endpoints, form values
+    Column("account_id", Text),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("return_url", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+client_registration = Table(
+    "client_registration",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("base_url", Text, primary_key=True),
+    Column("redirect_uri", Text, primary_key=True),
+    Column("client_id", Text, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("created_at", Instant, nullable=False),
+)
+job = Table(
+    "job",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("viewer_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("dedupe_key", Text, nullable=False),
+    Column("due", Instant, nullable=False),
+    Column("every", Integer),  # seconds; null for work that is done once
+    Column("lease_owner", Text),
+    Column("lease_until", Instant),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("max_attempts", Integer, nullable=False, server_default="10"),
+    Column("dead_reason", Text),
+    Column("again", Boolean, nullable=False, server_default=sa.false()),  # asked for once more while it ran
+    Column("created_at", Instant, nullable=False),
+    sa.UniqueConstraint("viewer_id", "kind", "dedupe_key", name="job_once"),
+    Index("job_by_due", "due"),
+)
+SYSTEM = (viewer, api_key, session, oauth_state, client_registration, job)
+
+# --- accounts -----------------------------------------------------------------------------------------------------------
+
+account = _owned(
+    "account",
+    _text("id"),
+    _text("provider"),
+    _text("user_id"),
+    _text("label"),
+    _text("base_url", ""),
+    _text("mode"),
+    _text("status"),
+    _maybe("status_reason"),
+    _text("granted_scopes", ""),
+    Column("settings", LargeBinary),  # JSON, no secrets
+    Column("cursor", LargeBinary),  # the adapter's own
+    _maybe("phase"),
+    _int("done", 0),
+    Column("total", Integer),
+    _at("progress_started_at", True),
+    _at("progress_at", True),
+    _at("created_at"),
+    _at("last_synced_at", True),
+    _at("next_sync_at", True),
+    _at("retry_at", True),
+    _int("version", 1),
+)
+secret = _owned("secret", _text("table_name"), _text("row_id"), _text("column_name"), Column("sealed", LargeBinary, nullable=False),
+                _int("fence", 0), _maybe("refreshing"), key=("table_name", "row_id", "column_name"))  # fmt: skip
+own_address = _owned("own_address", _text("id"), _text("account_id"), _text("kind"), _text("value"), _text("origin"),
+                     _bool("mine"), _bool("primary"), _int("message_count", 0), _int("version", 1),
+                     indexes=(("value",), ("account_id",)))  # fmt: skip
+container = _owned("container", _text("account_id"), _text("kind"), _text("name"), Column("expected", Integer), _int("stored", 0),
+                   Column("skipped", LargeBinary), _at("verified_at", True), key=("account_id", "kind", "name"))  # fmt: skip
+gap = _owned("gap", _text("id"), _text("account_id"), _maybe("container"), _int("count"), _text("reason"), _at("since"),
+             _int("attempts", 0), _at("retry_at", True), indexes=(("account_id",),))  # fmt: skip
+
+# --- people -------------------------------------------------------------------------------------------------------------
+
+contact = _owned(
+    "contact",
+    _text("id"),
+    _text("account_id"),
+    _text("key"),
+    _text("container", ""),
+    Column("person_id", Text),  # null for lists, robots, rooms and bulk senders
+    _text("minted_id"),  # the person id this contact minted at arrival; its person answers with its oldest member's
+    Column("born", BigInteger, nullable=False),  # order of arrival within the viewer
+    _text("relation"),
+    _text("nature"),
+    _text("name"),
+    _text("sort_name"),
+    Column("record", LargeBinary, nullable=False),  # records.Contact, msgpack; LIVE: name and strong identifiers only
+    Column("fingerprint", LargeBinary, nullable=False),
+    _maybe("etag"),
+    Column("photo_hash", Text),
+    _at("created_at"),
+    _at("updated_at"),
+    Column("version", Integer),  # null for LIVE accounts
+    indexes=(("account_id", "key"), ("person_id",), ("sort_name", "id"), ("minted_id",)),
+)
+contact_key = _owned("contact_key", _text("contact_id"), _text("kind"), _text("value"), _bool("strong"), _text("source"),
+                     key=("contact_id", "kind", "value"), indexes=(("kind", "value"),))  # fmt: skip
+person = _owned(
+    "person",
+    _text("id"),
+    Column("redirect_to", Text),
+    _text("nature", "INDIVIDUAL"),
+    _text("name", ""),
+    _text("sort_name", ""),
+    Column("projection", LargeBinary),  # resolvers/people.py: best values with their sources, msgpack
+    Column("born", BigInteger, nullable=False),
+    Column("photo_hash", Text),
+    _at("last_contact_at", True),
+    _at("created_at"),
+    _int("version", 1),
+    indexes=(("sort_name", "id"), ("redirect_to",), ("last_contact_at", "id")),
+)
+evidence = _owned("evidence", _text("left_id"), _text("right_id"), _text("kind"), _text("value"), _text("strength"),
+                  Column("weight", Float, nullable=False), _bool("shared"), _maybe("detail"), _at("observed_at"),
+                  key=("left_id", "right_id", "kind", "value"), indexes=(("right_id",),))  # fmt: skip
+photo = _owned("photo", _text("hash"), _text("media_type"), Column("data", LargeBinary, nullable=False), key=("hash",))
+
+# --- conversations ------------------------------------------------------------------------------------------------------
+
+conversation = _owned(
+    "conversation",
+    _text("id"),
+    Column("redirect_to", Text),
+    _text("kind"),
+    Column("subject", Text),
+    _at("last_activity_at"),
+    Column("message_count", Integer),
+    Column("unread_count", Integer),  # null where no source keeps read state
+    Column("last_message_id", Text),
+    _maybe("url"),
+    _text("flags", ""),  # space-separated, sorted
+    _text("category", "PERSONAL"),  # of the latest message
+    _bool("live"),
+    _at("created_at"),
+    Column("version", Integer),
+    indexes=(("last_activity_at", "id"), ("redirect_to",)),
+)
+conversation_source = _owned("conversation_source", _text("conversation_id"), _text("account_id"), _text("key"),
+                             key=("conversation_id", "account_id", "key"), indexes=(("account_id", "key"),))  # fmt: skip
+conversation_member = _owned("conversation_member", _text("conversation_id"), _text("kind"), _text("address"), _text("name"),
+                             _text("role"), Column("contact_id", Text), _at("last_active_at"),
+                             key=("conversation_id", "kind", "address"), indexes=(("contact_id", "last_active_at"),))  # fmt: skip
+thread_reference = _owned("thread_reference", _text("internet_id"), _text("conversation_id"), key=("internet_id",),
+                          indexes=(("conversation_id",),))  # fmt: skip
+message = _owned(
+    "message",
+    _text("id"),
+    _text("conversation_id"),
+    Column("internet_message_id", Text),
+    Column("in_reply_to", Text),  # Message-ID of the parent
+    _at("sent_at"),
+    _at("received_at", True),
+    _at("edited_at", True),
+    Column("subject", Text),
+    _text("snippet", ""),
+    Column("body", LargeBinary),  # text, zlib; null for LIVE accounts
+    Column("headers", LargeBinary),  # tuple[Header], msgpack + zlib
+    _text("body_state"),
+    _text("direction"),
+    _text("category"),
+    _text("category_reason"),
+    _text("authentication"),
+    _text("flags", ""),
+    _int("attachment_count", 0),
+    _maybe("url"),
+    Column("fingerprint", LargeBinary, nullable=False),
+    _bool("live"),
+    Column("version", Integer),
+    indexes=(("conversation_id", "sent_at", "id"), ("internet_message_id",), ("sent_at", "id")),
+)
+message_source = _owned("message_source", _text("message_id"), _text("account_id"), _text("key"), _text("container", ""),
+                        Column("unread", Boolean), _maybe("url"), _at("seen_at"),
+                        key=("account_id", "key"), indexes=(("message_id",),))  # fmt: skip
+message_participant = _owned("message_participant", _text("message_id"), _int("position"), _text("role"), _text("kind"),
+                             _text("address"), _text("name"), Column("contact_id", Text), _at("sent_at"),
+                             key=("message_id", "position"), indexes=(("contact_id", "sent_at", "message_id"), ("kind", "address")))  # fmt: skip
+
+# --- what was done, and what changed ------------------------------------------------------------------------------------
+
+import_run = _owned(
+    "import_run",
+    _text("id"),
+    _text("file_name"),
+    _text("format"),
+    _text("state"),
+    _maybe("account_id"),
+    Column("plan", LargeBinary, nullable=False),  # staged paths, own address, region: JSON
+    Column("cursor", LargeBinary),
+    _int("created", 0),
+    _int("updated", 0),
+    _int("unchanged", 0),
+    _int("skipped", 0),
+    _int("failed", 0),
+    _int("done", 0),
+    Column("total", Integer),
+    _maybe("error_code"),
+    _maybe("error_message"),
+    _at("created_at"),
+    _at("started_at", True),
+    _at("progress_at", True),
+    _at("finished_at", True),
+    _int("version", 1),
+    indexes=(("created_at", "id"),),
+)
+import_row = _owned("import_row", _text("import_id"), _int("position"), _maybe("path"), Column("line", Integer), _text("outcome"),
+                    _maybe("reason"), _maybe("message"), _maybe("excerpt"), _maybe("node_id"),
+                    key=("import_id", "position"), indexes=(("import_id", "outcome", "position"),))  # fmt: skip
+feed = _owned(
+    "feed",
+    Column("position", BigInteger, nullable=False),
+    _text("op"),  # UPSERT, DELETE, MERGE, SPLIT
+    _text("kind"),  # NodeKind
+    _text("node_id"),  # the survivor for MERGE, the origin for SPLIT
+    Column("names", Text),  # the other nodes of MERGE and SPLIT, space-separated
+    Column("node_version", Integer),
+    _bool("created"),
+    _text("fields", ""),
+    _maybe("parent_id"),
+    _maybe("reason"),
+    _text("origin"),
+    _maybe("account_id"),
+    _maybe("idempotency_key"),
+    _at("at"),
+    key=("position",),
+    indexes=(("node_id", "position"), ("kind", "position")),
+)
+feed_head = _owned("feed_head", Column("position", BigInteger, nullable=False), Column("horizon", BigInteger, nullable=False),
+                   Column("born", BigInteger, nullable=False), key=())  # fmt: skip
+dirty = _owned("dirty", _text("contact_id"), key=("contact_id",))
+idempotency = _owned("idempotency", _text("key"), _text("mutation"), Column("input_hash", LargeBinary, nullable=False),
+                     Column("answer", LargeBinary, nullable=False), _at("at"), key=("key",))  # fmt: skip
+search_doc = Table(
+    "search_doc",
+    metadata,
+    Column("n", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("viewer_id", Text, nullable=False),
+    Column("node_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("at", Instant),
+    Column("title", Text, nullable=False),  # folded
+    Column("body", Text, nullable=False),  # folded
+    sa.UniqueConstraint("viewer_id", "node_id", name="search_doc_once"),
+)
+OWNED = tuple(t for t in metadata.sorted_tables if t not in SYSTEM)
