@@ -1,0 +1,117 @@
+"""One GraphQL operation as the resolvers see it: whose it is, what it may use, how long it may take, what it has cost.
+
+`Services` is what the process has once, wired in `gateway/app.py`; `Operation` is made per operation (per event for
+subscriptions) and holds its loaders. It is the only way from a resolver to the store, the cache and the providers, and it
+is bound to one viewer: there is no way to ask for another one's data.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from providers.base import LiveAdapter, Provider
+from store.cache import Cache, ViewerCache
+from store.database import Database
+from store.vault import Vault
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DEFAULT_DEADLINE_MS: Final = 1500
+MAX_DEADLINE_MS: Final = 15_000
+
+
+class Clock(Protocol):
+    """Wall time in UTC; tests hand in their own."""
+
+    def now(self) -> datetime: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class OpenAccount(Protocol):
+    """Opens a viewer's account at its network for somebody who waits until `deadline` (loop time)."""
+
+    async def __call__(self, viewer: str, account_id: str, *, deadline: float | None) -> LiveAdapter: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Services:
+    """What the process has once."""
+
+    database: Database
+    cache: Cache
+    vault: Vault
+    clock: Clock
+    providers: dict[str, Provider]
+    open_account: OpenAccount
+    public_url: str
+    max_deadline_ms: int = MAX_DEADLINE_MS
+    configured: Callable[[str], bool] = lambda key: True
+    flights: dict[tuple[str, ...], Any] = field(default_factory=dict)  # single flight, keyed by viewer first
+
+
+@dataclass(slots=True)
+class SourceTiming:
+    """What one account did for this operation."""
+
+    account_id: str
+    state: str
+    milliseconds: float
+    calls: int
+
+
+@dataclass(slots=True)
+class Spending:
+    """What the operation has cost so far; becomes `extensions.kith`."""
+
+    cost: int = 0
+    planned: int = 0
+    made: int = 0
+    avoided: int = 0
+    cache_hits: int = 0
+    statements: int = 0
+    sources: list[SourceTiming] = field(default_factory=list)
+
+
+class Operation:
+    """Everything that answers one operation of one viewer."""
+
+    def __init__(self, services: Services, viewer: str, scopes: frozenset[str], *, deadline_ms: int = DEFAULT_DEADLINE_MS) -> None:
+        self.services = services
+        self.viewer = viewer
+        self.scopes = scopes
+        self.arrived = time.monotonic()
+        self.deadline_ms = min(deadline_ms, services.max_deadline_ms)
+        self.spending = Spending()
+        self.loaders: dict[tuple[Any, ...], Any] = {}
+
+    @property
+    def cache(self) -> ViewerCache:
+        return self.services.cache.for_viewer(self.viewer)
+
+    def now(self) -> datetime:
+        return self.services.clock.now()
+
+    def remaining(self) -> float:
+        """Seconds until the deadline, counted from arrival; never negative."""
+        return max(0.0, self.arrived + self.deadline_ms / 1000 - time.monotonic())
+
+    def deadline_at(self) -> datetime:
+        return self.now() + timedelta(seconds=self.remaining())
+
+    async def read(self, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a store function for this viewer in one read transaction."""
+        self.spending.statements += 1
+        return await self.services.database.read(self.viewer, f, *args, **kwargs)
+
+    async def write(self, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a store function for this viewer in one write transaction."""
+        self.spending.statements += 1
+        return await self.services.database.write(self.viewer, f, *args, **kwargs)

@@ -1,0 +1,207 @@
+"""The database: transactions for one viewer, on SQLite or PostgreSQL, with the same SQLAlchemy Core functions.
+
+A store function is a plain `def f(conn, viewer, ...)`. `read` and `write` run it inside one transaction that is bound to the
+viewer: on PostgreSQL through `set_config('kith.viewer', …)`, which row-level security checks (store/security.py). On SQLite the
+sync engine runs in threads: one writer connection a process behind a lock with two priorities, and a pool of
+`query_only` readers. One hop a call, never one a statement. Knows nothing of what the tables mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool, SingletonThreadPool
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+READERS: Final = 4
+BUSY_SECONDS: Final = 30.0  # how long SQLite waits for another process' write transaction
+POOL: Final = 10
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be reached; the message says which one and what to check."""
+
+
+class _Turnstile:
+    """A lock with two queues: who waits for a person goes before who works in the background."""
+
+    def __init__(self) -> None:
+        self._held = False
+        self._queues: tuple[deque[asyncio.Future[None]], deque[asyncio.Future[None]]] = (deque(), deque())
+
+    async def acquire(self, *, background: bool) -> None:
+        if not self._held:
+            self._held = True
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue = self._queues[background]
+        queue.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.release()  # the turn was ours already: hand it on
+            else:
+                with contextlib.suppress(ValueError):
+                    queue.remove(turn)
+            raise
+
+    def release(self) -> None:
+        for queue in self._queues:
+            while queue:
+                turn = queue.popleft()
+                if not turn.done():
+                    turn.set_result(None)
+                    return
+        self._held = False
+
+
+class Database:
+    """Reads and writes of one installation. Make it with `Database(url)` inside a running loop; `await close()` ends it."""
+
+    def __init__(self, url: str) -> None:
+        parsed = make_url(url)
+        self.url = parsed
+        self.sqlite = parsed.get_backend_name() == "sqlite"
+        self.dialect = "sqlite" if self.sqlite else "postgresql"
+        self._turnstile = _Turnstile()
+        if self.sqlite:
+            path = parsed.database or ""
+            self._write_engine = _sqlite_engine(path, read_only=False)
+            self._read_engine = _sqlite_engine(path, read_only=True)
+            self._writer = ThreadPoolExecutor(1, thread_name_prefix="kith-writer")
+            self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="kith-reader")
+            self._watcher = ThreadPoolExecutor(1, thread_name_prefix="kith-watcher")
+            self._watch_connection: sqlite3.Connection | None = None
+        else:
+            self._async: AsyncEngine = create_async_engine(
+                parsed.set(drivername="postgresql+asyncpg"), pool_size=POOL, max_overflow=POOL, pool_pre_ping=True, pool_timeout=10
+            )
+
+    async def read(self, viewer: str, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `f(conn, viewer, …)` in a read-only transaction (one snapshot)."""
+        return await self._run(viewer, lambda conn: f(conn, viewer, *args, **kwargs), write=False, background=False)
+
+    async def write(self, viewer: str, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `f(conn, viewer, …)` in a write transaction, before work in the background."""
+        return await self._run(viewer, lambda conn: f(conn, viewer, *args, **kwargs), write=True, background=False)
+
+    async def write_behind(
+        self, viewer: str, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Like `write`, giving way to everybody who waits for an answer."""
+        return await self._run(viewer, lambda conn: f(conn, viewer, *args, **kwargs), write=True, background=True)
+
+    async def system(self, f: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `f(conn, …)` on system tables, without a viewer: owned tables are invisible to it on PostgreSQL."""
+        return await self._run("", lambda conn: f(conn, *args, **kwargs), write=True, background=False)
+
+    async def system_read(self, f: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`system` for what only reads."""
+        return await self._run("", lambda conn: f(conn, *args, **kwargs), write=False, background=False)
+
+    async def changed(self) -> int:
+        """A number that differs once another connection has committed: SQLite's data_version; 0 on PostgreSQL."""
+        if not self.sqlite:
+            return 0
+        return await asyncio.get_running_loop().run_in_executor(self._watcher, self._data_version)
+
+    async def close(self) -> None:
+        if not self.sqlite:
+            await self._async.dispose()
+            return
+        for pool in (self._writer, self._readers, self._watcher):
+            await asyncio.to_thread(pool.shutdown, wait=True)
+        self._write_engine.dispose()
+        self._read_engine.dispose()
+
+    async def _run(self, viewer: str, body: Callable[[Connection], T], *, write: bool, background: bool) -> T:
+        if not self.sqlite:
+            return await self._run_postgresql(viewer, body, write=write)
+        loop = asyncio.get_running_loop()
+        if not write:
+            return await loop.run_in_executor(self._readers, _in_transaction, self._read_engine, body, "BEGIN")
+        await self._turnstile.acquire(background=background)
+        try:
+            # shielded: a caller that goes away must not free the lock while its transaction still runs
+            work = loop.run_in_executor(self._writer, _in_transaction, self._write_engine, body, "BEGIN IMMEDIATE")
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                await asyncio.wait([work])
+                raise
+        finally:
+            self._turnstile.release()
+
+    async def _run_postgresql(self, viewer: str, body: Callable[[Connection], T], *, write: bool) -> T:
+        async with self._transaction() as connection:
+            if not write:
+                await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            await connection.execute(text("SELECT set_config('kith.viewer', :viewer, true)"), {"viewer": viewer})
+            result: T = await connection.run_sync(body)
+            return result
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Any]:
+        try:
+            connection = await self._async.connect()
+        except (OSError, sa.exc.DBAPIError) as error:
+            raise DatabaseUnavailable(f"PostgreSQL at {self.url.host}:{self.url.port} does not answer: {error}") from error
+        async with connection, connection.begin():
+            yield connection
+
+    def _data_version(self) -> int:
+        if self._watch_connection is None:
+            self._watch_connection = sqlite3.connect(self.url.database or "", check_same_thread=False)
+        return int(self._watch_connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _in_transaction(engine: sa.Engine, body: Callable[[Connection], T], begin: str) -> T:
+    with engine.connect() as connection:
+        connection.exec_driver_sql(begin)
+        try:
+            result = body(connection)
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
+            raise
+        connection.exec_driver_sql("COMMIT")
+        return result
+
+
+def sqlite_engine(path: str) -> sa.Engine:
+    """A plain engine for migrations and checks, with our pragmas."""
+    return _sqlite_engine(path, read_only=False, pool=False)
+
+
+def _sqlite_engine(path: str, *, read_only: bool, pool: bool = True) -> sa.Engine:
+    # isolation_level=None: the driver's own transactions begin too late and DEFERRED, which double-claims leases
+    engine = sa.create_engine(
+        f"sqlite:///{path}",
+        poolclass=SingletonThreadPool if pool else NullPool,
+        connect_args={"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False},
+        isolation_level="AUTOCOMMIT",
+    )
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: sqlite3.Connection, record: object) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute("PRAGMA cache_size=-8000")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+
+    return engine

@@ -1,0 +1,239 @@
+"""The change feed: a gapless order of what changed for a viewer, from which every reader resumes.
+
+A row is (position, op, node, at), never content. Positions are taken under the viewer's head row, last in the
+transaction: `Recorder` collects what a transaction touches and `flush` writes it just before commit, so that no late
+commit can hide behind a later position and two accounts do not wait for each other longer than that. Rows stay
+`TOMBSTONE_DAYS`; an older cursor has to start afresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from store.tables import feed, feed_head
+
+TOMBSTONE_DAYS: Final = 90
+Op = Literal["UPSERT", "DELETE", "MERGE", "SPLIT"]
+NodeKind = Literal["ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "OWN_ADDRESS", "API_KEY", "IMPORT"]
+Origin = Literal["PROVIDER", "CLIENT", "IDENTITY", "SYSTEM"]
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the feed. `names` are the absorbed people of a MERGE, the parts of a SPLIT."""
+
+    position: int = 0
+    op: Op
+    kind: NodeKind
+    node_id: str
+    names: tuple[str, ...] = ()
+    node_version: int | None = None
+    created: bool = False
+    fields: tuple[str, ...] = ()
+    parent_id: str | None = None
+    reason: str | None = None
+    origin: Origin = "PROVIDER"
+    account_id: str | None = None
+    idempotency_key: str | None = None
+    at: datetime | None = None
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The last position written, and the last one that was cut off."""
+
+    position: int
+    horizon: int
+
+
+class Recorder:
+    """What one transaction changes. Upserts of one node are joined; the order of everything else is kept."""
+
+    def __init__(self, now: datetime, *, origin: Origin = "PROVIDER", account_id: str | None = None, key: str | None = None) -> None:
+        self._now = now
+        self._origin: Origin = origin
+        self._account_id = account_id
+        self._key = key
+        self._changes: list[Change] = []
+        self._upserts: dict[str, int] = {}
+
+    def upsert(self, kind: NodeKind, node_id: str, version: int, *, created: bool = False, fields: Iterable[str] = ()) -> None:
+        """The node was made or changed; `fields` are schema names, empty when all may have changed."""
+        names = tuple(sorted(fields))
+        at = self._upserts.get(node_id)
+        if at is not None:
+            old = self._changes[at]
+            joined = () if not old.fields or not names else tuple(sorted({*old.fields, *names}))
+            self._changes[at] = msgspec.structs.replace(
+                old, node_version=max(version, old.node_version or 0), created=old.created or created, fields=joined
+            )
+            return
+        self._upserts[node_id] = len(self._changes)
+        self._add(Change(op="UPSERT", kind=kind, node_id=node_id, node_version=version, created=created, fields=names))
+
+    def delete(self, kind: NodeKind, node_id: str, *, parent_id: str | None = None, reason: str = "DELETED") -> None:
+        self._upserts.pop(node_id, None)
+        self._add(Change(op="DELETE", kind=kind, node_id=node_id, parent_id=parent_id, reason=reason))
+
+    def merge(self, kind: NodeKind, survivor_id: str, absorbed: Sequence[str]) -> None:
+        """References to `absorbed` lead to the survivor from here on; an upsert of the survivor has to follow."""
+        for node_id in (survivor_id, *absorbed):
+            self._upserts.pop(node_id, None)
+        self._add(Change(op="MERGE", kind=kind, node_id=survivor_id, names=tuple(absorbed)))
+
+    def split(self, kind: NodeKind, origin_id: str, parts: Sequence[str]) -> None:
+        """`parts` (the origin among them) live on their own again; their upserts have to follow."""
+        for node_id in parts:
+            self._upserts.pop(node_id, None)
+        self._add(Change(op="SPLIT", kind=kind, node_id=origin_id, names=tuple(parts)))
+
+    def flush(self, conn: Connection, viewer: str) -> int | None:
+        """Write the rows; the last statement before commit. Returns the last position, None when nothing changed."""
+        if not self._changes:
+            return None
+        count = len(self._changes)
+        last = advance(conn, viewer, count)
+        conn.execute(
+            feed.insert(),
+            [
+                {
+                    "viewer_id": viewer,
+                    "position": last - count + 1 + n,
+                    "op": c.op,
+                    "kind": c.kind,
+                    "node_id": c.node_id,
+                    "names": " ".join(c.names) or None,
+                    "node_version": c.node_version,
+                    "created": c.created,
+                    "fields": " ".join(c.fields),
+                    "parent_id": c.parent_id,
+                    "reason": c.reason,
+                    "origin": c.origin,
+                    "account_id": c.account_id,
+                    "idempotency_key": c.idempotency_key,
+                    "at": c.at,
+                }
+                for n, c in enumerate(self._changes)
+            ],
+        )
+        self._changes, self._upserts = [], {}
+        return last
+
+    def _add(self, change: Change) -> None:
+        self._changes.append(
+            msgspec.structs.replace(
+                change, origin=self._origin, account_id=self._account_id, idempotency_key=self._key, at=self._now
+            )
+        )
+
+
+def begin(conn: Connection, viewer: str) -> None:
+    """Make the viewer's head row; once, when the viewer is made."""
+    conn.execute(feed_head.insert().values(viewer_id=viewer, position=0, horizon=0, born=0))
+
+
+def advance(conn: Connection, viewer: str, count: int) -> int:
+    """Take `count` positions under the viewer's row lock; the last one is returned."""
+    row = conn.execute(
+        sa.update(feed_head).where(feed_head.c.viewer_id == viewer).values(position=feed_head.c.position + count)
+        .returning(feed_head.c.position)
+    ).one()  # fmt: skip
+    return int(row.position)
+
+
+def birth(conn: Connection, viewer: str, count: int) -> int:
+    """Reserve `count` numbers of arrival for new contacts; the first one is returned. Takes the viewer's row lock."""
+    row = conn.execute(
+        sa.update(feed_head).where(feed_head.c.viewer_id == viewer).values(born=feed_head.c.born + count).returning(feed_head.c.born)
+    ).one()
+    return int(row.born) - count + 1
+
+
+def head(conn: Connection, viewer: str) -> Head:
+    row = conn.execute(select(feed_head.c.position, feed_head.c.horizon).where(feed_head.c.viewer_id == viewer)).one_or_none()
+    return Head(0, 0) if row is None else Head(row.position, row.horizon)
+
+
+def read(
+    conn: Connection,
+    viewer: str,
+    after: int,
+    limit: int,
+    *,
+    began: int = 0,
+    coalesce: bool = False,
+    kinds: Sequence[str] | None = None,
+    account_ids: Sequence[str] | None = None,
+) -> list[Change]:
+    """At most `limit` rows after a position, in order.
+
+    With `began` > `after` this is a fill from nothing: only the last upsert of each node, and of the other rows only those
+    younger than `began`. With `coalesce` an upsert that has a later row of the same node is left out; other rows never
+    are, since they name several nodes.
+    """
+    later = feed.alias("later")
+    last = ~(
+        select(sa.literal(1))
+        .where(later.c.viewer_id == viewer, later.c.node_id == feed.c.node_id, later.c.position > feed.c.position,
+               later.c.op.in_(("UPSERT", "DELETE")))
+        .exists()
+    )  # fmt: skip
+    query = select(feed).where(feed.c.viewer_id == viewer, feed.c.position > after).order_by(feed.c.position).limit(limit)
+    if after < began:
+        query = query.where(sa.case((feed.c.op == "UPSERT", last), else_=feed.c.position > began))
+    elif coalesce:
+        query = query.where(sa.or_(feed.c.op != "UPSERT", last))
+    if kinds is not None:
+        query = query.where(feed.c.kind.in_(kinds))
+    if account_ids is not None:
+        query = query.where(sa.or_(feed.c.account_id.is_(None), feed.c.account_id.in_(account_ids)))
+    return [
+        Change(
+            position=r.position,
+            op=r.op,
+            kind=r.kind,
+            node_id=r.node_id,
+            names=tuple(r.names.split()) if r.names else (),
+            node_version=r.node_version,
+            created=r.created,
+            fields=tuple(r.fields.split()),
+            parent_id=r.parent_id,
+            reason=r.reason,
+            origin=r.origin,
+            account_id=r.account_id,
+            idempotency_key=r.idempotency_key,
+            at=r.at,
+        )
+        for r in conn.execute(query)
+    ]
+
+
+def oldest(conn: Connection, viewer: str) -> datetime | None:
+    """When the oldest kept row was written."""
+    at: datetime | None = conn.execute(
+        select(feed.c.at).where(feed.c.viewer_id == viewer).order_by(feed.c.position).limit(1)
+    ).scalar_one_or_none()
+    return at
+
+
+def compact(conn: Connection, viewer: str, before: datetime) -> int:
+    """Drop what a reader of any younger cursor does not need: rows older than `before` that a later row of the same node
+    replaces, and old deletions, merges and splits, whose positions move the horizon. Returns how many rows went."""
+    later = feed.alias("later")
+    old = sa.and_(feed.c.viewer_id == viewer, feed.c.at < before)
+    replaced = (
+        select(sa.literal(1))
+        .where(later.c.viewer_id == viewer, later.c.node_id == feed.c.node_id, later.c.position > feed.c.position)
+        .exists()
+    )
+    tombstone = feed.c.op != "UPSERT"
+    cut = conn.execute(select(sa.func.max(feed.c.position)).where(old, sa.or_(tombstone, replaced))).scalar_one_or_none()
+    if cut is None:
+        return 0
+    gone = conn.execute(sa.delete(feed).where(old, sa.or_(tombstone, replaced))).rowcount
+    conn.execute(sa.update(feed_head).where(feed_head.c.viewer_id == viewer).values(horizon=cut))
+    return gone

@@ -1,0 +1,46 @@
+"""Global ids: how they are derived and what they look like.
+
+An id is a letter for the kind, an underscore and 26 characters of base 32. Account ids derive from (viewer, provider, the
+provider's user id), contact ids from (account, the provider's key), message ids from what makes two mails the same mail, so
+that linking or importing again gives the same ids. Other ids are random. Ids are opaque to clients; the letter only spares
+us a table of ids.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from typing import Final, Literal
+
+Kind = Literal[
+    "VIEWER", "ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "OWN_ADDRESS", "IMPORT", "API_KEY", "GAP", "LINK", "JOB",
+    "PROVIDER",
+]  # fmt: skip
+LETTERS: Final[dict[Kind, str]] = {
+    "VIEWER": "u", "ACCOUNT": "a", "PERSON": "p", "CONTACT": "c", "CONVERSATION": "v", "MESSAGE": "m", "OWN_ADDRESS": "o",
+    "IMPORT": "i", "API_KEY": "k", "GAP": "g", "LINK": "l", "JOB": "j", "PROVIDER": "n",
+}  # fmt: skip
+_KINDS: Final = {letter: kind for kind, letter in LETTERS.items()}
+
+
+def derive(kind: Kind, *parts: str) -> str:
+    """The id of `kind` that follows from `parts`, always the same one."""
+    digest = hashlib.blake2b("\x00".join(parts).encode("utf-8", "surrogatepass"), digest_size=16, person=LETTERS[kind].encode())
+    return f"{LETTERS[kind]}_{_base32(digest.digest())}"
+
+
+def mint(kind: Kind) -> str:
+    """A new random id of `kind` (128 bits)."""
+    return f"{LETTERS[kind]}_{_base32(secrets.token_bytes(16))}"
+
+
+def kind_of(node_id: str) -> Kind | None:
+    """The kind that an id claims to be of; None when it is no id of ours."""
+    if len(node_id) < 3 or node_id[1] != "_":
+        return None
+    return _KINDS.get(node_id[0])
+
+
+def _base32(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=").lower()
