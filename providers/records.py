@@ -28,7 +28,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all records: immutable, compared by value, encoded without defaults."""
 
 
-class Name(Record):
+class Name(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A name; `full` is what is shown. Parts as vCard N (RFC 6350 §6.2.2)."""
 
     full: str
@@ -41,7 +41,7 @@ class Name(Record):
     phonetic: str | None = None
 
 
-class Email(Record):
+class Email(Record, frozen=True, kw_only=True, omit_defaults=True):
     """An address as written (`raw`) and, where it is one, normalised (`address`: NFC, lower-case domain)."""
 
     raw: str
@@ -51,7 +51,7 @@ class Email(Record):
     verified: bool = False
 
 
-class Phone(Record):
+class Phone(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A number as written (`raw`) and in E.164 where it could be read; `mobile` is None where nobody can tell."""
 
     raw: str
@@ -63,7 +63,7 @@ class Phone(Record):
     verified: bool = False
 
 
-class Url(Record):
+class Url(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A web address (http or https); `verified` when the network proved that it links back (rel=me)."""
 
     url: str
@@ -71,7 +71,7 @@ class Url(Record):
     verified: bool = False
 
 
-class Handle(Record):
+class Handle(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A name on a network, `handle` as the network writes it (with its host where it has one); `url` = profile page."""
 
     provider: str
@@ -79,13 +79,13 @@ class Handle(Record):
     url: str | None = None
 
 
-class Organization(Record):
+class Organization(Record, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     department: str | None = None
     title: str | None = None
 
 
-class Address(Record):
+class Address(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A postal address, parts as vCard ADR (RFC 6350 §6.3.1); `country` as written."""
 
     formatted: str
@@ -97,7 +97,7 @@ class Address(Record):
     label: str | None = None
 
 
-class PartialDate(Record):
+class PartialDate(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A day any part of which may be unknown; `label` is birthday, anniversary or any word."""
 
     year: int | None = None
@@ -106,7 +106,7 @@ class PartialDate(Record):
     label: str | None = None
 
 
-class Photo(Record):
+class Photo(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A picture: its bytes (≤ 5 MB) where they came along, else where it can be had."""
 
     media_type: str | None = None
@@ -114,7 +114,7 @@ class Photo(Record):
     url: str | None = None
 
 
-class Contact(Record):
+class Contact(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One record of one person, organisation, group or robot at one source."""
 
     key: str
@@ -144,7 +144,7 @@ class Contact(Record):
     updated_at: datetime | None = None
 
 
-class Participant(Record):
+class Participant(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody on a message or in a conversation, with the address used there.
 
     `address` is an e-mail address (kind EMAIL), or a handle `user@host` (HANDLE). `provider` names the network of a handle.
@@ -159,12 +159,12 @@ class Participant(Record):
     url: str | None = None
 
 
-class Header(Record):
+class Header(Record, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     value: str
 
 
-class Message(Record):
+class Message(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One message as one source shows it.
 
     `container` is the folder, room or file; `conversation_key` the network's thread id, None where we thread ourselves from
@@ -197,7 +197,7 @@ class Message(Record):
     url: str | None = None
 
 
-class ConversationHead(Record):
+class ConversationHead(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A conversation as a LIVE network lists it, with its latest message."""
 
     key: str
@@ -210,14 +210,14 @@ class ConversationHead(Record):
     url: str | None = None
 
 
-class Gone(Record):
+class Gone(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The source says that an item is no longer there."""
 
     kind: Literal["CONTACT", "MESSAGE", "CONVERSATION"]
     key: str
 
 
-class Unreadable(Record):
+class Unreadable(Record, frozen=True, kw_only=True, omit_defaults=True):
     """An item that is there but could not be taken: reported by row, never dropped silently."""
 
     key: str
@@ -228,7 +228,7 @@ class Unreadable(Record):
     container: str = ""
 
 
-class Place(Record):
+class Place(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Where in a file a record stood: file (relative path), position (from 1) and line (from 1) where known."""
 
     position: int
@@ -236,14 +236,14 @@ class Place(Record):
     line: int | None = None
 
 
-class Row(Record):
+class Row(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A record with its place; `place` only for files."""
 
     item: Contact | Message | Gone | Unreadable
     place: Place | None = None
 
 
-class Statement(Record):
+class Statement(Record, frozen=True, kw_only=True, omit_defaults=True):
     """What the other side itself says that a container holds: never our own counter."""
 
     container: str
@@ -252,7 +252,7 @@ class Statement(Record):
     keys: frozenset[str] | None = None  # where the source lists them: what is not in here is gone
 
 
-class Page(Record):
+class Page(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A step of a sync or an import: rows, the cursor to store with them, and what the source states, once known.
 
     `cursor` is opaque to everybody but the adapter and may be stored only together with `rows`. `done` on the last page
@@ -266,7 +266,7 @@ class Page(Record):
     done: bool = False
 
 
-class OwnAddress(Record):
+class OwnAddress(Record, frozen=True, kw_only=True, omit_defaults=True):
     """An address of the account's user, as the network says."""
 
     value: str
@@ -274,7 +274,7 @@ class OwnAddress(Record):
     primary: bool = False
 
 
-class Profile(Record):
+class Profile(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Whose account it is: `user_id` stable at the provider, `label` to show, own addresses."""
 
     user_id: str
@@ -285,14 +285,14 @@ class Profile(Record):
     contact: Contact | None = None
 
 
-class Heads(Record):
+class Heads(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A page of live conversations, latest first, and the network's own token for the next one."""
 
     items: tuple[ConversationHead, ...] = ()
     next_token: str | None = None
 
 
-class Messages(Record):
+class Messages(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Messages of one live conversation, oldest first."""
 
     items: tuple[Message, ...] = ()
