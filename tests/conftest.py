@@ -1,0 +1,69 @@
+"""What every test can ask for: the real servers, one each per run, and the closing words on what was exercised."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests import servers
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[servers.Running]:
+    """One Redis for the run: empty it (FLUSHALL) before use."""
+    with servers.redis_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[servers.Postgres]:
+    """One PostgreSQL cluster for the run: take `.fresh_database()` of it."""
+    with servers.postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_database(postgres_server: servers.Postgres) -> servers.Postgres:
+    """An empty database, with the roles of a deployment."""
+    return postgres_server.fresh_database()
+
+
+@pytest.fixture(scope="session")
+def radicale_server() -> Iterator[servers.CardDav]:
+    """One Radicale for the run: make a book of your own with `.create_book(name)`."""
+    with servers.radicale() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def xandikos_server() -> Iterator[servers.CardDav]:
+    """One Xandikos for the run."""
+    with servers.xandikos() as server:
+        yield server
+
+
+@pytest.fixture
+def mastodon_server() -> Iterator[servers.Mastodon]:
+    """A Mastodon-compatible server of its own for the test, so that its faults and people are nobody else's."""
+    with servers.mastodon() as server:
+        yield server
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the run really ran against: a skipped server must not look like a passed test."""
+    if servers.exercised:
+        terminalreporter.section("exercised for real")
+        for name, version in sorted(servers.exercised.items()):
+            terminalreporter.write_line(f"{name}: {version}")
+    if servers.missing:
+        terminalreporter.section("could not be started", yellow=True)
+        for name, how in sorted(servers.missing.items()):
+            terminalreporter.write_line(f"{name}: {how}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where every server is promised (KITH_TESTS_COMPLETE=1), a missing one fails the run."""
+    if servers.missing and os.environ.get("KITH_TESTS_COMPLETE") == "1":
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
