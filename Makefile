@@ -1,0 +1,57 @@
+# Two commands for everybody: `make run` serves Kith from a fresh clone, `make test` checks all of it.
+# Needs Python 3.11 or later, make and the package registries; no node, database or Redis.
+
+VENV := .venv/bin
+TREE := gateway schema resolvers store providers tests benchmarks
+
+.PHONY: help run install install-dev format check test bench proof audit web clean
+
+help:
+	@echo "make run      install into .venv, migrate, serve http://127.0.0.1:8000 and print a sign-in link"
+	@echo "make test     every check and every test; says what it ran against"
+	@echo "make check    format, lint, types, import contract, schema snapshot, docs"
+	@echo "make format   rewrite what the formatter and the linter can mend"
+	@echo "make bench    people page beside a bare Strawberry app"
+	@echo "make proof    each promised property in full size (LINE=n for one)"
+	@echo "make audit    known vulnerabilities of the installed dependencies (asks PyPI)"
+	@echo "make web      build the GraphiQL page again"
+
+run: install
+	@$(VENV)/kith migrate
+	@exec $(VENV)/kith serve
+
+install:
+	@.ci/environment demo
+
+install-dev:
+	@.ci/environment demo,dev
+
+format: install-dev
+	$(VENV)/ruff format .
+	$(VENV)/ruff check --fix .
+
+check: install-dev
+	$(VENV)/ruff format --check .
+	$(VENV)/ruff check .
+	$(VENV)/mypy
+	$(VENV)/lint-imports
+	$(VENV)/pytest -q tests/test_schema_snapshot.py tests/test_docs.py tests/test_dependencies.py
+
+test: check
+	$(VENV)/pytest
+
+bench: install-dev
+	$(VENV)/python -m benchmarks
+
+proof: install-dev
+	$(VENV)/python -m benchmarks.proof $(LINE)
+
+audit: install-dev
+	$(VENV)/pip-audit --skip-editable
+
+web: install
+	@rm -rf gateway/static
+	@.ci/environment demo --again
+
+clean:
+	rm -rf .venv gateway/static web/node_modules dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
