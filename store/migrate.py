@@ -1,0 +1,83 @@
+"""Migrations: bring a database to this release, on SQLite and PostgreSQL.
+
+Rules (expand, then contract): a revision only adds (tables, nullable columns, indexes) what the release before it can live
+with; what is no longer used goes one release later; data is moved by a leased job, never inside a revision that holds a
+lock. Several processes may start at once: PostgreSQL takes an advisory lock, SQLite its write lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from store.database import sqlite_engine
+
+T = TypeVar("T")
+_LOCK: Final = 5_484_848  # any number that nobody else on this server uses
+_FOLDER: Final = Path(__file__).parent / "migrations"
+
+
+async def migrate(url: str) -> list[str]:
+    """Apply every revision that is missing; returns their names, empty when there was nothing to do."""
+    before = await _revision(url)
+    await _with_connection(url, _upgrade)
+    script = ScriptDirectory(str(_FOLDER))
+    return [f"{r.revision} {r.doc}" for r in reversed(list(script.iterate_revisions("heads", before or "base")))]
+
+
+async def pending(url: str) -> bool:
+    """Whether the database is older (or newer) than this release."""
+    return await _revision(url) != ScriptDirectory(str(_FOLDER)).get_current_head()
+
+
+async def _revision(url: str) -> str | None:
+    def current(connection: sa.Connection) -> str | None:
+        return MigrationContext.configure(connection).get_current_revision()
+
+    return await _with_connection(url, current)
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    config.attributes["connection"] = connection
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+    try:
+        command.upgrade(config, "head")
+    finally:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+
+
+async def _with_connection(url: str, body: Callable[[sa.Connection], T]) -> T:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = sqlite_engine(parsed.database or "")
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                result = body(connection)
+                connection.exec_driver_sql("COMMIT")
+                return result
+        finally:
+            engine.dispose()
+    async_engine = create_async_engine(parsed.set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    try:
+        async with async_engine.connect() as asynchronous:
+            found: T = await asynchronous.run_sync(body)
+            await asynchronous.commit()
+            return found
+    finally:
+        await async_engine.dispose()
