@@ -83,7 +83,9 @@ class Spending:
 class Operation:
     """Everything that answers one operation of one viewer."""
 
-    def __init__(self, services: Services, viewer: str, scopes: frozenset[str], *, deadline_ms: int = DEFAULT_DEADLINE_MS) -> None:
+    def __init__(
+        self, services: Services, viewer: str, scopes: frozenset[str], *, deadline_ms: int = DEFAULT_DEADLINE_MS
+    ) -> None:
         self.services = services
         self.viewer = viewer
         self.scopes = scopes

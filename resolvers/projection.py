@@ -6,9 +6,17 @@ rebuilt from facts whenever a member changes, never edited. Stored as msgpack in
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final, TypeVar
 
 import msgspec
+
+from providers import records
+from resolvers.identity.keys import is_role
+from store.search_index import fold
+
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -103,3 +111,179 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dates: tuple[SourcedDate, ...] = ()
     bio: SourcedText | None = None
     photo_hash: str | None = None
+
+
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """A contact of the person, with what the store knows of it."""
+
+    contact_id: str
+    account_id: str
+    born: int
+    updated_at: datetime
+    photo_hash: str | None
+    record: records.Contact
+
+
+# whose name is shown: what the viewer wrote, before what people call themselves, before what mail headers say
+_RELATION_RANK: Final = {"ADDRESS_BOOK": 0, "CONNECTION": 1, "PROFILE": 1, "FOLLOWING": 2, "FOLLOWER": 3, "MEMBER": 3, "ATTENDEE": 4,
+                         "CORRESPONDENT": 5}  # fmt: skip
+_V = TypeVar("_V", bound=Sourced)
+
+
+def project(members: Sequence[Member]) -> Projection:
+    """The person that these contacts make. Empty `members` make an empty person."""
+    ordered = sorted(members, key=lambda m: (_RELATION_RANK[m.record.relation], m.born, m.contact_id))
+    names = _collect(ordered, _names)
+    emails = _collect(ordered, _emails)
+    phones = _collect(ordered, _phones)
+    organizations = _collect(ordered, _organizations)
+    best = _best_name(names)
+    shown = (
+        best.full if best else next((e.raw for e in emails), next((p.raw for p in phones), "")) or _handle(ordered) or "Unknown"
+    )
+    if best:
+        names = tuple(msgspec.structs.replace(n, preferred=n is best) for n in names)
+    bios = _collect(ordered, lambda m: [SourcedText(value=m.record.bio)] if m.record.bio else [])
+    natures = {m.record.nature for m in ordered}
+    return Projection(
+        name=shown,
+        sort_name=_sort_name(best, shown),
+        initials=_initials(best, shown),
+        nature="INDIVIDUAL"
+        if "INDIVIDUAL" in natures or not natures
+        else "ORGANIZATION"
+        if "ORGANIZATION" in natures
+        else "AUTOMATED",
+        names=names,
+        emails=_prefer(emails),
+        phones=_prefer(phones),
+        urls=_prefer(_collect(ordered, lambda m: [SourcedUrl(url=u.url, label=u.label) for u in m.record.urls])),
+        organizations=_prefer(organizations),
+        addresses=_prefer(_collect(ordered, _addresses)),
+        dates=_prefer(_collect(ordered, _dates)),
+        bio=msgspec.structs.replace(bios[0], preferred=True) if bios else None,
+        photo_hash=next((m.photo_hash for m in ordered if m.photo_hash), None),
+    )
+
+
+def name_of(record: records.Contact) -> str:
+    """The name to show for one contact."""
+    return project([Member(contact_id="", account_id="", born=0, updated_at=_NEVER, photo_hash=None, record=record)]).name
+
+
+def _collect(members: Sequence[Member], values: Callable[[Member], Iterable[_V]]) -> tuple[_V, ...]:
+    """Each distinct value once, in the order of the members, with every contact that has it as a source."""
+    found: dict[tuple[object, ...], _V] = {}
+    for member in members:
+        for value in values(member):
+            key = _identity(value)
+            verified = bool(getattr(value, "verified", False))
+            source = Source(
+                contact_id=member.contact_id, account_id=member.account_id, as_of=member.updated_at, verified=verified
+            )
+            old = found.get(key)
+            if old is None:
+                found[key] = msgspec.structs.replace(value, sources=(source,))
+            elif source not in old.sources:
+                changes: dict[str, object] = {"sources": (*old.sources, source), "preferred": old.preferred or value.preferred}
+                if verified:
+                    changes["verified"] = True
+                found[key] = msgspec.structs.replace(old, **changes)
+    return tuple(found.values())
+
+
+def _identity(value: Sourced) -> tuple[object, ...]:
+    """What makes two values the same one: the normalised form, else the text without case."""
+    if isinstance(value, SourcedEmail):
+        return ((value.address or value.raw).casefold(),)
+    if isinstance(value, SourcedPhone):
+        return (value.number or value.raw, value.extension)
+    if isinstance(value, SourcedName):
+        return (value.full.casefold(),)
+    if isinstance(value, SourcedUrl):
+        return (value.url,)
+    if isinstance(value, SourcedOrganization):
+        return (value.name.casefold(), value.department, value.title)
+    if isinstance(value, SourcedAddress):
+        return (value.formatted.casefold(),)
+    if isinstance(value, SourcedDate):
+        return (value.label, value.year, value.month, value.day)
+    return (value.value,) if isinstance(value, SourcedText) else (value,)
+
+
+def _prefer(values: tuple[_V, ...]) -> tuple[_V, ...]:
+    """Exactly one preferred value: the first that its source prefers, else the first."""
+    if not values:
+        return values
+    chosen = next((v for v in values if v.preferred), values[0])
+    return tuple(msgspec.structs.replace(v, preferred=v is chosen) for v in values)
+
+
+def _names(member: Member) -> list[SourcedName]:
+    return [
+        SourcedName(full=n.full, prefix=n.prefix, given=n.given, middle=n.middle, family=n.family, suffix=n.suffix,
+                    nickname=n.nickname, phonetic=n.phonetic)
+        for n in member.record.names if n.full.strip()
+    ]  # fmt: skip
+
+
+def _emails(member: Member) -> list[SourcedEmail]:
+    return [
+        SourcedEmail(raw=e.raw, address=e.address, label=e.label, verified=e.verified, preferred=e.preferred,
+                     shared=e.address is not None and is_role(e.address))
+        for e in member.record.emails
+    ]  # fmt: skip
+
+
+def _phones(member: Member) -> list[SourcedPhone]:
+    return [
+        SourcedPhone(raw=p.raw, number=p.number, extension=p.extension, label=p.label, verified=p.verified, preferred=p.preferred)
+        for p in member.record.phones
+    ]
+
+
+def _organizations(member: Member) -> list[SourcedOrganization]:
+    return [SourcedOrganization(name=o.name, department=o.department, title=o.title) for o in member.record.organizations]
+
+
+def _addresses(member: Member) -> list[SourcedAddress]:
+    return [
+        SourcedAddress(formatted=a.formatted, street=a.street, locality=a.locality, region=a.region, postal_code=a.postal_code,
+                       country=a.country, label=a.label)
+        for a in member.record.addresses
+    ]  # fmt: skip
+
+
+def _dates(member: Member) -> list[SourcedDate]:
+    return [SourcedDate(year=d.year, month=d.month, day=d.day, label=d.label) for d in member.record.dates]
+
+
+def _best_name(names: Sequence[SourcedName]) -> SourcedName | None:
+    """The first of the best-ranked source, unless it is a fragment and a fuller form of it is known."""
+    real = [n for n in names if "@" not in n.full]
+    if not real:
+        return names[0] if names else None
+    first = real[0]
+    words = set(fold(first.full).split())
+    if len(words) < 2:
+        return next((n for n in real if words < set(fold(n.full).split())), first)
+    return first
+
+
+def _sort_name(best: SourcedName | None, shown: str) -> str:
+    if best is not None and best.family:
+        return fold(f"{best.family} {best.given or ''}") or shown.casefold()
+    words = shown.split()
+    # without parts the last word is taken for the family name, except where names are written without spaces
+    return fold(" ".join([words[-1], *words[:-1]])) if words and "@" not in shown else shown.casefold()
+
+
+def _initials(best: SourcedName | None, shown: str) -> str:
+    if best is not None and best.given and best.family:
+        return (best.given[0] + best.family[0]).upper()
+    words = [w for w in shown.replace("@", " ").split() if w[0].isalnum()]
+    return "".join(w[0] for w in (words[:1] + words[-1:] if len(words) > 1 else words)).upper() or "?"
+
+
+def _handle(members: Sequence[Member]) -> str | None:
+    return next((h.handle for m in members for h in m.record.handles), None)

@@ -87,7 +87,11 @@ class Database:
             self._watch_connection: sqlite3.Connection | None = None
         else:
             self._async: AsyncEngine = create_async_engine(
-                parsed.set(drivername="postgresql+asyncpg"), pool_size=POOL, max_overflow=POOL, pool_pre_ping=True, pool_timeout=10
+                parsed.set(drivername="postgresql+asyncpg"),
+                pool_size=POOL,
+                max_overflow=POOL,
+                pool_pre_ping=True,
+                pool_timeout=10,
             )
 
     async def read(self, viewer: str, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

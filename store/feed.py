@@ -53,7 +53,9 @@ class Head(msgspec.Struct, frozen=True):
 class Recorder:
     """What one transaction changes. Upserts of one node are joined; the order of everything else is kept."""
 
-    def __init__(self, now: datetime, *, origin: Origin = "PROVIDER", account_id: str | None = None, key: str | None = None) -> None:
+    def __init__(
+        self, now: datetime, *, origin: Origin = "PROVIDER", account_id: str | None = None, key: str | None = None
+    ) -> None:
         self._now = now
         self._origin: Origin = origin
         self._account_id = account_id
@@ -148,7 +150,10 @@ def advance(conn: Connection, viewer: str, count: int) -> int:
 def birth(conn: Connection, viewer: str, count: int) -> int:
     """Reserve `count` numbers of arrival for new contacts; the first one is returned. Takes the viewer's row lock."""
     row = conn.execute(
-        sa.update(feed_head).where(feed_head.c.viewer_id == viewer).values(born=feed_head.c.born + count).returning(feed_head.c.born)
+        sa.update(feed_head)
+        .where(feed_head.c.viewer_id == viewer)
+        .values(born=feed_head.c.born + count)
+        .returning(feed_head.c.born)
     ).one()
     return int(row.born) - count + 1
 

@@ -141,7 +141,9 @@ def finish(conn: Connection, job_id: str, owner: str, now: datetime, *, next_due
     else:
         conn.execute(sa.delete(job).where(job.c.id == job_id))
         return
-    conn.execute(sa.update(job).where(job.c.id == job_id).values(due=due, lease_owner=None, lease_until=None, attempts=0, again=False))
+    conn.execute(
+        sa.update(job).where(job.c.id == job_id).values(due=due, lease_owner=None, lease_until=None, attempts=0, again=False)
+    )
 
 
 def fail(conn: Connection, job_id: str, owner: str, now: datetime, reason: str, *, retry_at: datetime | None = None) -> None:

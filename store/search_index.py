@@ -102,7 +102,9 @@ def put(conn: Connection, viewer: str, docs: Sequence[Doc]) -> None:
 def drop(conn: Connection, viewer: str, node_ids: Sequence[str]) -> None:
     """Take nodes out of the index."""
     for n in range(0, len(node_ids), 500):
-        conn.execute(sa.delete(search_doc).where(search_doc.c.viewer_id == viewer, search_doc.c.node_id.in_(node_ids[n : n + 500])))
+        conn.execute(
+            sa.delete(search_doc).where(search_doc.c.viewer_id == viewer, search_doc.c.node_id.in_(node_ids[n : n + 500]))
+        )
 
 
 def match(
@@ -125,7 +127,9 @@ def match(
     # people have no moment: they sort as the far future, so one keyset serves all
     far = sa.literal(2**62)
     moment = sa.func.coalesce(sa.type_coerce(found.c.at, sa.BigInteger), far)
-    statement = sa.select(found.c.node_id, found.c.kind, sa.type_coerce(found.c.at, Instant).label("at")).where(found.c.kind.in_(kinds))
+    statement = sa.select(found.c.node_id, found.c.kind, sa.type_coerce(found.c.at, Instant).label("at")).where(
+        found.c.kind.in_(kinds)
+    )
     if before is not None:
         at = sa.type_coerce(sa.literal(before[0], Instant), sa.BigInteger) if before[0] is not None else far
         statement = statement.where(sa.or_(moment < at, sa.and_(moment == at, found.c.node_id < before[1])))

@@ -47,7 +47,9 @@ class Vault:
         """The plain value; raises SealBroken when it was tampered with, moved, or sealed with an unknown key."""
         cipher = self._ciphers.get(sealed[1 : 1 + _KEY_ID])
         if sealed[:1] != _VERSION or cipher is None:
-            raise SealBroken("sealed with a key that this installation does not have; put the former key back into KITH_SECRET_KEY")
+            raise SealBroken(
+                "sealed with a key that this installation does not have; put the former key back into KITH_SECRET_KEY"
+            )
         at = 1 + _KEY_ID
         try:
             return cipher.decrypt(sealed[at : at + _NONCE], sealed[at + _NONCE :], _place(viewer, table, row, column))

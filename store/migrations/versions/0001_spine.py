@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from alembic import op
 
-from store.migrations.postgresql import bind_viewers, create_search as create_search_postgresql
+from store.migrations.postgresql import bind_viewers
+from store.migrations.postgresql import create_search as create_search_postgresql
 from store.migrations.sqlite import create_search as create_search_sqlite
 from store.tables import OWNED, metadata
 

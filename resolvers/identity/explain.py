@@ -1,0 +1,30 @@
+"""Why contacts were joined, as a sentence that a person understands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+_WHAT: Final = {
+    "EMAIL": "the e-mail address {value}",
+    "PHONE": "the mobile number {value}",
+    "HANDLE": "the handle {value}",
+    "URL": "the profile {value}",
+}
+
+
+def sentence(kind: str, value: str, places: Sequence[str], *, shared: bool) -> str:
+    """One sentence for one piece of evidence; `places` are the labels of the accounts whose contacts carry it."""
+    what = _WHAT[kind].format(value=value.partition(":")[2] if kind == "HANDLE" else value)
+    where = _join(list(dict.fromkeys(places)))
+    if shared:
+        return f"Contacts of {where} carry {what}, which several people seem to share, so it does not join them by itself."
+    if kind in ("EMAIL", "PHONE"):
+        return f"Contacts of {where} carry {what}, which belongs to one person."
+    return f"Contacts of {where} point to {what}."
+
+
+def _join(names: list[str]) -> str:
+    if len(names) < 2:
+        return names[0] if names else "your accounts"
+    return f"{', '.join(names[:-1])} and {names[-1]}"
