@@ -65,7 +65,7 @@ def part(name: str, recipe: Sequence[str], make: Callable[[Path], None]) -> Path
             make(folder)
         except (OSError, subprocess.SubprocessError) as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise Missing(name, f"fetching {' '.join(recipe)} failed ({_reason(error)})") from error
+            raise Missing(name, f"fetching it failed: {_reason(error)}") from error
         stamp.write_text(want)
     return folder
 
