@@ -8,17 +8,21 @@ is bound to one viewer: there is no way to ask for another one's data.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
+import msgspec
 from sqlalchemy import Connection
 
 from providers.base import LiveAdapter, Provider
 from store.cache import Cache, ViewerCache
 from store.database import Database
 from store.vault import Vault
+
+if TYPE_CHECKING:
+    from resolvers.linking import Linking
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,6 +45,38 @@ class OpenAccount(Protocol):
     async def __call__(self, viewer: str, account_id: str, *, deadline: float | None) -> LiveAdapter: ...
 
 
+class Wake(Protocol):
+    """Tells readers of the change feed that there may be something new; losing a call costs a little time only."""
+
+    async def wait(self, viewer: str, seconds: float) -> None:
+        """Returns when something may have changed for the viewer, at the latest after so many seconds."""
+        ...
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits on requests, as `server { limits }` tells them; the gateway puts in what it enforces."""
+
+    max_cost: int = 100_000
+    max_depth: int = 15
+    max_aliases: int = 50
+    max_upload_bytes: int = 0
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What this installation says of itself."""
+
+    version: str = "0"
+    schema_hash: str = ""
+    features: tuple[str, ...] = ()
+    transports: tuple[str, ...] = ("HTTP",)
+    limits: Limits = Limits()
+
+
+async def always() -> bool:
+    """A credential that nobody can revoke: the process' own."""
+    return True
+
+
 @dataclass(slots=True, kw_only=True)
 class Services:
     """What the process has once."""
@@ -55,6 +91,9 @@ class Services:
     max_deadline_ms: int = MAX_DEADLINE_MS
     configured: Callable[[str], bool] = lambda key: True
     flights: dict[tuple[str, ...], Any] = field(default_factory=dict)  # single flight, keyed by viewer first
+    wake: Wake | None = None
+    linking: Linking | None = None
+    facts: Facts = Facts()
 
 
 @dataclass(slots=True)
@@ -93,6 +132,15 @@ class Operation:
         self.deadline_ms = min(deadline_ms, services.max_deadline_ms)
         self.spending = Spending()
         self.loaders: dict[tuple[Any, ...], Any] = {}
+        self.alive = alive  # whether the credential still holds: asked every few seconds while a subscription is open
+        self.last_event_id = last_event_id  # what an EventSource says it saw last
+        self.cursor_key = services.vault.derive("cursor")
+
+    def renew(self) -> None:
+        """Begin the next event of a subscription: nothing loaded, nothing spent, a whole deadline."""
+        self.loaders = {}
+        self.spending = Spending()
+        self.arrived = time.monotonic()
 
     @property
     def cache(self) -> ViewerCache:

@@ -1,0 +1,197 @@
+"""Pages: signed cursors, keyset queries and what every connection is made of.
+
+A cursor is the global (sort key, id) of an edge, signed and bound to the viewer, the list and its arguments, so that it
+cannot be forged, handed to somebody else or used on another list. A page is read with one row more than asked, forwards or
+backwards; offsets do not exist. Knows nothing of what the rows mean.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection, Select
+
+from resolvers.operation import Operation
+from resolvers.refusals import ItemUnreadable, Refusal
+from resolvers.sources import Answered, SourceReport
+
+R = TypeVar("R")
+
+MAX_PAGE: Final = 200
+_TAG: Final = 16  # bytes of HMAC-SHA-256 kept: 128 bits, RFC 2104 §5
+
+Position = tuple[Any, ...]
+
+
+class PageInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The contract's PageInfo."""
+
+    has_next_page: bool = False
+    has_previous_page: bool = False
+    start_cursor: str | None = None
+    end_cursor: str | None = None
+
+
+class Edge(msgspec.Struct, frozen=True):
+    """An item with its place. A `node` that is an exception becomes null with that error."""
+
+    cursor: str
+    node: Any
+
+
+async def uncounted() -> int | None:
+    """The count of a list whose length nobody can tell."""
+    return None
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a connection. `count` is only called when the client asks for totalCount."""
+
+    edges: Sequence[Any]
+    page_info: PageInfo = PageInfo()
+    count: Callable[[], Awaitable[int | None]] = uncounted
+    complete: bool = True
+    sources: tuple[SourceReport, ...] = ()
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client wants of a list: `first` after `after`, or `last` before `before`."""
+
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+
+    @property
+    def size(self) -> int:
+        """The size of the page, checked. Raises Refusal."""
+        size = self.last if self.last is not None else self.first
+        if size is None:
+            raise Refusal("PAGE_SIZE", "say how many items you want with first or last")
+        if not 0 <= size <= MAX_PAGE:
+            raise Refusal(
+                "PAGE_SIZE", f"a page holds 0 to {MAX_PAGE} items, not {size}; ask again with a smaller number and page on"
+            )
+        return size
+
+
+class Order(msgspec.Struct, frozen=True):
+    """A documented order: key columns, the unique id last, all in one direction."""
+
+    columns: tuple[ColumnElement[Any], ...]
+    descending: bool = False
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """Rows of one page in the list's own order, and what lies around them."""
+
+    rows: list[Any]
+    has_next: bool
+    has_previous: bool
+
+
+def cursor(operation: Operation, scope: str, position: Position) -> str:
+    """The cursor of a position in the list named `scope`."""
+    payload = msgspec.msgpack.encode(position)
+    return base64.urlsafe_b64encode(_tag(operation, scope, payload) + payload).decode().rstrip("=")
+
+
+def position(operation: Operation, scope: str, text: str, shape: type[R]) -> R:
+    """The position that a cursor stands for. Raises Refusal when it is forged, another viewer's or another list's."""
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        if not hmac.compare_digest(raw[:_TAG], _tag(operation, scope, raw[_TAG:])):
+            raise ValueError
+        return msgspec.msgpack.decode(raw[_TAG:], type=shape)
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise Refusal(
+            "INVALID_CURSOR", "this cursor does not belong to this list with these arguments; start again without it"
+        ) from None
+
+
+def bound(name: str, *arguments: object) -> str:
+    """The scope of a list: its name and a digest of the arguments that decide what is in it."""
+    digest = hashlib.blake2b(msgspec.json.encode(arguments, enc_hook=str, order="sorted"), digest_size=12).hexdigest()
+    return f"{name}/{digest}"
+
+
+def cut(
+    conn: Connection, query: Select[Any], order: Order, size: int, *, after: Position | None, before: Position | None, back: bool
+) -> Cut:
+    """One page of `query`: the first `size` rows after `after`, or with `back` the last ones before `before`."""
+    rows = conn.execute(_window(query, order, size, after=after, before=before, back=back)).all()
+    more = len(rows) > size
+    kept = list(rows[:size])
+    if back:
+        kept.reverse()
+        return Cut(kept, has_next=before is not None, has_previous=more)
+    return Cut(kept, has_next=more, has_previous=after is not None)
+
+
+def _window(
+    query: Select[Any], order: Order, size: int, *, after: Position | None, before: Position | None, back: bool
+) -> Select[Any]:
+    if after is not None:
+        query = query.where(beyond(order, after, forwards=True))
+    if before is not None:
+        query = query.where(beyond(order, before, forwards=False))
+    descending = order.descending != back
+    return query.order_by(*(c.desc() if descending else c.asc() for c in order.columns)).limit(size + 1)
+
+
+def beyond(order: Order, at: Position, *, forwards: bool, inclusive: bool = False) -> ColumnElement[bool]:
+    """The condition for rows that follow (or precede) a position: one row-value comparison, which an index can serve."""
+    if len(at) != len(order.columns):
+        raise Refusal("INVALID_CURSOR", "this cursor does not belong to this list with these arguments; start again without it")
+    left = sa.tuple_(*order.columns)
+    right = sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(at, order.columns, strict=True)))
+    ascending = order.descending != forwards
+    if inclusive:
+        return left >= right if ascending else left <= right
+    return left > right if ascending else left < right
+
+
+def listing(
+    operation: Operation,
+    scope: str,
+    page: Cut,
+    *,
+    key: Callable[[Any], Position],
+    node: Callable[[Any], Any],
+    count: Callable[[], Awaitable[int | None]] = uncounted,
+    answered: Answered | None = None,
+) -> Listing:
+    """The connection of a page. A row that cannot be turned into a node keeps its place, as an error."""
+    edges = [Edge(cursor(operation, scope, key(row)), readable(row, node)) for row in page.rows]
+    return Listing(
+        edges=edges,
+        page_info=PageInfo(
+            has_next_page=page.has_next,
+            has_previous_page=page.has_previous,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
+        count=count,
+        complete=answered is None or answered.complete,
+        sources=answered.reports if answered else (),
+    )
+
+
+def readable(row: Any, node: Callable[[Any], Any]) -> Any:
+    """`node(row)`, or ItemUnreadable in its place when what is stored is damaged."""
+    try:
+        return node(row)
+    except (msgspec.MsgspecError, ValueError, TypeError, KeyError):
+        return ItemUnreadable(str(getattr(row, "id", "")))
+
+
+def _tag(operation: Operation, scope: str, payload: bytes) -> bytes:
+    bound_to = f"{operation.viewer}\x00{scope}\x00".encode()
+    return hmac.digest(operation.cursor_key, bound_to + payload, "sha256")[:_TAG]
