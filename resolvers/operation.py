@@ -93,7 +93,7 @@ class Services:
     flights: dict[tuple[str, ...], Any] = field(default_factory=dict)  # single flight, keyed by viewer first
     wake: Wake | None = None
     linking: Linking | None = None
-    facts: Facts = Facts()
+    facts: Facts = field(default_factory=Facts)
 
 
 @dataclass(slots=True)
@@ -123,7 +123,14 @@ class Operation:
     """Everything that answers one operation of one viewer."""
 
     def __init__(
-        self, services: Services, viewer: str, scopes: frozenset[str], *, deadline_ms: int = DEFAULT_DEADLINE_MS
+        self,
+        services: Services,
+        viewer: str,
+        scopes: frozenset[str],
+        *,
+        deadline_ms: int = DEFAULT_DEADLINE_MS,
+        alive: Callable[[], Awaitable[bool]] = always,
+        last_event_id: str | None = None,
     ) -> None:
         self.services = services
         self.viewer = viewer

@@ -76,9 +76,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
         if size is None:
             raise Refusal("PAGE_SIZE", "say how many items you want with first or last")
         if not 0 <= size <= MAX_PAGE:
-            raise Refusal(
-                "PAGE_SIZE", f"a page holds 0 to {MAX_PAGE} items, not {size}; ask again with a smaller number and page on"
-            )
+            raise Refusal("PAGE_SIZE", f"a page holds 0 to {MAX_PAGE} items, not {size}; ask for fewer and page on")
         return size
 
 
@@ -126,24 +124,18 @@ def cut(
     conn: Connection, query: Select[Any], order: Order, size: int, *, after: Position | None, before: Position | None, back: bool
 ) -> Cut:
     """One page of `query`: the first `size` rows after `after`, or with `back` the last ones before `before`."""
-    rows = conn.execute(_window(query, order, size, after=after, before=before, back=back)).all()
+    if after is not None:
+        query = query.where(beyond(order, after, forwards=True))
+    if before is not None:
+        query = query.where(beyond(order, before, forwards=False))
+    descending = order.descending != back
+    rows = conn.execute(query.order_by(*(c.desc() if descending else c.asc() for c in order.columns)).limit(size + 1)).all()
     more = len(rows) > size
     kept = list(rows[:size])
     if back:
         kept.reverse()
         return Cut(kept, has_next=before is not None, has_previous=more)
     return Cut(kept, has_next=more, has_previous=after is not None)
-
-
-def _window(
-    query: Select[Any], order: Order, size: int, *, after: Position | None, before: Position | None, back: bool
-) -> Select[Any]:
-    if after is not None:
-        query = query.where(beyond(order, after, forwards=True))
-    if before is not None:
-        query = query.where(beyond(order, before, forwards=False))
-    descending = order.descending != back
-    return query.order_by(*(c.desc() if descending else c.asc() for c in order.columns)).limit(size + 1)
 
 
 def beyond(order: Order, at: Position, *, forwards: bool, inclusive: bool = False) -> ColumnElement[bool]:
