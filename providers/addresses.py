@@ -210,7 +210,7 @@ class Guard:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
-    def connector(self, *, connections: int = 200, per_host: int = 16, keepalive_seconds: float = 60.0) -> aiohttp.TCPConnector:
+    def connector(self, *, connections: int = 200, per_host: int = 16, keepalive_seconds: float = 20.0) -> aiohttp.TCPConnector:
         """An aiohttp connector that only knows addresses from this guard and only opens sockets through it."""
         return aiohttp.TCPConnector(
             resolver=Resolver(self),

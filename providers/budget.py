@@ -1,0 +1,119 @@
+"""How many calls a source may still get: concurrency and a token bucket, with a share kept for people who wait.
+
+One `Bucket` stands for one network's allowance (an account's, or an application's) in this process; background work and
+interactive reads hold different views of it. What the network itself says is left (`told`) always wins over our own count.
+Knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from providers.base import Quota
+from providers.errors import RateLimited
+from providers.session import Clock
+
+#: Background work waits so long for a call of its own; a longer wait is the scheduler's business.
+BACKGROUND_WAIT_SECONDS = 30.0
+#: A network's "come back at" further away than this is not believed.
+LONGEST_PAUSE = timedelta(hours=24)
+
+
+class TokenBudget:
+    """A `session.Budget` for background work; `interactive` is the view of the same bucket for somebody who waits.
+
+    Interactive calls may use the whole bucket and never wait for tokens; background calls leave `interactive_reserve` of
+    the calls (and one slot, where there are several) alone.
+    """
+
+    def __init__(self, quota: Quota, clock: Clock, *, background_wait_seconds: float = BACKGROUND_WAIT_SECONDS) -> None:
+        bucket = _Bucket(quota, clock)
+        self._view = _View(bucket, reserve=quota.calls * quota.interactive_reserve, wait_seconds=background_wait_seconds)
+        self.interactive = _View(bucket, reserve=0.0, wait_seconds=0.0)
+
+    async def acquire(self, calls: int = 1) -> None:
+        """Waits for room, or raises RateLimited with the moment when there will be some."""
+        await self._view.acquire(calls)
+
+    def release(self) -> None:
+        self._view.release()
+
+    def told(self, *, limit: int | None, remaining: int | None, reset_at: datetime | None) -> None:
+        self._view.told(limit=limit, remaining=remaining, reset_at=reset_at)
+
+
+class _Bucket:
+    """Tokens that flow back evenly, and slots for calls under way."""
+
+    def __init__(self, quota: Quota, clock: Clock) -> None:
+        self.quota = quota
+        self.clock = clock
+        self.tokens = float(quota.calls)
+        self.filled_at = clock.now()
+        self.closed_until: datetime | None = None
+        self.slots = asyncio.Semaphore(max(1, quota.concurrency))
+        self.background_slots = asyncio.Semaphore(max(1, quota.concurrency - 1))
+
+    def fill(self) -> None:
+        now = self.clock.now()
+        passed = max(0.0, (now - self.filled_at).total_seconds())
+        self.filled_at = now
+        self.tokens = min(float(self.quota.calls), self.tokens + passed * self.quota.calls / self.quota.seconds)
+
+    def wait_for(self, calls: int, reserve: float) -> float:
+        """Seconds until `calls` may be taken and `reserve` is left; 0 when now."""
+        self.fill()
+        seconds = 0.0
+        missing = min(calls + reserve, float(self.quota.calls)) - self.tokens
+        if missing > 1e-9:
+            seconds = missing * self.quota.seconds / self.quota.calls
+        if self.closed_until is not None:
+            seconds = max(seconds, (self.closed_until - self.clock.now()).total_seconds())
+        return seconds
+
+
+class _View:
+    def __init__(self, bucket: _Bucket, *, reserve: float, wait_seconds: float) -> None:
+        self._bucket = bucket
+        self._reserve = reserve
+        self._wait_seconds = wait_seconds
+        self._in_background = wait_seconds > 0
+
+    async def acquire(self, calls: int = 1) -> None:
+        bucket = self._bucket
+        waited = 0.0
+        while (seconds := bucket.wait_for(calls, self._reserve)) > 0:
+            if waited + seconds > self._wait_seconds:
+                retry_at = bucket.clock.now() + timedelta(seconds=seconds)
+                sentence = f" {bucket.quota.sentence}" if bucket.quota.sentence else ""
+                raise RateLimited(f"Its allowance of calls is used up for now.{sentence}", retry_at=retry_at)
+            await bucket.clock.sleep(seconds)
+            waited += seconds
+        bucket.tokens -= calls
+        if self._in_background:
+            await bucket.background_slots.acquire()
+        try:
+            await bucket.slots.acquire()
+        except BaseException:
+            if self._in_background:
+                bucket.background_slots.release()
+            raise
+
+    def release(self) -> None:
+        self._bucket.slots.release()
+        if self._in_background:
+            self._bucket.background_slots.release()
+
+    def told(self, *, limit: int | None, remaining: int | None, reset_at: datetime | None) -> None:
+        """The network's own count: fewer calls left than we thought, or none until `reset_at`."""
+        bucket = self._bucket
+        if remaining is None:
+            return
+        bucket.fill()
+        bucket.tokens = min(bucket.tokens, float(max(0, remaining)))
+        if remaining <= 0 and reset_at is not None:
+            latest = bucket.clock.now() + LONGEST_PAUSE
+            bucket.closed_until = min(reset_at.astimezone(UTC), latest)
+        elif remaining > 0:
+            bucket.closed_until = None

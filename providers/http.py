@@ -1,0 +1,538 @@
+"""What adapters speak HTTP with: a `Session` that carries everything that is common to all networks.
+
+`await session.request(...)` takes a call from the source's budget, adds the account's credentials (RFC 6750 Bearer, RFC
+7617 Basic) where they may go, refreshes a token once, follows redirects by hand (RFC 9110 §15.4) keeping method and body,
+retries what is idempotent, honours Retry-After and rate headers, leaves failing hosts alone, reads no more than it may,
+and maps every failure onto `providers/errors.py`: nothing else escapes. httpx is httpx2, its maintained continuation.
+Knows no network's paths or fields.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import math
+import random
+import ssl
+from collections.abc import AsyncIterator, Callable, Container, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from itertools import count
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx2 as httpx
+import msgspec
+
+from providers.base import Quota
+from providers.breaker import Breakers
+from providers.budget import LONGEST_PAUSE, TokenBudget
+from providers.errors import ForbiddenAddress, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
+from providers.session import Account, Budget, Clock, Credentials, Observer, Secret
+from providers.transport import ACCEPT_ENCODING, Transport
+
+__all__ = ["Response", "RetryPolicy", "Session", "TokenBudget", "Transport", "links"]
+
+MAX_BYTES = 32 * 1024 * 1024
+SUCCESS = range(200, 300)
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+MAX_REDIRECTS = 5
+#: RFC 9110 §9.2.2, RFC 4918 §9, RFC 3253 §3.6: doing it twice is doing it once.
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "REPORT"})
+#: Bodies that say what is asked for, not who asks: they may follow a redirect to another host.
+HARMLESS_BODIES = frozenset({"PROPFIND", "REPORT"})
+#: Seconds to connect and between two pieces of an answer, and for a whole call: of somebody who waits, and of the worker.
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+INTERACTIVE_SECONDS = 10.0
+BACKGROUND_SECONDS = 120.0
+#: A network that says 429 without saying until when.
+DEFAULT_PAUSE = timedelta(seconds=60)
+DEFAULT_QUOTA = Quota(calls=60, seconds=60.0)
+USER_AGENT = "Kith"
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """Exponential backoff with full jitter; a server's own Retry-After up to `longest_wait` is waited for."""
+
+    attempts: int = 3
+    first_wait: float = 0.5
+    longest_wait: float = 30.0
+
+
+class Response(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer, read whole. `url` is where it finally came from."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+    url: str
+
+    @property
+    def media_type(self) -> str:
+        """The media type in lower case, without parameters; empty when the server names none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    def json(self) -> Any:
+        """The body as JSON. Raises Malformed, naming a web page for what it is."""
+        try:
+            return msgspec.json.decode(self.content)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            raise self.malformed("JSON") from None
+
+    def malformed(self, expected: str) -> Malformed:
+        """The error that says what came instead of `expected`."""
+        host = httpx.URL(self.url).host
+        if self.media_type in ("text/html", "application/xhtml+xml") or self.content.lstrip()[:14].lower().startswith(
+            (b"<!doctype html", b"<html")
+        ):
+            what = "a web page, perhaps a sign-in or error page"
+        else:
+            what = self.media_type or ("nothing" if not self.content else "something else")
+        return Malformed(
+            f"{host} answered with {what} where {expected} was expected. Check that the address is the one of its interface.",
+            provider_code="not-" + expected.lower(),
+        )
+
+    def links(self) -> dict[str, str]:
+        """The Link header's targets by relation, absolute (RFC 8288)."""
+        return links(self.headers.get("link", ""), self.url)
+
+
+class Session:
+    """One account's way to its network, for one operation or one sync run. Cheap to make.
+
+    `interactive`: somebody waits, so nothing is retried and no call takes longer than until `deadline` (POSIX seconds, as
+    `clock.now().timestamp()` counts). `realm` are host suffixes, besides the account's own host and its subdomains, to
+    which the network's own credentials may go; an adapter sets it from its declared data, never from an answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: Account,
+        credentials: Credentials,
+        clock: Clock,
+        transport: httpx.AsyncBaseTransport,
+        budget: Budget | None = None,
+        observer: Observer | None = None,
+        interactive: bool = False,
+        deadline: float | None = None,
+        quota: Quota | None = None,
+        breakers: Breakers | None = None,
+        retry: RetryPolicy | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.account = account
+        self.clock = clock
+        self.interactive = interactive
+        self.deadline = deadline
+        self.realm: tuple[str, ...] = ()
+        self._credentials = credentials
+        self._transport = transport
+        bucket = TokenBudget(quota or DEFAULT_QUOTA, clock)
+        self._budget: Budget = budget or (bucket.interactive if interactive else bucket)
+        self._observer = observer
+        self._breakers = breakers or Breakers(clock)
+        self._retry = retry or RetryPolicy()
+        self._jitter = jitter
+
+    async def credentials(self) -> Secret:
+        """The account's secret, for the few adapters that need more of it than a header."""
+        return await self._credentials.read()
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | list[tuple[str, str]] | None = None,
+        content: bytes | str | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        auth: bool = True,
+        accept_statuses: Container[int] = SUCCESS,
+        max_bytes: int = MAX_BYTES,
+        follow: bool = True,
+    ) -> Response:
+        """One call and its answer; `url` may be relative to the account's base URL.
+
+        Statuses in `accept_statuses` come back, all others raise: ReauthRequired for 401, RateLimited for 429, Refused for
+        403 and (code `not-found`) 404 and 410, Unavailable for 5xx, timeouts, cut connections and DNS, Malformed for what
+        is no HTTP or (code `too-large`) more than `max_bytes`.
+        """
+        body, extra = _body(content, json, form)
+        call = _Call(
+            method=method.upper(),
+            url=self.absolute(url, params),
+            headers={**extra, **(headers or {})},
+            body=body,
+            auth=auth,
+            accept=accept_statuses,
+            max_bytes=max_bytes,
+            follow=follow,
+        )
+        seconds = self._seconds_left()
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._persistently(call)
+        except TimeoutError:
+            raise Unavailable(f"{call.url.host} did not answer in time.", provider_code="timeout") from None
+
+    def absolute(self, url: str, params: Mapping[str, str] | list[tuple[str, str]] | None = None) -> httpx.URL:
+        """`url` against the account's base URL, with `params` added. Raises Malformed for what is no web address."""
+        try:
+            target = httpx.URL(self.account.base_url).join(url)
+            if params:
+                pairs = params.items() if isinstance(params, Mapping) else params
+                target = target.copy_merge_params(httpx.QueryParams(tuple(pairs)))
+        except (httpx.InvalidURL, ValueError, TypeError):
+            raise Malformed(f"{url[:100]!r} is not a web address.", provider_code="not-a-url") from None
+        if target.scheme not in ("http", "https") or not target.host:
+            raise Malformed(f"{url[:100]!r} is not a web address.", provider_code="not-a-url")
+        if target.userinfo:
+            target = target.copy_with(username=None, password=None)
+        return target
+
+    def may_carry(self, target: httpx.URL) -> bool:
+        """Whether the account's credentials may go to `target`: its own origin, or by TLS its host's subdomains and `realm`."""
+        home = httpx.URL(self.account.base_url)
+        if (target.scheme, target.host, _port(target)) == (home.scheme, home.host, _port(home)):
+            return True
+        if target.scheme != "https":
+            return False
+        if target.host == home.host or target.host in self.realm:
+            return True
+        return any(target.host.endswith("." + host) for host in (home.host, *self.realm) if "." in host)
+
+    # --- one call, in layers: retries, redirects and refresh, the wire -----------------------------------------------
+
+    async def _persistently(self, call: _Call) -> Response:
+        attempts = self._retry.attempts if not self.interactive and call.method in IDEMPOTENT else 1
+        for attempt in count(1):
+            try:
+                return await self._authorised(call)
+            except Unavailable as error:
+                wait = self._wait(error, attempt)
+                if attempt >= attempts or wait is None:
+                    raise
+                await self.clock.sleep(wait)
+        raise AssertionError  # count() does not end
+
+    def _wait(self, error: Unavailable, attempt: int) -> float | None:
+        """Seconds before the next attempt, None when there should be none."""
+        if error.provider_code == "circuit-open":
+            return None
+        if error.retry_at is not None:
+            seconds = (error.retry_at - self.clock.now()).total_seconds()
+            return max(0.0, seconds) if seconds <= self._retry.longest_wait else None
+        ceiling = min(self._retry.longest_wait, self._retry.first_wait * 2.0 ** (attempt - 1))
+        return float(ceiling * (0.5 + 0.5 * self._jitter()))
+
+    async def _authorised(self, call: _Call) -> Response:
+        secret = await self._credentials.read() if call.auth else None
+        fresh = False
+        method, url, body = call.method, call.url, call.body
+        redirects = 0
+        while True:
+            carried = secret if secret is not None and self.may_carry(url) else None
+            response = await self._send(method, url, call.headers, body, carried, call.max_bytes)
+            status = response.status
+            if status in call.accept:
+                return response
+            if status in REDIRECTS and call.follow and "location" in response.headers:
+                redirects += 1
+                method, url, body = self._redirected(method, url, body, response, redirects)
+            elif status == 401 and carried is not None and carried.refresh_token and not fresh:
+                secret = await self._credentials.refreshed(carried)
+                fresh = True
+            elif status == 401 and call.auth and carried is None:
+                raise Refused(
+                    f"{httpx.URL(self.account.base_url).host} sends us to {url.host}, which wants to know who asks. Your secret "
+                    f"was not given to it: if you trust it, link the account again with {_origin(url)} as its address.",
+                    provider_code="other-host",
+                )
+            else:
+                raise self._refusal(response, url)
+
+    def _redirected(
+        self, method: str, url: httpx.URL, body: bytes | None, response: Response, redirects: int
+    ) -> tuple[str, httpx.URL, bytes | None]:
+        if redirects > MAX_REDIRECTS:
+            raise Malformed(f"{url.host} redirects in circles.", provider_code="redirects")
+        try:
+            target = url.join(response.headers["location"])
+        except (httpx.InvalidURL, ValueError, TypeError):
+            raise Malformed(f"{url.host} redirects to something that is no web address.", provider_code="redirects") from None
+        if target.scheme not in ("http", "https") or not target.host:
+            raise Malformed(f"{url.host} redirects to something that is no web address.", provider_code="redirects")
+        if url.scheme == "https" and target.scheme != "https":
+            raise Refused(f"{url.host} redirects to an unencrypted address ({target.host}).", provider_code="downgrade")
+        if target.userinfo:
+            target = target.copy_with(username=None, password=None)
+        if response.status == 303 and method not in HARMLESS_BODIES and method != "HEAD":
+            method, body = "GET", None  # RFC 9110 §15.4.4
+        if body and method not in HARMLESS_BODIES and _origin(target) != _origin(url):
+            raise Refused(f"{url.host} redirects what was sent to it to {target.host}.", provider_code="other-host")
+        return method, target, body
+
+    async def _send(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None, secret: Secret | None, max_bytes: int
+    ) -> Response:
+        host = url.netloc.decode("ascii", "replace")
+        self._breakers.before(host)
+        try:
+            await self._budget.acquire()
+        except BaseException:
+            self._breakers.unsettled(host)
+            raise
+        began = self.clock.now()
+        outcome = "cancelled"
+        settled = False
+        try:
+            request = httpx.Request(
+                method,
+                url,
+                headers={
+                    "Accept": "*/*",
+                    "Accept-Encoding": ACCEPT_ENCODING,
+                    "User-Agent": USER_AGENT,
+                    **headers,
+                    **_authorization(secret),
+                },
+                content=body,
+                extensions={"timeout": {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS, "read": READ_SECONDS}},
+            )
+            response = await self._read(request, max_bytes)
+            outcome = str(response.status)
+            settled = True
+            if response.status >= 500:
+                self._breakers.failed(host)
+            else:
+                self._breakers.succeeded(host)
+            self._told(response)
+            return response
+        except ProviderError as error:
+            outcome = type(error).__name__
+            settled = True
+            if isinstance(error, Unavailable):
+                self._breakers.failed(host)
+            else:
+                self._breakers.unsettled(host)
+            raise
+        finally:
+            if not settled:
+                self._breakers.unsettled(host)
+            self._budget.release()
+            if self._observer is not None:
+                self._observer.call(self.account.provider, outcome, (self.clock.now() - began).total_seconds())
+
+    async def _read(self, request: httpx.Request, max_bytes: int) -> Response:
+        """The answer, whole. Everything that can go wrong on the wire is named here."""
+        host = request.url.host
+        try:
+            async with asyncio.timeout(BACKGROUND_SECONDS):  # a trickle resets the time between pieces, not this one
+                answer = await self._transport.handle_async_request(request)
+                try:
+                    content = await _content(answer, host, max_bytes)
+                finally:
+                    await answer.aclose()
+        except ProviderError:
+            raise
+        except (httpx.TimeoutException, TimeoutError) as error:
+            raise Unavailable(f"{host} does not answer in time.", provider_code="timeout") from error
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
+            raise Malformed(f"The address at {host} cannot be asked for.", provider_code="not-a-url") from error
+        except httpx.DecodingError as error:
+            raise Malformed(f"{host} sent a compressed answer that cannot be unpacked.", provider_code="encoding") from error
+        except httpx.RemoteProtocolError as error:
+            raise Unavailable(f"{host} broke off in the middle of its answer.", provider_code="cut") from error
+        except UnicodeError as error:  # a host name that is none (RFC 5890)
+            raise Malformed(f"{host[:100]!r} is no server name.", provider_code="not-a-url") from error
+        except (httpx.HTTPError, OSError) as error:
+            raise _unreachable(host, error) from error
+        if not 200 <= answer.status_code <= 599:
+            raise Malformed(f"{host} answered with status {answer.status_code}.", provider_code="status")
+        return Response(status=answer.status_code, headers=answer.headers, content=content, url=str(request.url))
+
+    # --- what the network says about itself ------------------------------------------------------------------------
+
+    def _told(self, response: Response) -> None:
+        reset_at = self._reset_at(response.headers)
+        limit, remaining = (_whole(response.headers.get(f"x-ratelimit-{name}")) for name in ("limit", "remaining"))
+        if response.status == 429:
+            remaining, reset_at = 0, self._retry_at(response.headers) or reset_at or self.clock.now() + DEFAULT_PAUSE
+        if remaining is not None or reset_at is not None:
+            self._budget.told(limit=limit, remaining=remaining, reset_at=reset_at)
+
+    def _refusal(self, response: Response, url: httpx.URL) -> ProviderError:
+        """The error that a status stands for."""
+        host, status = url.host, response.status
+        retry_at = self._retry_at(response.headers)
+        if status == 401:
+            return ReauthRequired(f"{host} no longer accepts your sign-in. Link the account again.", provider_code="401")
+        if status == 403:
+            return Refused(f"{host} does not allow this to your account.", provider_code="403")
+        if status in (404, 410):
+            return Refused(f"There is nothing (any more) at this address of {host}.", provider_code="not-found")
+        if status == 429:
+            return RateLimited(
+                f"{host} takes no more calls for now.",
+                retry_at=retry_at or self._reset_at(response.headers) or self.clock.now() + DEFAULT_PAUSE,
+                provider_code="429",
+            )
+        if status >= 500 or status in (408, 425):
+            return Unavailable(f"{host} has trouble of its own (status {status}).", retry_at=retry_at, provider_code=str(status))
+        if status in REDIRECTS or status < 200 or status == 304:
+            return Malformed(f"{host} answered with status {status} and nowhere to go.", provider_code=str(status))
+        return Refused(f"{host} refused the request (status {status}).", provider_code=str(status))
+
+    def _retry_at(self, headers: httpx.Headers) -> datetime | None:
+        """RFC 9110 §10.2.3: seconds, or a date."""
+        text = headers.get("retry-after", "").strip()
+        if not text:
+            return None
+        if (seconds := _whole(text)) is not None:
+            return self._bounded(self.clock.now() + timedelta(seconds=min(seconds, 10**6)))
+        try:
+            moment = parsedate_to_datetime(text)
+            return self._bounded(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        except (ValueError, TypeError, OverflowError):
+            return None
+
+    def _reset_at(self, headers: httpx.Headers) -> datetime | None:
+        """X-RateLimit-Reset: an ISO 8601 time (Mastodon), an epoch in (milli)seconds (most), or seconds to go (the rest)."""
+        text = headers.get("x-ratelimit-reset", "").strip()
+        if not text:
+            return None
+        try:
+            number = float(text)
+        except ValueError:
+            try:
+                moment = datetime.fromisoformat(text)
+            except ValueError:
+                return None
+            return self._bounded(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        if not math.isfinite(number):
+            return None
+        if number > 1e11:
+            number /= 1000
+        if number > 1e8:
+            number -= self.clock.now().timestamp()
+        # within what a datetime can hold: a sum that overflows would be an error of ours
+        return self._bounded(self.clock.now() + timedelta(seconds=min(max(0.0, number), LONGEST_PAUSE.total_seconds())))
+
+    def _bounded(self, moment: datetime) -> datetime:
+        """No network is believed that wants us back next year, or yesterday."""
+        now = self.clock.now()
+        return min(max(moment.astimezone(UTC), now), now + LONGEST_PAUSE)
+
+    def _seconds_left(self) -> float:
+        seconds = INTERACTIVE_SECONDS if self.interactive else BACKGROUND_SECONDS * (self._retry.attempts + 1)
+        if self.deadline is not None:
+            seconds = self.deadline - self.clock.now().timestamp()
+        if seconds <= 0:
+            raise Unavailable("There was no time left to ask.", provider_code="deadline")
+        return seconds
+
+
+class _Call(msgspec.Struct, frozen=True, kw_only=True):
+    method: str
+    url: httpx.URL
+    headers: Mapping[str, str]
+    body: bytes | None
+    auth: bool
+    accept: Container[int]
+    max_bytes: int
+    follow: bool
+
+
+def links(header: str, base: str) -> dict[str, str]:
+    """The targets of a Link header by relation, absolute (RFC 8288 §3): the first of each relation counts."""
+    found: dict[str, str] = {}
+    rest = header
+    while (start := rest.find("<")) >= 0 and (end := rest.find(">", start)) >= 0:
+        target, rest = rest[start + 1 : end], rest[end + 1 :]
+        following = rest.find("<")
+        parameters = rest if following < 0 else rest[:following]
+        for parameter in parameters.split(";"):
+            name, _, value = parameter.strip(" ,\t").partition("=")
+            if name.strip().lower() == "rel":
+                for relation in value.strip().strip('"').lower().split():
+                    try:
+                        found.setdefault(relation, str(httpx.URL(base).join(target)))
+                    except (httpx.InvalidURL, ValueError, TypeError):
+                        continue
+    return found
+
+
+async def _content(answer: httpx.Response, host: str, max_bytes: int) -> bytes:
+    if (_whole(answer.headers.get("content-length")) or 0) > max_bytes:
+        raise _too_large(host, max_bytes)
+    content = bytearray()
+    async for piece in _pieces(answer):
+        content += piece
+        if len(content) > max_bytes:
+            raise _too_large(host, max_bytes)
+    return bytes(content)
+
+
+async def _pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
+    async for piece in answer.aiter_raw():
+        yield piece
+
+
+def _too_large(host: str, max_bytes: int) -> Malformed:
+    return Malformed(f"{host} sent more than {max_bytes // 1024} KiB at once.", provider_code="too-large")
+
+
+def _unreachable(host: str, error: BaseException) -> ProviderError:
+    """Why no connection came about, from the chain of causes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ForbiddenAddress | Unavailable):
+            return cause
+        certificate = getattr(cause, "certificate_error", cause)
+        if isinstance(certificate, ssl.SSLCertVerificationError):
+            return Unavailable(
+                f"The certificate of {host} is not valid ({certificate.verify_message}).", provider_code="certificate"
+            )
+        cause = cause.__cause__
+    return Unavailable(f"{host} cannot be reached.", provider_code="connect")
+
+
+def _authorization(secret: Secret | None) -> dict[str, str]:
+    if secret is None:
+        return {}
+    if secret.access_token is not None:
+        if not secret.access_token.isascii() or not secret.access_token.isprintable():
+            raise ReauthRequired("The stored token has characters that no token has. Enter it again.", provider_code="token")
+        return {"Authorization": f"Bearer {secret.access_token}"}  # RFC 6750 §2.1
+    if secret.username is not None and secret.password is not None:
+        pair = f"{secret.username}:{secret.password}".encode()  # RFC 7617 §2.1: UTF-8
+        return {"Authorization": "Basic " + base64.b64encode(pair).decode("ascii")}
+    return {}
+
+
+def _body(content: bytes | str | None, json: Any, form: Mapping[str, str] | None) -> tuple[bytes | None, dict[str, str]]:
+    if json is not None:
+        return msgspec.json.encode(json), {"Content-Type": "application/json"}
+    if form is not None:
+        return urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
+    return (content.encode() if isinstance(content, str) else content), {}
+
+
+def _port(url: httpx.URL) -> int:
+    return url.port or (443 if url.scheme == "https" else 80)
+
+
+def _origin(url: httpx.URL) -> str:
+    """RFC 6454: scheme, host, and the port where it is not the scheme's own."""
+    return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}"
+
+
+def _whole(text: str | None) -> int | None:
+    """A whole number not below zero, however long it is written; None for anything else."""
+    text = (text or "").strip()
+    return int(text[:18]) if text.isascii() and text.isdigit() else None
