@@ -121,7 +121,14 @@ def bound(name: str, *arguments: object) -> str:
 
 
 def cut(
-    conn: Connection, query: Select[Any], order: Order, size: int, *, after: Position | None, before: Position | None, back: bool
+    conn: Connection,
+    query: Select[Any],
+    order: Order,
+    size: int,
+    *,
+    after: Position | None = None,
+    before: Position | None = None,
+    back: bool = False,
 ) -> Cut:
     """One page of `query`: the first `size` rows after `after`, or with `back` the last ones before `before`."""
     if after is not None:
@@ -174,6 +181,15 @@ def listing(
         complete=answered is None or answered.complete,
         sources=answered.reports if answered else (),
     )
+
+
+async def counted(operation: Operation, query: Callable[[str], Select[Any]]) -> int:
+    """How many rows `query(viewer)` has in all."""
+
+    def read(conn: Connection, viewer: str) -> int:
+        return int(conn.execute(sa.select(sa.func.count()).select_from(query(viewer).order_by(None).subquery())).scalar_one())
+
+    return await operation.read(read)
 
 
 def readable(row: Any, node: Callable[[Any], Any]) -> Any:

@@ -1,0 +1,220 @@
+"""The people of a viewer as rows: projections rebuilt from their contacts, and groups written with what the feed must say.
+
+Everything here runs inside somebody's transaction. A person row is minted with each contact and stays for ever as an id: it
+either lives (`redirect_to` null) or leads to the person that its contact belongs to now.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from providers import records
+from resolvers.identity.clusters import Partition
+from resolvers.projection import Member, Projection, project
+from store import search_index
+from store.feed import Recorder
+from store.tables import contact, evidence, person
+
+_encode = msgspec.msgpack.Encoder().encode
+_record = msgspec.msgpack.Decoder(records.Contact).decode
+_projection = msgspec.msgpack.Decoder(Projection).decode
+
+
+def members_of(conn: Connection, viewer: str, person_ids: Iterable[str]) -> dict[str, list[Member]]:
+    """The contacts of each person."""
+    found: dict[str, list[Member]] = defaultdict(list)
+    columns = (contact.c.id, contact.c.account_id, contact.c.person_id, contact.c.born, contact.c.updated_at, contact.c.photo_hash,
+               contact.c.record)  # fmt: skip
+    for row in conn.execute(select(*columns).where(contact.c.viewer_id == viewer, contact.c.person_id.in_(sorted(person_ids)))):
+        found[row.person_id].append(
+            Member(
+                contact_id=row.id, account_id=row.account_id, born=row.born, updated_at=row.updated_at, photo_hash=row.photo_hash,
+                record=_record(row.record),
+            )
+        )  # fmt: skip
+    return found
+
+
+def reproject(
+    conn: Connection,
+    viewer: str,
+    person_ids: Collection[str],
+    recorder: Recorder,
+    now: datetime,
+    *,
+    created: Collection[str] = (),
+) -> None:
+    """Rebuild these people from their contacts. Who changed gets a feed row; who has no contact left is deleted."""
+    if not person_ids:
+        return
+    members = members_of(conn, viewer, person_ids)
+    known = {
+        r.id: r
+        for r in conn.execute(
+            select(person).where(person.c.viewer_id == viewer, person.c.id.in_(sorted(person_ids))).order_by(person.c.id)
+        )
+    }
+    docs: list[search_index.Doc] = []
+    for person_id in sorted(person_ids):
+        row = known.get(person_id)
+        if row is None or row.redirect_to is not None:
+            continue
+        if person_id not in members:
+            conn.execute(sa.delete(person).where(person.c.viewer_id == viewer, person.c.id == person_id))
+            conn.execute(sa.delete(person).where(person.c.viewer_id == viewer, person.c.redirect_to == person_id))
+            search_index.drop(conn, viewer, [person_id])
+            recorder.delete("PERSON", person_id)
+            continue
+        projection = project(members[person_id])
+        encoded = _encode(projection)
+        if row.projection == encoded and person_id not in created:
+            continue
+        version = row.version if person_id in created else row.version + 1
+        conn.execute(
+            sa.update(person).where(person.c.viewer_id == viewer, person.c.id == person_id)
+            .values(projection=encoded, name=projection.name, sort_name=projection.sort_name, nature=projection.nature,
+                    photo_hash=projection.photo_hash, version=version)
+        )  # fmt: skip
+        fields = () if person_id in created or row.projection is None else changed_fields(_projection(row.projection), projection)
+        recorder.upsert("PERSON", person_id, version, created=person_id in created, fields=fields)
+        docs.append(_document(person_id, projection))
+    search_index.put(conn, viewer, docs)
+
+
+def changed_fields(old: Projection, new: Projection) -> tuple[str, ...]:
+    """Names of Person's schema fields that differ; empty (all may have changed) when something else did."""
+    names = {"name": "name", "sort_name": "sortName", "initials": "initials", "nature": "nature", "names": "names", "emails": "emails",
+             "phones": "phones", "urls": "urls", "organizations": "organizations", "addresses": "addresses", "dates": "birthday",
+             "bio": "bio"}  # fmt: skip
+    return tuple(sorted({schema for ours, schema in names.items() if getattr(old, ours) != getattr(new, ours)}))
+
+
+def regroup(
+    conn: Connection,
+    viewer: str,
+    partition: Partition,
+    minted: Mapping[str, str],
+    current: Mapping[str, str],
+    recorder: Recorder,
+    now: datetime,
+) -> None:
+    """Write the groups: each answers with the id its oldest contact minted, the others redirect, split ones live again.
+
+    `minted` and `current` give each contact's own and present person id; every contact of every person in `current` must
+    be in the partition.
+    """
+    before: dict[str, set[str]] = defaultdict(set)
+    for contact_id, person_id in current.items():
+        before[person_id].add(contact_id)
+    survivors = {group: minted[group[0]] for group in partition.groups}
+    living = list(survivors.values())
+    touched: set[str] = set()
+    moved: list[tuple[str, str]] = []
+    heirs: dict[str, list[str]] = {
+        origin: [] for origin in before
+    }  # whom the contacts of each former person belong to, oldest first
+    for group in partition.groups:
+        survivor = survivors[group]
+        former = {current[c] for c in group if c in current}
+        if former == {survivor} and before[survivor] == set(group):
+            heirs[survivor].append(survivor)
+            continue
+        touched.add(survivor)
+        moved += [(c, survivor) for c in group if current.get(c) != survivor]
+        for origin in former:
+            heirs[origin].append(survivor)
+    merges: dict[str, list[str]] = defaultdict(list)
+    splits: list[tuple[str, list[str]]] = []
+    for origin, parts in sorted(heirs.items()):
+        main = origin if origin in living else next((p for p in parts if p in before), parts[0] if parts else None)
+        if main is None:
+            continue
+        if main != origin:
+            merges[main].append(origin)
+        fresh = [p for p in parts if p != main and p not in before]
+        if fresh:
+            splits.append((main, [main, *fresh]))
+    for survivor, absorbed in sorted(merges.items()):
+        recorder.merge("PERSON", survivor, absorbed)
+    for main, parts in splits:
+        recorder.split("PERSON", main, parts)
+        touched.update(parts)
+    for contact_id, person_id in moved:
+        conn.execute(
+            sa.update(contact).where(contact.c.viewer_id == viewer, contact.c.id == contact_id).values(person_id=person_id)
+        )
+    revived = sorted(set(living) & touched)
+    if revived:
+        conn.execute(sa.update(person).where(person.c.viewer_id == viewer, person.c.id.in_(revived)).values(redirect_to=None))
+    for survivor, absorbed in merges.items():
+        _lead(conn, viewer, absorbed, survivor)
+    for group, survivor in survivors.items():
+        if survivor in touched:
+            _lead(conn, viewer, [minted[c] for c in group if minted[c] != survivor], survivor)
+    _join_last_contact(conn, viewer, sorted(merges.items()))
+    _write_evidence(conn, viewer, partition, now)
+    for survivor in revived:  # the survivor's upsert follows its merge, whether or not its values changed
+        conn.execute(
+            sa.update(person).where(person.c.viewer_id == viewer, person.c.id == survivor).values(version=person.c.version + 1)
+        )
+    reproject(conn, viewer, touched, recorder, now)
+    versions = conn.execute(select(person.c.id, person.c.version).where(person.c.viewer_id == viewer, person.c.id.in_(revived)))
+    for row in versions:
+        recorder.upsert("PERSON", row.id, row.version)
+
+
+def _lead(conn: Connection, viewer: str, others: Sequence[str], survivor: str) -> None:
+    """Let `others`, and whoever led to them, lead to the survivor: one hop, never a chain."""
+    if not others:
+        return
+    theirs = sa.or_(person.c.id.in_(others), person.c.redirect_to.in_(others))
+    conn.execute(
+        sa.update(person).where(person.c.viewer_id == viewer, theirs, person.c.id != survivor)
+        .values(redirect_to=survivor, projection=None)
+    )  # fmt: skip
+    search_index.drop(conn, viewer, others)
+
+
+def _join_last_contact(conn: Connection, viewer: str, merges: Sequence[tuple[str, list[str]]]) -> None:
+    for survivor, absorbed in merges:
+        latest = conn.execute(
+            select(sa.func.max(person.c.last_contact_at)).where(
+                person.c.viewer_id == viewer, person.c.id.in_([survivor, *absorbed])
+            )
+        ).scalar_one()
+        conn.execute(
+            sa.update(person).where(person.c.viewer_id == viewer, person.c.id == survivor).values(last_contact_at=latest)
+        )
+
+
+def _write_evidence(conn: Connection, viewer: str, partition: Partition, now: datetime) -> None:
+    contacts = sorted({c for group in partition.groups for c in group})
+    for n in range(0, len(contacts), 500):
+        part = contacts[n : n + 500]
+        conn.execute(
+            sa.delete(evidence).where(
+                evidence.c.viewer_id == viewer, sa.or_(evidence.c.left_id.in_(part), evidence.c.right_id.in_(part))
+            )
+        )
+    if partition.edges:
+        conn.execute(
+            evidence.insert(),
+            [
+                {"viewer_id": viewer, "left_id": e.left, "right_id": e.right, "kind": e.kind, "value": e.value,
+                 "strength": "HINT" if e.shared else "PROOF", "weight": e.weight, "shared": e.shared, "observed_at": now}
+                for e in partition.edges
+            ],
+        )  # fmt: skip
+
+
+def _document(person_id: str, projection: Projection) -> search_index.Doc:
+    names = " ".join(n.full + (f" {n.nickname}" if n.nickname else "") for n in projection.names) or projection.name
+    other = [e.raw for e in projection.emails] + [p.raw for p in projection.phones] + [p.number or "" for p in projection.phones]
+    other += [f"{o.name} {o.title or ''}" for o in projection.organizations] + [u.url for u in projection.urls]
+    return search_index.Doc(node_id=person_id, kind="PERSON", title=names, body=" ".join(other))

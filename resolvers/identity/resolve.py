@@ -1,0 +1,201 @@
+"""Re-evaluate what changed: the contacts marked dirty, everybody they may belong with, and nothing else.
+
+A step is: read the component of some dirty contacts (by strong keys and by present people, to closure), compute its groups
+outside any transaction, and write them only if the facts read are still the facts. The order of steps does not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from resolvers.identity.clusters import MAX_CARRIERS, Fact, Partition, partition
+from resolvers.identity.keys import Key
+from resolvers.identity.people import regroup
+from store.database import Database
+from store.feed import Recorder
+from store.tables import contact, contact_key, dirty
+
+STEP: Final = 200  # dirty contacts a step begins with
+MAX_TRIES: Final = 20
+_IN: Final = 500
+
+
+class Component(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts about some contacts and everybody they may belong with."""
+
+    dirty: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    minted: dict[str, str]
+    current: dict[str, str]
+    prints: dict[str, bytes]
+
+
+async def resolve(database: Database, viewer: str, now: datetime, *, step: int = STEP) -> int:
+    """Work off all dirty contacts of a viewer; returns how many were looked at. Raises nothing but the database's errors."""
+    seen = 0
+    tries = 0
+    while True:
+        component = await database.read(viewer, read_component, step)
+        if not component.dirty:
+            return seen
+        groups = partition(component.facts)
+        if await database.write_behind(viewer, write_groups, component, groups, now):
+            seen += len(component.dirty)
+            tries = 0
+        else:
+            tries += 1  # somebody wrote meanwhile: read again
+            if tries >= MAX_TRIES:
+                return seen
+
+
+def read_component(conn: Connection, viewer: str, step: int) -> Component:
+    """The next dirty contacts with their component, in one snapshot."""
+    begin = tuple(
+        conn.execute(
+            select(dirty.c.contact_id).where(dirty.c.viewer_id == viewer).order_by(dirty.c.contact_id).limit(step)
+        ).scalars()
+    )
+    if not begin:
+        return Component(dirty=(), facts=(), minted={}, current={}, prints={})
+    known: set[str] = set()
+    keys: dict[str, list[Key]] = {}
+    frontier = set(begin)
+    values_seen: set[tuple[str, str]] = set()
+    people_seen: set[str] = set()
+    while frontier:
+        known |= frontier
+        fresh_keys = _keys(conn, viewer, frontier)
+        keys.update(fresh_keys)
+        values = {(k.kind, k.value) for found in fresh_keys.values() for k in found if k.strong} - values_seen
+        values_seen |= values
+        people = {p for p in _people(conn, viewer, frontier) if p not in people_seen}
+        people_seen |= people
+        frontier = (_carriers(conn, viewer, values) | _members(conn, viewer, people)) - known
+    rows: list[Any] = []
+    ordered = sorted(known)
+    for n in range(0, len(ordered), _IN):
+        columns = (
+            contact.c.id,
+            contact.c.born,
+            contact.c.minted_id,
+            contact.c.person_id,
+            contact.c.fingerprint,
+            contact.c.record,
+        )
+        rows += conn.execute(
+            select(*columns).where(
+                contact.c.viewer_id == viewer, contact.c.id.in_(ordered[n : n + _IN]), contact.c.person_id.is_not(None)
+            )
+        ).all()
+    facts = tuple(
+        Fact(contact_id=r.id, born=r.born, names=_names(r.record), keys=tuple(sorted(keys.get(r.id, ())))) for r in rows
+    )
+    return Component(
+        dirty=begin,
+        facts=facts,
+        minted={r.id: r.minted_id for r in rows},
+        current={r.id: r.person_id for r in rows},
+        prints={r.id: r.fingerprint for r in rows},
+    )
+
+
+def write_groups(conn: Connection, viewer: str, component: Component, groups: Partition, now: datetime) -> bool:
+    """Write the groups if nothing that they rest on has changed since; False when something has."""
+    ordered = sorted(component.prints)
+    present: dict[str, tuple[bytes, str | None]] = {}
+    for n in range(0, len(ordered), _IN):
+        query = select(contact.c.id, contact.c.fingerprint, contact.c.person_id).where(
+            contact.c.viewer_id == viewer, contact.c.id.in_(ordered[n : n + _IN])
+        )
+        present.update({r.id: (r.fingerprint, r.person_id) for r in conn.execute(query.with_for_update())})
+    if present != {c: (component.prints[c], component.current[c]) for c in ordered}:
+        return False
+    recorder = Recorder(now, origin="IDENTITY")
+    regroup(conn, viewer, groups, component.minted, component.current, recorder, now)
+    for n in range(0, len(component.dirty), _IN):
+        part = component.dirty[n : n + _IN]
+        conn.execute(sa.delete(dirty).where(dirty.c.viewer_id == viewer, dirty.c.contact_id.in_(part)))
+    recorder.flush(conn, viewer)
+    return True
+
+
+class _JustNames(msgspec.Struct):
+    """The part of a contact's record that identity reads besides its keys."""
+
+    names: list[_JustName] = []
+
+
+class _JustName(msgspec.Struct):
+    full: str
+
+
+_decode = msgspec.msgpack.Decoder(_JustNames).decode
+
+
+def _names(record: bytes) -> tuple[str, ...]:
+    return tuple(n.full for n in _decode(record).names)
+
+
+def _keys(conn: Connection, viewer: str, contact_ids: Collection[str]) -> dict[str, list[Key]]:
+    found: dict[str, list[Key]] = {}
+    for part in _parts(contact_ids):
+        rows = conn.execute(select(contact_key).where(contact_key.c.viewer_id == viewer, contact_key.c.contact_id.in_(part)))
+        for row in rows:
+            found.setdefault(row.contact_id, []).append(Key(row.kind, row.value, row.strong, row.source))
+    return found
+
+
+def _carriers(conn: Connection, viewer: str, values: Collection[tuple[str, str]]) -> set[str]:
+    found: set[str] = set()
+    by_kind: dict[str, list[str]] = {}
+    for kind, value in values:
+        by_kind.setdefault(kind, []).append(value)
+    for kind, wanted in sorted(by_kind.items()):
+        for part in _parts(wanted):
+            rows = conn.execute(
+                select(contact_key.c.value, contact_key.c.contact_id).where(
+                    contact_key.c.viewer_id == viewer,
+                    contact_key.c.kind == kind,
+                    contact_key.c.value.in_(part),
+                    contact_key.c.strong,
+                )
+            )
+            users: dict[str, list[str]] = {}
+            for row in rows:
+                users.setdefault(row.value, []).append(row.contact_id)
+            for carriers in users.values():
+                # one more than may share a value is enough to know that nobody owns it; the whole crowd is not walked
+                found.update(sorted(carriers)[: MAX_CARRIERS + 1] if len(carriers) > MAX_CARRIERS * 4 else carriers)
+    return found
+
+
+def _people(conn: Connection, viewer: str, contact_ids: Collection[str]) -> set[str]:
+    found: set[str] = set()
+    for part in _parts(contact_ids):
+        rows = conn.execute(
+            select(contact.c.person_id).where(
+                contact.c.viewer_id == viewer, contact.c.id.in_(part), contact.c.person_id.is_not(None)
+            )
+        )
+        found.update(rows.scalars())
+    return found
+
+
+def _members(conn: Connection, viewer: str, person_ids: Collection[str]) -> set[str]:
+    found: set[str] = set()
+    for part in _parts(person_ids):
+        found.update(
+            conn.execute(select(contact.c.id).where(contact.c.viewer_id == viewer, contact.c.person_id.in_(part))).scalars()
+        )
+    return found
+
+
+def _parts(values: Collection[str]) -> list[Sequence[str]]:
+    ordered = sorted(values)
+    return [ordered[n : n + _IN] for n in range(0, len(ordered), _IN)]

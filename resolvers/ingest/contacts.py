@@ -1,0 +1,256 @@
+"""Contacts become rows with keys and a person of their own; correspondents are contacts that grow with the mail.
+
+A LIVE account leaves its name and strong identifiers only. Lists, robots and rooms (nature AUTOMATED or GROUP) have no
+person until the viewer writes to them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from providers import records
+from resolvers.identity.keys import keys_of
+from resolvers.identity.people import reproject
+from resolvers.ingest.target import Result, Target
+from resolvers.projection import Member, project
+from store import ids
+from store.feed import Recorder
+from store.tables import contact, contact_key, dirty, person, photo
+
+MAX_NAMES: Final = 5  # spellings kept of a correspondent
+NOBODY: Final = frozenset({"AUTOMATED", "GROUP"})
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(records.Contact).decode
+
+
+class Correspondent(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody seen in a message. `written_to`: the viewer wrote to them, so they are somebody."""
+
+    kind: records.AddressKind
+    address: str
+    name: str
+    provider: str | None = None
+    url: str | None = None
+    key: str | None = None
+    automated: bool = False
+    written_to: bool = False
+
+
+def upsert(
+    conn: Connection, table: sa.Table, rows: Sequence[dict[str, Any]], key: Sequence[str], update: Sequence[str] = ()
+) -> None:
+    """Insert rows; where the key exists, replace `update`, or leave the old row."""
+    if not rows:
+        return
+    insert = (sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert)(table)
+    names = ["viewer_id", *key]
+    statement = (
+        insert.on_conflict_do_update(index_elements=names, set_={c: insert.excluded[c] for c in update})
+        if update
+        else insert.on_conflict_do_nothing(index_elements=names)
+    )
+    conn.execute(statement, list(rows))
+
+
+def put_contacts(
+    conn: Connection, viewer: str, target: Target, items: Sequence[records.Contact], recorder: Recorder, now: datetime
+) -> list[Result]:
+    """Write contacts; one result each, in order. The last of several records with one key wins."""
+    contact_ids = [ids.derive("CONTACT", target.account_id, item.key) for item in items]
+    known = _known(conn, viewer, contact_ids)
+    results: list[Result] = []
+    changed: dict[str, records.Contact] = {}
+    created: list[str] = []
+    for contact_id, item in zip(contact_ids, items, strict=True):
+        record = _kept(item, live=target.live)
+        old = changed.get(contact_id)
+        if old is None and contact_id in known:
+            old_print = known[contact_id].fingerprint
+        else:
+            old_print = None if old is None else _fingerprint(old)
+        if old_print is None:
+            created.append(contact_id)
+            changed[contact_id] = item
+            results.append(Result(outcome="CREATED", node_id=contact_id))
+        elif old_print == _fingerprint(record):
+            results.append(Result(outcome="UNCHANGED", node_id=contact_id))
+        else:
+            changed[contact_id] = item
+            results.append(Result(outcome="UPDATED", node_id=contact_id))
+    _write(conn, viewer, target, changed, known, created, recorder, now)
+    return results
+
+
+def put_correspondents(
+    conn: Connection, viewer: str, target: Target, people: Sequence[Correspondent], recorder: Recorder, now: datetime
+) -> dict[tuple[str, str], str]:
+    """Contacts for those seen in messages: (kind, address) → contact id. Known ones learn new spellings of their name."""
+    if not people:
+        return {}
+    found: dict[tuple[str, str], str] = {}
+    wanted: dict[str, list[Correspondent]] = {}
+    for one in people:
+        key = one.key or f"{one.kind.lower()}:{one.address.casefold()}"
+        contact_id = ids.derive("CONTACT", target.account_id, key)
+        found[one.kind, one.address] = contact_id
+        wanted.setdefault(contact_id, []).append(one)
+    known = _known(conn, viewer, list(wanted))
+    changed: dict[str, records.Contact] = {}
+    created: list[str] = []
+    for contact_id, seen in wanted.items():
+        row = known.get(contact_id)
+        old = _decode(row.record) if row is not None else None
+        if old is not None and old.relation != "CORRESPONDENT":
+            continue  # the network says who this is; a message header adds nothing
+        new = _grown(old, seen)
+        if new != old:
+            changed[contact_id] = new
+            if row is None:
+                created.append(contact_id)
+    _write(conn, viewer, target, changed, known, created, recorder, now)
+    return found
+
+
+def _grown(old: records.Contact | None, seen: Sequence[Correspondent]) -> records.Contact:
+    first = seen[0]
+    names = list(old.names) if old is not None else []
+    spelled = {n.full.casefold() for n in names}
+    for one in seen:
+        name = one.name.strip()
+        if name and name.casefold() not in spelled and name.casefold() != one.address.casefold() and len(names) < MAX_NAMES:
+            names.append(records.Name(full=name))
+            spelled.add(name.casefold())
+    somebody = any(one.written_to or not one.automated for one in seen)
+    if old is not None:
+        nature = "INDIVIDUAL" if somebody and old.nature == "AUTOMATED" else old.nature
+        return msgspec.structs.replace(old, names=tuple(names), nature=nature)
+    emails: tuple[records.Email, ...] = ()
+    handles: tuple[records.Handle, ...] = ()
+    if first.kind == "EMAIL":
+        emails = (records.Email(raw=first.address, address=first.address),)
+    elif first.kind == "HANDLE" and first.provider:
+        handles = (records.Handle(provider=first.provider, handle=first.address, url=first.url),)
+    return records.Contact(
+        key=first.key or f"{first.kind.lower()}:{first.address.casefold()}",
+        relation="CORRESPONDENT",
+        nature="INDIVIDUAL" if somebody else "AUTOMATED",
+        names=tuple(names),
+        emails=emails,
+        handles=handles,
+        url=first.url,
+    )
+
+
+def _known(conn: Connection, viewer: str, contact_ids: Sequence[str]) -> dict[str, Any]:
+    columns = (contact.c.id, contact.c.fingerprint, contact.c.person_id, contact.c.minted_id, contact.c.version, contact.c.record)
+    rows = conn.execute(select(*columns).where(contact.c.viewer_id == viewer, contact.c.id.in_(sorted(set(contact_ids)))))
+    return {row.id: row for row in rows}
+
+
+def _kept(item: records.Contact, *, live: bool) -> records.Contact:
+    """What is stored of a record: no picture bytes (they have a table), and of a LIVE account keys instead of content."""
+    if live:
+        return records.Contact(
+            key=item.key, relation=item.relation, nature=item.nature, names=item.names, emails=item.emails, phones=item.phones,
+            urls=item.urls, handles=item.handles, url=item.url, container=item.container,
+        )  # fmt: skip
+    if item.photo is not None and item.photo.data is not None:
+        picture = msgspec.structs.replace(item.photo, data=None, url=f"sha256:{hashlib.sha256(item.photo.data).hexdigest()}")
+        return msgspec.structs.replace(item, photo=picture)
+    return item
+
+
+def _fingerprint(record: records.Contact) -> bytes:
+    return hashlib.blake2b(_encode(record), digest_size=16).digest()
+
+
+def _write(
+    conn: Connection,
+    viewer: str,
+    target: Target,
+    changed: dict[str, records.Contact],
+    known: dict[str, Any],
+    created: list[str],
+    recorder: Recorder,
+    now: datetime,
+) -> None:
+    if not changed:
+        return
+    fresh: list[dict[str, Any]] = []
+    people: dict[str, dict[str, Any]] = {}
+    touched: set[str] = set()
+    born = int(now.timestamp() * 1_000_000)
+    new = set(created)
+    photos: dict[str, dict[str, Any]] = {}
+    for n, (contact_id, item) in enumerate(changed.items()):
+        record = _kept(item, live=target.live)
+        photo_hash = None
+        if not target.live and item.photo is not None and item.photo.data is not None:
+            photo_hash = hashlib.sha256(item.photo.data).hexdigest()
+            media = item.photo.media_type or "application/octet-stream"
+            photos[photo_hash] = {"viewer_id": viewer, "hash": photo_hash, "media_type": media, "data": item.photo.data}
+        minted = ids.derive("PERSON", contact_id)
+        row = known.get(contact_id)
+        had = None if row is None else row.person_id
+        person_id = None if record.nature in NOBODY else had or minted
+        if person_id is not None and had is None:
+            people[minted] = {
+                "viewer_id": viewer,
+                "id": minted,
+                "born": born + n,
+                "created_at": now,
+                "redirect_to": None,
+                "version": 1,
+            }
+        touched.update(p for p in (person_id, had) if p is not None)
+        shown = project(
+            [Member(contact_id=contact_id, account_id=target.account_id, born=0, updated_at=now, photo_hash=None, record=record)]
+        )
+        values = {
+            "container": record.container, "person_id": person_id, "relation": record.relation, "nature": record.nature,
+            "name": shown.name, "sort_name": shown.sort_name, "record": _encode(record), "fingerprint": _fingerprint(record),
+            "etag": record.etag, "photo_hash": photo_hash, "updated_at": now,
+        }  # fmt: skip
+        if contact_id in new:
+            version = None if target.live else 1
+            fresh.append(
+                {"viewer_id": viewer, "id": contact_id, "account_id": target.account_id, "key": record.key, "minted_id": minted,
+                 "born": born + n, "created_at": now, "version": version, **values}
+            )  # fmt: skip
+        else:
+            version = None if target.live or row is None else (row.version or 0) + 1
+            conn.execute(
+                sa.update(contact)
+                .where(contact.c.viewer_id == viewer, contact.c.id == contact_id)
+                .values(**values, version=version)
+            )
+        if version is not None:
+            recorder.upsert("CONTACT", contact_id, version, created=contact_id in new)
+    upsert(conn, photo, list(photos.values()), ["hash"])
+    if fresh:
+        conn.execute(contact.insert(), fresh)
+    # an id that lives again after its contact had gone begins with the next version
+    upsert(conn, person, list(people.values()), ["id"], ["redirect_to"])
+    _write_keys(conn, viewer, changed)
+    upsert(conn, dirty, [{"viewer_id": viewer, "contact_id": c} for c in changed], ["contact_id"])
+    reproject(conn, viewer, touched, recorder, now, created=people.keys())
+
+
+def _write_keys(conn: Connection, viewer: str, changed: dict[str, records.Contact]) -> None:
+    conn.execute(sa.delete(contact_key).where(contact_key.c.viewer_id == viewer, contact_key.c.contact_id.in_(sorted(changed))))
+    rows = [
+        {"viewer_id": viewer, "contact_id": contact_id, "kind": k.kind, "value": k.value, "strong": k.strong, "source": k.source}
+        for contact_id, item in changed.items()
+        if item.nature not in NOBODY
+        for k in keys_of(item)
+    ]
+    if rows:
+        conn.execute(contact_key.insert(), rows)

@@ -1,0 +1,252 @@
+"""Conversation rows are sums over their messages: counts, latest message, members, flags. Rebuilt for those touched."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from resolvers.ingest.contacts import upsert
+from store import search_index
+from store.feed import Recorder
+from store.tables import (
+    conversation,
+    conversation_member,
+    conversation_source,
+    message,
+    message_participant,
+    message_source,
+)
+
+
+def join(conn: Connection, viewer: str, joined: Mapping[str, str], recorder: Recorder) -> None:
+    """Move everything of absorbed conversations to their survivors; the absorbed ids lead there from now on."""
+    for absorbed, survivor in sorted(joined.items()):
+        exists = conn.execute(
+            select(conversation.c.id).where(conversation.c.viewer_id == viewer, conversation.c.id == absorbed)
+        ).one_or_none()
+        conn.execute(
+            sa.update(message).where(message.c.viewer_id == viewer, message.c.conversation_id == absorbed)
+            .values(conversation_id=survivor)
+        )  # fmt: skip
+        for table in (conversation_source, conversation_member):
+            rows = [
+                {**row._mapping, "conversation_id": survivor}
+                for row in conn.execute(select(table).where(table.c.viewer_id == viewer, table.c.conversation_id == absorbed))
+            ]
+            conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, table.c.conversation_id == absorbed))
+            key = [c.name for c in table.primary_key if c.name != "viewer_id"]
+            upsert(conn, table, rows, key)
+        theirs = sa.or_(conversation.c.id == absorbed, conversation.c.redirect_to == absorbed)
+        conn.execute(sa.update(conversation).where(conversation.c.viewer_id == viewer, theirs).values(redirect_to=survivor))
+        search_index.drop(conn, viewer, [absorbed])
+        if exists is not None:
+            recorder.merge("CONVERSATION", survivor, [absorbed])
+
+
+def rebuild(conn: Connection, viewer: str, touched: Collection[str], recorder: Recorder, now: datetime) -> None:
+    """Sum up the mirrored messages of these conversations; make missing rows, delete empty ones, tell the feed."""
+    if not touched:
+        return
+    wanted = sorted(touched)
+    sums = {
+        r.conversation_id: r
+        for r in conn.execute(
+            select(message.c.conversation_id, sa.func.count().label("n"), sa.func.max(message.c.sent_at).label("latest"),
+                   sa.func.min(message.c.sent_at).label("first"))
+            .where(message.c.viewer_id == viewer, message.c.conversation_id.in_(wanted)).group_by(message.c.conversation_id)
+        )
+    }  # fmt: skip
+    ends = _ends(conn, viewer, wanted)
+    unread = _unread(conn, viewer, wanted)
+    flags = _flags(conn, viewer, wanted)
+    known = {
+        r.id: r
+        for r in conn.execute(select(conversation).where(conversation.c.viewer_id == viewer, conversation.c.id.in_(wanted)))
+    }
+    subjects: dict[str, str | None] = {}
+    for conversation_id in wanted:
+        row, total = known.get(conversation_id), sums.get(conversation_id)
+        if total is None:
+            if row is not None and row.redirect_to is None:
+                delete(conn, viewer, conversation_id, recorder)
+            continue
+        first, last = ends[conversation_id]
+        waiting = unread.get(conversation_id)
+        state = sorted({*flags.get(conversation_id, ()), *(["UNREAD"] if waiting else [])})
+        values = {
+            "subject": first.subject, "last_activity_at": total.latest, "message_count": total.n, "unread_count": waiting,
+            "last_message_id": last.id, "category": last.category, "flags": " ".join(state), "redirect_to": None, "live": False,
+        }  # fmt: skip
+        subjects[conversation_id] = first.subject
+        if row is None:
+            version = 1
+            conn.execute(
+                conversation.insert().values(
+                    viewer_id=viewer, id=conversation_id, kind="EMAIL_THREAD", created_at=now, version=1, **values
+                )
+            )
+        else:
+            if all(getattr(row, name) == value for name, value in values.items()):
+                continue
+            version = (row.version or 0) + 1
+            conn.execute(
+                sa.update(conversation).where(conversation.c.viewer_id == viewer, conversation.c.id == conversation_id)
+                .values(version=version, **values)
+            )  # fmt: skip
+        recorder.upsert("CONVERSATION", conversation_id, version, created=row is None)
+    _index(conn, viewer, subjects)
+
+
+def add_members(conn: Connection, viewer: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Remember who takes part, with the latest moment at which they did; `rows` hold the columns of conversation_member."""
+    latest: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in rows:
+        key = row["conversation_id"], row["kind"], row["address"]
+        old = latest.get(key)
+        if old is None or row["last_active_at"] > old["last_active_at"]:
+            latest[key] = row | ({"name": old["name"]} if old is not None and not row["name"] else {})
+        elif not old["name"]:
+            old["name"] = row["name"]
+    conversation_ids = sorted({key[0] for key in latest})
+    known = {
+        (r.conversation_id, r.kind, r.address): r
+        for r in conn.execute(
+            select(conversation_member).where(
+                conversation_member.c.viewer_id == viewer, conversation_member.c.conversation_id.in_(conversation_ids)
+            )
+        )
+    }
+    newer = []
+    for key, row in latest.items():
+        old_row = known.get(key)
+        if old_row is None or row["last_active_at"] > old_row.last_active_at or old_row.contact_id != row["contact_id"]:
+            kept_at = row["last_active_at"] if old_row is None else max(row["last_active_at"], old_row.last_active_at)
+            newer.append(row | {"last_active_at": kept_at, "name": row["name"] or (old_row.name if old_row is not None else "")})
+    upsert(
+        conn, conversation_member, newer, ["conversation_id", "kind", "address"], ["name", "role", "contact_id", "last_active_at"]
+    )
+
+
+def delete(conn: Connection, viewer: str, conversation_id: str, recorder: Recorder, reason: str = "DELETED") -> None:
+    """Drop a conversation that has no messages left, and the ids that led to it."""
+    for table in (conversation_source, conversation_member):
+        conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, table.c.conversation_id == conversation_id))
+    theirs = sa.or_(conversation.c.id == conversation_id, conversation.c.redirect_to == conversation_id)
+    conn.execute(sa.delete(conversation).where(conversation.c.viewer_id == viewer, theirs))
+    search_index.drop(conn, viewer, [conversation_id])
+    recorder.delete("CONVERSATION", conversation_id, reason=reason)
+
+
+def rebuild_members(conn: Connection, viewer: str, conversation_ids: Collection[str]) -> None:
+    """After messages went: only those stay members who are on a message that is left."""
+    for conversation_id in sorted(conversation_ids):
+        still = (
+            select(message_participant.c.kind, message_participant.c.address)
+            .join(
+                message,
+                sa.and_(message.c.viewer_id == message_participant.c.viewer_id, message.c.id == message_participant.c.message_id),
+            )
+            .where(message.c.viewer_id == viewer, message.c.conversation_id == conversation_id)
+        )
+        there = {(r.kind, r.address) for r in conn.execute(still)}
+        mine = conversation_member.c
+        for r in conn.execute(
+            select(mine.kind, mine.address).where(mine.viewer_id == viewer, mine.conversation_id == conversation_id)
+        ).all():
+            if (r.kind, r.address) not in there:
+                conn.execute(
+                    sa.delete(conversation_member).where(
+                        mine.viewer_id == viewer,
+                        mine.conversation_id == conversation_id,
+                        mine.kind == r.kind,
+                        mine.address == r.address,
+                    )
+                )
+
+
+def _ends(conn: Connection, viewer: str, wanted: Sequence[str]) -> dict[str, tuple[Any, Any]]:
+    """The first and the last message of each conversation, by (sent_at, id)."""
+    found: dict[str, tuple[Any, Any]] = {}
+    rank = (message.c.sent_at, message.c.id)
+    numbered = (
+        select(
+            message.c.conversation_id, message.c.id, message.c.subject, message.c.category,
+            sa.func.row_number().over(partition_by=message.c.conversation_id, order_by=rank).label("up"),
+            sa.func.row_number().over(partition_by=message.c.conversation_id, order_by=[c.desc() for c in rank]).label("down"),
+        )
+        .where(message.c.viewer_id == viewer, message.c.conversation_id.in_(wanted))
+        .subquery()
+    )  # fmt: skip
+    firsts: dict[str, Any] = {}
+    lasts: dict[str, Any] = {}
+    for row in conn.execute(select(numbered).where(sa.or_(numbered.c.up == 1, numbered.c.down == 1))):
+        if row.up == 1:
+            firsts[row.conversation_id] = row
+        if row.down == 1:
+            lasts[row.conversation_id] = row
+    for conversation_id, first in firsts.items():
+        found[conversation_id] = (first, lasts[conversation_id])
+    return found
+
+
+def _unread(conn: Connection, viewer: str, wanted: Sequence[str]) -> dict[str, int]:
+    """Messages that are unread in all their sources; a conversation no source of which keeps read state is left out."""
+    state = sa.case((message_source.c.unread.is_(None), None), (message_source.c.unread, 1), else_=0)
+    per_message = (
+        select(message.c.conversation_id, sa.func.min(state).label("unread"))
+        .join(
+            message_source,
+            sa.and_(message_source.c.viewer_id == message.c.viewer_id, message_source.c.message_id == message.c.id),
+        )
+        .where(message.c.viewer_id == viewer, message.c.conversation_id.in_(wanted))
+        .group_by(message.c.conversation_id, message.c.id)
+        .subquery()
+    )
+    rows = conn.execute(
+        select(per_message.c.conversation_id, sa.func.sum(per_message.c.unread).label("n"))
+        .where(per_message.c.unread.is_not(None)).group_by(per_message.c.conversation_id)
+    )  # fmt: skip
+    return {row.conversation_id: int(row.n) for row in rows}
+
+
+def _flags(conn: Connection, viewer: str, wanted: Sequence[str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    rows = conn.execute(
+        select(message.c.conversation_id, message.c.flags)
+        .where(message.c.viewer_id == viewer, message.c.conversation_id.in_(wanted), message.c.flags != "").distinct()
+    )  # fmt: skip
+    for row in rows:
+        found[row.conversation_id].update(f for f in row.flags.split() if f in ("FLAGGED", "DRAFT"))
+    return found
+
+
+def _index(conn: Connection, viewer: str, subjects: Mapping[str, str | None]) -> None:
+    if not subjects:
+        return
+    names: dict[str, list[str]] = defaultdict(list)
+    mine = conversation_member.c
+    for row in conn.execute(
+        select(mine.conversation_id, mine.name, mine.address).where(
+            mine.viewer_id == viewer, mine.conversation_id.in_(sorted(subjects))
+        )
+    ):
+        names[row.conversation_id].append(f"{row.name} {row.address}")
+    moments = conn.execute(
+        select(conversation.c.id, conversation.c.last_activity_at).where(
+            conversation.c.viewer_id == viewer, conversation.c.id.in_(sorted(subjects))
+        )
+    )
+    at = {row.id: row.last_activity_at for row in moments}
+    search_index.put(
+        conn,
+        viewer,
+        [
+            search_index.Doc(node_id=c, kind="CONVERSATION", title=subject or "", body=" ".join(sorted(names[c])), at=at[c])
+            for c, subject in subjects.items()
+        ],
+    )

@@ -1,0 +1,50 @@
+"""One slice of a page: at most a hundred rows, taken in within the caller's transaction.
+
+The caller adds its checkpoint (the adapter's cursor, the import's rows) to the same transaction and flushes the recorder
+last. Whatever a slice holds is there completely, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from providers import records
+from resolvers.ingest.contacts import put_contacts
+from resolvers.ingest.messages import put_messages
+from resolvers.ingest.removal import remove
+from resolvers.ingest.target import Result, Target
+from store.feed import Recorder
+
+SLICE: Final = 100
+
+__all__ = ["SLICE", "Result", "Target", "take_in"]
+
+
+def take_in(
+    conn: Connection, viewer: str, target: Target, rows: Sequence[records.Row], recorder: Recorder, now: datetime
+) -> list[Result]:
+    """Write the rows; one result each, in order."""
+    results: dict[int, Result] = {}
+    contacts: list[tuple[int, records.Contact]] = []
+    messages: list[tuple[int, records.Message]] = []
+    for n, row in enumerate(rows):
+        item = row.item
+        if isinstance(item, records.Contact):
+            contacts.append((n, item))
+        elif isinstance(item, records.Message):
+            messages.append((n, item))
+        elif isinstance(item, records.Gone):
+            results[n] = remove(conn, viewer, target, item, recorder, now)
+        else:
+            results[n] = Result(outcome=item.outcome, reason=item.reason, message=item.message)
+    if contacts:
+        outcome = put_contacts(conn, viewer, target, [c for _, c in contacts], recorder, now)
+        results.update(zip((n for n, _ in contacts), outcome, strict=True))
+    if messages:
+        outcome = put_messages(conn, viewer, target, [m for _, m in messages], recorder, now)
+        results.update(zip((n for n, _ in messages), outcome, strict=True))
+    return [results[n] for n in range(len(rows))]

@@ -1,0 +1,287 @@
+"""Messages become rows once, however many sources show them.
+
+The same message is the one with equal Message-ID, From and Date to the second; without a Message-ID equal From, Date, Subject and
+text; otherwise its source's own key. A text that differs under the same id is kept beside it as a message of its own: nothing
+that is forged can hide what is real. Mail that failed authentication makes no correspondent and joins nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from providers import records
+from resolvers.ingest import conversations, threads
+from resolvers.ingest.contacts import Correspondent, put_correspondents, upsert
+from resolvers.ingest.target import Result, Target
+from store import ids, search_index
+from store.feed import Recorder
+from store.tables import contact, conversation_source, message, message_participant, message_source, person
+
+SNIPPET: Final = 200  # characters, as the contract says
+NOT_PEOPLE: Final = frozenset({"LIST", "NEWSLETTER", "NOTIFICATION", "AUTO_REPLY", "BOUNCE", "SPAM", "SYSTEM"})
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def put_messages(
+    conn: Connection, viewer: str, target: Target, items: Sequence[records.Message], recorder: Recorder, now: datetime
+) -> list[Result]:
+    """Write messages with their threads, people and sources; one result each, in order."""
+    prints = [_fingerprint(item) for item in items]
+    message_ids = [message_id(viewer, target.account_id, item) for item in items]
+    known = _known(conn, viewer, message_ids)
+    taken: dict[str, bytes] = {m: row.fingerprint for m, row in known.items()}
+    final: list[str] = []
+    for base, mark in zip(message_ids, prints, strict=True):
+        # another text under the same Message-ID: a message of its own, whose id follows from both
+        other = base if taken.get(base, mark) == mark else ids.derive("MESSAGE", base, mark.hex())
+        taken.setdefault(other, mark)
+        final.append(other)
+    if set(final) - set(message_ids):
+        known = _known(conn, viewer, final)
+    sources = _sources(conn, viewer, target, [item.key for item in items])
+    results: list[Result] = []
+    fresh: dict[str, records.Message] = {}
+    resourced: list[dict[str, Any]] = []
+    reflagged: dict[str, records.Message] = {}
+    for node_id, item in zip(final, items, strict=True):
+        source = sources.get(item.key)
+        new = node_id not in known and node_id not in fresh
+        state = {"message_id": node_id, "container": item.container, "unread": item.unread, "url": item.url}
+        if new:
+            fresh[node_id] = item
+            results.append(Result(outcome="CREATED", node_id=node_id))
+        elif source is None or any(source[name] != value for name, value in state.items()):
+            reflagged[node_id] = item
+            results.append(Result(outcome="UPDATED", node_id=node_id))
+        else:
+            results.append(Result(outcome="UNCHANGED", node_id=node_id))
+            continue
+        row = {"viewer_id": viewer, "account_id": target.account_id, "key": item.key, "seen_at": now, **state}
+        sources[item.key] = row
+        resourced.append(row)
+    contacts = _correspondents(conn, viewer, target, list(fresh.values()), recorder, now)
+    homes, joined = _homes(conn, viewer, target, fresh)
+    conversations.join(conn, viewer, joined, recorder)
+    _write(conn, viewer, target, fresh, homes, contacts, dict(zip(final, prints, strict=True)), recorder, now)
+    upsert(
+        conn, message_source, list({r["key"]: r for r in resourced}.values()), ["account_id", "key"],
+        ["message_id", "container", "unread", "url"],
+    )  # fmt: skip
+    touched = set(homes.values()) | set(joined.values())
+    touched |= _reflag(conn, viewer, {m: i for m, i in reflagged.items() if m not in fresh}, known, recorder)
+    if not target.live:
+        conversations.rebuild(conn, viewer, touched, recorder, now)
+    return results
+
+
+def message_id(viewer: str, account_id: str, item: records.Message) -> str:
+    """The id of a message; see the module's first lines for what makes two the same."""
+    sender = next((p.address.casefold() for p in item.participants if p.role == "FROM" and p.kind == "EMAIL"), None)
+    second = str(int(item.sent_at.timestamp()))
+    if sender and item.internet_message_id:
+        return ids.derive("MESSAGE", viewer, item.internet_message_id, sender, second)
+    if sender:
+        return ids.derive("MESSAGE", viewer, "", sender, second, item.subject or "", " ".join(item.text.split()))
+    return ids.derive("MESSAGE", account_id, item.key)
+
+
+def direction(target: Target, item: records.Message) -> str:
+    """INBOUND, OUTBOUND, or BETWEEN_OTHERS for what the viewer only looks on at."""
+    mine = {p.role for p in item.participants if p.address.casefold() in target.own}
+    if "FROM" in mine or "SENDER" in mine:
+        return "OUTBOUND"
+    # mail that lists none of ours was still delivered to us (Bcc, a list); in a room we may only be looking on
+    if mine or item.conversation_kind == "EMAIL_THREAD" or not target.own:
+        return "INBOUND"
+    return "BETWEEN_OTHERS"
+
+
+def flags_of(item: records.Message) -> str:
+    """The message's flags as stored: sorted, separated by spaces."""
+    state = {"FLAGGED": item.flagged, "ANSWERED": item.answered, "DRAFT": item.draft, "UNREAD": bool(item.unread),
+             "ENCRYPTED": item.body_state == "ENCRYPTED"}  # fmt: skip
+    return " ".join(sorted(name for name, on in state.items() if on))
+
+
+def participant_rows(
+    viewer: str, node_id: str, item: records.Message, target: Target, contacts: dict[tuple[str, str], str]
+) -> list[dict[str, Any]]:
+    """Rows of message_participant; own addresses have no contact."""
+    return [
+        {
+            "viewer_id": viewer, "message_id": node_id, "position": n, "role": p.role, "kind": p.kind, "address": p.address, "name": p.name,
+            "contact_id": None if p.address.casefold() in target.own else contacts.get((p.kind, p.address)), "sent_at": item.sent_at,
+        }
+        for n, p in enumerate(item.participants)
+    ]  # fmt: skip
+
+
+def _fingerprint(item: records.Message) -> bytes:
+    words = " ".join(item.text.split())
+    return hashlib.blake2b(f"{item.subject or ''}\x00{words}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _known(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[str, Any]:
+    columns = (message.c.id, message.c.fingerprint, message.c.conversation_id, message.c.version, message.c.flags)
+    rows = conn.execute(select(*columns).where(message.c.viewer_id == viewer, message.c.id.in_(sorted(set(message_ids)))))
+    return {row.id: row for row in rows}
+
+
+def _sources(conn: Connection, viewer: str, target: Target, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    rows = conn.execute(
+        select(message_source).where(
+            message_source.c.viewer_id == viewer,
+            message_source.c.account_id == target.account_id,
+            message_source.c.key.in_(sorted(set(keys))),
+        )
+    )
+    return {row.key: dict(row._mapping) for row in rows}
+
+
+def _correspondents(
+    conn: Connection, viewer: str, target: Target, items: Sequence[records.Message], recorder: Recorder, now: datetime
+) -> dict[tuple[str, str], str]:
+    seen: list[Correspondent] = []
+    for item in items:
+        if item.authentication == "FAILED":
+            continue
+        outbound = direction(target, item) == "OUTBOUND"
+        posts_to = _list_address(item)
+        for p in item.participants:
+            if p.address.casefold() in target.own or p.role in ("REPLY_TO",):
+                continue
+            bulk = item.category in NOT_PEOPLE and item.category != "LIST" and p.role in ("FROM", "SENDER")
+            is_list = posts_to is not None and p.address.casefold() == posts_to
+            seen.append(
+                Correspondent(
+                    kind=p.kind, address=p.address, name=p.name, provider=p.provider, url=p.url, key=p.key, automated=bulk or is_list,
+                    written_to=outbound and not is_list and p.role in ("TO", "CC", "BCC"),
+                )
+            )  # fmt: skip
+    return put_correspondents(conn, viewer, target, seen, recorder, now)
+
+
+def _list_address(item: records.Message) -> str | None:
+    """Where a mailing list takes posts: List-Post (RFC 2369 §3.4)."""
+    for header in item.headers:
+        if header.name.casefold() == "list-post":
+            at = header.value.casefold().find("mailto:")
+            if at >= 0:
+                return header.value[at + 7 :].strip("<> \t").split("?")[0].split(">")[0].casefold()
+    return None
+
+
+def _homes(
+    conn: Connection, viewer: str, target: Target, fresh: dict[str, records.Message]
+) -> tuple[dict[str, str], dict[str, str]]:
+    mails = [(m, item) for m, item in fresh.items() if item.conversation_key is None]
+    threading = threads.assign(conn, viewer, mails) if mails else threads.Threading(conversation_of={}, joined={})
+    homes = dict(threading.conversation_of)
+    for node_id, item in fresh.items():
+        if item.conversation_key is not None:
+            homes[node_id] = ids.derive("CONVERSATION", target.account_id, item.conversation_key)
+    return homes, threading.joined
+
+
+def _write(
+    conn: Connection,
+    viewer: str,
+    target: Target,
+    fresh: dict[str, records.Message],
+    homes: dict[str, str],
+    contacts: dict[tuple[str, str], str],
+    prints: dict[str, bytes],
+    recorder: Recorder,
+    now: datetime,
+) -> None:
+    if not fresh:
+        return
+    rows, people, members, docs, homes_rows = [], [], [], [], []
+    heard: dict[str, datetime] = {}
+    for node_id, item in fresh.items():
+        way = direction(target, item)
+        rows.append(
+            {
+                "viewer_id": viewer, "id": node_id, "conversation_id": homes[node_id], "internet_message_id": item.internet_message_id,
+                "in_reply_to": item.references[-1] if item.references else None, "sent_at": item.sent_at,
+                "received_at": item.received_at, "edited_at": item.edited_at, "subject": None if target.live else item.subject,
+                "snippet": "" if target.live else " ".join(item.text[: SNIPPET * 4].split())[:SNIPPET],
+                "body": None if target.live else zlib.compress(item.text.encode("utf-8", "replace"), 1),
+                "headers": None if target.live or not item.headers else zlib.compress(_encode(item.headers), 1),
+                "body_state": item.body_state, "direction": way, "category": item.category, "category_reason": item.category_reason,
+                "authentication": item.authentication, "flags": "" if target.live else flags_of(item),
+                "attachment_count": item.attachment_count, "url": item.url, "fingerprint": prints[node_id], "live": target.live,
+                "version": None if target.live else 1,
+            }
+        )  # fmt: skip
+        mine = participant_rows(viewer, node_id, item, target, contacts)
+        people += mine
+        for p in mine:
+            if p["address"].casefold() in target.own or p["role"] == "REPLY_TO":
+                continue
+            members.append(
+                {"viewer_id": viewer, "conversation_id": homes[node_id], "kind": p["kind"], "address": p["address"], "name": p["name"],
+                 "role": p["role"], "contact_id": p["contact_id"], "last_active_at": item.sent_at}
+            )  # fmt: skip
+            if p["contact_id"] and item.category == "PERSONAL" and way != "BETWEEN_OTHERS":
+                heard[p["contact_id"]] = max(item.sent_at, heard.get(p["contact_id"], item.sent_at))
+        key = item.conversation_key or homes[node_id]
+        homes_rows.append({"viewer_id": viewer, "conversation_id": homes[node_id], "account_id": target.account_id, "key": key})
+        if not target.live:
+            recorder.upsert("MESSAGE", node_id, 1, created=True)
+            who = " ".join(f"{p.name} {p.address}" for p in item.participants)
+            docs.append(
+                search_index.Doc(
+                    node_id=node_id, kind="MESSAGE", title=f"{item.subject or ''} {who}", body=item.text, at=item.sent_at
+                )
+            )
+    conn.execute(message.insert(), rows)
+    conn.execute(message_participant.insert(), people) if people else None
+    upsert(conn, conversation_source, homes_rows, ["conversation_id", "account_id", "key"])
+    conversations.add_members(conn, viewer, members)
+    search_index.put(conn, viewer, docs)
+    hear(conn, viewer, heard)
+
+
+def hear(conn: Connection, viewer: str, heard: dict[str, datetime]) -> None:
+    """Move people's last contact forward; it ages without a version, so the feed says nothing."""
+    if not heard:
+        return
+    rows = conn.execute(
+        select(contact.c.id, contact.c.person_id).where(contact.c.viewer_id == viewer, contact.c.id.in_(sorted(heard)))
+    )
+    latest: dict[str, datetime] = {}
+    for row in rows:
+        if row.person_id is not None:
+            latest[row.person_id] = max(heard[row.id], latest.get(row.person_id, heard[row.id]))
+    for person_id, at in sorted(latest.items()):
+        earlier = sa.or_(person.c.last_contact_at.is_(None), person.c.last_contact_at < at)
+        conn.execute(
+            sa.update(person).where(person.c.viewer_id == viewer, person.c.id == person_id, earlier).values(last_contact_at=at)
+        )
+
+
+def _reflag(
+    conn: Connection, viewer: str, changed: dict[str, records.Message], known: dict[str, Any], recorder: Recorder
+) -> set[str]:
+    """Known messages seen with another state or in another place."""
+    touched: set[str] = set()
+    for node_id, item in changed.items():
+        row = known[node_id]
+        touched.add(row.conversation_id)
+        version = (row.version or 0) + 1
+        conn.execute(
+            sa.update(message).where(message.c.viewer_id == viewer, message.c.id == node_id)
+            .values(flags=flags_of(item), version=version if row.version is not None else None)
+        )  # fmt: skip
+        if row.version is not None:
+            recorder.upsert("MESSAGE", node_id, version, fields=("flags", "sources"))
+    return touched

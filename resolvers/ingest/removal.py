@@ -1,0 +1,200 @@
+"""What is gone at its source goes here too: the contact or source row, then whatever nothing else holds any more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from providers import records
+from resolvers.identity.people import reproject
+from resolvers.ingest import conversations
+from resolvers.ingest.contacts import upsert
+from resolvers.ingest.target import Result, Target
+from store import ids, leases, search_index
+from store.feed import Recorder
+from store.tables import (
+    account,
+    contact,
+    contact_key,
+    container,
+    conversation,
+    conversation_member,
+    conversation_source,
+    dirty,
+    evidence,
+    gap,
+    import_run,
+    message,
+    message_participant,
+    message_source,
+    own_address,
+    secret,
+)
+
+BATCH: Final = 200
+# a listing that suddenly lacks more than this share of what is stored is not believed at once
+SUSPICIOUS_SHARE: Final = 0.5
+SUSPICIOUS_COUNT: Final = 20
+
+
+def remove(conn: Connection, viewer: str, target: Target, item: records.Gone, recorder: Recorder, now: datetime) -> Result:
+    """One item that its source says is gone; UNCHANGED when we never had it."""
+    if item.kind == "CONTACT":
+        contact_id = ids.derive("CONTACT", target.account_id, item.key)
+        done = remove_contacts(conn, viewer, [contact_id], recorder, now)
+        return Result(outcome="UPDATED" if done else "UNCHANGED", node_id=contact_id if done else None)
+    if item.kind == "MESSAGE":
+        done = remove_messages(conn, viewer, target.account_id, [item.key], recorder, now)
+        return Result(outcome="UPDATED" if done else "UNCHANGED")
+    rows = conn.execute(
+        select(message_source.c.key)
+        .join(message, sa.and_(message.c.viewer_id == message_source.c.viewer_id, message.c.id == message_source.c.message_id))
+        .where(message_source.c.viewer_id == viewer, message_source.c.account_id == target.account_id,
+               message.c.conversation_id == ids.derive("CONVERSATION", target.account_id, item.key))
+    ).scalars().all()  # fmt: skip
+    done = remove_messages(conn, viewer, target.account_id, rows, recorder, now)
+    return Result(outcome="UPDATED" if done else "UNCHANGED")
+
+
+def remove_contacts(
+    conn: Connection, viewer: str, contact_ids: Sequence[str], recorder: Recorder, now: datetime, reason: str = "DELETED"
+) -> int:
+    """Delete contacts; people without contacts go with them, the others are rebuilt and looked at again."""
+    rows = conn.execute(
+        select(contact.c.id, contact.c.person_id, contact.c.version).where(
+            contact.c.viewer_id == viewer, contact.c.id.in_(contact_ids)
+        )
+    ).all()
+    if not rows:
+        return 0
+    gone = [row.id for row in rows]
+    people = sorted({row.person_id for row in rows if row.person_id is not None})
+    for row in rows:
+        if row.version is not None:
+            recorder.delete("CONTACT", row.id, parent_id=row.person_id, reason=reason)
+    for table, column in ((contact, contact.c.id), (contact_key, contact_key.c.contact_id), (dirty, dirty.c.contact_id)):
+        conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, column.in_(gone)))
+    either = sa.or_(evidence.c.left_id.in_(gone), evidence.c.right_id.in_(gone))
+    conn.execute(sa.delete(evidence).where(evidence.c.viewer_id == viewer, either))
+    for table in (message_participant, conversation_member):
+        conn.execute(sa.update(table).where(table.c.viewer_id == viewer, table.c.contact_id.in_(gone)).values(contact_id=None))
+    # what the gone contact held together is looked at again
+    left = (
+        conn.execute(select(contact.c.id).where(contact.c.viewer_id == viewer, contact.c.person_id.in_(people))).scalars().all()
+    )
+    upsert(conn, dirty, [{"viewer_id": viewer, "contact_id": c} for c in left], ["contact_id"])
+    reproject(conn, viewer, people, recorder, now)
+    return len(gone)
+
+
+def remove_messages(
+    conn: Connection,
+    viewer: str,
+    account_id: str,
+    keys: Sequence[str],
+    recorder: Recorder,
+    now: datetime,
+    reason: str = "DELETED",
+) -> int:
+    """Drop one account's sources of messages; a message without a source is deleted, the others stay."""
+    mine = message_source.c
+    held = conn.execute(
+        select(mine.message_id).where(mine.viewer_id == viewer, mine.account_id == account_id, mine.key.in_(keys))
+    ).scalars().all()  # fmt: skip
+    if not held:
+        return 0
+    conn.execute(sa.delete(message_source).where(mine.viewer_id == viewer, mine.account_id == account_id, mine.key.in_(keys)))
+    still = set(conn.execute(select(mine.message_id).where(mine.viewer_id == viewer, mine.message_id.in_(held))).scalars())
+    rows = conn.execute(
+        select(message.c.id, message.c.conversation_id, message.c.version).where(
+            message.c.viewer_id == viewer, message.c.id.in_(held)
+        )
+    ).all()
+    gone = [row for row in rows if row.id not in still]
+    dead = [row.id for row in gone]
+    for row in gone:
+        if row.version is not None:
+            recorder.delete("MESSAGE", row.id, parent_id=row.conversation_id, reason=reason)
+    for row in rows:
+        if row.id in still and row.version is not None:
+            recorder.upsert("MESSAGE", row.id, row.version + 1, fields=("sources",))
+            conn.execute(
+                sa.update(message).where(message.c.viewer_id == viewer, message.c.id == row.id).values(version=row.version + 1)
+            )
+    conn.execute(
+        sa.delete(message_participant).where(
+            message_participant.c.viewer_id == viewer, message_participant.c.message_id.in_(dead)
+        )
+    )
+    conn.execute(sa.delete(message).where(message.c.viewer_id == viewer, message.c.id.in_(dead)))
+    search_index.drop(conn, viewer, dead)
+    touched = {row.conversation_id for row in rows}
+    conversations.rebuild_members(conn, viewer, touched)
+    conversations.rebuild(conn, viewer, touched, recorder, now)
+    return len(held)
+
+
+def remove_unlisted(
+    conn: Connection, viewer: str, target: Target, statement: records.Statement, recorder: Recorder, now: datetime
+) -> tuple[int, bool]:
+    """Delete what the source's full listing of a container no longer names: (how many, whether the listing was believed).
+
+    A listing that lacks most of what is stored is not believed: servers have been seen to answer an empty list after an
+    error. The caller asks once more and shows a gap until then.
+    """
+    if statement.keys is None or statement.kind != "CONTACT":
+        return 0, True
+    mine = contact.c
+    rows = conn.execute(
+        select(mine.id, mine.key).where(mine.viewer_id == viewer, mine.account_id == target.account_id,
+                                        mine.container == statement.container, mine.relation != "CORRESPONDENT")
+    ).all()  # fmt: skip
+    gone = [row.id for row in rows if row.key not in statement.keys]
+    if len(gone) > SUSPICIOUS_COUNT and len(gone) > SUSPICIOUS_SHARE * len(rows):
+        return len(gone), False
+    for n in range(0, len(gone), BATCH):
+        remove_contacts(conn, viewer, gone[n : n + BATCH], recorder, now)
+    return len(gone), True
+
+
+def forget_account(conn: Connection, viewer: str, account_id: str, recorder: Recorder, now: datetime) -> bool:
+    """A step of unlinking: up to BATCH items of the account, and at last the account itself. True when all is gone."""
+    keys = conn.execute(
+        select(message_source.c.key).where(message_source.c.viewer_id == viewer, message_source.c.account_id == account_id).limit(BATCH)
+    ).scalars().all()  # fmt: skip
+    if keys:
+        remove_messages(conn, viewer, account_id, keys, recorder, now, reason="UNLINKED")
+        return False
+    contacts = conn.execute(
+        select(contact.c.id).where(contact.c.viewer_id == viewer, contact.c.account_id == account_id).limit(BATCH)
+    ).scalars().all()  # fmt: skip
+    if contacts:
+        remove_contacts(conn, viewer, contacts, recorder, now, reason="UNLINKED")
+        return False
+    _forget_live_conversations(conn, viewer, account_id)
+    tables: tuple[tuple[sa.Table, Any], ...] = (
+        (own_address, own_address.c.account_id), (container, container.c.account_id), (gap, gap.c.account_id),
+        (conversation_source, conversation_source.c.account_id), (import_run, import_run.c.account_id),
+    )  # fmt: skip
+    for table, column in tables:
+        conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, column == account_id))
+    conn.execute(sa.delete(secret).where(secret.c.viewer_id == viewer, secret.c.row_id == account_id))
+    conn.execute(sa.delete(account).where(account.c.viewer_id == viewer, account.c.id == account_id))
+    recorder.delete("ACCOUNT", account_id, reason="UNLINKED")
+    leases.drop(conn, viewer, account_id)
+    return True
+
+
+def _forget_live_conversations(conn: Connection, viewer: str, account_id: str) -> None:
+    held: Collection[str] = conn.execute(
+        select(conversation_source.c.conversation_id)
+        .join(conversation, sa.and_(conversation.c.viewer_id == conversation_source.c.viewer_id,
+                                    conversation.c.id == conversation_source.c.conversation_id))
+        .where(conversation_source.c.viewer_id == viewer, conversation_source.c.account_id == account_id, conversation.c.live)
+    ).scalars().all()  # fmt: skip
+    for table, column in ((conversation_member, conversation_member.c.conversation_id), (conversation, conversation.c.id)):
+        conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, column.in_(held)))

@@ -1,0 +1,24 @@
+"""For which account records are taken in, and what happened to each."""
+
+from __future__ import annotations
+
+import msgspec
+
+from providers.records import Outcome, SkipReason
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """The account; `own` are the viewer's own addresses, case-folded, of all accounts."""
+
+    account_id: str
+    live: bool = False
+    own: frozenset[str] = frozenset()
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one row."""
+
+    outcome: Outcome
+    node_id: str | None = None
+    reason: SkipReason | None = None
+    message: str | None = None

@@ -1,0 +1,94 @@
+"""Which conversation a mail belongs to: a graph over Message-IDs, whatever the order of arrival (RFC 5322 §3.6.4).
+
+Every id that a mail names (its own, In-Reply-To, References) belongs to one conversation. A mail that names ids of several
+conversations joins them: the oldest keeps its id and the others lead to it, so that a late parent brings its answers together.
+Networks with conversation ids of their own are not threaded here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from providers import records
+from resolvers.ingest.contacts import upsert
+from store import ids
+from store.tables import conversation, thread_reference
+
+
+class Threading(msgspec.Struct, frozen=True, kw_only=True):
+    """Where messages went: message id → conversation id, and joined conversations: absorbed → survivor."""
+
+    conversation_of: dict[str, str]
+    joined: dict[str, str]
+
+
+def assign(conn: Connection, viewer: str, mails: Sequence[tuple[str, records.Message]]) -> Threading:
+    """Find or make the conversation of each (message id, mail), in order, and remember the ids they name."""
+    named = {message_id: _named(mail) for message_id, mail in mails}
+    wanted = sorted({i for names in named.values() for i in names})
+    home: dict[str, str] = {}
+    for n in range(0, len(wanted), 900):
+        rows = conn.execute(
+            select(thread_reference.c.internet_id, thread_reference.c.conversation_id).where(
+                thread_reference.c.viewer_id == viewer, thread_reference.c.internet_id.in_(wanted[n : n + 900])
+            )
+        )
+        home.update((row.internet_id, row.conversation_id) for row in rows)
+    age = _ages(conn, viewer, set(home.values()))
+    joined: dict[str, str] = {}
+
+    def survivor(conversation_id: str) -> str:
+        while conversation_id in joined:
+            conversation_id = joined[conversation_id]
+        return conversation_id
+
+    conversation_of: dict[str, str] = {}
+    fresh: dict[str, str] = {}
+    for message_id, _ in mails:
+        names = named[message_id]
+        met = {survivor(home[i]) for i in names if i in home}
+        if met:
+            kept = min(met, key=lambda c: age[c])
+            joined.update({other: kept for other in met if other != kept})
+        else:
+            kept = ids.derive("CONVERSATION", message_id)
+            age[kept] = (float("inf"), len(age), kept)  # younger than all that is stored, in order of arrival
+        for internet_id in names:
+            if home.get(internet_id) != kept:
+                home[internet_id] = fresh[internet_id] = kept
+        conversation_of[message_id] = kept
+    final = {message_id: survivor(c) for message_id, c in conversation_of.items()}
+    joined = {absorbed: survivor(absorbed) for absorbed in joined}
+    for absorbed, kept in joined.items():
+        conn.execute(
+            sa.update(thread_reference)
+            .where(thread_reference.c.viewer_id == viewer, thread_reference.c.conversation_id == absorbed)
+            .values(conversation_id=kept)
+        )
+    upsert(
+        conn,
+        thread_reference,
+        [{"viewer_id": viewer, "internet_id": i, "conversation_id": survivor(c)} for i, c in sorted(fresh.items())],
+        ["internet_id"],
+        ["conversation_id"],
+    )
+    return Threading(conversation_of=final, joined=joined)
+
+
+def _named(mail: records.Message) -> tuple[str, ...]:
+    own = (mail.internet_message_id,) if mail.internet_message_id else ()
+    return tuple(dict.fromkeys((*own, *mail.references)))
+
+
+def _ages(conn: Connection, viewer: str, conversation_ids: set[str]) -> dict[str, tuple[float, int, str]]:
+    rows = conn.execute(
+        select(conversation.c.id, conversation.c.created_at).where(
+            conversation.c.viewer_id == viewer, conversation.c.id.in_(sorted(conversation_ids))
+        )
+    )
+    found = {row.id: (row.created_at.timestamp(), 0, row.id) for row in rows}
+    return {c: found.get(c, (float("inf"), 0, c)) for c in conversation_ids}
