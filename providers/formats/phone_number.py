@@ -23,7 +23,7 @@ _UNDECIDED = frozenset({phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE, phone
 def read(
     raw: str, region: str | None, *, label: str | None = None, line: LineType = "UNKNOWN", preferred: bool = False
 ) -> records.Phone:
-    """`raw` as a Phone; `number` stays None where it cannot be read. `region` is ISO 3166-1 alpha-2, `line` the card's own word."""
+    """`raw` as a Phone; `number` is None when unreadable. `region` is ISO 3166-1 alpha-2, `line` what its card calls it."""
     text = raw.strip()[:250]
     number, extension, planned = _parsed(text, region.upper() if region else None)
     mobile = planned

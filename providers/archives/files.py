@@ -1,0 +1,155 @@
+"""The files of an import: opened safely, named as the user knows them, walked in one order, and cut into pages.
+
+Shared by the file formats beside it. Opens regular files only (a FIFO would hang, a device would never end) and follows no
+link out of a folder. Where a reader stands is a `Mark`: file, byte offset, position and line, which is a page's cursor. Knows
+nothing of cards or mails.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from providers import records
+from providers.errors import CursorExpired
+from providers.formats import charset
+
+ROWS_A_PAGE = 100
+PAGE_WEIGHT = 8 * 1024 * 1024  # bytes of content that a page may hold before it is handed over early
+MAX_DEPTH = 40  # folders within folders
+EXCERPT = 200  # characters
+HEAD = 64 * 1024  # bytes that are looked at to recognise a file
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A file or folder to read, and what it is called to people: a relative path with slashes."""
+
+    path: Path
+    shown: str
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True):
+    """Where reading goes on: index of the file, byte offset in it, records read of it, line (from 1)."""
+
+    file: int = 0
+    offset: int = 0
+    position: int = 0
+    line: int = 1
+
+    def encode(self) -> bytes:
+        return msgspec.json.encode(self)
+
+
+Step = tuple[records.Row, Mark, int]  # a row, the mark after it, its weight in bytes
+
+
+def mark_of(cursor: bytes | None) -> Mark:
+    """The mark that a page's cursor holds. Raises CursorExpired for one that is not ours."""
+    if cursor is None:
+        return Mark()
+    try:
+        mark = msgspec.json.decode(cursor, type=Mark)
+    except msgspec.DecodeError as error:
+        raise CursorExpired("The place where this import stopped cannot be read. Import the files again.") from error
+    if min(mark.file, mark.offset, mark.position) < 0 or mark.line < 1:
+        raise CursorExpired("The place where this import stopped cannot be read. Import the files again.")
+    return mark
+
+
+def paged(steps: Iterable[Step], start: Mark, statements: Callable[[], tuple[records.Statement, ...]]) -> Iterator[records.Page]:
+    """Rows as pages of at most ROWS_A_PAGE; the last one, which may be empty, is done and carries the statements."""
+    rows: list[records.Row] = []
+    weight, mark = 0, start
+    for row, after, size in steps:
+        if len(rows) == ROWS_A_PAGE or (rows and weight + size > PAGE_WEIGHT):
+            yield records.Page(rows=tuple(rows), cursor=mark.encode())
+            rows, weight = [], 0
+        rows.append(row)
+        weight, mark = weight + size, after
+    yield records.Page(rows=tuple(rows), cursor=mark.encode(), statements=statements(), done=True)
+
+
+def named(paths: Iterable[Path], names: Mapping[Path, str] | None = None) -> list[Source]:
+    """The paths with what they are called: by `names` where given (staged files), else relative to their common folder."""
+    listed = list(dict.fromkeys(paths))
+    if not listed:
+        return []
+    absolute = [Path(os.path.abspath(path)) for path in listed]
+    root = Path(os.path.commonpath([path.parent for path in absolute]))
+    return [
+        Source(path, (names or {}).get(path) or whole.relative_to(root).as_posix() or whole.name)
+        for path, whole in zip(listed, absolute, strict=True)
+    ]
+
+
+def open_file(path: Path) -> BinaryIO:
+    """A regular file for reading. Raises OSError for anything else, without waiting on a FIFO."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path.name} is not a file")
+        return os.fdopen(descriptor, "rb", buffering=256 * 1024)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def head(path: Path) -> bytes:
+    """The beginning of a file as UTF-8 where a byte order mark says UTF-16; empty when it cannot be read."""
+    try:
+        with open_file(path) as handle:
+            data = handle.read(HEAD)
+    except OSError:
+        return b""
+    codec = charset.byte_order_mark(data)
+    if codec in ("utf-16-le", "utf-16-be"):
+        return data[2:].decode(codec, "replace").encode()
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+def walk(folder: Path, *, into: Callable[[Path], bool] = lambda _: True) -> Iterator[Path]:
+    """The regular files below a folder, by name, links left out, MAX_DEPTH deep. `into` says which folders to go into."""
+    pending = [(folder, 0)]
+    while pending:
+        current, depth = pending.pop()
+        try:
+            entries = sorted(os.scandir(current), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        deeper = []
+        for entry in entries:
+            try:
+                if entry.is_symlink():
+                    continue
+                if entry.is_dir():
+                    if depth < MAX_DEPTH and into(Path(entry.path)):
+                        deeper.append((Path(entry.path), depth + 1))
+                elif entry.is_file():
+                    yield Path(entry.path)
+            except OSError:
+                continue
+        pending.extend(reversed(deeper))
+
+
+def excerpt(data: bytes) -> str:
+    """The beginning of a broken item in one line, for the report."""
+    return re.sub(r"\s+", " ", charset.decode(data[: EXCERPT * 4])).strip()[:EXCERPT]
+
+
+def unopened(source: Source, error: OSError) -> records.Row:
+    """The row that stands for a file which could not be read."""
+    reason = error.strerror or str(error)
+    item = records.Unreadable(
+        key=f"{source.shown}#0",
+        outcome="FAILED",
+        reason="UNREADABLE",
+        message=f"The file cannot be read ({reason}). Check that it is there and readable, and import it again.",
+        container=source.shown,
+    )
+    return records.Row(item=item, place=records.Place(position=1, path=source.shown))

@@ -1,0 +1,222 @@
+"""vCard files (.vcf): the address book export of phones, mail programs and web services.
+
+Speaks RFC 6350, RFC 2426 and vCard 2.1 through `formats/vcard.py`. A file holds any number of cards of mixed versions and is
+streamed; a card that is broken, cut or too large is reported and the next one read. Refuses to know whose contacts they are.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from providers import records
+from providers.archives import files
+from providers.base import ArchiveFormat, Provider, Scan
+from providers.formats import charset, vcard
+from providers.formats.vcard_syntax import ByteStream, Problem
+
+_BEGIN = re.compile(rb"^[ \t]*BEGIN[ \t]*:[ \t]*VCARD[ \t]*\r?$", re.I | re.M)
+_FIRST_BEGIN = re.compile(rb"\s*BEGIN[ \t]*:[ \t]*VCARD\b", re.I)
+_HEADER = re.compile(rb"\s*(?:From |[!-9;-~]+:)")
+_LINE = 4096  # characters that the counter reads at once
+
+_PROBLEMS: dict[Problem, tuple[records.SkipReason, str]] = {
+    "CUT": (
+        "UNREADABLE",
+        "The card has no END:VCARD, so a part of it may be missing. Export it again and import that file.",
+    ),
+    "STRAY": (
+        "UNREADABLE",
+        "Here ends a card that never began: its BEGIN:VCARD is missing. Export it again and import that file.",
+    ),
+    "TOO_LARGE": (
+        "TOO_LARGE",
+        "The card is larger than 10 MB. Take out its pictures in the program it comes from, export it and import the file again.",
+    ),
+}
+
+
+class VCardArchive:
+    """The Archive contract for vCard files."""
+
+    format: ArchiveFormat = "VCARD"
+
+    def recognise(self, path: Path) -> bool:
+        """Whether a file begins with a card, or holds one early and is not a mail."""
+        data = files.head(path).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return _FIRST_BEGIN.match(data) is not None or (_BEGIN.search(data) is not None and _HEADER.match(data) is None)
+
+    def scan(self, paths: list[Path], known_own: frozenset[str], *, names: Mapping[Path, str] | None = None) -> Scan:
+        """Cards by file, counted line by line; cards do not say whose they are, so there are no own addresses."""
+        sources = files.named(paths, names)
+        counted = {source.shown: count for source in sources if (count := _counted(source.path)) is not None}
+        return Scan(format=self.format, paths=tuple(source.shown for source in sources), expected=counted)
+
+    def pages(
+        self,
+        paths: list[Path],
+        cursor: bytes | None,
+        *,
+        own: frozenset[str],
+        region: str | None,
+        names: Mapping[Path, str] | None = None,
+    ) -> Iterator[records.Page]:
+        """The contacts in the order of the files; `names` says what staged files are called."""
+        sources = files.named(paths, names)
+        start = files.mark_of(cursor)
+
+        def statements() -> tuple[records.Statement, ...]:
+            return tuple(
+                records.Statement(container=source.shown, kind="CONTACT", expected=_counted(source.path)) for source in sources
+            )
+
+        return files.paged(_steps(sources, start, region), start, statements)
+
+
+def _steps(sources: list[files.Source], start: files.Mark, region: str | None) -> Iterator[files.Step]:
+    for index, source in enumerate(sources):
+        if index < start.file:
+            continue
+        mark = start if index == start.file else files.Mark(file=index)
+        try:
+            with files.open_file(source.path) as handle:
+                stream = _utf8(handle, mark.offset)
+                for raw in vcard.split_cards(stream, offset=mark.offset, position=mark.position, line=mark.line):
+                    mark = files.Mark(index, raw.end, raw.position, raw.end_line)
+                    place = records.Place(position=raw.position, path=source.shown, line=raw.line)
+                    yield records.Row(item=_item(raw, source.shown, region), place=place), mark, len(raw.data) + 1000
+        except OSError as error:
+            yield files.unopened(source, error), files.Mark(file=index + 1), 0
+
+
+def _item(raw: vcard.RawCard, container: str, region: str | None) -> records.Contact | records.Unreadable:
+    if raw.problem is not None:
+        reason, message = _PROBLEMS[raw.problem]
+        return _unreadable(raw, container, "SKIPPED" if reason == "TOO_LARGE" else "FAILED", reason, message)
+    try:
+        card = vcard.parse(raw.data)
+        if vcard.is_empty(card):
+            return _unreadable(
+                raw, container, "SKIPPED", "EMPTY", "The card is empty: there is no name, address or number to import."
+            )
+        return vcard.to_contact(card, key=None, region=region, container=container)
+    except Exception as error:  # a card is a stranger's file: whatever it does, the next one is read
+        message = f"The card could not be understood ({type(error).__name__}). Export it again, or enter this contact by hand."
+        return _unreadable(raw, container, "FAILED", "UNREADABLE", message)
+
+
+def _unreadable(
+    raw: vcard.RawCard, container: str, outcome: records.Outcome, reason: records.SkipReason, message: str
+) -> records.Unreadable:
+    return records.Unreadable(
+        key=f"{container}#{raw.position}",
+        outcome="SKIPPED" if outcome == "SKIPPED" else "FAILED",
+        reason=reason,
+        message=message,
+        excerpt=files.excerpt(raw.data) or None,
+        container=container,
+    )
+
+
+class _Transcoded:
+    """A UTF-16 file (old Apple and Nokia exports) as UTF-8; offsets in it count the UTF-8."""
+
+    def __init__(self, handle: ByteStream, codec: str) -> None:
+        self._handle = handle
+        self._decoder = codecs.getincrementaldecoder(codec)("replace")
+
+    def read(self, size: int, /) -> bytes:
+        while data := self._handle.read(size):
+            if text := self._decoder.decode(data):
+                return text.encode("utf-8", "replace")
+        return self._decoder.decode(b"", True).encode("utf-8", "replace")
+
+
+def _utf8(handle: io.BufferedIOBase | ByteStream, offset: int) -> ByteStream:
+    """The file from `offset` on, in UTF-8 or a single-byte charset."""
+    assert isinstance(handle, io.BufferedIOBase)
+    codec = charset.byte_order_mark(handle.read(2))
+    if codec not in ("utf-16-le", "utf-16-be"):
+        handle.seek(offset)
+        return handle
+    stream = _Transcoded(handle, codec)
+    skipped = b""
+    while offset > len(skipped):
+        offset -= len(skipped)
+        skipped = stream.read(64 * 1024)
+        if not skipped:
+            return handle
+    return _Ahead(skipped[offset:], stream) if offset else stream
+
+
+class _Ahead:
+    """A stream with bytes put back before it."""
+
+    def __init__(self, data: bytes, stream: ByteStream) -> None:
+        self._data = data
+        self._stream = stream
+
+    def read(self, size: int, /) -> bytes:
+        if self._data:
+            data, self._data = self._data, b""
+            return data
+        return self._stream.read(size)
+
+
+def _counted(path: Path) -> int | None:
+    """How many cards begin in a file, or end without having begun; None when it cannot be read.
+
+    The witness against the reader: it looks at text lines alone and shares no code with `split_cards`.
+    """
+    total = opened = 0
+    indent, fresh, agent = "", True, False
+    try:
+        with files.open_file(path) as handle:
+            mark = handle.read(2)
+            handle.seek(0)
+            codec = "utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+            with io.TextIOWrapper(handle, encoding=codec, errors="replace", newline=None) as text:
+                while line := text.readline(_LINE):
+                    begun, fresh = fresh, line.endswith("\n")
+                    if not begun or (not fresh and len(line) == _LINE):
+                        continue
+                    bare = line.lstrip("\ufeff").rstrip("\n")
+                    word = bare.replace(" ", "").replace("\t", "").upper() if len(bare) < 200 else ""
+                    margin = bare[: len(bare) - len(bare.lstrip(" \t"))]
+                    if word == "BEGIN:VCARD":
+                        if opened and agent:
+                            opened += 1
+                        else:
+                            total, opened, indent = total + 1, 1, margin
+                    elif word == "END:VCARD" and (not opened or margin in ("", indent)):
+                        total, opened = (total, opened - 1) if opened else (total + 1, 0)
+                    elif opened and word.endswith(":BEGIN:VCARD") and _is_agent(word):
+                        opened += 1
+                    if word or len(bare) >= 200:
+                        agent = opened > 0 and word.endswith(":") and _is_agent(word)
+    except OSError:
+        return None
+    return total
+
+
+def _is_agent(word: str) -> bool:
+    return word.partition(":")[0].partition(";")[0].rpartition(".")[2] == "AGENT"
+
+
+PROVIDER = Provider(
+    key="vcard",
+    name="vCard file",
+    kind="ARCHIVE",
+    mode="MIRRORED",
+    capabilities=frozenset({"CONTACTS", "IMPORT", "MIRROR"}),
+    limitations=(
+        "A file is a snapshot: what changes in the address book arrives with the next import.",
+        "Pictures over 5 MB are left out; cards over 10 MB are reported and not read.",
+    ),
+    archive_formats=("VCARD",),
+    docs_path="docs/providers/vcard.md",
+    archive=VCardArchive(),
+)
