@@ -31,7 +31,7 @@ const raw = async (target, init, count) => {
     if (found.length >= count) break;
   }
   stop.abort();
-  return found;
+  return found.slice(0, count);
 };
 
 const asked = (variables) => `${url}?${new URLSearchParams({ query: changes, variables: JSON.stringify(variables) })}`;
