@@ -1,0 +1,223 @@
+"""Being an OAuth 2 client: authorization code with PKCE, refresh and revocation, through a Session.
+
+RFC 6749 §4.1 and §6, PKCE S256 (RFC 7636), issuer identification (RFC 9207), server metadata (RFC 8414), revocation (RFC
+7009). Authlib speaks the protocol; the bytes go through the Session, so that budgets, the guard, size limits and error
+names hold here too. Knows nothing of browsers, states, tickets or where tokens are kept.
+
+`Authorization.extra` holds two keys of ours, `token_endpoint_auth_method` (RFC 7591 §2; `client_secret_basic` without it)
+and `revocation_endpoint`; everything else in it is added to the authorization request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx2 as httpx
+import msgspec
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.httpx_client import AsyncOAuth2Client
+
+from providers.base import Authorization
+from providers.errors import Malformed, ProviderError, ReauthRequired, Refused, Unavailable
+from providers.http import Session
+from providers.session import Secret
+
+MAX_BYTES = 256 * 1024
+#: RFC 6749 §5.2: 400, and 401 for a client it does not know; 403 and 404 of a revocation endpoint mean no more than that.
+ANSWERS = frozenset({200, 201, 400, 401})
+#: RFC 6749 §5.2 and §4.1.2.1: what an error code asks of whom.
+GRANT_GONE = frozenset({"invalid_grant", "access_denied", "login_required", "consent_required", "interaction_required"})
+OURS_TO_MEND = frozenset({"invalid_client", "unauthorized_client"})
+PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
+OUR_EXTRA = frozenset({"token_endpoint_auth_method", "revocation_endpoint"})
+
+
+def authorization_url(authorization: Authorization, redirect_uri: str, state: str, verifier: str) -> str:
+    """Where to send the browser. `verifier` is the PKCE code verifier: 43 to 128 unreserved characters (RFC 7636 §4.1)."""
+    parameters = {name: value for name, value in authorization.extra.items() if name not in OUR_EXTRA}
+    client = _client(authorization, None, redirect_uri=redirect_uri, scope=" ".join(authorization.scopes) or None)
+    url, _ = client.create_authorization_url(
+        authorization.authorization_endpoint,
+        state=state,
+        code_verifier=verifier if authorization.pkce else None,
+        **parameters,
+    )
+    return str(url)
+
+
+def check_issuer(authorization: Authorization, iss: str | None) -> None:
+    """RFC 9207 §2.4: the redirect must come from the server that the browser was sent to. Raises Refused."""
+    if authorization.issuer is not None and iss != authorization.issuer:
+        raise Refused(
+            "The sign-in came back from another server than the one it was sent to. Start linking again.", provider_code="iss"
+        )
+
+
+async def exchange(session: Session, authorization: Authorization, redirect_uri: str, code: str, verifier: str) -> Secret:
+    """The tokens for an authorization code. Raises ReauthRequired when the code is used up, expired or not ours."""
+    async with _client(authorization, session, redirect_uri=redirect_uri) as client:
+        token = await _asked(
+            lambda: client.fetch_token(
+                authorization.token_endpoint,
+                grant_type="authorization_code",
+                code=code,
+                code_verifier=verifier if authorization.pkce else None,
+            )
+        )
+    return _secret(session, authorization, token, None)
+
+
+async def refresh(session: Session, authorization: Authorization, old: Secret) -> Secret:
+    """A newer secret; a server that rotates refresh tokens gives a new one, others leave the old one valid (RFC 6749 §6).
+
+    Raises ReauthRequired when the grant is gone.
+    """
+    if not old.refresh_token:
+        raise ReauthRequired("This sign-in cannot be renewed. Link the account again.", provider_code="no-refresh-token")
+    async with _client(authorization, session) as client:
+        token = await _asked(lambda: client.refresh_token(authorization.token_endpoint, refresh_token=old.refresh_token))
+    return _secret(session, authorization, token, old)
+
+
+async def revoke(session: Session, authorization: Authorization, secret: Secret) -> bool:
+    """Gives the grant back where the network takes it back (RFC 7009 §2.1); whether it did. Its refusals are no errors."""
+    endpoint = authorization.extra.get("revocation_endpoint")
+    token = secret.refresh_token or secret.access_token
+    if not endpoint or not token:
+        return False
+    hint = "refresh_token" if secret.refresh_token else "access_token"
+    form = {"token": token, "token_type_hint": hint, "client_id": authorization.client_id}
+    if authorization.client_secret is not None:
+        form["client_secret"] = authorization.client_secret
+    try:
+        await session.request("POST", endpoint, form=form, auth=False, follow=False, max_bytes=MAX_BYTES)
+    except Refused:
+        return False
+    return True
+
+
+async def metadata(session: Session, issuer: str) -> dict[str, Any] | None:
+    """The server's own description (RFC 8414 §3), or None where it gives none. Raises Malformed when it speaks for another."""
+    try:
+        answer = await session.request(
+            "GET", issuer.rstrip("/") + "/.well-known/oauth-authorization-server", auth=False, max_bytes=MAX_BYTES
+        )
+        found = answer.json()
+    except (Refused, Malformed):
+        return None
+    if not isinstance(found, dict):
+        return None
+    said = found.get("issuer")
+    if not isinstance(said, str) or said.rstrip("/") != issuer.rstrip("/"):  # RFC 8414 §3.3
+        raise Malformed(f"{issuer} describes the sign-in of another server.", provider_code="issuer")
+    return found
+
+
+class _Through(httpx.AsyncBaseTransport):
+    """Authlib's httpx client on a Session: what the Session refuses is refused here, under the same names."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._session.request(
+            request.method,
+            str(request.url),
+            headers={
+                name: value
+                for name, value in request.headers.items()
+                if name.lower() in ("authorization", "accept", "content-type")
+            },
+            content=await request.aread(),
+            auth=False,
+            accept_statuses=ANSWERS,
+            max_bytes=MAX_BYTES,
+            follow=False,
+        )
+        return httpx.Response(answer.status, headers={"Content-Type": answer.media_type}, content=answer.content, request=request)
+
+
+def _client(authorization: Authorization, session: Session | None, **more: Any) -> Any:
+    method = authorization.extra.get("token_endpoint_auth_method", "client_secret_basic")
+    return AsyncOAuth2Client(
+        client_id=authorization.client_id,
+        client_secret=authorization.client_secret,
+        token_endpoint_auth_method=method if authorization.client_secret is not None else "none",
+        code_challenge_method="S256" if authorization.pkce else None,
+        transport=_Through(session) if session is not None else httpx.MockTransport(_unreachable),
+        trust_env=False,
+        timeout=None,  # the Session's time is the one that counts
+        **more,
+    )
+
+
+def _unreachable(request: httpx.Request) -> httpx.Response:
+    """Building an address asks nobody."""
+    raise httpx.ConnectError("no session", request=request)
+
+
+async def _asked(ask: Callable[[], Awaitable[Any]]) -> dict[str, Any]:
+    """The token answer. Every way in which it is none gets its name."""
+    try:
+        token = await ask()
+    except ProviderError:
+        raise
+    except OAuthError as error:
+        raise _named(str(error.error or "")) from None
+    except (AuthlibBaseError, httpx.HTTPError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Malformed("The network's sign-in gave an answer that is no token.", provider_code="token") from error
+    if not isinstance(token, dict):
+        raise Malformed("The network's sign-in gave an answer that is no token.", provider_code="token")
+    if "error" in token:
+        raise _named(str(token["error"]))
+    return dict(token)
+
+
+def _named(code: str) -> ProviderError:
+    code = code[:60] if code.isascii() and code.isprintable() else "error"
+    if code in GRANT_GONE:
+        return ReauthRequired("The network no longer accepts this sign-in. Link the account again.", provider_code=code)
+    if code in OURS_TO_MEND:
+        return Refused(
+            "The network does not know this installation any more: its operator has to register it again.", provider_code=code
+        )
+    if code in PASSING:
+        return Unavailable("The network's sign-in has trouble of its own. Try again later.", provider_code=code)
+    return Refused(f"The network refused the sign-in ({code}).", provider_code=code)
+
+
+def _secret(session: Session, authorization: Authorization, token: dict[str, Any], old: Secret | None) -> Secret:
+    access, renewal, scope = (_text(token.get(name)) for name in ("access_token", "refresh_token", "scope"))
+    if access is None or str(token.get("token_type", "bearer")).lower() != "bearer":  # RFC 6749 §5.1, §7.1
+        raise Malformed("The network's sign-in gave a token of a kind that Kith does not know.", provider_code="token")
+    fresh = Secret(
+        access_token=access,
+        refresh_token=renewal,
+        expires_at=_expiry(session, token.get("expires_in")),
+        scope=scope or " ".join(authorization.scopes) or None,  # RFC 6749 §5.1: absent means as asked for
+        client_id=authorization.client_id,
+        client_secret=authorization.client_secret,
+    )
+    if old is None:
+        return fresh
+    return msgspec.structs.replace(
+        fresh,
+        refresh_token=fresh.refresh_token or old.refresh_token,
+        scope=scope or old.scope,
+        extra=old.extra,
+    )
+
+
+def _expiry(session: Session, value: Any) -> datetime | None:
+    try:
+        seconds = int(value)
+    except (TypeError, ValueError):
+        return None
+    return session.clock.now() + timedelta(seconds=min(seconds, 10 * 365 * 86400)) if seconds > 0 else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
