@@ -52,8 +52,9 @@ class WebAssets(BuildHookInterface[Any]):
                 self._npm(*arguments)
         except (ImportError, OSError, subprocess.SubprocessError) as error:
             said = getattr(error, "stderr", None) or str(error)
+            lines = [line.removeprefix("npm error").strip() for line in said.splitlines() if not line.startswith("npm warn")]
             self.assets.mkdir(parents=True, exist_ok=True)
-            (self.assets / "NOT-BUILT").write_text(ADVICE.format(reason=" / ".join(said.strip().splitlines()[-3:])[:500]))
+            (self.assets / "NOT-BUILT").write_text(ADVICE.format(reason="; ".join(filter(None, lines))[:300]))
             self.app.display_warning((self.assets / "NOT-BUILT").read_text())
         else:
             (self.assets / ".stamp").write_text(self._fingerprint())
