@@ -26,5 +26,9 @@ const fetcher = createGraphiQLFetcher({
 });
 
 createRoot(document.getElementById('explorer')!).render(
-  <GraphiQL fetcher={fetcher} defaultTabs={examples} defaultEditorToolsVisibility="variables" shouldPersistHeaders={false} />,
+  <GraphiQL fetcher={fetcher} defaultTabs={examples} defaultEditorToolsVisibility="variables" shouldPersistHeaders={false}>
+    <GraphiQL.Logo>
+      <a href="/">Kith</a>
+    </GraphiQL.Logo>
+  </GraphiQL>,
 );
