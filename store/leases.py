@@ -161,12 +161,17 @@ def fail(conn: Connection, job_id: str, owner: str, now: datetime, reason: str, 
     )  # fmt: skip
 
 
-def release(conn: Connection, owner: str, now: datetime) -> int:
-    """Give back everything `owner` holds (a worker that stops in good order); the attempt does not count."""
+def release(conn: Connection, owner: str, now: datetime, *, counted: bool = False) -> int:
+    """Give back everything `owner` holds; the attempt does not count, unless the owner died in it (`counted`)."""
+    attempts = job.c.attempts if counted else sa.case((job.c.attempts > 0, job.c.attempts - 1), else_=0)
     return conn.execute(
-        sa.update(job).where(job.c.lease_owner == owner)
-        .values(lease_owner=None, lease_until=None, attempts=sa.case((job.c.attempts > 0, job.c.attempts - 1), else_=0))
-    ).rowcount  # fmt: skip
+        sa.update(job).where(job.c.lease_owner == owner).values(lease_owner=None, lease_until=None, attempts=attempts)
+    ).rowcount
+
+
+def owners(conn: Connection) -> list[str]:
+    """Who holds leases."""
+    return list(conn.execute(select(job.c.lease_owner).where(job.c.lease_owner.is_not(None)).distinct()).scalars())
 
 
 def listed(conn: Connection, *, viewer: str | None = None, dead: bool = False, kind: str | None = None) -> list[Job]:

@@ -331,7 +331,7 @@ import_run = _owned(
 )
 import_row = _owned("import_row", _text("import_id"), _int("position"), _maybe("path"), Column("line", Integer), _text("outcome"),
                     _maybe("reason"), _maybe("message"), _maybe("excerpt"), _maybe("node_id"),
-                    key=("import_id", "position"), indexes=(("import_id", "outcome", "position"),))  # fmt: skip
+                    key=("import_id", "position"), indexes=(("import_id", "outcome", "position"), ("import_id", "node_id")))  # fmt: skip
 feed = _owned(
     "feed",
     Column("position", BigInteger, nullable=False),

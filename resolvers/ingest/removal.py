@@ -139,12 +139,19 @@ def remove_messages(
 
 
 def remove_unlisted(
-    conn: Connection, viewer: str, target: Target, statement: records.Statement, recorder: Recorder, now: datetime
+    conn: Connection,
+    viewer: str,
+    target: Target,
+    statement: records.Statement,
+    recorder: Recorder,
+    now: datetime,
+    *,
+    agreed: int | None = None,
 ) -> tuple[int, bool]:
     """Delete what the source's full listing of a container no longer names: (how many, whether the listing was believed).
 
     A listing that lacks most of what is stored is not believed: servers have been seen to answer an empty list after an
-    error. The caller asks once more and shows a gap until then.
+    error. The caller asks once more, and says with `agreed` how many were missing the last time.
     """
     if statement.keys is None or statement.kind != "CONTACT":
         return 0, True
@@ -154,7 +161,7 @@ def remove_unlisted(
                                         mine.container == statement.container, mine.relation != "CORRESPONDENT")
     ).all()  # fmt: skip
     gone = [row.id for row in rows if row.key not in statement.keys]
-    if len(gone) > SUSPICIOUS_COUNT and len(gone) > SUSPICIOUS_SHARE * len(rows):
+    if len(gone) > SUSPICIOUS_COUNT and len(gone) > SUSPICIOUS_SHARE * len(rows) and len(gone) != agreed:
         return len(gone), False
     for n in range(0, len(gone), BATCH):
         remove_contacts(conn, viewer, gone[n : n + BATCH], recorder, now)

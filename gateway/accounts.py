@@ -1,0 +1,222 @@
+"""A viewer's accounts, opened: the sealed grant read and refreshed, a budget for each, a Session handed to the adapter.
+
+The only place where a stored account meets its provider module. Grants are refreshed by one process at a time (store/accounts.py
+holds the mark and the fence); after a crash in the middle the old grant is tried once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import httpx2 as httpx
+import msgspec
+from sqlalchemy import Connection
+
+from providers import oauth
+from providers.base import Adapter, Authorization, LiveAdapter, Provider
+from providers.breaker import Breakers
+from providers.budget import TokenBudget
+from providers.errors import ReauthRequired, Refused
+from providers.http import DEFAULT_QUOTA, Session
+from providers.records import OwnAddress, Profile
+from providers.session import Account as SessionAccount
+from providers.session import Clock, Observer, Secret
+from store import accounts, leases
+from store.database import Database
+from store.feed import Recorder
+from store.vault import Vault
+
+REFRESH_WAIT: Final = 20.0  # seconds to wait for another process that refreshes the same grant
+EARLY_SECONDS: Final = 60  # a token is renewed so long before it ends
+BUDGETS: Final = 2_000  # accounts whose budgets are remembered in this process
+
+
+@dataclass(kw_only=True)
+class Accounts:
+    """Opens accounts. One a process."""
+
+    database: Database
+    vault: Vault
+    clock: Clock
+    transport: httpx.AsyncBaseTransport
+    providers: dict[str, Provider]
+    observer: Observer | None = None
+    breakers: Breakers = field(init=False)
+    _budgets: dict[str, TokenBudget] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.breakers = Breakers(self.clock)
+
+    async def __call__(self, viewer: str, account_id: str, *, deadline: float | None) -> LiveAdapter:
+        """For somebody who waits until `deadline` (POSIX seconds). Raises Refused when there is no such account."""
+        adapter = await self.open(viewer, account_id, interactive=True, deadline=deadline)
+        return adapter  # type: ignore[return-value]  # only accounts in LIVE mode are asked for heads
+
+    async def open(self, viewer: str, account_id: str, *, interactive: bool = False, deadline: float | None = None) -> Adapter:
+        """The adapter of a linked account. Raises Refused when it is gone, or its provider is no longer installed."""
+        found = await self.database.read(viewer, accounts.get, account_id)
+        if found is None:
+            raise Refused("This account is no longer linked.", provider_code="not-found")
+        provider = self.providers.get(found.provider)
+        if provider is None or provider.open is None:
+            raise Refused(f"The provider '{found.provider}' is not installed here any more.", provider_code="no-provider")
+        credentials = Grant(self, viewer, account_id, found.base_url, provider)
+        return provider.open(
+            self.session(
+                SessionAccount(
+                    provider=found.provider, base_url=found.base_url, user_id=found.user_id, settings=found.settings,
+                    own_addresses=tuple(sorted(await self.database.read(viewer, accounts.own_values))),
+                ),
+                credentials, provider, interactive=interactive, deadline=deadline, budget_key=account_id,
+            )
+        )  # fmt: skip
+
+    def session(
+        self,
+        account: SessionAccount,
+        credentials: Grant | Held,
+        provider: Provider,
+        *,
+        interactive: bool = True,
+        deadline: float | None = None,
+        budget_key: str | None = None,
+    ) -> Session:
+        """A Session for an account, stored or not yet."""
+        budget = None
+        if budget_key is not None:
+            budget = self._budgets.get(budget_key)
+            if budget is None:
+                if len(self._budgets) >= BUDGETS:
+                    self._budgets.pop(next(iter(self._budgets)))
+                budget = self._budgets[budget_key] = TokenBudget(provider.quota or DEFAULT_QUOTA, self.clock)
+        return Session(
+            account=account,
+            credentials=credentials,
+            clock=self.clock,
+            transport=self.transport,
+            budget=None if budget is None else budget.interactive if interactive else budget,
+            observer=self.observer,
+            interactive=interactive,
+            deadline=deadline,
+            quota=provider.quota,
+            breakers=self.breakers,
+        )
+
+    async def add(
+        self,
+        viewer: str,
+        provider: Provider,
+        profile: Profile,
+        secret: Secret | None,
+        *,
+        base_url: str,
+        label: str | None = None,
+        settings: dict[str, str] | None = None,
+    ) -> str:
+        """Store a proven account with its sealed grant, and queue its first sync; the account's id."""
+        now = self.clock.now()
+
+        def write(conn: Connection, viewer: str) -> str:
+            recorder = Recorder(now, origin="CLIENT")
+            account_id = accounts.put(
+                conn, viewer, recorder, now, provider=provider.key, user_id=profile.user_id, label=label or profile.label,
+                mode=provider.mode, base_url=profile.base_url or base_url, scopes=profile.granted_scopes, settings=settings,
+            )  # fmt: skip
+            if secret is not None:
+                plain = msgspec.json.encode(secret)
+                accounts.seal(
+                    conn, viewer, account_id, self.vault.seal(plain, viewer, accounts.PLACE[0], account_id, accounts.PLACE[1])
+                )
+            _note_own(conn, viewer, account_id, profile.own_addresses, recorder)
+            leases.enqueue(conn, viewer, "sync", account_id, now, every=provider.poll_seconds)
+            recorder.flush(conn, viewer)
+            return account_id
+
+        return await self.database.write(viewer, write)
+
+
+class Held:
+    """A secret that is not stored yet: it is what it is."""
+
+    def __init__(self, secret: Secret) -> None:
+        self._secret = secret
+
+    async def read(self) -> Secret:
+        return self._secret
+
+    async def refreshed(self, old: Secret) -> Secret:
+        raise ReauthRequired("The network does not accept these credentials. Check them and try again.")
+
+
+class Grant:
+    """The stored secret of one account (`session.Credentials`)."""
+
+    def __init__(self, owner: Accounts, viewer: str, account_id: str, base_url: str, provider: Provider) -> None:
+        self._owner = owner
+        self._viewer = viewer
+        self._account_id = account_id
+        self._base_url = base_url
+        self._provider = provider
+
+    async def read(self) -> Secret:
+        """The secret, decrypted. Raises ReauthRequired when there is none."""
+        secret, _ = await self._read()
+        return secret
+
+    async def refreshed(self, old: Secret) -> Secret:
+        """A newer secret than `old`; one process asks, the others wait for its answer. Raises ReauthRequired."""
+        database, clock = self._owner.database, self._owner.clock
+        waited = 0.0
+        while True:
+            secret, held = await self._read()
+            if secret.access_token != old.access_token:
+                return secret
+            if await database.write(self._viewer, accounts.begin_refresh, self._account_id, held.fence, clock.now()):
+                return await self._refresh(secret, held.fence + 1, interrupted=held.refreshing)
+            if waited >= REFRESH_WAIT:
+                raise ReauthRequired("Another process renews this sign-in and does not finish; it is tried again in a minute.")
+            await clock.sleep(0.25)
+            waited += 0.25
+
+    async def _refresh(self, old: Secret, fence: int, *, interrupted: datetime | None) -> Secret:
+        database = self._owner.database
+        authorization = Authorization(
+            authorization_endpoint="", token_endpoint=old.extra.get("token_endpoint", ""), client_id=old.client_id or "",
+            client_secret=old.client_secret, scopes=(), extra=dict(old.extra),
+        )  # fmt: skip
+        session = self._owner.session(
+            SessionAccount(provider=self._provider.key, base_url=self._base_url), Held(old), self._provider, interactive=False
+        )
+        try:
+            new = await oauth.refresh(session, authorization, old)
+        except ReauthRequired as error:
+            await database.write(self._viewer, accounts.end_refresh, self._account_id, fence, None)
+            if interrupted is not None:
+                raise ReauthRequired(
+                    f"A renewal that began at {interrupted:%Y-%m-%d %H:%M} UTC was interrupted and its answer lost: sign in again."
+                ) from error
+            raise
+        except BaseException:
+            await asyncio.shield(database.write(self._viewer, accounts.end_refresh, self._account_id, fence, None))
+            raise
+        sealed = self._owner.vault.seal(
+            msgspec.json.encode(new), self._viewer, accounts.PLACE[0], self._account_id, accounts.PLACE[1]
+        )
+        await database.write(self._viewer, accounts.end_refresh, self._account_id, fence, sealed)
+        return new
+
+    async def _read(self) -> tuple[Secret, accounts.Sealed]:
+        held = await self._owner.database.read(self._viewer, accounts.sealed, self._account_id)
+        if held is None:
+            raise ReauthRequired("The sign-in for this account is gone: link it again.")
+        plain = self._owner.vault.open(held.blob, self._viewer, accounts.PLACE[0], self._account_id, accounts.PLACE[1])
+        return msgspec.json.decode(plain, type=Secret), held
+
+
+def _note_own(conn: Connection, viewer: str, account_id: str, addresses: Iterable[OwnAddress], recorder: Recorder) -> None:
+    for one in addresses:
+        accounts.put_own_address(conn, viewer, account_id, one.value, recorder, kind=one.kind, primary=one.primary)

@@ -1,0 +1,394 @@
+"""Importing files: stage, look once through, then take in as the leased job `import`, resumable and reported by row.
+
+Files are copied into the data folder first, so that the job can run in any process and after any crash. The first look counts the
+items by a method of its own (the ledger's `expected`) and infers whose mail it is. A file account is (viewer, format, own address
+or `files`); its rows name what was created, left as it was, skipped or failed, and why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from providers import records
+from providers.archives.recognition import recognise
+from providers.base import Archive, Provider, Scan
+from providers.errors import ProviderError
+from resolvers.ingest import Target, take_in
+from resolvers.ingest.intake import SLICE
+from resolvers.ingest.target import Result
+from store import accounts, ids, leases
+from store.database import Database
+from store.feed import Recorder
+from store.tables import import_row, import_run
+
+MAX_MESSAGE: Final = 500  # characters of a row's message
+FILES: Final = "files"
+
+
+class ImportRefused(Exception):
+    """Nothing was imported; the message says why and what to do."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import job works on."""
+
+    provider: str
+    folder: str
+    paths: tuple[str, ...]
+    own: tuple[str, ...]
+    region: str | None = None
+    expected: dict[str, int] = {}
+
+
+class Staged(msgspec.Struct, frozen=True, kw_only=True):
+    """An import that is queued: what was recognised and whose it seems to be."""
+
+    import_id: str
+    provider: str
+    file_name: str
+    total: int
+    own_address: str | None
+    candidates: tuple[tuple[str, float], ...] = ()
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an import stands."""
+
+    import_id: str
+    file_name: str
+    format: str
+    state: str
+    done: int
+    total: int | None
+    created: int
+    updated: int
+    unchanged: int
+    skipped: int
+    failed: int
+    error: str | None
+    account_id: str | None
+
+
+@dataclass(kw_only=True)
+class Imports:
+    """The imports of an installation; `home` is the data folder."""
+
+    database: Database
+    home: Path
+    providers: dict[str, Provider]
+    clock: Any
+
+    async def stage(
+        self, viewer: str, paths: Sequence[Path], *, me: str | None = None, format: str | None = None, region: str | None = None
+    ) -> tuple[list[Staged], list[tuple[Path, str]]]:
+        """Copy, recognise, count and queue: what was staged, and what was not recognised with the reason.
+
+        Raises ImportRefused when nothing can be imported.
+        """
+        missing = [p for p in paths if not p.exists()]
+        if missing:
+            raise ImportRefused(f"There is no file or folder {missing[0]}. Check the path.")
+        found = await asyncio.to_thread(recognise, list(paths))
+        groups = [
+            (p, files) for p, files in found.groups if format is None or format.upper() in p.archive_formats or format == p.key
+        ]
+        if not groups:
+            known = ", ".join(sorted(p.key for p in self.providers.values() if p.archive))
+            first = f" {found.unrecognised[0][0].name}: {found.unrecognised[0][1]}" if found.unrecognised else ""
+            raise ImportRefused(f"Nothing here could be recognised; formats are {known}.{first}")
+        own = await self.database.read(viewer, accounts.own_values)
+        staged = [await self._stage(viewer, provider, files, own, me, region) for provider, files in groups]
+        return staged, list(found.unrecognised)
+
+    async def _stage(
+        self, viewer: str, provider: Provider, files: list[Path], own: frozenset[str], me: str | None, region: str | None
+    ) -> Staged:
+        archive = provider.archive
+        assert archive is not None
+        import_id = ids.mint("IMPORT")
+        folder = self.home / "imports" / import_id
+        await asyncio.to_thread(_copy, files, folder)
+        paths = [folder / str(n) / f.name for n, f in enumerate(files)]
+        scan: Scan = await asyncio.to_thread(archive.scan, paths, own)
+        address = me.casefold() if me else scan.inferred
+        is_mail = "VCARD" not in provider.archive_formats
+        now = self.clock.now()
+        mine = frozenset({*own, *([address] if address else [])}) if is_mail else own
+        plan = Plan(
+            provider=provider.key, folder=str(folder), paths=tuple(str(p) for p in paths), own=tuple(sorted(mine)), region=region,
+            expected=scan.expected,
+        )  # fmt: skip
+        name = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
+        total = sum(scan.expected.values())
+        await self.database.write(viewer, _queue, provider, import_id, name, plan, total, address if is_mail else None, now)
+        return Staged(
+            import_id=import_id, provider=provider.key, file_name=name, total=total, own_address=address if is_mail else None,
+            candidates=scan.own_addresses,
+        )  # fmt: skip
+
+    async def run(self, viewer: str, import_id: str) -> None:
+        """The leased job: from the last checkpoint to the end. A file that cannot be read fails the import with the reason."""
+        row = await self.database.read(viewer, _row, import_id)
+        if row is None or row.state not in ("QUEUED", "RUNNING"):
+            return
+        plan = msgspec.json.decode(row.plan, type=Plan)
+        provider = self.providers.get(plan.provider)
+        if provider is None or provider.archive is None:
+            await self._fail(viewer, import_id, "UNSUPPORTED", f"The format '{plan.provider}' is not installed here.")
+            return
+        own = frozenset(plan.own) | await self.database.read(viewer, accounts.own_values)
+        target = Target(account_id=row.account_id, own=own)
+        statements: list[records.Statement] = []
+        try:
+            pages = _pages(provider.archive, plan, row.cursor, own)
+            while (page := await asyncio.to_thread(next, pages, None)) is not None:
+                statements += page.statements
+                await self._write_page(viewer, import_id, target, page)
+        except ProviderError as error:
+            await self._fail(viewer, import_id, "INVALID", error.message)
+            return
+        except FileNotFoundError:
+            await self._fail(viewer, import_id, "EXPIRED", "The staged files are gone. Import them again.")
+            return
+        await self.database.write_behind(viewer, _end, import_id, target, plan, statements, self.clock.now())
+        await asyncio.to_thread(shutil.rmtree, plan.folder, True)
+
+    async def reports(self, viewer: str, import_ids: Sequence[str]) -> list[Report]:
+        """Where these imports stand, in their order."""
+        return await self.database.read(viewer, _reports, import_ids)
+
+    async def _write_page(self, viewer: str, import_id: str, target: Target, page: records.Page) -> None:
+        rows = page.rows
+        if len(rows) <= SLICE:
+            await self.database.write_behind(viewer, _take, import_id, target, rows, page.cursor, self.clock.now())
+        else:
+            for n in range(0, len(rows), SLICE):
+                # a resumed page takes its first slices again, which changes nothing
+                cursor = page.cursor if n + SLICE >= len(rows) else None
+                await self.database.write_behind(viewer, _take, import_id, target, rows[n : n + SLICE], cursor, self.clock.now())
+        if self.database.sqlite:
+            await asyncio.sleep(0.005)
+
+    async def _fail(self, viewer: str, import_id: str, code: str, message: str) -> None:
+        now = self.clock.now()
+
+        def write(conn: Connection, viewer: str) -> None:
+            recorder = Recorder(now, origin="SYSTEM")
+            _change(conn, viewer, import_id, recorder, state="FAILED", error_code=code, error_message=message, finished_at=now)
+            recorder.flush(conn, viewer)
+
+        await self.database.write_behind(viewer, write)
+
+
+def _pages(archive: Archive, plan: Plan, cursor: bytes | None, own: frozenset[str]) -> Iterator[records.Page]:
+    return archive.pages([Path(p) for p in plan.paths], cursor, own=own, region=plan.region)
+
+
+def _copy(files: Sequence[Path], folder: Path) -> None:
+    """Each file or folder into one of its own, under its own name; links are not followed."""
+    folder.mkdir(mode=0o700, parents=True)
+    for n, source in enumerate(files):
+        into = folder / str(n)
+        into.mkdir(mode=0o700)
+        if source.is_dir():
+            shutil.copytree(source, into / source.name, symlinks=True)
+        else:
+            shutil.copyfile(source, into / source.name)
+
+
+def _queue(
+    conn: Connection,
+    viewer: str,
+    provider: Provider,
+    import_id: str,
+    name: str,
+    plan: Plan,
+    total: int,
+    address: str | None,
+    now: datetime,
+) -> None:
+    recorder = Recorder(now, origin="CLIENT")
+    account_id = accounts.put(
+        conn, viewer, recorder, now, provider=provider.key, user_id=address or FILES, label=f"{provider.name} {address or FILES}",
+        mode="MIRRORED", status="SYNCING",
+    )  # fmt: skip
+    if address:
+        accounts.put_own_address(conn, viewer, account_id, address, recorder, origin="SENT_MAIL", primary=True)
+    conn.execute(
+        import_run.insert().values(
+            viewer_id=viewer, id=import_id, file_name=name, format=provider.archive_formats[0], state="QUEUED", account_id=account_id,
+            plan=msgspec.json.encode(plan), total=total, created_at=now,
+        )
+    )  # fmt: skip
+    recorder.upsert("IMPORT", import_id, 1, created=True)
+    leases.enqueue(conn, viewer, "import", import_id, now, max_attempts=100)
+    recorder.flush(conn, viewer)
+
+
+def _take(
+    conn: Connection,
+    viewer: str,
+    import_id: str,
+    target: Target,
+    rows: Sequence[records.Row],
+    cursor: bytes | None,
+    now: datetime,
+) -> None:
+    recorder = Recorder(now, account_id=target.account_id)
+    run = conn.execute(
+        select(import_run).where(import_run.c.viewer_id == viewer, import_run.c.id == import_id).with_for_update()
+    ).one()
+    results = take_in(conn, viewer, target, rows, recorder, now)
+    reported = _without_duplicates(conn, viewer, import_id, rows, results)
+    fresh = [
+        (row, result) for row, result in zip(rows, reported, strict=True) if row.place is None or row.place.position > run.done
+    ]
+    if fresh:
+        conn.execute(
+            import_row.insert(),
+            [
+                {
+                    "viewer_id": viewer, "import_id": import_id, "position": row.place.position if row.place else run.done + n,
+                    "path": row.place.path if row.place else None, "line": row.place.line if row.place else None,
+                    "outcome": result.outcome, "reason": result.reason, "message": (result.message or "")[:MAX_MESSAGE] or None,
+                    "excerpt": row.item.excerpt if isinstance(row.item, records.Unreadable) else None, "node_id": result.node_id,
+                }
+                for n, (row, result) in enumerate(fresh, 1)
+            ],
+        )  # fmt: skip
+    counts = Counter(result.outcome.lower() for _, result in fresh)
+    values: dict[str, Any] = {k: getattr(run, k) + counts[k] for k in ("created", "updated", "unchanged", "skipped", "failed")}
+    values["done"] = max([run.done, *(row.place.position for row, _ in fresh if row.place)])
+    if cursor is not None:
+        values["cursor"] = cursor
+    if run.state == "QUEUED":
+        values |= {"state": "RUNNING", "started_at": now}
+    _change(conn, viewer, import_id, recorder, progress_at=now, **values)
+    accounts.change(conn, viewer, target.account_id, None, phase="importing", done=values["done"], total=run.total, progress_at=now,
+                    progress_started_at=run.started_at or now)  # fmt: skip
+    if any(r.outcome in ("CREATED", "UPDATED") for r in results):
+        leases.enqueue(conn, viewer, "identity", viewer, now)
+    recorder.flush(conn, viewer)
+
+
+def _without_duplicates(
+    conn: Connection, viewer: str, import_id: str, rows: Sequence[records.Row], results: Sequence[Result]
+) -> list[Result]:
+    """A second row of this import that led to the same node is a duplicate, not an update."""
+    nodes = sorted({r.node_id for r in results if r.node_id is not None})
+    seen = {
+        row.node_id: row.position
+        for row in conn.execute(
+            select(import_row.c.node_id, sa.func.min(import_row.c.position).label("position"))
+            .where(import_row.c.viewer_id == viewer, import_row.c.import_id == import_id, import_row.c.node_id.in_(nodes))
+            .group_by(import_row.c.node_id)
+        )
+    }
+    reported = []
+    for n, (row, result) in enumerate(zip(rows, results, strict=True), 1):
+        position = row.place.position if row.place else n
+        first = seen.setdefault(result.node_id, position) if result.node_id is not None else position
+        if first < position and result.outcome in ("CREATED", "UPDATED", "UNCHANGED"):
+            result = Result(outcome="SKIPPED", node_id=result.node_id, reason="DUPLICATE", message=f"The same as item {first}.")
+        reported.append(result)
+    return reported
+
+
+def _end(
+    conn: Connection,
+    viewer: str,
+    import_id: str,
+    target: Target,
+    plan: Plan,
+    statements: Sequence[records.Statement],
+    now: datetime,
+) -> None:
+    """Close the ledger: by file, what an independent count expects against what became of each row."""
+    recorder = Recorder(now, account_id=target.account_id)
+    stored: Counter[str] = Counter()
+    skipped: dict[str, Counter[str]] = {}
+    for row in conn.execute(
+        select(import_row.c.path, import_row.c.outcome, import_row.c.reason, sa.func.count().label("n"))
+        .where(import_row.c.viewer_id == viewer, import_row.c.import_id == import_id)
+        .group_by(import_row.c.path, import_row.c.outcome, import_row.c.reason)
+    ):
+        if row.outcome in ("SKIPPED", "FAILED"):
+            skipped.setdefault(row.path or "", Counter())[row.reason or "UNREADABLE"] += row.n
+        else:
+            stored[row.path or ""] += row.n
+    expected = {s.container: s.expected for s in statements} or dict(plan.expected)
+    kind = statements[0].kind if statements else "MESSAGE"
+    for name in sorted({*expected, *stored, *skipped}):
+        accounts.state(
+            conn, viewer, target.account_id, kind, name, now, expected=expected.get(name), stored=stored[name],
+            skipped=dict(skipped.get(name, {})),
+        )  # fmt: skip
+    _count_own(conn, viewer, target.account_id)
+    _change(conn, viewer, import_id, recorder, state="DONE", finished_at=now)
+    accounts.change(
+        conn, viewer, target.account_id, recorder, status="ACTIVE", status_reason=None, last_synced_at=now, phase=None
+    )
+    leases.enqueue(conn, viewer, "identity", viewer, now)
+    recorder.flush(conn, viewer)
+
+
+def _count_own(conn: Connection, viewer: str, account_id: str) -> None:
+    from store.tables import message_participant, own_address
+
+    for row in conn.execute(
+        select(own_address).where(own_address.c.viewer_id == viewer, own_address.c.account_id == account_id)
+    ).all():
+        p = message_participant.c
+        query = select(sa.func.count(sa.distinct(p.message_id))).where(
+            p.viewer_id == viewer, p.kind == row.kind, p.address == row.value
+        )
+        count = int(conn.execute(query).scalar_one())
+        conn.execute(
+            sa.update(own_address)
+            .where(own_address.c.viewer_id == viewer, own_address.c.id == row.id)
+            .values(message_count=count)
+        )
+
+
+def _change(conn: Connection, viewer: str, import_id: str, recorder: Recorder, **values: Any) -> None:
+    row = conn.execute(
+        sa.update(import_run).where(import_run.c.viewer_id == viewer, import_run.c.id == import_id)
+        .values(version=import_run.c.version + 1, **values).returning(import_run.c.version)
+    ).one()  # fmt: skip
+    if "state" in values:  # progress alone is asked for, not told
+        recorder.upsert("IMPORT", import_id, row.version)
+
+
+def _row(conn: Connection, viewer: str, import_id: str) -> Any:
+    return conn.execute(select(import_run).where(import_run.c.viewer_id == viewer, import_run.c.id == import_id)).one_or_none()
+
+
+def _reports(conn: Connection, viewer: str, import_ids: Sequence[str]) -> list[Report]:
+    rows = {
+        r.id: r for r in conn.execute(select(import_run).where(import_run.c.viewer_id == viewer, import_run.c.id.in_(import_ids)))
+    }
+    return [
+        Report(
+            import_id=r.id, file_name=r.file_name, format=r.format, state=r.state, done=r.done, total=r.total, created=r.created,
+            updated=r.updated, unchanged=r.unchanged, skipped=r.skipped, failed=r.failed, error=r.error_message, account_id=r.account_id,
+        )
+        for r in (rows[i] for i in import_ids if i in rows)
+    ]  # fmt: skip
+
+
+def failed_rows(conn: Connection, viewer: str, import_id: str, limit: int) -> list[Any]:
+    """The first rows that were skipped or failed, with place and reason."""
+    c = import_row.c
+    query = select(import_row).where(c.viewer_id == viewer, c.import_id == import_id, c.outcome.in_(("SKIPPED", "FAILED")))
+    return list(conn.execute(query.order_by(c.position).limit(limit)).all())

@@ -1,0 +1,234 @@
+"""Account ← provider, page by page: one run of the leased job `sync`.
+
+A page is cut into slices of at most a hundred rows; each slice is one transaction with its checkpoint. At the end the ledger is
+compared with what the source states; what a full listing no longer names is removed, unless suddenly most of it is missing.
+What a failure means for the account (its status, a later try) is decided here, from the error's class alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+import msgspec
+import sqlalchemy as sa
+import structlog
+from sqlalchemy import Connection, select
+
+from gateway.accounts import Accounts
+from providers import records
+from providers.errors import CursorExpired, ProviderError, RateLimited, ReauthRequired
+from resolvers.ingest import Target, remove_unlisted, take_in
+from resolvers.ingest.intake import SLICE
+from store import accounts, leases
+from store.database import Database
+from store.feed import Recorder
+from store.tables import account, contact, message_source
+
+log = structlog.get_logger()
+
+SLOW_SLICE: Final = 0.05  # seconds a write transaction should take at most
+SMALLEST_SLICE: Final = 10
+
+
+class Retry(Exception):
+    """The job is to be tried again, at `at` where the source said when."""
+
+    def __init__(self, reason: str, at: datetime | None = None) -> None:
+        super().__init__(reason)
+        self.at = at
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
+async def run(opener: Accounts, database: Database, clock: Clock, viewer: str, account_id: str) -> timedelta | None:
+    """Bring one account up to date. Returns how long until the next run makes sense, None for the provider's own interval.
+
+    Raises Retry when the source did not answer. An account that is gone or paused costs nothing.
+    """
+    found = await database.read(viewer, accounts.get, account_id)
+    if found is None or found.status in ("PAUSED", "UNLINKING"):
+        return None
+    run = _Run(database, clock, viewer, found)
+    try:
+        adapter = await opener.open(viewer, account_id)
+        await run.begin()
+        try:
+            await run.take(adapter.pages(found.cursor))
+        except CursorExpired:
+            log.info("delta cursor expired, listing everything again", account=account_id, provider=found.provider)
+            await run.forget_cursor()
+            await run.take(adapter.pages(None))
+        await run.end()
+    except ProviderError as error:
+        await run.failed(error)
+        if isinstance(error, ReauthRequired):
+            return timedelta(hours=6)  # only a person can help; look again now and then
+        raise Retry(error.message, error.retry_at) from error
+    return None
+
+
+class _Run:
+    def __init__(self, database: Database, clock: Clock, viewer: str, found: accounts.Account) -> None:
+        self._database = database
+        self._clock = clock
+        self._viewer = viewer
+        self._account = found
+        self._done = 0
+        self._slice = SLICE
+        self._statements: list[records.Statement] = []
+        self._target = Target(account_id=found.id, live=found.mode == "LIVE")
+
+    async def begin(self) -> None:
+        own = await self._database.read(self._viewer, accounts.own_values)
+        self._target = Target(account_id=self._account.id, live=self._account.mode == "LIVE", own=own)
+        now = self._clock.now()
+
+        def write(conn: Connection, viewer: str) -> None:
+            accounts.change(
+                conn,
+                viewer,
+                self._account.id,
+                None,
+                phase="listing",
+                done=0,
+                total=None,
+                progress_started_at=now,
+                progress_at=now,
+            )
+
+        await self._database.write_behind(self._viewer, write)
+
+    async def take(self, pages: AsyncIterator[records.Page]) -> None:
+        async for page in pages:
+            self._statements += page.statements
+            rows = list(page.rows)
+            at = 0
+            while at < len(rows):
+                part = rows[at : at + self._slice]
+                at += len(part)
+                # the cursor says "everything up to here": it is stored with the page's last slice only
+                await self._write_slice(part, page, last=at >= len(rows))
+            if not rows and page.cursor is not None:
+                await self._write_slice([], page, last=True)
+
+    async def forget_cursor(self) -> None:
+        self._statements.clear()
+        await self._database.write_behind(
+            self._viewer, lambda conn, v: accounts.change(conn, v, self._account.id, None, cursor=None)
+        )
+
+    async def end(self) -> None:
+        now = self._clock.now()
+        for statement in self._statements:
+            await self._database.write_behind(self._viewer, self._settle, statement, now)
+
+        def write(conn: Connection, viewer: str) -> None:
+            recorder = Recorder(now, account_id=self._account.id)
+            values: dict[str, Any] = {
+                "last_synced_at": now,
+                "phase": None,
+                "retry_at": None,
+                "progress_at": now,
+                "done": self._done,
+            }
+            first = self._account.status != "ACTIVE" or self._account.status_reason is not None
+            accounts.change(
+                conn, viewer, self._account.id, recorder if first else None, status="ACTIVE", status_reason=None, **values
+            )
+            recorder.flush(conn, viewer)
+
+        await self._database.write_behind(self._viewer, write)
+
+    async def failed(self, error: ProviderError) -> None:
+        now = self._clock.now()
+        status = "REAUTH_REQUIRED" if isinstance(error, ReauthRequired) else "DEGRADED"
+        if isinstance(error, RateLimited):
+            status = self._account.status  # waiting for a quota is no trouble of the account
+
+        def write(conn: Connection, viewer: str) -> None:
+            recorder = Recorder(now, account_id=self._account.id)
+            new = (self._account.status, self._account.status_reason) != (status, error.message)
+            accounts.change(
+                conn, viewer, self._account.id, recorder if new else None, status=status, status_reason=error.message,
+                retry_at=error.retry_at, phase=None,
+            )  # fmt: skip
+            recorder.flush(conn, viewer)
+
+        await asyncio.shield(self._database.write_behind(self._viewer, write))
+        log.warning("sync failed", account=self._account.id, provider=self._account.provider, kind=type(error).__name__)
+
+    async def _write_slice(self, rows: list[records.Row], page: records.Page, *, last: bool) -> None:
+        now = self._clock.now()
+
+        def write(conn: Connection, viewer: str) -> bool:
+            recorder = Recorder(now, account_id=self._account.id)
+            results = take_in(conn, viewer, self._target, rows, recorder, now)
+            values: dict[str, Any] = {"done": self._done + len(rows), "progress_at": now}
+            if page.total is not None:
+                values["total"] = page.total
+            if last and page.cursor is not None:
+                values["cursor"] = page.cursor
+            accounts.change(conn, viewer, self._account.id, None, **values)
+            changed = any(r.outcome in ("CREATED", "UPDATED") for r in results)
+            if changed:
+                leases.enqueue(conn, viewer, "identity", viewer, now)
+            recorder.flush(conn, viewer)
+            return changed
+
+        started = time.perf_counter()
+        await self._database.write_behind(self._viewer, write)
+        took = time.perf_counter() - started
+        self._done += len(rows)
+        if self._database.sqlite and rows:
+            # one writer: the longer ours took, the longer the others get
+            await asyncio.sleep(min(took, 0.25))
+            wanted = len(rows) * SLOW_SLICE / max(took, 0.001)
+            self._slice = int(min(SLICE, max(SMALLEST_SLICE, wanted)))
+
+    def _settle(self, conn: Connection, viewer: str, statement: records.Statement, now: datetime) -> None:
+        recorder = Recorder(now, account_id=self._account.id)
+        doubt = f"unlisted:{statement.container}"
+        settings = dict(self._account.settings)
+        before = settings.pop(doubt, None)
+        agreed = None if before is None else int(before)
+        removed, believed = remove_unlisted(conn, viewer, self._target, statement, recorder, now, agreed=agreed)
+        if removed and believed:
+            leases.enqueue(conn, viewer, "identity", viewer, now)
+        table, key = (
+            (contact, contact.c.account_id) if statement.kind == "CONTACT" else (message_source, message_source.c.account_id)
+        )
+        query = select(sa.func.count()).where(
+            table.c.viewer_id == viewer, key == self._account.id, table.c.container == statement.container
+        )
+        if statement.kind == "CONTACT":
+            query = query.where(contact.c.relation != "CORRESPONDENT")
+        stored = int(conn.execute(query.select_from(table)).scalar_one())
+        expected = (
+            statement.expected if statement.expected is not None else None if statement.keys is None else len(statement.keys)
+        )
+        accounts.state(
+            conn, viewer, self._account.id, statement.kind, statement.container, now, expected=expected, stored=stored, skipped={}
+        )
+        if not believed:
+            settings[doubt] = str(removed)
+            text = f"{removed} of {stored} items are suddenly no longer listed; they are kept until a second listing agrees."
+            accounts.change(conn, viewer, self._account.id, recorder, status_reason=text)
+        if settings != self._account.settings:
+            accounts.change(conn, viewer, self._account.id, None, settings=msgspec.json.encode(settings))
+        recorder.flush(conn, viewer)
+
+
+def unlink(conn: Connection, viewer: str, account_id: str, now: datetime) -> None:
+    """Begin to unlink: the account answers no more at once, a leased job takes its data away."""
+    recorder = Recorder(now, origin="CLIENT", account_id=account_id)
+    accounts.change(conn, viewer, account_id, recorder, status="UNLINKING")
+    conn.execute(sa.update(account).where(account.c.viewer_id == viewer, account.c.id == account_id).values(next_sync_at=None))
+    leases.drop(conn, viewer, account_id)
+    leases.enqueue(conn, viewer, "unlink", account_id, now)
+    recorder.flush(conn, viewer)

@@ -1,0 +1,224 @@
+"""The worker: claims due jobs, beats while it works, and lets go of what it did not finish.
+
+One or many, on any number of machines, all through the database: this process asks nothing of the web process. A worker that is
+killed loses its leases when they run out; one that is seen to be dead on this very machine loses them at once. A job's failure is
+its own: it is tried again later, or listed as dead with its reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import Connection
+
+from gateway import sync
+from gateway.accounts import Accounts
+from gateway.imports import Imports
+from resolvers.identity.resolve import resolve
+from resolvers.ingest import forget_account
+from resolvers.ingest.own import reassign
+from store import feed, leases
+from store.cache import Cache
+from store.database import Database
+from store.feed import Recorder
+from store.leases import Job
+
+log = structlog.get_logger()
+
+CONCURRENCY: Final = 6
+POLL_SECONDS: Final = 0.5  # how often due jobs are looked for while there are none
+BEAT_SECONDS: Final = 15.0
+REAP_SECONDS: Final = 2.0
+STOP_SECONDS: Final = 10.0
+COMPACT_EVERY: Final = 86_400
+Task = Callable[[Job], Awaitable[timedelta | None]]
+
+
+def owner_name() -> str:
+    """Who holds a lease: host, process and its start, and a word that is new each time."""
+    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}/{secrets.token_hex(4)}"
+
+
+def _started(pid: int) -> str:
+    """When a process began, in the kernel's ticks, so that a reused number is not taken for it; empty where unknown."""
+    with contextlib.suppress(OSError, IndexError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return ""
+
+
+def is_dead(owner: str) -> bool:
+    """Whether the owner was a process of this machine that is no more."""
+    parts = owner.split("/")
+    if len(parts) != 4 or parts[0] != socket.gethostname():
+        return False
+    pid = int(parts[1])
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    began = _started(pid)
+    return bool(parts[2] and began and began != parts[2])
+
+
+@dataclass(kw_only=True)
+class Worker:
+    """Everything a job needs. `owner` names the leases of this process."""
+
+    database: Database
+    cache: Cache
+    clock: Any
+    accounts: Accounts
+    imports: Imports
+    owner: str = field(default_factory=owner_name)
+    concurrency: int = CONCURRENCY
+
+    def __post_init__(self) -> None:
+        self._tasks: dict[str, Task] = {
+            "sync": self._sync,
+            "import": self._import,
+            "identity": self._identity,
+            "unlink": self._unlink,
+            "own": self._own,
+            "compact": self._compact,
+        }
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def work(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; then finish what takes no longer than a few seconds and give the rest back."""
+        reaped = 0.0
+        loop = asyncio.get_running_loop()
+        while not stop.is_set():
+            if loop.time() - reaped > REAP_SECONDS:
+                await self._guarded(self.reap())
+                reaped = loop.time()
+            free = self.concurrency - len(self._running)
+            jobs: list[Job] = await self._guarded(self._claim(free)) or [] if free > 0 else []
+            for job in jobs:
+                self._start(job)
+            if not jobs:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), POLL_SECONDS)
+        await self._let_go()
+
+    async def run_one(self, viewer: str, kind: str, dedupe_key: str) -> bool:
+        """Do this very job here and now; False when somebody else holds it, or it is not there."""
+        job = await self.database.system(leases.claim_one, self.owner, self.clock.now(), viewer, kind, dedupe_key)
+        if job is None:
+            return False
+        await self._do(job)
+        return True
+
+    async def reap(self) -> None:
+        """Free the leases of processes of this machine that died without a word."""
+        for owner in await self.database.system_read(leases.owners):
+            if owner != self.owner and is_dead(owner):
+                count = await self.database.system(leases.release, owner, self.clock.now(), counted=True)
+                log.warning("freed the jobs of a process that died", owner=owner, jobs=count)
+
+    def _start(self, job: Job) -> None:
+        task = asyncio.create_task(self._do(job), name=f"{job.kind}:{job.subject}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _claim(self, limit: int) -> list[Job]:
+        return await self.database.system(leases.claim, self.owner, self.clock.now(), limit)
+
+    async def _do(self, job: Job) -> None:
+        """One attempt, with a heartbeat beside it that ends it when the lease is lost."""
+        task = self._tasks.get(job.kind)
+        if task is None:
+            await self.database.system(
+                leases.fail, job.id, self.owner, self.clock.now(), f"no worker here knows jobs of kind {job.kind}"
+            )
+            return
+        body = asyncio.ensure_future(task(job))
+        beat = asyncio.create_task(self._beat(job, body))
+        try:
+            wait = await body
+        except asyncio.CancelledError:
+            if asyncio.current_task() is not None and asyncio.current_task().cancelling():  # type: ignore[union-attr]
+                raise
+            log.warning("lost the lease of a job", kind=job.kind, subject=job.subject)
+            return
+        except sync.Retry as error:
+            await self.database.system(leases.fail, job.id, self.owner, self.clock.now(), str(error), retry_at=error.at)
+            return
+        except Exception as error:
+            log.exception("a job failed", kind=job.kind, subject=job.subject, attempt=job.attempts)
+            reason = f"{type(error).__name__}: {error}"[:500]
+            await self.database.system(leases.fail, job.id, self.owner, self.clock.now(), reason)
+            return
+        finally:
+            beat.cancel()
+        now = self.clock.now()
+        await self.database.system(leases.finish, job.id, self.owner, now, next_due=None if wait is None else now + wait)
+        await self.cache.publish("kith:wake", job.viewer_id)
+
+    async def _beat(self, job: Job, body: asyncio.Future[timedelta | None]) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            held = await self._guarded(self.database.system(leases.beat, job.id, self.owner, self.clock.now()))
+            if held is False:
+                body.cancel()
+                return
+
+    async def _guarded(self, work: Awaitable[Any]) -> Any:
+        """A database that is away for a while does not end the worker."""
+        try:
+            return await work
+        except Exception as error:
+            log.warning("the database did not answer", error=str(error))
+            await asyncio.sleep(1.0)
+            return None
+
+    async def _let_go(self) -> None:
+        if self._running:
+            await asyncio.wait(self._running, timeout=STOP_SECONDS)
+        for task in list(self._running):
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running, timeout=STOP_SECONDS)
+        await self._guarded(self.database.system(leases.release, self.owner, self.clock.now()))
+
+    async def _sync(self, job: Job) -> timedelta | None:
+        return await sync.run(self.accounts, self.database, self.clock, job.viewer_id, job.subject)
+
+    async def _import(self, job: Job) -> None:
+        await self.imports.run(job.viewer_id, job.subject)
+
+    async def _identity(self, job: Job) -> None:
+        await resolve(self.database, job.viewer_id, self.clock.now())
+
+    async def _own(self, job: Job) -> None:
+        while await self.database.write_behind(job.viewer_id, reassign, job.subject, self.clock.now()):
+            await asyncio.sleep(0)
+        await self.database.system(leases.enqueue, job.viewer_id, "identity", job.viewer_id, self.clock.now())
+
+    async def _unlink(self, job: Job) -> None:
+        while not await self.database.write_behind(job.viewer_id, self._forget, job.subject):
+            await asyncio.sleep(0.01)
+        await self.database.system(leases.enqueue, job.viewer_id, "identity", job.viewer_id, self.clock.now())
+
+    def _forget(self, conn: Connection, viewer: str, account_id: str) -> bool:
+        now = self.clock.now()
+        recorder = Recorder(now, account_id=account_id)
+        done = forget_account(conn, viewer, account_id, recorder, now)
+        recorder.flush(conn, viewer)
+        return done
+
+    async def _compact(self, job: Job) -> timedelta:
+        before = self.clock.now() - timedelta(days=feed.TOMBSTONE_DAYS)
+        await self.database.write_behind(job.viewer_id, feed.compact, before)
+        return timedelta(seconds=COMPACT_EVERY)

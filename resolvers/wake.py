@@ -1,0 +1,86 @@
+"""Waking readers of the change feed: SQLite's data_version, or Redis pub/sub, with a slow poll under both.
+
+A wake is only a hint that looking makes sense; what there is to read stands in the feed. While nobody waits nothing is polled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from typing import Any, Final
+
+from redis.exceptions import RedisError
+
+from store.cache import Cache
+from store.database import Database
+
+CHANNEL: Final = "kith:wake"
+SQLITE_POLL: Final = 0.2  # seconds; a poll costs about 0.2 ms
+POSTGRESQL_POLL: Final = 0.5  # without Redis, or while it is away
+
+
+class Waker:
+    """One a process; `start` it in the loop and `stop` it at the end."""
+
+    def __init__(self, database: Database, cache: Cache) -> None:
+        self._database = database
+        self._cache = cache
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._anybody = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._tasks = [asyncio.create_task(self._poll(), name="wake-poll")]
+        if not self._cache.embedded:
+            self._tasks.append(asyncio.create_task(self._listen(), name="wake-listen"))
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def wait(self, viewer: str, seconds: float) -> None:
+        """Returns when something may have changed for the viewer, at the latest after so many seconds."""
+        event = asyncio.Event()
+        self._waiting[viewer].add(event)
+        self._anybody.set()
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(event.wait(), seconds)
+        finally:
+            self._waiting[viewer].discard(event)
+            if not self._waiting[viewer]:
+                del self._waiting[viewer]
+            if not self._waiting:
+                self._anybody.clear()
+
+    def wake(self, viewer: str | None) -> None:
+        """Wake who waits for this viewer; everybody when None."""
+        for name in [viewer] if viewer is not None else list(self._waiting):
+            for event in self._waiting.get(name, ()):
+                event.set()
+
+    async def _poll(self) -> None:
+        last = 0
+        while True:
+            await self._anybody.wait()
+            await asyncio.sleep(SQLITE_POLL if self._database.sqlite else POSTGRESQL_POLL)
+            if self._database.sqlite:
+                version = await self._database.changed()
+                if version == last:
+                    continue
+                last = version
+            self.wake(None)
+
+    async def _listen(self) -> None:
+        while True:
+            with contextlib.suppress(RedisError, OSError, TimeoutError):
+                listener: Any = self._cache.pubsub()
+                async with listener:
+                    await listener.subscribe(CHANNEL)
+                    while True:
+                        message = await listener.get_message(timeout=5.0)
+                        if message is not None:
+                            self.wake(message["data"].decode())
+            await asyncio.sleep(1.0)

@@ -1,0 +1,227 @@
+"""Linked and imported accounts as rows, with their sealed grants.
+
+The account's secret stands in `secret` under (account, id, grant), sealed for exactly that place. A refresh holds the row: a
+`refreshing` mark is written before the network is asked and a fence counts the holders, so that of two refreshers only one asks
+and a late one cannot overwrite a newer secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from store import ids
+from store.feed import Recorder
+from store.tables import account, container, gap, own_address, secret
+
+PLACE: Final = ("account", "grant")  # table and column of the vault's associated data
+REFRESH_LEASE: Final = timedelta(seconds=60)
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """An account row, without its secret."""
+
+    id: str
+    provider: str
+    user_id: str
+    label: str
+    base_url: str
+    mode: str
+    status: str
+    status_reason: str | None
+    settings: dict[str, str]
+    cursor: bytes | None
+    last_synced_at: datetime | None
+    next_sync_at: datetime | None
+    retry_at: datetime | None
+    version: int
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+    """A sealed grant with its fence and, while somebody refreshes it, since when."""
+
+    blob: bytes
+    fence: int
+    refreshing: datetime | None
+
+
+def put(
+    conn: Connection,
+    viewer: str,
+    recorder: Recorder,
+    now: datetime,
+    *,
+    provider: str,
+    user_id: str,
+    label: str,
+    mode: str,
+    base_url: str = "",
+    scopes: Iterable[str] = (),
+    settings: dict[str, str] | None = None,
+    status: str = "SYNCING",
+) -> str:
+    """Make the account, or bring a known one (the same user at the same provider) back to life; its id."""
+    account_id = ids.derive("ACCOUNT", viewer, provider, user_id)
+    known = conn.execute(select(account.c.version).where(account.c.viewer_id == viewer, account.c.id == account_id)).one_or_none()
+    values = {"label": label, "base_url": base_url, "mode": mode, "status": status, "status_reason": None, "retry_at": None,
+              "granted_scopes": " ".join(scopes), "settings": msgspec.json.encode(settings or {})}  # fmt: skip
+    if known is None:
+        conn.execute(
+            account.insert().values(viewer_id=viewer, id=account_id, provider=provider, user_id=user_id, created_at=now, **values)
+        )
+        recorder.upsert("ACCOUNT", account_id, 1, created=True)
+    else:
+        conn.execute(
+            sa.update(account).where(account.c.viewer_id == viewer, account.c.id == account_id)
+            .values(version=known.version + 1, **values)
+        )  # fmt: skip
+        recorder.upsert("ACCOUNT", account_id, known.version + 1)
+    return account_id
+
+
+def get(conn: Connection, viewer: str, account_id: str) -> Account | None:
+    row = conn.execute(select(account).where(account.c.viewer_id == viewer, account.c.id == account_id)).one_or_none()
+    return None if row is None else _account(row)
+
+
+def listed(conn: Connection, viewer: str) -> list[Account]:
+    """All accounts, oldest first."""
+    return [
+        _account(row)
+        for row in conn.execute(select(account).where(account.c.viewer_id == viewer).order_by(account.c.created_at, account.c.id))
+    ]
+
+
+def change(conn: Connection, viewer: str, account_id: str, recorder: Recorder | None, **values: Any) -> None:
+    """Change columns; with a recorder the version grows and the feed says so, without (progress) it does not."""
+    if recorder is not None:
+        row = conn.execute(
+            sa.update(account).where(account.c.viewer_id == viewer, account.c.id == account_id)
+            .values(version=account.c.version + 1, **values).returning(account.c.version)
+        ).one_or_none()  # fmt: skip
+        if row is not None:
+            recorder.upsert("ACCOUNT", account_id, row.version)
+        return
+    conn.execute(sa.update(account).where(account.c.viewer_id == viewer, account.c.id == account_id).values(**values))
+
+
+def seal(conn: Connection, viewer: str, account_id: str, blob: bytes) -> None:
+    """Store a grant, replacing any; nobody's refresh may overwrite it."""
+    row = conn.execute(select(secret.c.fence).where(*_grant(viewer, account_id))).one_or_none()
+    if row is None:
+        conn.execute(
+            secret.insert().values(
+                viewer_id=viewer, table_name=PLACE[0], row_id=account_id, column_name=PLACE[1], sealed=blob, fence=0
+            )
+        )
+    else:
+        conn.execute(
+            sa.update(secret).where(*_grant(viewer, account_id)).values(sealed=blob, fence=row.fence + 1, refreshing=None)
+        )
+
+
+def sealed(conn: Connection, viewer: str, account_id: str) -> Sealed | None:
+    row = conn.execute(
+        select(secret.c.sealed, secret.c.fence, secret.c.refreshing).where(*_grant(viewer, account_id))
+    ).one_or_none()
+    if row is None:
+        return None
+    since = datetime.fromisoformat(row.refreshing) if row.refreshing else None
+    return Sealed(blob=row.sealed, fence=row.fence, refreshing=since)
+
+
+def begin_refresh(conn: Connection, viewer: str, account_id: str, fence: int, now: datetime) -> bool:
+    """Take the right to refresh the secret read under `fence`; False when somebody else has it or has done it."""
+    stale = (now - REFRESH_LEASE).isoformat()
+    free = sa.or_(secret.c.refreshing.is_(None), secret.c.refreshing < stale)
+    taken = sa.update(secret).where(*_grant(viewer, account_id), secret.c.fence == fence, free)
+    return conn.execute(taken.values(refreshing=now.isoformat(), fence=fence + 1)).rowcount == 1
+
+
+def end_refresh(conn: Connection, viewer: str, account_id: str, fence: int, blob: bytes | None) -> bool:
+    """Store the refreshed secret (None: the old one stays) if nobody took over since `fence`."""
+    values: dict[str, Any] = {"refreshing": None, "fence": fence + 1}
+    if blob is not None:
+        values["sealed"] = blob
+    return (
+        conn.execute(sa.update(secret).where(*_grant(viewer, account_id), secret.c.fence == fence).values(**values)).rowcount == 1
+    )
+
+
+def own_values(conn: Connection, viewer: str) -> frozenset[str]:
+    """The viewer's own addresses and handles, case-folded, of all accounts."""
+    rows = conn.execute(select(own_address.c.value).where(own_address.c.viewer_id == viewer, own_address.c.mine))
+    return frozenset(value.casefold() for value in rows.scalars())
+
+
+def put_own_address(
+    conn: Connection, viewer: str, account_id: str, value: str, recorder: Recorder, *, kind: str = "EMAIL", origin: str = "SETTINGS",
+    primary: bool = False, mine: bool = True, count: int = 0,
+) -> None:  # fmt: skip
+    """Note an own address of an account. What the viewer decided by hand is not changed by what an import infers."""
+    address_id = ids.derive("OWN_ADDRESS", account_id, kind, value.casefold())
+    known = conn.execute(
+        select(own_address).where(own_address.c.viewer_id == viewer, own_address.c.id == address_id)
+    ).one_or_none()
+    if known is None:
+        conn.execute(
+            own_address.insert().values(viewer_id=viewer, id=address_id, account_id=account_id, kind=kind, value=value, origin=origin,
+                                        mine=mine, primary=primary, message_count=count)
+        )  # fmt: skip
+        recorder.upsert("OWN_ADDRESS", address_id, 1, created=True)
+    elif known.origin != "MANUAL" and (known.mine, known.primary) != (mine, primary):
+        conn.execute(
+            sa.update(own_address).where(own_address.c.viewer_id == viewer, own_address.c.id == address_id)
+            .values(mine=mine, primary=primary, version=known.version + 1)
+        )  # fmt: skip
+        recorder.upsert("OWN_ADDRESS", address_id, known.version + 1)
+
+
+def state(
+    conn: Connection, viewer: str, account_id: str, kind: str, name: str, now: datetime, *, expected: int | None, stored: int,
+    skipped: dict[str, int],
+) -> int:  # fmt: skip
+    """Write a line of the ledger: what the source states against what is stored and skipped; returns what is missing.
+
+    Something missing is an open gap until a later statement closes it.
+    """
+    keys = {"viewer_id": viewer, "account_id": account_id, "kind": kind, "name": name}
+    conn.execute(sa.delete(container).where(*(container.c[k] == v for k, v in keys.items())))
+    conn.execute(
+        container.insert().values(**keys, expected=expected, stored=stored, skipped=msgspec.json.encode(skipped), verified_at=now)
+    )
+    missing = max(0, (expected or 0) - stored - sum(skipped.values())) if expected is not None else 0
+    gap_id = ids.derive("GAP", account_id, kind, name)
+    mine = (gap.c.viewer_id == viewer, gap.c.id == gap_id)
+    if not missing:
+        conn.execute(sa.delete(gap).where(*mine))
+        return 0
+    known = conn.execute(select(gap.c.attempts).where(*mine)).one_or_none()
+    reason = f"The source states {expected}, {stored} are stored and {sum(skipped.values())} were left out."
+    if known is None:
+        conn.execute(
+            gap.insert().values(viewer_id=viewer, id=gap_id, account_id=account_id, container=name, count=missing, reason=reason,
+                                since=now, attempts=1)
+        )  # fmt: skip
+    else:
+        conn.execute(sa.update(gap).where(*mine).values(count=missing, reason=reason, attempts=known.attempts + 1))
+    return missing
+
+
+def _grant(viewer: str, account_id: str) -> tuple[Any, ...]:
+    return (
+        secret.c.viewer_id == viewer,
+        secret.c.table_name == PLACE[0],
+        secret.c.row_id == account_id,
+        secret.c.column_name == PLACE[1],
+    )
+
+
+def _account(row: sa.Row[Any]) -> Account:
+    values = {name: getattr(row, name) for name in Account.__struct_fields__ if name != "settings"}
+    return Account(**values, settings=msgspec.json.decode(row.settings, type=dict[str, str]) if row.settings else {})
