@@ -19,6 +19,8 @@ from typing import Any
 
 import aiohttp
 import aiohttp.abc
+import dns.asyncresolver
+import dns.exception
 import msgspec
 
 from providers.errors import ForbiddenAddress, Unavailable
@@ -26,6 +28,7 @@ from providers.errors import ForbiddenAddress, Unavailable
 IPv4 = ipaddress.IPv4Address
 IPv6 = ipaddress.IPv6Address
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
+Services = Callable[[str], Awaitable[Sequence[tuple[str, int]]]]
 
 #: IANA IPv4 special-purpose registry (RFC 6890), multicast (RFC 5771) and class E (RFC 1112 §4).
 CLOSED_IPV4 = tuple(
@@ -64,6 +67,7 @@ CLOSED_IPV6 = tuple(
 LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
 LOOKUP_SECONDS = 10.0
 CONNECT_SECONDS = 10.0
+SERVICE_SECONDS = 3.0
 
 
 class Pinned(msgspec.Struct, frozen=True):
@@ -112,11 +116,21 @@ async def system_lookup(host: str, port: int) -> Sequence[str]:
     return [str(entry[4][0]) for entry in found]
 
 
+async def system_services(name: str) -> Sequence[tuple[str, int]]:
+    """What DNS says of a service: (host, port) by priority and weight (RFC 2782); nothing when it says nothing in time."""
+    try:
+        found = await dns.asyncresolver.resolve(name, "SRV", lifetime=SERVICE_SECONDS)
+    except (dns.exception.DNSException, OSError, ValueError):
+        return ()
+    entries = sorted((entry.priority, -entry.weight, str(entry.target), entry.port) for entry in found)
+    return [(host.rstrip("."), port) for _, _, host, port in entries if host != "."]
+
+
 class Guard:
     """Judges where this installation may connect to, and connects.
 
     `allow` are the operator's `CIDR:port` texts, `forbidden_ports` (host, port) of our own database and Redis, refused
-    whatever is allowed. `lookup` replaces the system's resolver in tests.
+    whatever is allowed. `lookup` and `services` replace the system's resolver in tests.
     """
 
     def __init__(
@@ -125,10 +139,12 @@ class Guard:
         forbidden_ports: Collection[tuple[str, int]] = (),
         *,
         lookup: Lookup = system_lookup,
+        services: Services = system_services,
     ) -> None:
         self._allow = tuple(Allowance.read(text) for text in allow)
         self._forbidden = frozenset((_name(host), port) for host, port in forbidden_ports)
         self._lookup = lookup
+        self.services = services
 
     def permits(self, ip: str, port: int) -> bool:
         """Whether this address may be connected to at this port, by the address alone."""

@@ -206,6 +206,10 @@ class Session:
             return True
         return any(target.host.endswith("." + host) for host in (home.host, *self.realm) if "." in host)
 
+    async def services(self, name: str) -> list[tuple[str, int]]:
+        """The hosts and ports that DNS names for a service such as `_carddavs._tcp.example.org` (RFC 2782), best first."""
+        return list(await self._transport.guard.services(name)) if isinstance(self._transport, Transport) else []
+
     # --- one call, in layers: retries, redirects and refresh, the wire -----------------------------------------------
 
     async def _persistently(self, call: _Call) -> Response:
