@@ -56,7 +56,11 @@ class Waker:
                 self._anybody.clear()
 
     def wake(self, viewer: str | None) -> None:
-        """Wake who waits for this viewer; everybody when None."""
+        """Wake who waits for this viewer, everybody when None; and once more shortly after, for who was just reading."""
+        self._set(viewer)
+        asyncio.get_running_loop().call_later(SQLITE_POLL, self._set, viewer)
+
+    def _set(self, viewer: str | None) -> None:
         for name in [viewer] if viewer is not None else list(self._waiting):
             for event in self._waiting.get(name, ()):
                 event.set()

@@ -77,6 +77,7 @@ class Database:
         self.sqlite = parsed.get_backend_name() == "sqlite"
         self.dialect = "sqlite" if self.sqlite else "postgresql"
         self._turnstile = _Turnstile()
+        self.on_write: Callable[[str], None] | None = None  # told of each viewer's commit in this process
         if self.sqlite:
             path = parsed.database or ""
             self._write_engine = _sqlite_engine(path, read_only=False)
@@ -100,13 +101,17 @@ class Database:
 
     async def write(self, viewer: str, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `f(conn, viewer, …)` in a write transaction, before work in the background."""
-        return await self._run(viewer, lambda conn: f(conn, viewer, *args, **kwargs), write=True, background=False)
+        result = await self._run(viewer, lambda conn: f(conn, viewer, *args, **kwargs), write=True, background=False)
+        self._written(viewer)
+        return result
 
     async def write_behind(
         self, viewer: str, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Like `write`, giving way to everybody who waits for an answer."""
-        return await self._run(viewer, lambda conn: f(conn, viewer, *args, **kwargs), write=True, background=True)
+        result = await self._run(viewer, lambda conn: f(conn, viewer, *args, **kwargs), write=True, background=True)
+        self._written(viewer)
+        return result
 
     async def system(self, f: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `f(conn, …)` on system tables, without a viewer: owned tables are invisible to it on PostgreSQL."""
@@ -130,6 +135,10 @@ class Database:
             await asyncio.to_thread(pool.shutdown, wait=True)
         self._write_engine.dispose()
         self._read_engine.dispose()
+
+    def _written(self, viewer: str) -> None:
+        if self.on_write is not None:
+            self.on_write(viewer)
 
     async def _run(self, viewer: str, body: Callable[[Connection], T], *, write: bool, background: bool) -> T:
         if not self.sqlite:
