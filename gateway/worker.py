@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 from sqlalchemy import Connection
@@ -24,9 +24,11 @@ from sqlalchemy import Connection
 from gateway import sync
 from gateway.accounts import Accounts
 from gateway.imports import Imports
+from providers.base import Provider
 from resolvers.identity.resolve import resolve
 from resolvers.ingest import forget_account
 from resolvers.ingest.own import reassign
+from resolvers.operation import Clock
 from store import feed, leases
 from store.cache import Cache
 from store.database import Database
@@ -42,6 +44,42 @@ REAP_SECONDS: Final = 2.0
 STOP_SECONDS: Final = 10.0
 COMPACT_EVERY: Final = 86_400
 Task = Callable[[Job], Awaitable[timedelta | None]]
+
+
+class Pieces(Protocol):
+    """What the worker needs of an installation (gateway/app.py)."""
+
+    @property
+    def database(self) -> Database: ...
+    @property
+    def cache(self) -> Cache: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def accounts(self) -> Accounts: ...
+    @property
+    def providers(self) -> dict[str, Provider]: ...
+    @property
+    def home(self) -> Path: ...
+
+
+def of(installation: Pieces) -> Worker:
+    """The worker of an installation."""
+    imports = Imports(
+        database=installation.database, home=installation.home, providers=installation.providers, clock=installation.clock
+    )
+    return Worker(
+        database=installation.database,
+        cache=installation.cache,
+        clock=installation.clock,
+        accounts=installation.accounts,
+        imports=imports,
+    )
+
+
+async def work(installation: Pieces, stop: asyncio.Event) -> None:
+    """Work for an installation until `stop` is set."""
+    await of(installation).work(stop)
 
 
 def owner_name() -> str:
@@ -78,7 +116,7 @@ class Worker:
 
     database: Database
     cache: Cache
-    clock: Any
+    clock: Clock
     accounts: Accounts
     imports: Imports
     owner: str = field(default_factory=owner_name)
@@ -202,13 +240,15 @@ class Worker:
         await resolve(self.database, job.viewer_id, self.clock.now())
 
     async def _own(self, job: Job) -> None:
-        while await self.database.write_behind(job.viewer_id, reassign, job.subject, self.clock.now()):
-            await asyncio.sleep(0)
+        more = True
+        while more:
+            more = await self.database.write_behind(job.viewer_id, reassign, job.subject, self.clock.now())
         await self.database.system(leases.enqueue, job.viewer_id, "identity", job.viewer_id, self.clock.now())
 
     async def _unlink(self, job: Job) -> None:
-        while not await self.database.write_behind(job.viewer_id, self._forget, job.subject):
-            await asyncio.sleep(0.01)
+        done = False
+        while not done:
+            done = await self.database.write_behind(job.viewer_id, self._forget, job.subject)
         await self.database.system(leases.enqueue, job.viewer_id, "identity", job.viewer_id, self.clock.now())
 
     def _forget(self, conn: Connection, viewer: str, account_id: str) -> bool:
