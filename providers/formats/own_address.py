@@ -2,7 +2,8 @@
 
 The rule: an address that stands in From, To, Cc or Delivered-To of at least 60 % of the mails, and at least once in From. When
 several do (somebody who keeps mail of one friend only), the one known as the user's own elsewhere; else the one in
-Delivered-To; else nobody, for a wrong answer would make a stranger of the user. Fed header by header; keeps only counts.
+Delivered-To; else nobody, for a wrong answer would make a stranger of the user. Nobody, too, where most mails say that they were
+delivered to another address, which never sends. Fed header by header; keeps only counts.
 """
 
 from __future__ import annotations
@@ -51,8 +52,14 @@ class OwnAddressInference:
             [item for item in enough if self._delivered[item]],
         ):
             if len(tie) == 1:
-                return tie[0]
+                return None if self._contradicted(tie[0]) else tie[0]
         return None
+
+    def _contradicted(self, address: str) -> bool:
+        """Whether the mails were delivered to somebody else: a folder of one friend's letters is not the friend's mailbox."""
+        if self._delivered[address] or not self._delivered:
+            return False
+        return max(self._delivered.values()) >= SHARE * self._mails
 
     def _addresses(self, values: list[str]) -> set[str]:
         return {address.lower() for value in values for _, address in address_list.mailboxes(value)[:100]}
