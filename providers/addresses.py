@@ -130,7 +130,8 @@ class Guard:
     """Judges where this installation may connect to, and connects.
 
     `allow` are the operator's `CIDR:port` texts, `forbidden_ports` (host, port) of our own database and Redis, refused
-    whatever is allowed. `lookup` and `services` replace the system's resolver in tests.
+    whatever is allowed. `also` is asked at each private address for more texts: places that an operator's command opened
+    while this process runs. `lookup` and `services` replace the system's resolver in tests.
     """
 
     def __init__(
@@ -138,9 +139,11 @@ class Guard:
         allow: Iterable[str] = (),
         forbidden_ports: Collection[tuple[str, int]] = (),
         *,
+        also: Callable[[], Iterable[str]] = tuple,
         lookup: Lookup = system_lookup,
         services: Services = system_services,
     ) -> None:
+        self._also = also
         self._allow = tuple(Allowance.read(text) for text in allow)
         self._forbidden = frozenset((_name(host), port) for host, port in forbidden_ports)
         self._lookup = lookup
@@ -157,7 +160,7 @@ class Guard:
             return not (ours and _is_this_machine(address))
         if ours:  # by whatever name it came: what listens in private on our database's port is taken for our database
             return False
-        return any(allowance.covers(address, port) for allowance in self._allow)
+        return any(allowance.covers(address, port) for allowance in (*self._allow, *map(Allowance.read, self._also())))
 
     async def resolve(self, host: str, port: int) -> list[Pinned]:
         """The judged addresses of a host, in the order in which to try them.
