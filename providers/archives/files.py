@@ -118,23 +118,36 @@ def walk(folder: Path, *, into: Callable[[Path], bool] = lambda _: True) -> Iter
     pending = [(folder, 0)]
     while pending:
         current, depth = pending.pop()
-        try:
-            entries = sorted(os.scandir(current), key=lambda entry: entry.name)
-        except OSError:
-            continue
-        deeper = []
-        for entry in entries:
-            try:
-                if entry.is_symlink():
-                    continue
-                if entry.is_dir():
-                    if depth < MAX_DEPTH and into(Path(entry.path)):
-                        deeper.append((Path(entry.path), depth + 1))
-                elif entry.is_file():
-                    yield Path(entry.path)
-            except OSError:
-                continue
-        pending.extend(reversed(deeper))
+        yield from entries(current)
+        if depth < MAX_DEPTH:
+            pending.extend((inner, depth + 1) for inner in reversed(_inner(current)) if into(inner))
+
+
+def folders(folder: Path, *, leave: tuple[str, ...] = ()) -> Iterator[Path]:
+    """A folder and those below it, by name, links left out, MAX_DEPTH deep; not those called as in `leave`."""
+    pending = [(folder, 0)]
+    while pending:
+        current, depth = pending.pop()
+        yield current
+        if depth < MAX_DEPTH:
+            pending.extend((inner, depth + 1) for inner in reversed(_inner(current)) if inner.name not in leave)
+
+
+def entries(folder: Path) -> list[Path]:
+    """The regular files right in a folder, by name, links left out; none when it cannot be read."""
+    return _listed(folder, lambda entry: entry.is_file(follow_symlinks=False))
+
+
+def _inner(folder: Path) -> list[Path]:
+    return _listed(folder, lambda entry: entry.is_dir(follow_symlinks=False))
+
+
+def _listed(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[Path]:
+    try:
+        with os.scandir(folder) as found:
+            return sorted((Path(entry.path) for entry in found if wanted(entry)), key=lambda path: path.name)
+    except OSError:
+        return []
 
 
 def excerpt(data: bytes) -> str:

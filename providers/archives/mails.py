@@ -13,6 +13,7 @@ from providers.formats import mail_header, mail_state, mime
 from providers.formats.own_address import OwnAddressInference
 
 _NO_MAIL = "There is no mail here: no sender, date or subject can be made out. Open it in a mail program and export it again."
+_EMPTY = "The file is empty. If there should be a mail in it, copy it again from where it comes from."
 _DELETED = "It is marked as deleted in the mail program that it comes from. Restore it there and export again to have it."
 _HEADERS_OF_MAIL = (
     "from",
@@ -40,6 +41,8 @@ def item(
 ) -> records.Message | records.Unreadable:
     """A Message, or why there is none. `fallback_key` names an item that has no key of its own."""
     try:
+        if not data.strip():
+            return records.Unreadable(key=fallback_key, outcome="SKIPPED", reason="EMPTY", message=_EMPTY, container=container)
         fields, _ = mail_header.split(data)
         if not looks_like_mail(fields):
             return unreadable(fallback_key, data, container, _NO_MAIL)
@@ -71,6 +74,12 @@ def unreadable(key: str, data: bytes, container: str, message: str) -> records.U
     return records.Unreadable(
         key=key, outcome="FAILED", reason="UNREADABLE", message=message, excerpt=files.excerpt(data) or None, container=container
     )
+
+
+def unopened(key: str, container: str, error: OSError) -> records.Unreadable:
+    """The item that stands for a mail whose file cannot be read."""
+    message = f"The file cannot be read ({error.strerror or error}). Check that it is there and readable, and import it again."
+    return records.Unreadable(key=key, outcome="FAILED", reason="UNREADABLE", message=message, container=container)
 
 
 def weight(found: records.Message | records.Unreadable) -> int:
