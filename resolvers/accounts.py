@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -18,7 +18,6 @@ from resolvers.paging import Ask, Listing, Order, Position
 from store.tables import account, container, gap, own_address
 
 MAX_COVERAGE: Final = 500
-CoverageUnit = Literal["ACCOUNT", "CONTAINER", "KIND"]
 
 
 class SyncProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +93,7 @@ class SkippedCount(msgspec.Struct, frozen=True):
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the ledger: seen = stored + skipped + missing."""
 
-    unit: CoverageUnit
+    unit: str
     name: str
     kind: str | None
     seen: int | None
@@ -219,8 +218,8 @@ async def gaps(operation: Operation, account_id: str, ask: Ask) -> Listing:
     )  # fmt: skip
 
 
-def coverage(conn: Connection, viewer: str, account_ids: Sequence[str], unit: CoverageUnit) -> dict[str, list[Coverage]]:
-    """The ledger of each account, counted by `unit`."""
+def coverage(conn: Connection, viewer: str, account_ids: Sequence[str], unit: str) -> dict[str, list[Coverage]]:
+    """The ledger of each account, counted by `unit`: ACCOUNT, CONTAINER or KIND."""
     query = (
         select(container, account.c.label)
         .join(account, sa.and_(account.c.viewer_id == container.c.viewer_id, account.c.id == container.c.account_id))
@@ -242,7 +241,7 @@ def coverage(conn: Connection, viewer: str, account_ids: Sequence[str], unit: Co
     return found
 
 
-def _line(unit: CoverageUnit, name: str, kind: str | None, rows: Sequence[Any]) -> Coverage:
+def _line(unit: str, name: str, kind: str | None, rows: Sequence[Any]) -> Coverage:
     skipped: dict[str, int] = defaultdict(int)
     for row in rows:
         for reason, count in skipped_of(row.skipped).items():

@@ -68,6 +68,21 @@ def gathered(operation: Operation, f: Callable[[Operation, K], Awaitable[V]], ke
     return loader.load(key)
 
 
+def batched(
+    operation: Operation, name: tuple[Any, ...], f: Callable[[list[K]], Awaitable[Mapping[K, V]]], key: K
+) -> Awaitable[V | None]:
+    """The value of `key` by an asynchronous function of many keys; `name` tells loaders of one operation apart."""
+    loader: Loader | None = operation.loaders.get(name)
+    if loader is None:
+
+        async def batch(keys: list[K]) -> list[V | None]:
+            found = await f(keys)
+            return [found.get(k) for k in keys]
+
+        loader = operation.loaders[name] = Loader(batch, max_batch_size=BATCH)
+    return loader.load(key)
+
+
 async def once(operation: Operation, name: tuple[Any, ...], make: Callable[[], Awaitable[V]]) -> V:
     """The result of `make`, made once an operation."""
     task: asyncio.Future[V] | None = operation.loaders.get(name)

@@ -145,6 +145,33 @@ def cut(
     return Cut(kept, has_next=more, has_previous=after is not None)
 
 
+def tops(
+    conn: Connection, query: Select[Any], group: ColumnElement[str], order: Order, size: int, *, back: bool = False
+) -> dict[str, Cut]:
+    """The first page (or with `back` the last one) of many lists in one statement: `group` says whose list a row is in."""
+    descending = order.descending != back
+    place = sa.func.row_number().over(
+        partition_by=group, order_by=[c.desc() if descending else c.asc() for c in order.columns]
+    )  # fmt: skip
+    ranked = query.add_columns(group.label("group_key"), place.label("place")).subquery()
+    rows = conn.execute(
+        sa.select(ranked).where(ranked.c.place <= size + 1).order_by(ranked.c.group_key, ranked.c.place)
+    )  # fmt: skip
+    grouped: dict[str, list[Any]] = {}
+    for row in rows:
+        grouped.setdefault(row.group_key, []).append(row)
+    found = {}
+    for key, mine in grouped.items():
+        more, kept = len(mine) > size, mine[:size]
+        if back:
+            kept.reverse()
+        found[key] = Cut(kept, has_next=more and not back, has_previous=more and back)
+    return found
+
+
+EMPTY: Final = Cut([], has_next=False, has_previous=False)
+
+
 def beyond(order: Order, at: Position, *, forwards: bool, inclusive: bool = False) -> ColumnElement[bool]:
     """The condition for rows that follow (or precede) a position: one row-value comparison, which an index can serve."""
     if len(at) != len(order.columns):

@@ -1,0 +1,296 @@
+"""The change feed as clients read it: pages that fill a store or bring it up to date, and a stream that goes on from there.
+
+A cursor is (position, head when the fill began): a fill from nothing passes through positions older than the oldest kept
+deletion, so only its beginning is compared with the horizon. It binds the viewer but no filter: a client may widen its filter
+and read on. What a filter hides is passed by `FeedAdvanced`, so that cursors never stand still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from resolvers import paging
+from resolvers.operation import Operation
+from resolvers.paging import Edge, Listing, PageInfo, uncounted
+from store import feed
+from store.tables import feed as feed_table
+from store.tables import message
+
+STREAM_PAGE: Final = 200
+ROUNDS: Final = 10  # pages of hidden rows that one read passes before it answers
+HEARTBEAT: Final = timedelta(seconds=55)  # the contract says: at least every minute
+ALIVE_SECONDS: Final = 2.0  # how often the credential of an open stream is looked at
+_SCOPE: Final = "feed"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A position, and the head when the fill that passes through it began."""
+
+    position: int
+    began: int
+
+
+class ChangeFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which changes; what is None does not count."""
+
+    kinds: tuple[str, ...] | None = None
+    account_ids: tuple[str, ...] | None = None
+    messages_after: datetime | None = None
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What all entries of the feed have."""
+
+    cursor: str
+    occurred_at: datetime
+    origin: str = "SYSTEM"
+    account_id: str | None = None
+    idempotency_key: str | None = None
+
+
+class NodeUpserted(Change, frozen=True, kw_only=True):
+    """A node is new or changed."""
+
+    node_id: str
+    node_kind: str
+    node_version: int
+    created: bool
+    changed_fields: tuple[str, ...]
+
+
+class NodeDeleted(Change, frozen=True, kw_only=True):
+    """A node is gone."""
+
+    node_id: str
+    node_kind: str
+    parent_id: str | None
+    reason: str
+
+
+class NodesMerged(Change, frozen=True, kw_only=True):
+    """Nodes became one."""
+
+    node_kind: str
+    survivor_id: str
+    absorbed_ids: tuple[str, ...]
+
+
+class NodeSplit(Change, frozen=True, kw_only=True):
+    """A node fell apart."""
+
+    node_kind: str
+    origin_id: str
+    part_ids: tuple[str, ...]
+
+
+class ResyncRequired(Change, frozen=True, kw_only=True):
+    """The feed cannot bring this client up to date."""
+
+    cause: str
+    scope_account_id: str | None = None
+    scope_kinds: tuple[str, ...] | None = None
+    restart: str | None = None
+
+
+class FeedAdvanced(Change, frozen=True, kw_only=True):
+    """Nothing for this filter up to here."""
+
+
+class ChangeListing(Listing, frozen=True, kw_only=True):
+    """A page of changes."""
+
+    up_to_date: bool
+
+
+class FeedState(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the feed stood when the operation began."""
+
+    head: str
+    oldest: datetime
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What one read of the feed gave: rows, the place after them, whether that is the head, or why to start again."""
+
+    rows: tuple[tuple[Place, feed.Change], ...] = ()
+    end: Place
+    reached: bool = False
+    resync: str | None = None
+
+
+def cursor(operation: Operation, at: Place) -> str:
+    """The cursor of a place in the feed."""
+    return paging.cursor(operation, _SCOPE, (at.position, at.began))
+
+
+def place(operation: Operation, text: str) -> Place:
+    """The place of a cursor. Raises Refusal when it is forged or another viewer's."""
+    return Place(*paging.position(operation, _SCOPE, text, tuple[int, int]))
+
+
+def at_head(position: int) -> Place:
+    """The place of somebody who knows everything up to `position`."""
+    return Place(position, position)
+
+
+def state(conn: Connection, viewer: str) -> tuple[int, datetime | None]:
+    """The head, and when the oldest row behind the horizon was written."""
+    head = feed.head(conn, viewer)
+    oldest: datetime | None = conn.execute(
+        select(feed_table.c.at)
+        .where(feed_table.c.viewer_id == viewer, feed_table.c.position > head.horizon)
+        .order_by(feed_table.c.position)
+        .limit(1)
+    ).scalar_one_or_none()
+    return head.position, oldest
+
+
+def take(conn: Connection, viewer: str, at: Place | None, size: int, where: ChangeFilter, coalesce: bool) -> Taken:
+    """At most `size` rows after `at`, from nothing when None."""
+    head = feed.head(conn, viewer)
+    at = at or Place(0, head.position)
+    if at.began < head.horizon:
+        return Taken(end=Place(0, head.position), resync="CURSOR_TOO_OLD")
+    if max(at.began, at.position) > head.position:
+        # positions only grow: this one was given by a database that is no longer there
+        return Taken(end=Place(0, head.position), resync="RESTORED")
+    kept: list[tuple[Place, feed.Change]] = []
+    position, reached = at.position, False
+    for _ in range(ROUNDS):
+        wanted = size - len(kept)
+        rows = feed.read(
+            conn, viewer, position, wanted, began=at.began, coalesce=coalesce, kinds=where.kinds, account_ids=where.account_ids
+        )
+        shown = _in_window(conn, viewer, rows, where.messages_after)
+        kept += [(Place(row.position, max(at.began, row.position)), row) for row in shown]
+        reached = len(rows) < wanted
+        if rows:
+            position = rows[-1].position
+        if reached or len(kept) >= size:
+            break
+    if reached:
+        position = head.position
+    return Taken(rows=tuple(kept), end=Place(position, max(at.began, position)), reached=reached)
+
+
+def _in_window(conn: Connection, viewer: str, rows: list[feed.Change], since: datetime | None) -> list[feed.Change]:
+    """Without messages older than the client's window; their deletions pass."""
+    ids = [row.node_id for row in rows if row.kind == "MESSAGE" and row.op == "UPSERT"] if since is not None else []
+    if not ids:
+        return rows
+    old = conn.execute(
+        select(message.c.id).where(message.c.viewer_id == viewer, message.c.id.in_(ids), message.c.sent_at < since)
+    )
+    hidden = frozenset(old.scalars())
+    return [row for row in rows if row.node_id not in hidden or row.op != "UPSERT"]
+
+
+async def page(
+    operation: Operation, since: str | None, after: str | None, size: int, where: ChangeFilter, *, coalesce: bool = True
+) -> ChangeListing:
+    """Changes, oldest first; the later of `since` and `after` counts, without both the page begins to fill an empty store."""
+    places = [place(operation, text) for text in (since, after) if text is not None]
+    at = max(places, key=lambda p: p.position, default=None)
+    taken = await operation.read(take, at, size, where, coalesce)
+    if taken.resync is not None:
+        changes: list[Change] = [_resync(operation, taken)]
+    else:
+        changes = [shown(operation, where_it_is, row) for where_it_is, row in taken.rows]
+        last = taken.rows[-1][0].position if taken.rows else (-1 if at is None else at.position)
+        if taken.end.position > last:
+            changes.append(_advanced(operation, taken.end))
+    edges = [Edge(change.cursor, change) for change in changes]
+    return ChangeListing(
+        edges=edges,
+        page_info=PageInfo(
+            has_next_page=not taken.reached,
+            has_previous_page=at is not None,
+            start_cursor=edges[0].cursor if edges else None,
+            end_cursor=edges[-1].cursor if edges else None,
+        ),
+        count=uncounted,
+        up_to_date=taken.reached,
+    )
+
+
+async def follow(operation: Operation, since: str | None, where: ChangeFilter) -> AsyncIterator[Change]:
+    """Changes as they happen, after `since`, else after the last event an EventSource saw, else from now.
+
+    Ends when the credential is revoked, and after ResyncRequired. Each event begins with fresh loaders.
+    """
+    start = since or operation.last_event_id
+    at = place(operation, start) if start else at_head((await operation.read(state))[0])
+    told = operation.now()
+    while await operation.alive():
+        taken = await operation.read(take, at, STREAM_PAGE, where, False)
+        if taken.resync is not None:
+            operation.renew()
+            yield _resync(operation, taken)
+            return
+        last = at.position
+        for at, row in taken.rows:
+            operation.renew()
+            yield shown(operation, at, row)
+            last, told = at.position, operation.now()
+        at = taken.end
+        if at.position > last or operation.now() - told >= HEARTBEAT:
+            operation.renew()
+            yield _advanced(operation, at)
+            told = operation.now()
+        if taken.reached:
+            await wait(operation, ALIVE_SECONDS)
+
+
+async def wait(operation: Operation, seconds: float) -> None:
+    """Until something may have changed for the viewer, at most so long."""
+    wake = operation.services.wake
+    if wake is None:
+        await operation.services.clock.sleep(seconds)
+    else:
+        await wake.wait(operation.viewer, seconds)
+
+
+def shown(operation: Operation, at: Place, row: feed.Change) -> Change:
+    """The entry of a row."""
+    common = {
+        "cursor": cursor(operation, at),
+        "occurred_at": row.at or operation.now(),
+        "origin": row.origin,
+        "account_id": row.account_id,
+        "idempotency_key": row.idempotency_key,
+    }
+    if row.op == "DELETE":
+        return msgspec.convert(
+            {**common, "node_id": row.node_id, "node_kind": row.kind, "parent_id": row.parent_id, "reason": row.reason or "DELETED"},
+            NodeDeleted,
+        )
+    if row.op == "MERGE":
+        return msgspec.convert(
+            {**common, "node_kind": row.kind, "survivor_id": row.node_id, "absorbed_ids": row.names}, NodesMerged
+        )
+    if row.op == "SPLIT":
+        return msgspec.convert({**common, "node_kind": row.kind, "origin_id": row.node_id, "part_ids": row.names}, NodeSplit)
+    return msgspec.convert(
+        {
+            **common,
+            "node_id": row.node_id,
+            "node_kind": row.kind,
+            "node_version": row.node_version or 0,
+            "created": row.created,
+            "changed_fields": row.fields,
+        },
+        NodeUpserted,
+    )
+
+
+def _resync(operation: Operation, taken: Taken) -> ResyncRequired:
+    return ResyncRequired(cursor=cursor(operation, taken.end), occurred_at=operation.now(), cause=taken.resync or "CURSOR_TOO_OLD")
+
+
+def _advanced(operation: Operation, at: Place) -> FeedAdvanced:
+    return FeedAdvanced(cursor=cursor(operation, at), occurred_at=operation.now())

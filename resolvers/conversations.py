@@ -1,0 +1,526 @@
+"""Conversations as they are shown: lists of all or of one person, their participants, and their messages paged both ways."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from providers import records
+from resolvers import freshness, messages, paging, sources, web
+from resolvers.loaders import batched, gathered, load, once
+from resolvers.messages import Message
+from resolvers.operation import Operation
+from resolvers.paging import Ask, Cut, Listing, Order, Position
+from resolvers.refusals import Refusal
+from resolvers.sources import Answered, Freshness
+from store import search_index
+from store.tables import account, contact, conversation, conversation_member, conversation_source, message, person
+
+MAX_ACCOUNTS: Final = 20
+MAX_MATCHES: Final = 1_000  # conversations that a text filter can find
+DEFAULT_MESSAGES: Final = 50
+ORDER: Final = Order((conversation.c.last_activity_at, conversation.c.id), descending=True)
+MESSAGE_ORDER: Final = Order((message.c.sent_at, message.c.id))
+Marker = Literal["FIRST_UNREAD", "OLDEST", "LATEST"]
+
+
+class ConversationFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which conversations; what is None does not count. Tuples, so that it can name a loader."""
+
+    text: str | None = None
+    account_ids: tuple[str, ...] | None = None
+    kinds: tuple[str, ...] | None = None
+    person_ids: tuple[str, ...] | None = None
+    unread: bool | None = None
+    flags: tuple[str, ...] | None = None
+    without_flags: tuple[str, ...] | None = ("TRASHED", "SPAM")
+    categories: tuple[str, ...] | None = None
+    active_after: datetime | None = None
+    active_before: datetime | None = None
+
+
+class Anchor(msgspec.Struct, frozen=True, kw_only=True):
+    """Exactly one place in a conversation."""
+
+    message_id: str | None = None
+    at: datetime | None = None
+    marker: Marker | None = None
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation; a live one has its subject at its network."""
+
+    id: str
+    version: int | None
+    kind: str
+    stored_subject: str | None
+    last_activity_at: datetime
+    message_count: int | None
+    unread_count: int | None
+    last_message_id: str | None
+    stored_url: str | None
+    flags: list[str]
+    live: bool
+
+
+def of_row(row: Any) -> Conversation:
+    """The conversation of a row."""
+    return Conversation(
+        id=row.id, version=row.version, kind=row.kind, stored_subject=row.subject, last_activity_at=row.last_activity_at,
+        message_count=row.message_count, unread_count=row.unread_count, last_message_id=row.last_message_id,
+        stored_url=web.safe(row.url), flags=row.flags.split(), live=row.live,
+    )  # fmt: skip
+
+
+def by_id(conn: Connection, viewer: str, conversation_ids: Sequence[str]) -> dict[str, Conversation]:
+    """Conversations by id; the id of a thread that was joined with another gives the survivor."""
+    found = {row.id: row for row in _rows(conn, viewer, conversation_ids)}
+    led = {i: row.redirect_to for i, row in found.items() if row.redirect_to is not None}
+    if led:
+        survivors = {row.id: row for row in _rows(conn, viewer, sorted(set(led.values())))}
+        found = {i: survivors.get(led[i]) if i in led else row for i, row in found.items()}
+    return {i: paging.readable(row, of_row) for i, row in found.items() if row is not None}
+
+
+def exactly(conn: Connection, viewer: str, conversation_ids: Sequence[str]) -> dict[str, Conversation]:
+    """Conversations by id, without following any redirect."""
+    return {r.id: paging.readable(r, of_row) for r in _rows(conn, viewer, conversation_ids) if r.redirect_to is None}
+
+
+def _rows(conn: Connection, viewer: str, conversation_ids: Sequence[str]) -> Sequence[Any]:
+    return conn.execute(
+        select(conversation).where(conversation.c.viewer_id == viewer, conversation.c.id.in_(conversation_ids))
+    ).all()
+
+
+def get(operation: Operation, conversation_id: str) -> Awaitable[Conversation | None]:
+    """One conversation, loaded together with the others that the operation asks for."""
+    return load(operation, by_id, conversation_id)
+
+
+def head(operation: Operation, conversation_id: str) -> Awaitable[records.ConversationHead | None]:
+    """The content of a live conversation; None when its network does not answer in time."""
+    return gathered(operation, sources.head_of, conversation_id)
+
+
+async def subject(operation: Operation, shown: Conversation) -> str | None:
+    """The subject or the room's name, wherever it is kept."""
+    if not shown.live:
+        return shown.stored_subject
+    found = await head(operation, shown.id)
+    return found.subject if found else None
+
+
+async def url(operation: Operation, shown: Conversation) -> str | None:
+    """Where to open it at the network."""
+    if not shown.live or shown.stored_url is not None:
+        return shown.stored_url
+    found = await head(operation, shown.id)
+    return web.safe(found.url) if found else None
+
+
+# --- lists --------------------------------------------------------------------------------------------------------------
+
+
+async def live_accounts(operation: Operation) -> frozenset[str]:
+    """The accounts that are only asked live."""
+
+    def read(conn: Connection, viewer: str) -> frozenset[str]:
+        return frozenset(
+            conn.execute(select(account.c.id).where(account.c.viewer_id == viewer, account.c.mode == "LIVE")).scalars()
+        )
+
+    return await once(operation, ("live accounts",), lambda: operation.read(read))
+
+
+async def page(operation: Operation, ask: Ask, where: ConversationFilter, fresh: Freshness) -> Listing:
+    """Conversations of all accounts, latest first."""
+    scope = paging.bound("conversations", where)
+    size = ask.size
+    after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[datetime, str])
+    accounts = None if where.account_ids is None else frozenset(where.account_ids)
+    if await live_accounts(operation):
+        answered = await sources.refresh_conversations(
+            operation, fresh, account_ids=accounts, before=after[0] if after else where.active_before, count=size
+        )
+    else:
+        answered = await freshness.stored(operation, fresh, accounts)
+    silent = answered.silent_accounts
+
+    def read(conn: Connection, viewer: str) -> Cut:
+        return paging.cut(conn, wanted(conn, viewer, where, silent), ORDER, size, after=after)
+
+    def count(conn: Connection, viewer: str) -> int:
+        rows = wanted(conn, viewer, where, silent).subquery()
+        return int(conn.execute(select(sa.func.count()).select_from(rows)).scalar_one())
+
+    return paging.listing(
+        operation,
+        scope,
+        await operation.read(read),
+        key=_key,
+        node=of_row,
+        count=lambda: operation.read(count),
+        answered=answered,
+    )
+
+
+async def of_person(operation: Operation, person_id: str, ask: Ask, where: ConversationFilter, fresh: Freshness) -> Listing:
+    """Conversations that a person takes part in, latest first. First pages of many people are read at once."""
+    scope = paging.bound("person.conversations", person_id, where)
+    size = ask.size
+    after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[datetime, str])
+    name = ("person.conversations", where, fresh, size, after)
+
+    async def batch(person_ids: list[str]) -> Mapping[str, tuple[Cut, Answered]]:
+        answers = await _refreshed(operation, person_ids, where, fresh, after, size)
+        silent = frozenset[str]().union(*(a.silent_accounts for a in answers.values()))
+        cuts = await operation.read(_firsts, person_ids, where, silent, size, after)
+        return {p: (cuts.get(p, paging.EMPTY), answers[p]) for p in person_ids}
+
+    found = await batched(operation, name, batch, person_id)
+    assert found is not None
+    cut, answered = found
+
+    async def count() -> int:
+        return (await load(operation, _counts, person_id, where, answered.silent_accounts)) or 0
+
+    if after is not None:
+        cut = Cut(cut.rows, has_next=cut.has_next, has_previous=True)
+    return paging.listing(operation, scope, cut, key=_key, node=of_row, count=count, answered=answered)
+
+
+async def _refreshed(
+    operation: Operation, person_ids: list[str], where: ConversationFilter, fresh: Freshness, after: Position | None, size: int
+) -> dict[str, Answered]:
+    accounts = None if where.account_ids is None else frozenset(where.account_ids)
+    if not await live_accounts(operation):
+        answered = await freshness.stored(operation, fresh, accounts)
+        return dict.fromkeys(person_ids, answered)
+    before = after[0] if after else where.active_before
+    answers = await asyncio.gather(
+        *(
+            sources.refresh_conversations(operation, fresh, account_ids=accounts, person_id=p, before=before, count=size)
+            for p in person_ids
+        )
+    )
+    return dict(zip(person_ids, answers, strict=True))
+
+
+def _with_people(query: sa.Select[Any], viewer: str, person_ids: Sequence[str]) -> tuple[sa.Select[Any], sa.ColumnElement[str]]:
+    """`query`, a row for each of these people who takes part, and the column that says who."""
+    pairs = (
+        select(contact.c.person_id, conversation_member.c.conversation_id)
+        .join(
+            conversation_member,
+            sa.and_(conversation_member.c.viewer_id == contact.c.viewer_id, conversation_member.c.contact_id == contact.c.id),
+        )
+        .where(contact.c.viewer_id == viewer, contact.c.person_id.in_(person_ids))
+        .distinct()
+        .subquery("pairs")
+    )
+    return query.join(pairs, pairs.c.conversation_id == conversation.c.id), pairs.c.person_id
+
+
+def _firsts(
+    conn: Connection,
+    viewer: str,
+    person_ids: Sequence[str],
+    where: ConversationFilter,
+    silent: frozenset[str],
+    size: int,
+    after: Position | None,
+) -> dict[str, Cut]:
+    query, group = _with_people(wanted(conn, viewer, where, silent), viewer, person_ids)
+    if after is not None:
+        query = query.where(paging.beyond(ORDER, after, forwards=True))
+    return paging.tops(conn, query, group, ORDER, size)
+
+
+def _counts(
+    conn: Connection, viewer: str, person_ids: Sequence[str], where: ConversationFilter, silent: frozenset[str]
+) -> dict[str, int]:
+    query, group = _with_people(wanted(conn, viewer, where, silent), viewer, person_ids)
+    rows = conn.execute(query.with_only_columns(group.label("person_id"), sa.func.count().label("n")).group_by(group))
+    return {row.person_id: row.n for row in rows}
+
+
+def wanted(conn: Connection, viewer: str, where: ConversationFilter, silent: frozenset[str] = frozenset()) -> sa.Select[Any]:
+    """The conversations that pass the filter; live ones of accounts that gave no answer are left out."""
+    c = conversation.c
+    query = select(conversation).where(c.viewer_id == viewer, c.redirect_to.is_(None))
+    if silent:
+        query = query.where(sa.not_(sa.and_(c.live, _through(silent))))
+    if where.account_ids is not None:
+        query = query.where(_through(where.account_ids))
+    if where.kinds is not None:
+        query = query.where(c.kind.in_(where.kinds))
+    if where.unread is not None:
+        query = query.where(c.unread_count > 0 if where.unread else sa.func.coalesce(c.unread_count, 0) == 0)
+    for flag in where.flags or ():
+        query = query.where(flagged(c.flags, flag))
+    for flag in where.without_flags or ():
+        query = query.where(sa.not_(flagged(c.flags, flag)))
+    if where.categories is not None:
+        query = query.where(c.category.in_(where.categories))
+    if where.active_after is not None:
+        query = query.where(c.last_activity_at > where.active_after)
+    if where.active_before is not None:
+        query = query.where(c.last_activity_at < where.active_before)
+    for person_id in where.person_ids or ():
+        survivor = sa.func.coalesce(
+            select(person.c.redirect_to).where(person.c.viewer_id == viewer, person.c.id == person_id).scalar_subquery(),
+            person_id,
+        )
+        query = query.where(
+            select(sa.literal(1))
+            .select_from(conversation_member)
+            .join(
+                contact,
+                sa.and_(contact.c.viewer_id == conversation_member.c.viewer_id, contact.c.id == conversation_member.c.contact_id),
+            )
+            .where(
+                conversation_member.c.viewer_id == viewer,
+                conversation_member.c.conversation_id == c.id,
+                contact.c.person_id == survivor,
+            )
+            .exists()
+        )
+    if where.text is not None and where.text.strip():
+        query = query.where(c.id.in_(_holding(conn, viewer, where.text)))
+    return query
+
+
+def _through(account_ids: Sequence[str] | frozenset[str]) -> sa.ColumnElement[bool]:
+    s = conversation_source
+    return (
+        select(sa.literal(1))
+        .where(
+            s.c.viewer_id == conversation.c.viewer_id,
+            s.c.conversation_id == conversation.c.id,
+            s.c.account_id.in_(sorted(account_ids)),
+        )
+        .exists()
+    )
+
+
+def flagged(column: sa.ColumnElement[str], flag: str) -> sa.ColumnElement[bool]:
+    """Whether a space-separated column holds the word."""
+    return (sa.literal(" ") + column + sa.literal(" ")).like(f"% {flag} %")
+
+
+def _holding(conn: Connection, viewer: str, words: str) -> list[str]:
+    hits = search_index.match(conn, viewer, words, kinds=("CONVERSATION", "MESSAGE"), limit=MAX_MATCHES)
+    found = [hit.node_id for hit in hits if hit.kind == "CONVERSATION"]
+    in_messages = [hit.node_id for hit in hits if hit.kind == "MESSAGE"]
+    rows = conn.execute(
+        select(message.c.conversation_id).where(message.c.viewer_id == viewer, message.c.id.in_(in_messages)).distinct()
+    )
+    return sorted({*found, *rows.scalars()})
+
+
+def _key(row: Any) -> Position:
+    return (row.last_activity_at, row.id)
+
+
+# --- what hangs on a conversation -----------------------------------------------------------------------------------------
+
+
+def account_ids(conn: Connection, viewer: str, conversation_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The accounts that each conversation was reached through, the one linked first first."""
+    s = conversation_source
+    rows = conn.execute(
+        select(s.c.conversation_id, s.c.account_id, account.c.created_at)
+        .join(account, sa.and_(account.c.viewer_id == s.c.viewer_id, account.c.id == s.c.account_id))
+        .where(s.c.viewer_id == viewer, s.c.conversation_id.in_(conversation_ids))
+        .distinct()
+        .order_by(account.c.created_at, s.c.account_id)
+    )
+    found: dict[str, list[str]] = {conversation_id: [] for conversation_id in conversation_ids}
+    for row in rows:
+        if len(found[row.conversation_id]) < MAX_ACCOUNTS:
+            found[row.conversation_id].append(row.account_id)
+    return found
+
+
+MEMBER_ORDER: Final = Order(
+    (conversation_member.c.last_active_at, conversation_member.c.kind, conversation_member.c.address), descending=True
+)
+
+
+def _members(viewer: str, conversation_ids: Sequence[str]) -> sa.Select[Any]:
+    m = conversation_member
+    return (
+        select(m, contact.c.person_id)
+        .outerjoin(contact, sa.and_(contact.c.viewer_id == m.c.viewer_id, contact.c.id == m.c.contact_id))
+        .where(m.c.viewer_id == viewer, m.c.conversation_id.in_(conversation_ids))
+    )
+
+
+def _participants(
+    conn: Connection, viewer: str, conversation_ids: Sequence[str], size: int, after: Position | None
+) -> dict[str, tuple[Cut, frozenset[tuple[str, str]]]]:
+    query = _members(viewer, conversation_ids)
+    if after is not None:
+        query = query.where(paging.beyond(MEMBER_ORDER, after, forwards=True))
+    own = messages.own_values(conn, viewer)
+    cuts = paging.tops(conn, query, conversation_member.c.conversation_id, MEMBER_ORDER, size)
+    return {i: (cuts.get(i, paging.EMPTY), own) for i in conversation_ids}
+
+
+def _participant_counts(conn: Connection, viewer: str, conversation_ids: Sequence[str]) -> dict[str, int]:
+    m = conversation_member
+    rows = conn.execute(
+        select(m.c.conversation_id, sa.func.count().label("n"))
+        .where(m.c.viewer_id == viewer, m.c.conversation_id.in_(conversation_ids))
+        .group_by(m.c.conversation_id)
+    )
+    return {row.conversation_id: row.n for row in rows}
+
+
+async def participants(operation: Operation, conversation_id: str, ask: Ask) -> Listing:
+    """Who takes part, latest active first."""
+    scope = paging.bound("participants", conversation_id)
+    size = ask.size
+    after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[datetime, str, str])
+    found = await load(operation, _participants, conversation_id, size, after)
+    assert found is not None
+    cut, own = found
+
+    async def count() -> int:
+        return (await load(operation, _participant_counts, conversation_id)) or 0
+
+    if after is not None:
+        cut = Cut(cut.rows, has_next=cut.has_next, has_previous=True)
+    return paging.listing(
+        operation, scope, cut, key=lambda row: (row.last_active_at, row.kind, row.address),
+        node=lambda row: messages.participant(row, own), count=count,
+    )  # fmt: skip
+
+
+def _ends(conn: Connection, viewer: str, conversation_ids: Sequence[str], last: bool) -> dict[str, Message]:
+    cuts = paging.tops(
+        conn,
+        select(*messages.COLUMNS).where(message.c.viewer_id == viewer, message.c.conversation_id.in_(conversation_ids)),
+        message.c.conversation_id,
+        MESSAGE_ORDER,
+        1,
+        back=last,
+    )
+    return {i: messages.of_row(cut.rows[0]) for i, cut in cuts.items() if cut.rows}
+
+
+async def first_message(operation: Operation, shown: Conversation) -> Message | None:
+    """The message that began it."""
+    return await load(operation, _ends, shown.id, False)
+
+
+async def last_message(operation: Operation, shown: Conversation) -> Message | None:
+    """The latest message."""
+    if shown.last_message_id is not None:
+        return await messages.get(operation, shown.last_message_id)
+    return await load(operation, _ends, shown.id, True)
+
+
+# --- its messages ---------------------------------------------------------------------------------------------------------
+
+
+async def messages_of(operation: Operation, shown: Conversation, ask: Ask, around: Anchor | None) -> Listing:
+    """Messages, oldest first; without arguments the last 50. `around` centres the page and excludes cursors."""
+    if around is not None and (ask.after is not None or ask.before is not None):
+        raise Refusal(
+            "BAD_ARGUMENTS", "around centres the page by itself: leave out after and before, and page on from its cursors"
+        )
+    if ask.first is not None and ask.last is not None:
+        raise Refusal("BAD_ARGUMENTS", "ask for first or for last, not for both")
+    if ask.first is None and ask.last is None:
+        forwards = around is not None or ask.after is not None
+        ask = msgspec.structs.replace(ask, **{"first" if forwards else "last": DEFAULT_MESSAGES})
+    size, back = ask.size, ask.last is not None
+    scope = paging.bound("messages", shown.id)
+    after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[datetime, str])
+    before = None if ask.before is None else paging.position(operation, scope, ask.before, tuple[datetime, str])
+    answered = await _messages_refreshed(operation, shown)
+    if around is not None:
+        cut = await operation.read(_around, shown.id, around, size)
+    elif after is None and before is None:
+        cut = await load(operation, _tails, shown.id, size, back) or paging.EMPTY
+    else:
+        cut = await operation.read(_between, shown.id, size, after, before, back)
+
+    async def count() -> int:
+        return (await load(operation, _message_counts, shown.id)) or 0
+
+    return paging.listing(
+        operation, scope, cut, key=lambda row: (row.sent_at, row.id), node=messages.of_row, count=count, answered=answered
+    )
+
+
+async def _messages_refreshed(operation: Operation, shown: Conversation) -> Answered:
+    if shown.live:
+        return await sources.refresh_messages(operation, Freshness(), [shown.id])
+    through = await load(operation, account_ids, shown.id) or []
+    return await freshness.stored(operation, Freshness(), frozenset(through))
+
+
+def _in(viewer: str, conversation_ids: Sequence[str]) -> sa.Select[Any]:
+    return select(*messages.COLUMNS).where(message.c.viewer_id == viewer, message.c.conversation_id.in_(conversation_ids))
+
+
+def _tails(conn: Connection, viewer: str, conversation_ids: Sequence[str], size: int, back: bool) -> dict[str, Cut]:
+    return paging.tops(conn, _in(viewer, conversation_ids), message.c.conversation_id, MESSAGE_ORDER, size, back=back)
+
+
+def _between(
+    conn: Connection, viewer: str, conversation_id: str, size: int, after: Position | None, before: Position | None, back: bool
+) -> Cut:
+    return paging.cut(conn, _in(viewer, [conversation_id]), MESSAGE_ORDER, size, after=after, before=before, back=back)
+
+
+def _message_counts(conn: Connection, viewer: str, conversation_ids: Sequence[str]) -> dict[str, int]:
+    rows = conn.execute(
+        select(message.c.conversation_id, sa.func.count().label("n"))
+        .where(message.c.viewer_id == viewer, message.c.conversation_id.in_(conversation_ids))
+        .group_by(message.c.conversation_id)
+    )
+    return {row.conversation_id: row.n for row in rows}
+
+
+def _around(conn: Connection, viewer: str, conversation_id: str, around: Anchor, size: int) -> Cut:
+    """A page whose middle is the anchor: half of it before, the rest from the anchor on; full wherever there is enough."""
+    query = _in(viewer, [conversation_id])
+    if around.marker == "OLDEST":
+        return paging.cut(conn, query, MESSAGE_ORDER, size)
+    at = None if around.marker == "LATEST" else _anchor(conn, query, around)
+    if at is None:
+        return paging.cut(conn, query, MESSAGE_ORDER, size, back=True)
+    older = paging.cut(conn, query, MESSAGE_ORDER, size, before=at, back=True)
+    from_here = query.where(paging.beyond(MESSAGE_ORDER, at, forwards=True, inclusive=True))
+    newer = paging.cut(conn, from_here, MESSAGE_ORDER, size)
+    ahead = min(len(newer.rows), max(size - size // 2, size - len(older.rows)))
+    behind = min(len(older.rows), size - ahead)
+    return Cut(
+        older.rows[len(older.rows) - behind :] + newer.rows[:ahead],
+        has_next=newer.has_next or ahead < len(newer.rows),
+        has_previous=older.has_previous or behind < len(older.rows),
+    )
+
+
+def _anchor(conn: Connection, query: sa.Select[Any], around: Anchor) -> tuple[datetime, str] | None:
+    """The place of the anchor; None means the end."""
+    found = query.order_by(message.c.sent_at, message.c.id).limit(1)
+    if around.message_id is not None:
+        row = conn.execute(found.where(message.c.id == around.message_id)).one_or_none()
+        if row is None:
+            raise Refusal("UNKNOWN_NODE", "there is no such message in this conversation; open it without around")
+    elif around.at is not None:
+        row = conn.execute(found.where(message.c.sent_at >= around.at)).one_or_none()
+    else:
+        row = conn.execute(found.where(flagged(message.c.flags, "UNREAD"))).one_or_none()
+    return None if row is None else (row.sent_at, row.id)

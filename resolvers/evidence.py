@@ -1,0 +1,122 @@
+"""Why contacts are held for one person: the stored edges between them, told in the words of `identity/explain.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from providers import records
+from resolvers.identity.explain import sentence
+from store.tables import account, contact, contact_key, evidence
+
+MAX_EVIDENCE: Final = 100
+_decode = msgspec.msgpack.Decoder(records.Contact).decode
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What all evidence has."""
+
+    strength: str
+    weight: float
+    sentence: str
+    contact_ids: tuple[str, ...]
+    observed_at: datetime
+
+
+class EmailEvidence(Evidence, frozen=True, kw_only=True):
+    """A common e-mail address; the accounts whose network vouches for it."""
+
+    address: str
+    shared: bool
+    verifying_account_ids: list[str]
+
+
+class PhoneEvidence(Evidence, frozen=True, kw_only=True):
+    """A common phone number."""
+
+    number: str
+    line: str
+    shared: bool
+
+
+class ProfileLinkEvidence(Evidence, frozen=True, kw_only=True):
+    """A link from one record's page to the other's profile."""
+
+    from_: str
+    to: str
+    claim: str
+
+
+class ProviderIdEvidence(Evidence, frozen=True, kw_only=True):
+    """The same user at one network."""
+
+    provider: str
+    handle: str | None
+
+
+def of_people(conn: Connection, viewer: str, person_ids: Sequence[str]) -> dict[str, list[Evidence]]:
+    """What makes the contacts of each person one, strongest first; three statements however many people."""
+    e = evidence.c
+    query = (
+        select(evidence, contact.c.person_id)
+        .join(contact, sa.and_(contact.c.viewer_id == e.viewer_id, contact.c.id == e.left_id))
+        .where(e.viewer_id == viewer, contact.c.person_id.in_(person_ids))
+        .order_by(e.weight.desc(), e.left_id, e.right_id, e.kind, e.value)
+    )
+    edges: dict[str, list[Any]] = {person_id: [] for person_id in person_ids}
+    for row in conn.execute(query):
+        if len(edges[row.person_id]) < MAX_EVIDENCE:
+            edges[row.person_id].append(row)
+    involved = sorted({i for rows in edges.values() for row in rows for i in (row.left_id, row.right_id)})
+    cards = {
+        row.id: row
+        for row in conn.execute(
+            select(contact.c.id, contact.c.account_id, contact.c.record, account.c.label)
+            .join(account, sa.and_(account.c.viewer_id == contact.c.viewer_id, account.c.id == contact.c.account_id))
+            .where(contact.c.viewer_id == viewer, contact.c.id.in_(involved))
+        )
+    }
+    k = contact_key.c
+    keys = {
+        (row.contact_id, row.kind, row.value): row
+        for row in conn.execute(select(contact_key).where(k.viewer_id == viewer, k.contact_id.in_(involved)))
+    }
+    return {person_id: [_told(row, cards, keys) for row in rows] for person_id, rows in edges.items()}
+
+
+def _told(row: Any, cards: Mapping[str, Any], keys: Mapping[tuple[str, str, str], Any]) -> Evidence:
+    pair = [i for i in (row.left_id, row.right_id) if i in cards]
+    said = {i: keys[i, row.kind, row.value].source for i in pair if (i, row.kind, row.value) in keys}
+    common: dict[str, Any] = {
+        "strength": row.strength,
+        "weight": row.weight,
+        "sentence": sentence(row.kind, row.value, [cards[i].label for i in pair], shared=row.shared),
+        "contact_ids": tuple(pair),
+        "observed_at": row.observed_at,
+    }
+    if row.kind == "EMAIL":
+        vouching = sorted({cards[i].account_id for i in pair if said.get(i) == "verified"})
+        return EmailEvidence(**common, address=row.value, shared=row.shared, verifying_account_ids=vouching)
+    if row.kind == "PHONE":
+        strong = any(keys[i, row.kind, row.value].strong for i in said)
+        return PhoneEvidence(**common, number=row.value, line="MOBILE" if strong else "UNKNOWN", shared=row.shared)
+    if row.kind == "HANDLE":
+        provider, _, handle = row.value.partition(":")
+        return ProviderIdEvidence(**common, provider=provider, handle=handle or None)
+    to = f"https://{row.value}"
+    pages = [_page(cards[i]) for i in pair if said.get(i) != "own"]
+    claim = "VERIFIED" if "verified" in said.values() else "RECIPROCAL" if all(s == "own" for s in said.values()) else "CLAIMED"
+    return ProfileLinkEvidence(**common, from_=next((p for p in pages if p), to), to=to, claim=claim)
+
+
+def _page(card: Any) -> str | None:
+    """The page of a record itself, where the link stands; an address book's card has none."""
+    try:
+        return _decode(card.record).url
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,113 @@
+"""The signed-in user: who they are, and the numbers for their badges."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from resolvers.changes import state
+from resolvers.conversations import flagged
+from resolvers.loaders import once
+from resolvers.operation import Operation
+from resolvers.refusals import Refusal
+from store.tables import account, conversation, conversation_source, message, message_source
+from store.tables import viewer as viewer_table
+
+UNSEEN: Final = ("TRASHED", "SPAM")  # nobody wants a badge for these
+
+
+class Viewer(msgspec.Struct, frozen=True, kw_only=True):
+    """The user of this operation, and where the change feed stood when it began."""
+
+    id: str
+    name: str
+    locale: str
+    time_zone: str
+    region: str | None
+    head: int
+    oldest: datetime | None
+
+
+class AccountUnread(msgspec.Struct, frozen=True, kw_only=True):
+    """Unread numbers of one account; None where its network keeps no read state."""
+
+    account_id: str
+    conversations: int | None
+    messages: int | None
+
+
+class UnreadCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers for badges. A message counts once however many accounts hold it."""
+
+    conversations: int
+    messages: int
+    by_account: list[AccountUnread]
+
+
+async def get(operation: Operation) -> Viewer:
+    """The viewer of the operation. Raises Refusal when they have been removed meanwhile."""
+    found = await once(operation, ("viewer",), lambda: operation.read(_read))
+    if found is None:
+        raise Refusal("FORBIDDEN", "this user is no longer known here; sign in again")
+    return found
+
+
+def _read(conn: Connection, viewer: str) -> Viewer | None:
+    row = conn.execute(select(viewer_table).where(viewer_table.c.id == viewer)).one_or_none()
+    if row is None:
+        return None
+    head, oldest = state(conn, viewer)
+    return Viewer(
+        id=row.id, name=row.name, locale=row.locale, time_zone=row.time_zone, region=row.region, head=head, oldest=oldest
+    )
+
+
+def unread(conn: Connection, viewer: str) -> UnreadCounts:
+    """All unread numbers in three statements."""
+    c = conversation.c
+    open_ones = [c.viewer_id == viewer, c.redirect_to.is_(None), *(sa.not_(flagged(c.flags, flag)) for flag in UNSEEN)]
+    total = conn.execute(
+        select(sa.func.count().label("n"), sa.func.coalesce(sa.func.sum(c.unread_count), 0).label("messages")).where(
+            *open_ones, c.unread_count > 0
+        )
+    ).one()
+    s = conversation_source.c
+    through = (
+        select(s.account_id, s.conversation_id).where(s.viewer_id == viewer).distinct().subquery("through")
+    )  # one conversation may be in many folders
+    in_conversations = conn.execute(
+        select(
+            through.c.account_id,
+            sa.func.count(c.unread_count).label("told"),
+            sa.func.sum(sa.case((c.unread_count > 0, 1), else_=0)).label("n"),
+        )
+        .join(conversation, c.id == through.c.conversation_id)
+        .where(*open_ones)
+        .group_by(through.c.account_id)
+    )
+    m = message_source.c
+    in_messages = conn.execute(
+        select(
+            m.account_id,
+            sa.func.count(m.unread).label("told"),
+            sa.func.count(sa.case((m.unread, m.message_id)).distinct()).label("n"),
+        )
+        .join(message, sa.and_(message.c.viewer_id == m.viewer_id, message.c.id == m.message_id))
+        .join(conversation, sa.and_(c.viewer_id == message.c.viewer_id, c.id == message.c.conversation_id))
+        .where(m.viewer_id == viewer, *open_ones)
+        .group_by(m.account_id)
+    )
+    conversations = {row.account_id: row.n if row.told else None for row in in_conversations}
+    messages = {row.account_id: row.n if row.told else None for row in in_messages}
+    accounts = conn.execute(select(account.c.id).where(account.c.viewer_id == viewer).order_by(account.c.created_at, account.c.id))
+    return UnreadCounts(
+        conversations=total.n,
+        messages=int(total.messages),
+        by_account=[
+            AccountUnread(account_id=i, conversations=conversations.get(i), messages=messages.get(i)) for i in accounts.scalars()
+        ],
+    )

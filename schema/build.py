@@ -1,0 +1,94 @@
+"""The schema put together: all types, no extensions, and resolvers called as directly as GraphQL allows.
+
+Strawberry wraps every field; `_shorten` takes the wrapper off again where it does nothing: fields that read an attribute of
+their record, and resolvers without arguments. Who made a mistake is told, not logged: `process_errors` is silent, and the
+gateway logs and masks what is no Refusal.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from operator import attrgetter
+from typing import Any, Final
+
+import strawberry
+from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types.execution import ExecutionContext
+
+from schema import account, change, contact, conversation, evidence, keys, linking, message, person, provider, timeline, viewer
+from schema.query import Query
+from schema.scalars import SCALARS
+
+DESCRIPTION: Final = "Kith: one API for the people you know."
+# types that are met behind interfaces only
+_BEHIND: Final[list[Any]] = [
+    account.Account,
+    change.FeedAdvanced,
+    change.NodeDeleted,
+    change.NodesMerged,
+    change.NodeSplit,
+    change.NodeUpserted,
+    change.ResyncRequired,
+    contact.Contact,
+    conversation.Conversation,
+    evidence.EmailEvidence,
+    evidence.PhoneEvidence,
+    evidence.ProfileLinkEvidence,
+    evidence.ProviderIdEvidence,
+    keys.ApiKey,
+    linking.LinkSession,
+    message.Message,
+    person.Person,
+    provider.Provider,
+    timeline.TimelineGap,
+    viewer.Viewer,
+]
+
+
+class Schema(strawberry.Schema):
+    """A schema that logs nothing by itself."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        """Errors are looked at by whoever executes, which knows what is a bug and what the caller's mistake."""
+
+
+@cache
+def build_schema() -> strawberry.Schema:
+    """The schema of this release; one object a process, since building it takes a while."""
+    built = Schema(query=Query, types=_BEHIND, config=StrawberryConfig(scalar_map=SCALARS))
+    _shorten(built._schema)
+    return built
+
+
+def _shorten(graphql: GraphQLSchema) -> None:
+    for kind in graphql.type_map.values():
+        if not isinstance(kind, GraphQLObjectType) or kind.name.startswith("__"):
+            continue
+        definition = kind.extensions.get("strawberry-definition")
+        if definition is None:
+            continue
+        by_name = {graphql_field.extensions["strawberry-definition"]: graphql_field for graphql_field in kind.fields.values()}
+        for declared, field in by_name.items():
+            short = _short(declared)
+            if short is not None and field.subscribe is None:
+                field.resolve = short
+
+
+def _short(declared: Any) -> Callable[..., Any] | None:
+    """The resolver without its wrapper, where nothing is lost by that."""
+    resolver = declared.base_resolver
+    if resolver is None:
+        read = attrgetter(declared.python_name)
+        return lambda source, info: read(source)
+    function = resolver.wrapped_func
+    names = list(inspect.signature(function).parameters)
+    if names == ["parent", "info"]:
+        return function  # type: ignore[no-any-return]
+    if names == ["parent"]:
+        return lambda source, info: function(source)
+    if names == ["info"]:
+        return lambda source, info: function(info)
+    return None

@@ -1,0 +1,80 @@
+"""Reasons to hold two records for one person."""
+
+from __future__ import annotations
+
+import asyncio
+
+from strawberry import Parent
+
+from resolvers import accounts, catalogue, evidence
+from schema import loads
+from schema.declare import Info, field, interface_type, object_type
+from schema.references import AccountRef, ContactRef, ProviderRef
+from schema.scalars import URL, DateTime, EmailAddress, PhoneNumber
+from schema.vocabulary import ClaimState, EvidenceStrength, PhoneLine
+
+
+async def _verified_by(parent: Parent[evidence.EmailEvidence], info: Info) -> list[accounts.Account]:
+    operation = info.context.operation
+    found = await asyncio.gather(*(accounts.get(operation, account_id) for account_id in parent.verifying_account_ids))
+    return [account for account in found if account is not None]
+
+
+def _provider(parent: Parent[evidence.ProviderIdEvidence], info: Info) -> catalogue.Network:
+    return catalogue.get(info.context.operation.services, parent.provider)
+
+
+@interface_type("A reason to hold two records for one person or to keep them apart.")
+class Evidence:
+    strength: EvidenceStrength = field("What it is worth.")
+    weight: float = field("Log-odds it adds; negative speaks against.")
+    sentence: str = field("The reason in words.")
+    contacts: list[ContactRef] = field("The records it ties or parts; at most 10.", loads.all_contacts)
+    observed_at: DateTime = field("When it was noticed.")
+
+
+@object_type("A common e-mail address.", of=evidence.EmailEvidence)
+class EmailEvidence(Evidence):
+    address: EmailAddress = field("The address.")
+    verified_by: list[AccountRef] = field("Accounts that vouch for it.", _verified_by)
+    shared: bool = field("Whether it has shown itself as shared.")
+    strength: EvidenceStrength = field("What it is worth.")
+    weight: float = field("Log-odds it adds; negative speaks against.")
+    sentence: str = field("The reason in words.")
+    contacts: list[ContactRef] = field("The records it ties or parts; at most 10.", loads.all_contacts)
+    observed_at: DateTime = field("When it was noticed.")
+
+
+@object_type("A common phone number.", of=evidence.PhoneEvidence)
+class PhoneEvidence(Evidence):
+    number: PhoneNumber = field("The number.")
+    line: PhoneLine = field("What line it is.")
+    shared: bool = field("Whether it has shown itself as shared.")
+    strength: EvidenceStrength = field("What it is worth.")
+    weight: float = field("Log-odds it adds; negative speaks against.")
+    sentence: str = field("The reason in words.")
+    contacts: list[ContactRef] = field("The records it ties or parts; at most 10.", loads.all_contacts)
+    observed_at: DateTime = field("When it was noticed.")
+
+
+@object_type("Links between profiles.", of=evidence.ProfileLinkEvidence)
+class ProfileLinkEvidence(Evidence):
+    from_: URL = field("Where the link stands.", name="from")
+    to: URL = field("Where it leads.")
+    claim: ClaimState = field("Whether it is returned or vouched for.")
+    strength: EvidenceStrength = field("What it is worth.")
+    weight: float = field("Log-odds it adds; negative speaks against.")
+    sentence: str = field("The reason in words.")
+    contacts: list[ContactRef] = field("The records it ties or parts; at most 10.", loads.all_contacts)
+    observed_at: DateTime = field("When it was noticed.")
+
+
+@object_type("The same user id at one network.", of=evidence.ProviderIdEvidence)
+class ProviderIdEvidence(Evidence):
+    provider: ProviderRef = field("The network.", _provider)
+    handle: str | None = field("The handle now.")
+    strength: EvidenceStrength = field("What it is worth.")
+    weight: float = field("Log-odds it adds; negative speaks against.")
+    sentence: str = field("The reason in words.")
+    contacts: list[ContactRef] = field("The records it ties or parts; at most 10.", loads.all_contacts)
+    observed_at: DateTime = field("When it was noticed.")

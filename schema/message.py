@@ -1,0 +1,126 @@
+"""Messages, their text, participants and sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import strawberry
+from strawberry import Parent
+
+from providers import records
+from resolvers import conversations, messages
+from resolvers.loaders import load
+from resolvers.paging import Ask
+from schema import loads
+from schema.declare import Info, field, object_type
+from schema.interfaces import Versioned
+from schema.lists import ITEMS, NODE, Edge, First, LiveList
+from schema.references import AccountRef, ConversationRef, ParticipantRef
+from schema.scalars import URL, DateTime
+from schema.timeline import TimelineItem
+from schema.vocabulary import BodyState, Direction, Flag, MessageAuthentication, MessageCategory
+
+
+async def _conversation(parent: Parent[messages.Message], info: Info) -> conversations.Conversation | None:
+    return await conversations.get(info.context.operation, parent.conversation_id)
+
+
+async def _sender(parent: Parent[messages.Message], info: Info) -> messages.Participant | None:
+    return await load(info.context.operation, messages.senders, parent.id)
+
+
+async def _recipient_count(parent: Parent[messages.Message], info: Info) -> int:
+    return await load(info.context.operation, messages.recipient_counts, parent.id) or 0
+
+
+async def _subject(parent: Parent[messages.Message], info: Info) -> str | None:
+    return await messages.subject(info.context.operation, parent)
+
+
+async def _snippet(parent: Parent[messages.Message], info: Info) -> str:
+    return await messages.snippet(info.context.operation, parent)
+
+
+async def _body_state(parent: Parent[messages.Message], info: Info) -> str:
+    return await messages.body_state(info.context.operation, parent)
+
+
+async def _text(parent: Parent[messages.Message], info: Info) -> str | None:
+    return await messages.text(info.context.operation, parent)
+
+
+async def _in_reply_to(parent: Parent[messages.Message], info: Info) -> messages.Message | None:
+    return await messages.answered(info.context.operation, parent)
+
+
+async def _sources(parent: Parent[messages.Message], info: Info) -> Sequence[messages.MessageSource]:
+    return await load(info.context.operation, messages.places, parent.id) or ()
+
+
+async def _headers(parent: Parent[messages.Message], info: Info) -> Sequence[records.Header]:
+    return await load(info.context.operation, messages.headers, parent.id) or ()
+
+
+async def _message_recipients(
+    parent: Parent[messages.Message],
+    info: Info,
+    first: First = 50,
+) -> Sequence[messages.Participant]:
+    size = Ask(first=first).size
+    return await load(info.context.operation, messages.recipients, parent.id, size) or ()
+
+
+@object_type("One message, however many accounts and folders hold it.", of=messages.Message)
+class Message(Versioned, TimelineItem):
+    id: strawberry.ID = field("Opaque global id.")
+    version: int | None = field("Grows with each change.")
+    conversation: ConversationRef | None = field(
+        "The conversation it is in; null only for the moment before it is threaded.", _conversation
+    )
+    sender: ParticipantRef | None = field("Author; null when the network does not tell.", _sender)
+    recipients: list[ParticipantRef] = field("To whom it went.", _message_recipients)
+    recipient_count: int = field("Number of recipients.", _recipient_count)
+    sent_at: DateTime = field("When it was sent; when it was received, if the sender's date is missing or absurd.")
+    received_at: DateTime | None = field("When it arrived.")
+    edited_at: DateTime | None = field("Last edit.")
+    occurred_at: DateTime = field("Same as sentAt; place in a timeline.")
+    subject: str | None = field("Subject.", _subject)
+    snippet: str = field("First words, plain text, at most 200 characters; empty when there are none.", _snippet)
+    body_state: BodyState = field("Whether there is a text to read and why not.", _body_state)
+    text: str | None = field("Plain text.", _text)
+    attachment_count: int = field("Number of files.")
+    in_reply_to: Message | None = field("The message it answers, where we have it.", _in_reply_to)
+    flags: list[Flag] = field("State.")
+    direction: Direction = field("Which way it went.")
+    category: MessageCategory = field("Whether a person wrote it to the viewer.")
+    category_reason: str = field("Why we think so, as a sentence.")
+    authentication: MessageAuthentication = field("Whether the receiving side vouches for the sender's address.")
+    sources: list[MessageSource] = field("Every place it was reached through; at most 50.", _sources)
+    internet_message_id: str | None = field("Message-ID header, for mail.")
+    headers: list[MessageHeader] | None = field("Header fields, for mail; at most 500.", _headers, semantic=True)
+    url: URL | None = field("Where to open it at the network.")
+
+
+@object_type("A header field.")
+class MessageHeader:
+    name: str = field("Name.")
+    value: str = field("Value, decoded.")
+
+
+@object_type("A place a message was reached through.")
+class MessageSource:
+    account: AccountRef = field("The account.", loads.account)
+    container: str | None = field("Folder, room or file.")
+    external_id: str = field("The network's id there.")
+    url: URL | None = field("Where to open it there.")
+    seen_at: DateTime = field("When it was first seen there.")
+
+
+@object_type("Messages.")
+class MessageConnection(LiveList):
+    edges: list[MessageEdge] = field(ITEMS)
+
+
+@object_type("An item of MessageConnection.")
+class MessageEdge(Edge):
+    node: Message | None = field(NODE, semantic=True)

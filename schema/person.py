@@ -1,0 +1,156 @@
+"""People: a view over contacts, and the lists of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import strawberry
+from strawberry import Parent
+
+from resolvers import contacts, conversations, evidence, messages, people, timeline
+from resolvers.loaders import load
+from resolvers.paging import Ask, Listing
+from schema.conversation import ConversationFilter
+from schema.declare import UNSET, Info, argument, asked, field, input_type, object_type
+from schema.interfaces import Versioned
+from schema.lists import ITEMS, NODE, After, AskedFreshness, Edge, First, From, LiveList, given, plain
+from schema.lists import freshness as fresh
+from schema.references import (
+    ContactConnectionRef,
+    ConversationConnectionRef,
+    EvidenceRef,
+    MessageRef,
+    SourcedAddressRef,
+    SourcedDateRef,
+    SourcedEmailRef,
+    SourcedNameRef,
+    SourcedOrganizationRef,
+    SourcedPhoneRef,
+    SourcedTextRef,
+    SourcedUrlRef,
+    TimelineConnectionRef,
+)
+from schema.scalars import DateTime
+from schema.timeline import TimelineFilter
+from schema.vocabulary import ContactRelation, OrderDirection, PersonNature, PersonOrderField
+
+
+async def _former_ids(parent: Parent[people.Person], info: Info) -> list[str]:
+    return await load(info.context.operation, people.former_ids, parent.id) or []
+
+
+async def _last_message(parent: Parent[people.Person], info: Info) -> messages.Message | None:
+    return await people.last_message(info.context.operation, parent.id)
+
+
+async def _unread_count(parent: Parent[people.Person], info: Info) -> int | None:
+    return await load(info.context.operation, people.unread_counts, parent.id)
+
+
+async def _why(parent: Parent[people.Person], info: Info) -> list[evidence.Evidence]:
+    return await load(info.context.operation, evidence.of_people, parent.id) or []
+
+
+async def _person_contacts(
+    parent: Parent[people.Person],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+) -> Listing:
+    return await contacts.of_person(info.context.operation, parent.id, Ask(first=first, after=plain(after)))
+
+
+async def _person_conversations(
+    parent: Parent[people.Person],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+    filter: Annotated[ConversationFilter | None, argument(description="Which items.")] = UNSET,
+    freshness: AskedFreshness = UNSET,
+) -> Listing:
+    operation = info.context.operation
+    wanted = given(filter, conversations.ConversationFilter)
+    return await conversations.of_person(
+        operation, parent.id, Ask(first=first, after=plain(after)), wanted, fresh(operation, freshness)
+    )
+
+
+async def _person_timeline(
+    parent: Parent[people.Person],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+    filter: Annotated[TimelineFilter | None, argument(description="Which items.")] = UNSET,
+    from_: From = UNSET,
+    freshness: AskedFreshness = UNSET,
+) -> Listing:
+    operation = info.context.operation
+    wanted = given(filter, timeline.TimelineFilter)
+    return await timeline.page(
+        operation, Ask(first=first, after=plain(after)), wanted, plain(from_), fresh(operation, freshness), parent.id
+    )
+
+
+@object_type(
+    "A human being or organisation: a view over contacts and identities, into which nothing is copied.", of=people.Person
+)
+class Person(Versioned):
+    id: strawberry.ID = field("Survives merge and unmerge.")
+    version: int | None = field("Grows with each change of the facts; scores that only age do not count.")
+    former_ids: list[strawberry.ID] = field("Ids that now lead here; at most 100, latest first.", _former_ids)
+    nature: PersonNature = field("Human, organisation or machine.")
+    name: str = field("Best name, ready to show; an address stands in where no name is known.")
+    sort_name: str = field("Key of alphabetical lists: folded, to be compared as plain text, ties by id.")
+    initials: str = field("One or two letters, for a placeholder.")
+    names: list[SourcedNameRef] = field("Every name with its sources, best first; at most 50.")
+    emails: list[SourcedEmailRef] = field("Every e-mail address, best first.")
+    phones: list[SourcedPhoneRef] = field("Every phone number, best first.")
+    urls: list[SourcedUrlRef] = field("Every web address, best first.")
+    organizations: list[SourcedOrganizationRef] = field("Every employer or membership, current first.")
+    addresses: list[SourcedAddressRef] = field("Every postal address, best first.")
+    birthday: SourcedDateRef | None = field("Best birthday.")
+    bio: SourcedTextRef | None = field("Best self-description.")
+    contacts: ContactConnectionRef | None = field("The records this person is made of.", _person_contacts, semantic=True)
+    conversations: ConversationConnectionRef | None = field(
+        "Conversations they take part in, latest first.", _person_conversations, semantic=True
+    )
+    timeline: TimelineConnectionRef | None = field(
+        "Messages, meetings, posts, profile changes, merges and notes in one order, latest first, starting at from or now.",
+        _person_timeline,
+        semantic=True,
+    )
+    last_message: MessageRef | None = field(
+        "Latest direct message either way; newsletters and lists do not count.", _last_message
+    )
+    unread_count: int | None = field("Unread messages from them; null where unknown.", _unread_count)
+    why: list[EvidenceRef] | None = field("What makes these contacts one person; at most 100.", _why, semantic=True)
+
+
+@object_type("People.")
+class PersonConnection(LiveList):
+    edges: list[PersonEdge] = field(ITEMS)
+
+
+@object_type("An item of PersonConnection.")
+class PersonEdge(Edge):
+    node: Person | None = field(NODE, semantic=True)
+
+
+@input_type("Which people.")
+class PersonFilter:
+    text: str | None = asked("Words of name, address, handle, organisation or topic.", default=UNSET)
+    account_ids: list[strawberry.ID] | None = asked("Known through any of these accounts.", default=UNSET)
+    providers: list[str] | None = asked("Known through any of these providers, by key.", default=UNSET)
+    relations: list[ContactRelation] | None = asked("With a contact of any of these relations.", default=UNSET)
+    natures: list[PersonNature] | None = asked(
+        "What they are.", default_factory=lambda: [PersonNature.INDIVIDUAL, PersonNature.ORGANIZATION]
+    )
+    has_unread: bool | None = asked("With or without unread messages.", default=UNSET)
+    contacted_after: DateTime | None = asked("Last exchange after.", default=UNSET)
+    contacted_before: DateTime | None = asked("Last exchange before.", default=UNSET)
+
+
+@input_type("Order of people.")
+class PersonOrder:
+    by: PersonOrderField = asked("What counts.", default=PersonOrderField.NAME)
+    direction: OrderDirection = asked("Direction.", default=OrderDirection.ASC)

@@ -1,0 +1,51 @@
+"""What fields cost and which scope they need, as data: printed into the schema, read by the limits before anything runs.
+
+Weights are points of the cost model; a field that is not named here weighs 1 when it gives an object and 0 when it gives a
+leaf. A connection costs its page size times its node. Knows nothing of GraphQL.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+Scope = Literal["READ", "WRITE", "SEND", "ADMIN"]
+
+WEIGHTS: Final[dict[tuple[str, str], int]] = {
+    ("Viewer", "people"): 2,
+    ("Viewer", "contacts"): 2,
+    ("Viewer", "conversations"): 2,
+    ("Viewer", "timeline"): 5,
+    ("Viewer", "search"): 10,
+    ("Viewer", "suggest"): 3,
+    ("Person", "conversations"): 3,
+    ("Person", "timeline"): 5,
+    ("Person", "why"): 2,
+    ("Message", "text"): 2,
+    ("Message", "headers"): 2,
+}
+SCOPES: Final[dict[tuple[str, str], Scope]] = {
+    ("Viewer", "apiKeys"): "ADMIN",
+    ("Mutation", "beginLink"): "ADMIN",
+    ("Mutation", "completeLink"): "ADMIN",
+    ("Mutation", "cancelLink"): "ADMIN",
+    ("Mutation", "updateAccount"): "ADMIN",
+    ("Mutation", "refreshAccount"): "WRITE",
+    ("Mutation", "unlinkAccount"): "ADMIN",
+    ("Mutation", "setOwnAddress"): "WRITE",
+    ("Mutation", "updateViewer"): "WRITE",
+    ("Mutation", "createApiKey"): "ADMIN",
+    ("Mutation", "revokeApiKey"): "ADMIN",
+}
+ROOTS: Final[dict[str, Scope]] = {"Query": "READ", "Mutation": "WRITE", "Subscription": "READ"}
+# objects met in lists that have no `first`: as many as the cost model supposes
+PLAIN_LIST: Final = 3
+
+
+def cost_of(type_name: str, field_name: str) -> int | None:
+    """The declared weight of a field (GraphQL names); None means 1 for objects, 0 for leaves."""
+    return WEIGHTS.get((type_name, field_name))
+
+
+def scope_of(type_name: str, field_name: str) -> Scope | None:
+    """The scope that a field needs: its own, else its root's; None for fields that come with their parent."""
+    return SCOPES.get((type_name, field_name)) or ROOTS.get(type_name)

@@ -1,0 +1,75 @@
+"""Types by name, for the modules that come before them: lazy references, since people, contacts and conversations are a cycle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+if TYPE_CHECKING:
+    from schema.account import Account, AccountConnection, OwnAddress, SyncProgress
+    from schema.change import Change, ChangeConnection, FeedState
+    from schema.contact import Contact, ContactConnection
+    from schema.conversation import Conversation, ConversationConnection, Participant
+    from schema.errors import UserError
+    from schema.evidence import Evidence
+    from schema.imports import Import, ImportConnection
+    from schema.interfaces import Node
+    from schema.keys import ApiKey
+    from schema.linking import LinkSession
+    from schema.message import Message, MessageConnection
+    from schema.person import Person, PersonConnection
+    from schema.provider import FormField, Provider
+    from schema.search import SearchConnection, Suggestion
+    from schema.server import Server
+    from schema.sourced import (
+        SourcedAddress,
+        SourcedDate,
+        SourcedEmail,
+        SourcedName,
+        SourcedOrganization,
+        SourcedPhone,
+        SourcedText,
+        SourcedUrl,
+    )
+    from schema.timeline import TimelineConnection
+    from schema.viewer import Viewer
+
+AccountRef = Annotated["Account", strawberry.lazy("schema.account")]
+AccountConnectionRef = Annotated["AccountConnection", strawberry.lazy("schema.account")]
+ApiKeyRef = Annotated["ApiKey", strawberry.lazy("schema.keys")]
+ChangeRef = Annotated["Change", strawberry.lazy("schema.change")]
+ChangeConnectionRef = Annotated["ChangeConnection", strawberry.lazy("schema.change")]
+ContactRef = Annotated["Contact", strawberry.lazy("schema.contact")]
+ContactConnectionRef = Annotated["ContactConnection", strawberry.lazy("schema.contact")]
+ConversationRef = Annotated["Conversation", strawberry.lazy("schema.conversation")]
+ConversationConnectionRef = Annotated["ConversationConnection", strawberry.lazy("schema.conversation")]
+EvidenceRef = Annotated["Evidence", strawberry.lazy("schema.evidence")]
+FeedStateRef = Annotated["FeedState", strawberry.lazy("schema.change")]
+FormFieldRef = Annotated["FormField", strawberry.lazy("schema.provider")]
+ImportRef = Annotated["Import", strawberry.lazy("schema.imports")]
+ImportConnectionRef = Annotated["ImportConnection", strawberry.lazy("schema.imports")]
+LinkSessionRef = Annotated["LinkSession", strawberry.lazy("schema.linking")]
+MessageRef = Annotated["Message", strawberry.lazy("schema.message")]
+MessageConnectionRef = Annotated["MessageConnection", strawberry.lazy("schema.message")]
+NodeRef = Annotated["Node", strawberry.lazy("schema.interfaces")]
+OwnAddressRef = Annotated["OwnAddress", strawberry.lazy("schema.account")]
+ParticipantRef = Annotated["Participant", strawberry.lazy("schema.conversation")]
+PersonRef = Annotated["Person", strawberry.lazy("schema.person")]
+PersonConnectionRef = Annotated["PersonConnection", strawberry.lazy("schema.person")]
+ProviderRef = Annotated["Provider", strawberry.lazy("schema.provider")]
+SearchConnectionRef = Annotated["SearchConnection", strawberry.lazy("schema.search")]
+ServerRef = Annotated["Server", strawberry.lazy("schema.server")]
+SourcedAddressRef = Annotated["SourcedAddress", strawberry.lazy("schema.sourced")]
+SourcedDateRef = Annotated["SourcedDate", strawberry.lazy("schema.sourced")]
+SourcedEmailRef = Annotated["SourcedEmail", strawberry.lazy("schema.sourced")]
+SourcedNameRef = Annotated["SourcedName", strawberry.lazy("schema.sourced")]
+SourcedOrganizationRef = Annotated["SourcedOrganization", strawberry.lazy("schema.sourced")]
+SourcedPhoneRef = Annotated["SourcedPhone", strawberry.lazy("schema.sourced")]
+SourcedTextRef = Annotated["SourcedText", strawberry.lazy("schema.sourced")]
+SourcedUrlRef = Annotated["SourcedUrl", strawberry.lazy("schema.sourced")]
+SuggestionRef = Annotated["Suggestion", strawberry.lazy("schema.search")]
+SyncProgressRef = Annotated["SyncProgress", strawberry.lazy("schema.account")]
+TimelineConnectionRef = Annotated["TimelineConnection", strawberry.lazy("schema.timeline")]
+UserErrorRef = Annotated["UserError", strawberry.lazy("schema.errors")]
+ViewerRef = Annotated["Viewer", strawberry.lazy("schema.viewer")]

@@ -1,0 +1,226 @@
+"""The signed-in user: the way to everything that is theirs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import strawberry
+from strawberry import Parent
+
+from resolvers import accounts, changes, contacts, conversations, imports, keys, people, search, timeline, viewers
+from resolvers.paging import Ask, Listing
+from schema import loads
+from schema.change import ChangeFilter
+from schema.contact import ContactFilter
+from schema.conversation import ConversationFilter
+from schema.declare import UNSET, Info, argument, field, object_type
+from schema.interfaces import Node
+from schema.lists import After, AskedFreshness, First, From, given, plain
+from schema.lists import freshness as fresh
+from schema.person import PersonFilter, PersonOrder
+from schema.references import (
+    AccountConnectionRef,
+    AccountRef,
+    ApiKeyRef,
+    ChangeConnectionRef,
+    ContactConnectionRef,
+    ConversationConnectionRef,
+    FeedStateRef,
+    ImportConnectionRef,
+    OwnAddressRef,
+    PersonConnectionRef,
+    SearchConnectionRef,
+    SuggestionRef,
+    TimelineConnectionRef,
+)
+from schema.scalars import Cursor, LanguageTag, TimeZone
+from schema.timeline import TimelineFilter
+from schema.vocabulary import AccountStatus, OrderDirection, SearchOrder, SearchScope
+
+
+async def _feed(parent: Parent[viewers.Viewer], info: Info) -> changes.FeedState:
+    operation = info.context.operation
+    return changes.FeedState(
+        head=changes.cursor(operation, changes.at_head(parent.head)), oldest=parent.oldest or operation.now()
+    )
+
+
+async def _unread(parent: Parent[viewers.Viewer], info: Info) -> viewers.UnreadCounts:
+    return await info.context.operation.read(viewers.unread)
+
+
+async def _own_addresses(parent: Parent[viewers.Viewer], info: Info) -> list[accounts.OwnAddress]:
+    return await accounts.own_of_viewer(info.context.operation)
+
+
+async def _api_keys(parent: Parent[viewers.Viewer], info: Info) -> list[keys.ApiKey]:
+    return await keys.of_viewer(info.context.operation)
+
+
+async def _viewer_accounts(
+    parent: Parent[viewers.Viewer],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+    status: Annotated[AccountStatus | None, argument(description="Only accounts in this state.")] = UNSET,
+) -> Listing:
+    return await accounts.page(info.context.operation, Ask(first=first, after=plain(after)), plain(status))
+
+
+async def _viewer_people(
+    parent: Parent[viewers.Viewer],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+    filter: Annotated[PersonFilter | None, argument(description="Which items.")] = UNSET,
+    order_by: Annotated[PersonOrder | None, argument(description="Order of the items.")] = UNSET,
+    freshness: AskedFreshness = UNSET,
+) -> Listing:
+    operation = info.context.operation
+    order = order_by or None
+    by, descending = ("NAME", False) if order is None else (order.by.value, order.direction is OrderDirection.DESC)
+    wanted = given(filter, people.PersonFilter)
+    return await people.page(operation, Ask(first=first, after=plain(after)), wanted, fresh(operation, freshness), by, descending)
+
+
+async def _viewer_contacts(
+    parent: Parent[viewers.Viewer],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+    filter: Annotated[ContactFilter | None, argument(description="Which items.")] = UNSET,
+    freshness: AskedFreshness = UNSET,
+) -> Listing:
+    operation = info.context.operation
+    return await contacts.page(
+        operation, Ask(first=first, after=plain(after)), given(filter, contacts.ContactFilter), fresh(operation, freshness)
+    )
+
+
+async def _viewer_conversations(
+    parent: Parent[viewers.Viewer],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+    filter: Annotated[ConversationFilter | None, argument(description="Which items.")] = UNSET,
+    freshness: AskedFreshness = UNSET,
+) -> Listing:
+    operation = info.context.operation
+    wanted = given(filter, conversations.ConversationFilter)
+    return await conversations.page(operation, Ask(first=first, after=plain(after)), wanted, fresh(operation, freshness))
+
+
+async def _viewer_timeline(
+    parent: Parent[viewers.Viewer],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+    filter: Annotated[TimelineFilter | None, argument(description="Which items.")] = UNSET,
+    from_: From = UNSET,
+    freshness: AskedFreshness = UNSET,
+) -> Listing:
+    operation = info.context.operation
+    wanted = given(filter, timeline.TimelineFilter)
+    return await timeline.page(operation, Ask(first=first, after=plain(after)), wanted, plain(from_), fresh(operation, freshness))
+
+
+async def _viewer_search(
+    parent: Parent[viewers.Viewer],
+    info: Info,
+    query: Annotated[
+        str, argument(description="Words and operators such as from: to: with: in: before: after: has: is: subject: label:.")
+    ],
+    scopes: Annotated[list[SearchScope] | None, argument(description="Where to search; everywhere by default.")] = UNSET,
+    first: First = 50,
+    after: After = UNSET,
+    order_by: Annotated[SearchOrder | None, argument(description="Order of the items.")] = SearchOrder.RELEVANCE,
+    freshness: AskedFreshness = UNSET,
+) -> Listing:
+    operation = info.context.operation
+    by = SearchOrder.RELEVANCE if order_by is None else order_by
+    return await search.page(
+        operation, query, plain(scopes), Ask(first=first, after=plain(after)), by.value, fresh(operation, freshness)
+    )
+
+
+async def _viewer_suggest(
+    parent: Parent[viewers.Viewer],
+    info: Info,
+    text: Annotated[str, argument(description="What has been typed.")],
+    scopes: Annotated[list[SearchScope] | None, argument(description="Where to search; everywhere by default.")] = UNSET,
+    first: First = 8,
+) -> list[search.Suggestion]:
+    return await search.suggest(info.context.operation, text, plain(scopes), 8 if first is None else first)
+
+
+async def _viewer_changes(
+    parent: Parent[viewers.Viewer],
+    info: Info,
+    since: Annotated[
+        Cursor | None, argument(description="Cursor of the last change applied; after means the same and the later counts.")
+    ] = UNSET,
+    first: First = 200,
+    after: After = UNSET,
+    filter: Annotated[ChangeFilter | None, argument(description="Which items.")] = UNSET,
+    coalesce: Annotated[bool | None, argument(description="Leave out changes of a node that has a later one.")] = True,
+) -> changes.ChangeListing:
+    size = Ask(first=first).size
+    wanted = given(filter, changes.ChangeFilter)
+    return await changes.page(info.context.operation, plain(since), plain(after), size, wanted, coalesce=coalesce is not False)
+
+
+async def _viewer_imports(
+    parent: Parent[viewers.Viewer],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+) -> Listing:
+    return await imports.page(info.context.operation, Ask(first=first, after=plain(after)))
+
+
+@object_type("The signed-in user.", of=viewers.Viewer)
+class Viewer(Node):
+    id: strawberry.ID = field("Opaque global id.")
+    name: str = field("Name to show; an own address where none is known.")
+    locale: LanguageTag = field("Language for sentences.")
+    time_zone: TimeZone = field("Time zone that decides what today is.")
+    region: str | None = field("ISO 3166 region for reading phone numbers.")
+    feed: FeedStateRef = field("The change feed as this operation sees it.", _feed)
+    unread: UnreadCounts | None = field("Unread numbers for badges.", _unread, semantic=True)
+    accounts: AccountConnectionRef | None = field("Linked and imported accounts.", _viewer_accounts, semantic=True)
+    people: PersonConnectionRef | None = field("The viewer's people.", _viewer_people, semantic=True)
+    contacts: ContactConnectionRef | None = field("Single records of all accounts.", _viewer_contacts, semantic=True)
+    conversations: ConversationConnectionRef | None = field(
+        "Conversations of all accounts, latest first.", _viewer_conversations, semantic=True
+    )
+    timeline: TimelineConnectionRef | None = field(
+        "Everything in one order, latest first, starting at from or now.", _viewer_timeline, semantic=True
+    )
+    search: SearchConnectionRef | None = field("Full search with operators.", _viewer_search, semantic=True)
+    suggest: list[SuggestionRef] | None = field(
+        "Completions while typing, from stored data only; at most 20.", _viewer_suggest, semantic=True
+    )
+    own_addresses: list[OwnAddressRef] | None = field(
+        "Addresses and handles that are the viewer's own, per account; they decide direction.", _own_addresses, semantic=True
+    )
+    changes: ChangeConnectionRef | None = field(
+        "The change feed after since; without since one upsert for each live node, which fills an empty store.",
+        _viewer_changes,
+        semantic=True,
+    )
+    imports: ImportConnectionRef | None = field("Imported archives, latest first.", _viewer_imports, semantic=True)
+    api_keys: list[ApiKeyRef] | None = field("API keys, revoked ones for 90 days; at most 200.", _api_keys, semantic=True)
+
+
+@object_type("Numbers for badges.")
+class UnreadCounts:
+    conversations: int = field("Conversations with something unread.")
+    messages: int = field("Unread messages, counted once however many accounts hold them.")
+    by_account: list[AccountUnread] = field("The same per account.")
+
+
+@object_type("Unread numbers of one account.")
+class AccountUnread:
+    account: AccountRef = field("The account.", loads.account)
+    conversations: int | None = field("Conversations with something unread; null where the network keeps no read state.")
+    messages: int | None = field("Unread messages; null where the network keeps no read state.")
