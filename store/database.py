@@ -172,8 +172,11 @@ class Database:
             connection = await self._async.connect()
         except (OSError, sa.exc.DBAPIError) as error:
             raise DatabaseUnavailable(f"PostgreSQL at {self.url.host}:{self.url.port} does not answer: {error}") from error
-        async with connection, connection.begin():
-            yield connection
+        try:
+            async with connection.begin():
+                yield connection
+        finally:
+            await connection.close()
 
     def _data_version(self) -> int:
         if self._watch_connection is None:

@@ -91,7 +91,7 @@ def claim(conn: Connection, owner: str, now: datetime, limit: int = 1, *, kinds:
     rows = conn.execute(query.with_for_update(skip_locked=True)).all()
     taken = []
     for row in rows:
-        if row.attempts >= row.max_attempts:
+        if row.attempts >= row.max_attempts and row.every is None:
             # its workers died again and again without a word: say so instead of trying for ever
             reason = f"given up after {row.attempts} attempts that ended without an answer"
             conn.execute(sa.update(job).where(job.c.id == row.id).values(dead_reason=reason, lease_owner=None, lease_until=None))

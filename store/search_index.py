@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store.tables import Instant, search_doc
+from store.tables import Instant, microseconds, search_doc
 
 MAX_TITLE: Final = 2_000  # characters
 MAX_BODY: Final = 100_000
@@ -131,7 +131,7 @@ def match(
         found.c.kind.in_(kinds)
     )
     if before is not None:
-        at = sa.type_coerce(sa.literal(before[0], Instant), sa.BigInteger) if before[0] is not None else far
+        at = sa.literal(microseconds(before[0])) if before[0] is not None else far
         statement = statement.where(sa.or_(moment < at, sa.and_(moment == at, found.c.node_id < before[1])))
     statement = statement.order_by(moment.desc(), found.c.node_id.desc()).limit(limit)
     return [Hit(r.node_id, r.kind, r.at) for r in conn.execute(statement)]

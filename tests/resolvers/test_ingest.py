@@ -1,0 +1,204 @@
+"""What a page means: contacts, mails, threads and people, once, in any order, on both databases."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from providers import records
+from store.tables import contact, conversation, message, message_source, person
+from tests.household import ME, Household, card, follower, mail
+
+
+async def rows(household: Household, table: sa.Table, *columns: str) -> list[tuple[Any, ...]]:
+    def read(conn: Connection, viewer: str) -> list[tuple[Any, ...]]:
+        query = select(*(table.c[c] for c in columns)).where(table.c.viewer_id == viewer)
+        return sorted((tuple(r) for r in conn.execute(query)), key=str)
+
+    return await household.database.read(household.viewer, read)
+
+
+async def people(household: Household) -> list[str]:
+    """The names of those who live."""
+    return [name for name, led in await rows(household, person, "name", "redirect_to") if led is None]
+
+
+async def test_a_contact_has_a_person_from_its_first_moment(household: Household) -> None:
+    book = await household.account("vcard")
+    await household.take(book, card("1", "Ada Lovelace", "ada@example.org"))
+    assert await people(household) == ["Ada Lovelace"]
+    ((person_id,),) = await rows(household, contact, "person_id")
+    assert person_id is not None
+
+
+async def test_taking_the_same_in_again_changes_nothing_and_tells_the_feed_nothing(household: Household) -> None:
+    book = await household.account("vcard")
+    box = await household.account("mbox", ME, own=[ME])
+    await household.take(book, card("1", "Ada Lovelace", "ada@example.org"))
+    await household.take(box, mail(1, "ada@example.org"), mail(2, ME, "ada@example.org", answers=[1]))
+    await household.resolve()
+    head = await household.head()
+    again = await household.take(book, card("1", "Ada Lovelace", "ada@example.org"))
+    again += await household.take(box, mail(1, "ada@example.org"), mail(2, ME, "ada@example.org", answers=[1]))
+    await household.resolve()
+    assert {r.outcome for r in again} == {"UNCHANGED"}
+    assert await household.head() == head
+
+
+async def test_a_person_known_from_cards_and_mail_is_one_and_says_by_what(household: Household) -> None:
+    book = await household.account("vcard")
+    box = await household.account("mbox", ME, own=[ME])
+    await household.take(book, card("1", "Ada Lovelace", "ada@example.org"))
+    await household.take(box, mail(1, "ada@example.org", name="Ada L."))
+    await household.resolve()
+    assert await people(household) == ["Ada Lovelace"]
+    merged = [c for c in await household.changes() if c.op == "MERGE"]
+    assert [c.kind for c in merged] == ["PERSON"]
+
+
+async def test_own_addresses_are_nobodys_contact(household: Household) -> None:
+    box = await household.account("mbox", ME, own=[ME])
+    await household.take(box, mail(1, "ada@example.org"), mail(2, ME, "bob@example.com"))
+    assert await rows(household, contact, "key") == [("email:ada@example.org",), ("email:bob@example.com",)]
+    assert await rows(household, message, "direction") == [("INBOUND",), ("OUTBOUND",)]
+
+
+async def test_a_thread_is_one_conversation_whatever_the_order_of_arrival(household: Household) -> None:
+    mails = {
+        1: mail(1, "a@example.org"),
+        2: mail(2, ME, "a@example.org", answers=[1]),
+        3: mail(3, "a@example.org", answers=[1, 2]),
+    }
+    for n, order in enumerate(itertools.permutations([1, 2, 3])):
+        viewer = await Household.open(household.database, f"u_{n}")
+        box = await viewer.account("mbox", ME, own=[ME])
+        for number in order:
+            await viewer.take(box, mails[number])
+        living = [r for r in await rows(viewer, conversation, "id", "redirect_to", "message_count", "subject") if r[1] is None]
+        assert [(r[2], r[3]) for r in living] == [(3, "Subject 1")], order
+        assert {r[0] for r in await rows(viewer, message, "conversation_id")} == {living[0][0]}
+
+
+async def test_a_late_parent_joins_its_answers_and_the_older_conversation_keeps_its_id(household: Household) -> None:
+    box = await household.account("mbox", ME, own=[ME])
+    await household.take(box, mail(2, "a@example.org", answers=[1]))
+    await household.take(box, mail(3, "a@example.org", answers=[4]))
+    (older, _) = [
+        i
+        for (i,) in sorted(
+            await rows(
+                household,
+                conversation,
+                "id",
+            ),
+            key=str,
+        )
+    ]
+    first = [r[0] for r in await rows(household, message, "conversation_id", "internet_message_id") if r[1] == "2@mail.example"][
+        0
+    ]
+    await household.take(box, mail(4, ME, "a@example.org", answers=[1]))
+    living = [r[0] for r in await rows(household, conversation, "id", "redirect_to") if r[1] is None]
+    assert living == [first]
+    assert older in (first, *[r[0] for r in await rows(household, conversation, "id", "redirect_to")])
+
+
+async def test_the_same_mail_in_two_accounts_is_one_message_with_two_sources(household: Household) -> None:
+    one = await household.account("mbox", ME, own=[ME])
+    two = await household.account("maildir", ME, own=[ME])
+    await household.take(one, mail(1, "a@example.org"))
+    await household.take(two, mail(1, "a@example.org", key="elsewhere"))
+    assert len(await rows(household, message, "id")) == 1
+    assert len(await rows(household, message_source, "account_id")) == 2
+
+
+async def test_a_forged_message_id_does_not_hide_the_real_mail(household: Household) -> None:
+    box = await household.account("mbox", ME, own=[ME])
+    await household.take(box, mail(1, "a@example.org", text="forged"), mail(1, "a@example.org", key="k2", text="real"))
+    assert len(await rows(household, message, "id")) == 2
+
+
+async def test_unread_means_unread_in_every_source(household: Household) -> None:
+    one = await household.account("mbox", ME, own=[ME])
+    two = await household.account("maildir", ME, own=[ME])
+    await household.take(one, mail(1, "a@example.org", unread=True))
+    assert await rows(household, conversation, "unread_count") == [(1,)]
+    await household.take(two, mail(1, "a@example.org", unread=False, key="k2"))
+    assert await rows(household, conversation, "unread_count") == [(0,)]
+
+
+async def test_a_bulk_sender_is_a_contact_without_a_person_until_the_viewer_writes(household: Household) -> None:
+    box = await household.account("mbox", ME, own=[ME])
+    await household.take(box, mail(1, "news@shop.example", category="NEWSLETTER"))
+    assert await people(household) == []
+    await household.take(box, mail(2, ME, "news@shop.example"))
+    assert len(await people(household)) == 1
+
+
+async def test_mail_that_failed_authentication_makes_no_correspondent(household: Household) -> None:
+    box = await household.account("mbox", ME, own=[ME])
+    await household.take(box, mail(1, "ada@example.org", authentication="FAILED"))
+    assert await rows(household, contact, "key") == []
+
+
+async def test_a_deleted_contact_takes_its_person_and_leaves_the_others(household: Household) -> None:
+    book = await household.account("vcard")
+    await household.take(book, card("1", "Ada Lovelace", "ada@example.org"), card("2", "Bob Ray", "bob@example.org"))
+    await household.take(book, records.Gone(kind="CONTACT", key="1"))
+    assert await people(household) == ["Bob Ray"]
+    deleted = [(c.op, c.kind) for c in await household.changes() if c.op == "DELETE"]
+    assert deleted == [("DELETE", "CONTACT"), ("DELETE", "PERSON")]
+
+
+async def test_unlinking_takes_everything_of_the_account_and_people_fall_apart(household: Household) -> None:
+    book = await household.account("vcard")
+    box = await household.account("mbox", ME, own=[ME])
+    social = await household.account("mastodon", "robin", mode="LIVE")
+    await household.take(book, card("1", "Ada Lovelace", "ada@example.org", urls=["https://social.example/@ada"]))
+    await household.take(box, mail(1, "ada@example.org", name="A. Lovelace"))
+    await household.take(social, follower("ada", "ada 🌱"), live=True)
+    await household.resolve()
+    assert await people(household) == ["Ada Lovelace"]
+    await household.forget(book)
+    await household.resolve()
+    assert sorted(await people(household)) == ["A. Lovelace", "ada 🌱"]
+    await household.forget(box)
+    await household.forget(social)
+    await household.resolve()
+    assert (await people(household), await rows(household, message, "id"), await rows(household, contact, "id")) == ([], [], [])
+
+
+async def test_linking_again_restores_the_same_ids(household: Household) -> None:
+    book = await household.account("vcard")
+    await household.take(book, card("1", "Ada Lovelace", "ada@example.org"))
+    before = await rows(household, contact, "id", "person_id")
+    await household.forget(book)
+    assert await household.account("vcard") == book
+    await household.take(book, card("1", "Ada Lovelace", "ada@example.org"))
+    assert await rows(household, contact, "id", "person_id") == before
+
+
+async def test_of_a_live_account_only_keys_names_and_identifiers_are_kept(household: Household) -> None:
+    social = await household.account("mastodon", "robin", mode="LIVE")
+    someone = follower("ada", "Ada")
+    await household.take(
+        social,
+        records.Contact(**{f: getattr(someone, f) for f in someone.__struct_fields__} | {"bio": "private words"}),
+        live=True,
+    )
+    ((record, version),) = await rows(household, contact, "record", "version")
+    assert b"private words" not in record
+    assert version is None
+    assert [c.kind for c in await household.changes() if c.kind == "CONTACT"] == []
+
+
+async def test_positions_in_the_feed_have_no_hole(household: Household) -> None:
+    box = await household.account("mbox", ME, own=[ME])
+    for n in range(1, 20):
+        await household.take(box, mail(n, f"p{n % 3}@example.org", answers=[n - 1] if n % 4 else []))
+    await household.resolve()
+    positions = [c.position for c in await household.changes()]
+    assert positions == list(range(1, len(positions) + 1))

@@ -1,0 +1,85 @@
+"""Plain search: the same words are found on both databases, however they are written."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from store import search_index
+from store.search_index import Doc
+from tests.household import NOW, Household
+
+KINDS = ["PERSON", "MESSAGE"]
+
+
+async def find(household: Household, query: str) -> list[str]:
+    hits = await household.database.read(household.viewer, search_index.match, query, kinds=KINDS, limit=10)
+    return [hit.node_id for hit in hits]
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("lodz", "Grüße aus Łódź"),
+        ("strasse", "Lange Straße 4"),
+        ("STRAßE", "lange strasse 4"),
+        ("muller", "Jürgen Müller"),
+        ("京都", "来月東京都庁で会いましょう"),
+        ("прив", "Привет, Мир"),
+        ("مرح", "مرحبا بالعالم"),
+        ("김철", "안녕하세요 김철수입니다"),
+        ("ada@example.org", "write to ada@example.org soon"),
+        ("smorre", "Smørrebrød"),
+    ],
+)
+async def test_a_mail_is_found_without_its_accents_case_or_word_breaks(household: Household, query: str, text: str) -> None:
+    doc = Doc(node_id="m_1", kind="MESSAGE", title="", body=text, at=NOW)
+    await household.database.write(household.viewer, search_index.put, [doc])
+    assert await find(household, query) == ["m_1"]
+
+
+async def test_every_word_must_be_there_and_the_last_may_be_unfinished(household: Household) -> None:
+    docs = [Doc(node_id="m_1", kind="MESSAGE", title="boathouse plans", body="on thursday", at=NOW)]
+    await household.database.write(household.viewer, search_index.put, docs)
+    assert await find(household, "boathouse thurs") == ["m_1"]
+    assert await find(household, "boathouse friday") == []
+    assert await find(household, "boat plans") == []
+
+
+async def test_people_come_first_then_the_latest_and_pages_do_not_overlap(household: Household) -> None:
+    docs = [Doc(node_id=f"m_{n}", kind="MESSAGE", title="harbour", at=NOW + timedelta(minutes=n)) for n in range(5)]
+    docs.append(Doc(node_id="p_1", kind="PERSON", title="Harbour Master"))
+    await household.database.write(household.viewer, search_index.put, docs)
+    first = await household.database.read(household.viewer, search_index.match, "harbour", kinds=KINDS, limit=3)
+    last = first[-1]
+    rest = await household.database.read(
+        household.viewer, search_index.match, "harbour", kinds=KINDS, limit=9, before=(last.at, last.node_id)
+    )
+    assert [h.node_id for h in first + rest] == ["p_1", "m_4", "m_3", "m_2", "m_1", "m_0"]
+
+
+async def test_a_changed_or_deleted_text_is_no_longer_found_by_its_old_words(household: Household) -> None:
+    put, drop = search_index.put, search_index.drop
+    await household.database.write(household.viewer, put, [Doc(node_id="m_1", kind="MESSAGE", title="apples", at=NOW)])
+    await household.database.write(household.viewer, put, [Doc(node_id="m_1", kind="MESSAGE", title="pears", at=NOW)])
+    assert (await find(household, "apples"), await find(household, "pears")) == ([], ["m_1"])
+    await household.database.write(household.viewer, drop, ["m_1"])
+    assert await find(household, "pears") == []
+
+
+async def test_another_viewer_finds_nothing(household: Household) -> None:
+    other = await Household.open(household.database, "u_other")
+    await household.database.write(
+        household.viewer, search_index.put, [Doc(node_id="m_1", kind="MESSAGE", title="secret", at=NOW)]
+    )
+    assert await find(other, "secret") == []
+
+
+@pytest.mark.parametrize(
+    "query", ['"', "a AND", "NEAR(", "viewer_id : x", "'; drop table search_doc; --", "*", "\x00", "🌱" * 50]
+)
+async def test_no_query_is_read_as_the_index_own_language(household: Household, query: str) -> None:
+    await household.database.write(household.viewer, search_index.put, [Doc(node_id="m_1", kind="MESSAGE", title="calm", at=NOW)])
+    await find(household, query)
+    assert await find(household, "calm") == ["m_1"]
