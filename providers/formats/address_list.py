@@ -16,6 +16,7 @@ MAX_NAME = 300  # characters
 
 _ONE = re.compile(r'[ \t]*(?:"([^"\\<>]*)"|([^"<>,;:()\\@]*))[ \t]*<([^<>\s"(),;:\\]+@[^<>\s"(),;:\\@]+)>[ \t]*\Z')
 _BARE = re.compile(r"[ \t]*([^<>\s\"(),;:\\]+@[^<>\s\"(),;:\\@]+)[ \t]*\Z")
+_ATOM = re.compile(r"[\w!#$%&'*+/=?^`{|}~.-]+\Z")
 _TOKEN = re.compile(r'[^"(<,;:\\]+|.', re.S)
 _QUOTES = "\"'`\u2018\u2019\u201c\u201d "
 
@@ -80,7 +81,9 @@ def _taken_apart(value: str) -> tuple[Mailbox, ...]:
             quoted, after = _quoted(value, index)
             no_quote = after < 0
             if after >= 0:
-                words.append(quoted)
+                # RFC 5322 §3.4.1: a quoted local part keeps its quotes where it needs them
+                bare = value[after : after + 1] != "@" or _ATOM.match(quoted)
+                words.append(quoted if bare else f'"{quoted}"')
                 index = after
         elif text == "<" and not no_angle:
             close = value.find(">", index)

@@ -40,10 +40,13 @@ def test_any_bytes_are_returned_as_they_were_given(data: bytes) -> None:
     assert vcard.parse(data).serialise() == data
 
 
-LINES = st.sampled_from(
-    [b"BEGIN:VCARD", b"END:VCARD", b"VERSION:2.1", b"VERSION:4.0", b"AGENT:", b"AGENT:BEGIN:VCARD", b" folded", b"", b"FN:x", b"=",
-     b"N;QUOTED-PRINTABLE:a=", b"PHOTO;BASE64:AA", b"AAAA", b'TEL;X="a:b', b" BEGIN:VCARD", b"\xef\xbb\xbfBEGIN:VCARD", b"NOTE:\xff\\n"]
-)  # fmt: skip
+LINES = st.one_of(
+    st.sampled_from(
+        [b"BEGIN:VCARD", b"END:VCARD", b"VERSION:2.1", b"VERSION:4.0", b"AGENT:", b"AGENT:BEGIN:VCARD", b" BEGIN:VCARD"]
+    ),
+    st.sampled_from([b" folded", b"", b"FN:x", b"N;QUOTED-PRINTABLE:a=", b"=", b"PHOTO;BASE64:AA", b"AAAA", b'TEL;X="a:b']),
+    st.sampled_from([b"\xef\xbb\xbfBEGIN:VCARD", b"NOTE:\xff\\n"]),
+)
 
 
 @given(st.lists(LINES, max_size=25), st.sampled_from([b"\r\n", b"\n", b"\r"]))
