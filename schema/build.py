@@ -19,8 +19,10 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
 from schema import account, change, contact, conversation, evidence, keys, linking, message, person, provider, timeline, viewer
+from schema.mutations import Mutation
 from schema.query import Query
 from schema.scalars import SCALARS
+from schema.subscription import Subscription
 
 DESCRIPTION: Final = "Kith: one API for the people you know."
 # types that are met behind interfaces only
@@ -58,7 +60,9 @@ class Schema(strawberry.Schema):
 @cache
 def build_schema() -> strawberry.Schema:
     """The schema of this release; one object a process, since building it takes a while."""
-    built = Schema(query=Query, types=_BEHIND, config=StrawberryConfig(scalar_map=SCALARS))
+    built = Schema(
+        query=Query, mutation=Mutation, subscription=Subscription, types=_BEHIND, config=StrawberryConfig(scalar_map=SCALARS)
+    )
     _shorten(built._schema)
     return built
 

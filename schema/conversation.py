@@ -98,7 +98,8 @@ class Conversation(Versioned):
         "Who takes part, latest active first.", _conversation_participants, semantic=True
     )
     messages: MessageConnectionRef | None = field(
-        "Messages, oldest first. last pages backwards; around centres the page on an anchor and excludes after and before. Without arguments: the last 50.",
+        "Messages, oldest first. last pages backwards; around centres the page on an anchor and excludes after and before. "
+        "Without arguments: the last 50.",
         _conversation_messages,
         semantic=True,
     )

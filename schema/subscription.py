@@ -2,58 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import AsyncGenerator
+from typing import Annotated
 
 import strawberry
-from strawberry import Parent
 
+from resolvers import accounts, changes, imports, linking, progress
 from schema.change import ChangeFilter
-from schema.declare import UNSET, Info, argument, field, object_type
+from schema.declare import UNSET, Info, argument, object_type, subscription
+from schema.lists import given, plain
 from schema.references import ChangeRef, ImportRef, LinkSessionRef, SyncProgressRef
 from schema.scalars import Cursor
 
 
-async def _subscription_changes(
-    parent: Parent[Any],
+async def _changes(
     info: Info,
     since: Annotated[
         Cursor | None, argument(description="Cursor of the last change applied; after means the same and the later counts.")
     ] = UNSET,
     filter: Annotated[ChangeFilter | None, argument(description="Which items.")] = UNSET,
-) -> Any: ...
+) -> AsyncGenerator[changes.Change, None]:
+    async for change in changes.follow(info.context.operation, plain(since), given(filter, changes.ChangeFilter)):
+        yield change
 
 
-async def _subscription_sync_progress(
-    parent: Parent[Any],
+async def _sync_progress(
     info: Info,
     account_id: Annotated[strawberry.ID | None, argument(description="One account.")] = UNSET,
-) -> Any: ...
+) -> AsyncGenerator[accounts.SyncProgress, None]:
+    async for moved in progress.syncs(info.context.operation, plain(account_id)):
+        yield moved
 
 
-async def _subscription_import_progress(
-    parent: Parent[Any],
+async def _import_progress(
     info: Info,
     import_id: Annotated[strawberry.ID, argument(description="The import.")],
-) -> Any: ...
+) -> AsyncGenerator[imports.Import, None]:
+    async for moved in progress.import_run(info.context.operation, import_id):
+        yield moved
 
 
-async def _subscription_link_progress(
-    parent: Parent[Any],
+async def _link_progress(
     info: Info,
     link_id: Annotated[strawberry.ID, argument(description="The session.")],
-) -> Any: ...
+) -> AsyncGenerator[linking.LinkSession, None]:
+    async for step in progress.link(info.context.operation, link_id):
+        yield step
 
 
 @object_type("Events as they happen.")
 class Subscription:
-    changes: ChangeRef = field(
+    changes: ChangeRef = subscription(
         "The change feed after since, or from now; one event a change, uncoalesced, with FeedAdvanced at least every minute.",
-        _subscription_changes,
+        _changes,
     )
-    sync_progress: SyncProgressRef = field(
-        "Progress of one or all accounts, at most twice a second; not part of the feed.", _subscription_sync_progress
+    sync_progress: SyncProgressRef = subscription(
+        "Progress of one or all accounts, at most twice a second; not part of the feed.", _sync_progress
     )
-    import_progress: ImportRef = field(
-        "Progress of one import, at most twice a second; not part of the feed.", _subscription_import_progress
+    import_progress: ImportRef = subscription(
+        "Progress of one import, at most twice a second; not part of the feed.", _import_progress
     )
-    link_progress: LinkSessionRef = field("Steps of one link session.", _subscription_link_progress)
+    link_progress: LinkSessionRef = subscription("Steps of one link session.", _link_progress)

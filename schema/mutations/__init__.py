@@ -1,0 +1,53 @@
+"""Entry points for writing."""
+
+from __future__ import annotations
+
+from schema.declare import field, object_type
+from schema.mutations.accounts import (
+    RefreshAccountPayload,
+    SetOwnAddressPayload,
+    UnlinkAccountPayload,
+    UpdateAccountPayload,
+    refresh_account,
+    set_own_address,
+    unlink_account,
+    update_account,
+)
+from schema.mutations.linking import (
+    BeginLinkPayload,
+    CancelLinkPayload,
+    CompleteLinkPayload,
+    begin_link,
+    cancel_link,
+    complete_link,
+)
+from schema.mutations.viewer import (
+    CreateApiKeyPayload,
+    RevokeApiKeyPayload,
+    UpdateViewerPayload,
+    create_api_key,
+    revoke_api_key,
+    update_viewer,
+)
+
+
+@object_type("Entry points for writing.")
+class Mutation:
+    begin_link: BeginLinkPayload | None = field("Begins to link an account or to authorise one again.", begin_link, semantic=True)
+    complete_link: CompleteLinkPayload | None = field(
+        "Gives what a link session waits for; call it again to poll a device code.", complete_link, semantic=True
+    )
+    cancel_link: CancelLinkPayload | None = field("Ends a link session.", cancel_link, semantic=True)
+    update_account: UpdateAccountPayload | None = field("Changes label, mode, window or pause.", update_account, semantic=True)
+    refresh_account: RefreshAccountPayload | None = field("Synchronises now.", refresh_account, semantic=True)
+    unlink_account: UnlinkAccountPayload | None = field(
+        "Revokes the grant and erases what came only through the account.", unlink_account, semantic=True
+    )
+    set_own_address: SetOwnAddressPayload | None = field(
+        "Says whether an address is the viewer's own; directions are corrected.", set_own_address, semantic=True
+    )
+    update_viewer: UpdateViewerPayload | None = field(
+        "Changes name, language, time zone or region.", update_viewer, semantic=True
+    )
+    create_api_key: CreateApiKeyPayload | None = field("Makes a key.", create_api_key, semantic=True)
+    revoke_api_key: RevokeApiKeyPayload | None = field("Revokes a key at once.", revoke_api_key, semantic=True)
