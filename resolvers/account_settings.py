@@ -101,16 +101,24 @@ async def set_own(
         row = conn.execute(select(own_address).where(o.viewer_id == viewer, o.id == address_id)).one_or_none()
         first = mine and (primary if primary is not None else row is not None and row.primary)
         if first:
-            others = sa.update(own_address).where(o.viewer_id == viewer, o.account_id == account_id, o.primary, o.id != address_id)
+            others = sa.update(own_address).where(
+                o.viewer_id == viewer, o.account_id == account_id, o.primary, o.id != address_id
+            )
             for other in conn.execute(others.values(primary=False, version=o.version + 1).returning(o.id, o.version)).all():
                 recorder.upsert("OWN_ADDRESS", other.id, other.version, fields=("primary",))
         if row is None:
             conn.execute(
                 own_address.insert().values(
-                    viewer_id=viewer, id=address_id, account_id=account_id, kind=kind, value=address, origin="MANUAL", mine=mine,
+                    viewer_id=viewer,
+                    id=address_id,
+                    account_id=account_id,
+                    kind=kind,
+                    value=address,
+                    origin="MANUAL",
+                    mine=mine,
                     primary=first,
                 )
-            )  # fmt: skip
+            )
             recorder.upsert("OWN_ADDRESS", address_id, 1, created=True)
         else:
             conn.execute(
@@ -157,7 +165,9 @@ def _address(kind: str, value: str) -> str:
     """The value as addresses of its kind are kept."""
     text = unicodedata.normalize("NFC", value.strip())
     if not text or len(text) > MAX_ADDRESS or any(c.isspace() for c in text):
-        raise Mistaken(Mistake(code="INVALID", message="This is no address: it is empty, too long or holds spaces.", field=("value",)))
+        raise Mistaken(
+            Mistake(code="INVALID", message="This is no address: it is empty, too long or holds spaces.", field=("value",))
+        )
     if kind == "EMAIL":
         local, at, domain = text.rpartition("@")
         if not (local and at and domain):

@@ -108,14 +108,27 @@ def of_row(row: Any) -> Account:
     progress = None
     if row.phase is not None and row.progress_started_at is not None:
         progress = SyncProgress(
-            account_id=row.id, phase=row.phase, done=row.done, total=row.total, started_at=row.progress_started_at,
+            account_id=row.id,
+            phase=row.phase,
+            done=row.done,
+            total=row.total,
+            started_at=row.progress_started_at,
             last_progress_at=row.progress_at or row.progress_started_at,
-        )  # fmt: skip
+        )
     return Account(
-        id=row.id, version=row.version, provider=row.provider, label=row.label, status=row.status, status_reason=row.status_reason,
-        mode=row.mode, granted_scopes=row.granted_scopes.split(), progress=progress, last_synced_at=row.last_synced_at,
-        next_sync_at=row.next_sync_at, created_at=row.created_at,
-    )  # fmt: skip
+        id=row.id,
+        version=row.version,
+        provider=row.provider,
+        label=row.label,
+        status=row.status,
+        status_reason=row.status_reason,
+        mode=row.mode,
+        granted_scopes=row.granted_scopes.split(),
+        progress=progress,
+        last_synced_at=row.last_synced_at,
+        next_sync_at=row.next_sync_at,
+        created_at=row.created_at,
+    )
 
 
 def by_id(conn: Connection, viewer: str, account_ids: Sequence[str]) -> dict[str, Account]:
@@ -151,9 +164,16 @@ def own_by_id(conn: Connection, viewer: str, ids: Sequence[str]) -> dict[str, Ow
 def own_of_row(row: Any) -> OwnAddress:
     """The own address of a row."""
     return OwnAddress(
-        id=row.id, version=row.version, account_id=row.account_id, address_kind=row.kind, value=row.value, origin=row.origin,
-        mine=row.mine, primary=row.primary, message_count=row.message_count,
-    )  # fmt: skip
+        id=row.id,
+        version=row.version,
+        account_id=row.account_id,
+        address_kind=row.kind,
+        value=row.value,
+        origin=row.origin,
+        mine=row.mine,
+        primary=row.primary,
+        message_count=row.message_count,
+    )
 
 
 async def own_of_viewer(operation: Operation) -> list[OwnAddress]:
@@ -181,17 +201,26 @@ async def page(operation: Operation, ask: Ask, status: str | None = None) -> Lis
 
     after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[datetime, str])
     return paging.listing(
-        operation, scope, await operation.read(read, after), key=lambda row: (row.created_at, row.id), node=of_row,
+        operation,
+        scope,
+        await operation.read(read, after),
+        key=lambda row: (row.created_at, row.id),
+        node=of_row,
         count=lambda: paging.counted(operation, mine),
-    )  # fmt: skip
+    )
 
 
 def gap_of_row(row: Any) -> Gap:
     """The gap of a row."""
     return Gap(
-        id=row.id, container=row.container, count=row.count, reason=row.reason, since=row.since, attempts=row.attempts,
+        id=row.id,
+        container=row.container,
+        count=row.count,
+        reason=row.reason,
+        since=row.since,
+        attempts=row.attempts,
         retry_at=row.retry_at,
-    )  # fmt: skip
+    )
 
 
 def gaps_by_id(conn: Connection, viewer: str, ids: Sequence[str]) -> dict[str, Gap]:
@@ -213,9 +242,13 @@ async def gaps(operation: Operation, account_id: str, ask: Ask) -> Listing:
 
     after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[datetime, str])
     return paging.listing(
-        operation, scope, await operation.read(read, after), key=lambda row: (row.since, row.id), node=gap_of_row,
+        operation,
+        scope,
+        await operation.read(read, after),
+        key=lambda row: (row.since, row.id),
+        node=gap_of_row,
         count=lambda: paging.counted(operation, mine),
-    )  # fmt: skip
+    )
 
 
 def coverage(conn: Connection, viewer: str, account_ids: Sequence[str], unit: str) -> dict[str, list[Coverage]]:

@@ -266,7 +266,13 @@ def shown(operation: Operation, at: Place, row: feed.Change) -> Change:
     }
     if row.op == "DELETE":
         return msgspec.convert(
-            {**common, "node_id": row.node_id, "node_kind": row.kind, "parent_id": row.parent_id, "reason": row.reason or "DELETED"},
+            {
+                **common,
+                "node_id": row.node_id,
+                "node_kind": row.kind,
+                "parent_id": row.parent_id,
+                "reason": row.reason or "DELETED",
+            },
             NodeDeleted,
         )
     if row.op == "MERGE":
@@ -289,7 +295,9 @@ def shown(operation: Operation, at: Place, row: feed.Change) -> Change:
 
 
 def _resync(operation: Operation, taken: Taken) -> ResyncRequired:
-    return ResyncRequired(cursor=cursor(operation, taken.end), occurred_at=operation.now(), cause=taken.resync or "CURSOR_TOO_OLD")
+    return ResyncRequired(
+        cursor=cursor(operation, taken.end), occurred_at=operation.now(), cause=taken.resync or "CURSOR_TOO_OLD"
+    )
 
 
 def _advanced(operation: Operation, at: Place) -> FeedAdvanced:

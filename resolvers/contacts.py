@@ -58,11 +58,19 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     def names(self) -> list[facts.SourcedName]:
         return [
             facts.SourcedName(
-                full=n.full, prefix=n.prefix, given=n.given, middle=n.middle, family=n.family, suffix=n.suffix, nickname=n.nickname,
-                phonetic=n.phonetic, sources=self._source(), preferred=at == 0,
+                full=n.full,
+                prefix=n.prefix,
+                given=n.given,
+                middle=n.middle,
+                family=n.family,
+                suffix=n.suffix,
+                nickname=n.nickname,
+                phonetic=n.phonetic,
+                sources=self._source(),
+                preferred=at == 0,
             )
             for at, n in enumerate(self.record.names)
-        ]  # fmt: skip
+        ]
 
     @property
     def emails(self) -> list[facts.SourcedEmail]:
@@ -84,11 +92,16 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
         best = _best(self.record.phones)
         return [
             facts.SourcedPhone(
-                raw=p.raw, number=p.number, extension=p.extension, label=p.label, verified=p.verified,
-                sources=self._source(p.verified), preferred=at == best,
+                raw=p.raw,
+                number=p.number,
+                extension=p.extension,
+                label=p.label,
+                verified=p.verified,
+                sources=self._source(p.verified),
+                preferred=at == best,
             )
             for at, p in enumerate(self.record.phones)
-        ]  # fmt: skip
+        ]
 
     @property
     def urls(self) -> list[facts.SourcedUrl]:
@@ -111,11 +124,18 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     def addresses(self) -> list[facts.SourcedAddress]:
         return [
             facts.SourcedAddress(
-                formatted=a.formatted, street=a.street, locality=a.locality, region=a.region, postal_code=a.postal_code,
-                country=a.country, label=a.label, sources=self._source(), preferred=at == 0,
+                formatted=a.formatted,
+                street=a.street,
+                locality=a.locality,
+                region=a.region,
+                postal_code=a.postal_code,
+                country=a.country,
+                label=a.label,
+                sources=self._source(),
+                preferred=at == 0,
             )
             for at, a in enumerate(self.record.addresses)
-        ]  # fmt: skip
+        ]
 
     @property
     def dates(self) -> list[facts.SourcedDate]:
@@ -178,9 +198,14 @@ def _best(values: Sequence[records.Email | records.Phone]) -> int:
 def of_row(row: Any) -> Contact:
     """The contact of a row; raises MsgspecError when what is stored is damaged."""
     return Contact(
-        id=row.id, version=row.version, account_id=row.account_id, person_id=row.person_id, etag=row.etag, seen_at=row.updated_at,
+        id=row.id,
+        version=row.version,
+        account_id=row.account_id,
+        person_id=row.person_id,
+        etag=row.etag,
+        seen_at=row.updated_at,
         record=_decode(row.record),
-    )  # fmt: skip
+    )
 
 
 def by_id(conn: Connection, viewer: str, contact_ids: Sequence[str]) -> dict[str, Any]:
@@ -239,9 +264,14 @@ async def page(operation: Operation, ask: Ask, where: ContactFilter, fresh: sour
 
     after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[str, str])
     return paging.listing(
-        operation, scope, await operation.read(read, after), key=lambda row: (row.sort_name, row.id), node=of_row,
-        count=lambda: operation.read(count), answered=answered,
-    )  # fmt: skip
+        operation,
+        scope,
+        await operation.read(read, after),
+        key=lambda row: (row.sort_name, row.id),
+        node=of_row,
+        count=lambda: operation.read(count),
+        answered=answered,
+    )
 
 
 def _wanted(conn: Connection, viewer: str, where: ContactFilter) -> sa.Select[Any]:

@@ -72,10 +72,18 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 def of_row(row: Any) -> Conversation:
     """The conversation of a row."""
     return Conversation(
-        id=row.id, version=row.version, kind=row.kind, stored_subject=row.subject, last_activity_at=row.last_activity_at,
-        message_count=row.message_count, unread_count=row.unread_count, last_message_id=row.last_message_id,
-        stored_url=web.safe(row.url), flags=row.flags.split(), live=row.live,
-    )  # fmt: skip
+        id=row.id,
+        version=row.version,
+        kind=row.kind,
+        stored_subject=row.subject,
+        last_activity_at=row.last_activity_at,
+        message_count=row.message_count,
+        unread_count=row.unread_count,
+        last_message_id=row.last_message_id,
+        stored_url=web.safe(row.url),
+        flags=row.flags.split(),
+        live=row.live,
+    )
 
 
 def by_id(conn: Connection, viewer: str, conversation_ids: Sequence[str]) -> dict[str, Conversation]:
@@ -399,9 +407,13 @@ async def participants(operation: Operation, conversation_id: str, ask: Ask) -> 
     if after is not None:
         cut = Cut(cut.rows, has_next=cut.has_next, has_previous=True)
     return paging.listing(
-        operation, scope, cut, key=lambda row: (row.last_active_at, row.kind, row.address),
-        node=lambda row: messages.participant(row, own), count=count,
-    )  # fmt: skip
+        operation,
+        scope,
+        cut,
+        key=lambda row: (row.last_active_at, row.kind, row.address),
+        node=lambda row: messages.participant(row, own),
+        count=count,
+    )
 
 
 def _ends(conn: Connection, viewer: str, conversation_ids: Sequence[str], last: bool) -> dict[str, Message]:

@@ -62,19 +62,31 @@ def of_row(row: Any) -> Import:
     progress = None
     if row.finished_at is None and row.started_at is not None:
         progress = SyncProgress(
-            account_id=None, phase="Reading the file", done=row.done, total=row.total, started_at=row.started_at,
+            account_id=None,
+            phase="Reading the file",
+            done=row.done,
+            total=row.total,
+            started_at=row.started_at,
             last_progress_at=row.progress_at or row.started_at,
-        )  # fmt: skip
+        )
     error = None
     if row.error_code is not None:
         error = Mistake(code=row.error_code, message=row.error_message or "The file could not be imported.")
     return Import(
-        id=row.id, version=row.version, file_name=row.file_name, format=row.format or None, state=row.state, progress=progress,
-        account_id=row.account_id, error=error, created_at=row.created_at, finished_at=row.finished_at,
+        id=row.id,
+        version=row.version,
+        file_name=row.file_name,
+        format=row.format or None,
+        state=row.state,
+        progress=progress,
+        account_id=row.account_id,
+        error=error,
+        created_at=row.created_at,
+        finished_at=row.finished_at,
         counts=ImportCounts(
             created=row.created, updated=row.updated, unchanged=row.unchanged, skipped=row.skipped, failed=row.failed
         ),
-    )  # fmt: skip
+    )
 
 
 def by_id(conn: Connection, viewer: str, import_ids: Sequence[str]) -> dict[str, Import]:
@@ -96,9 +108,13 @@ async def page(operation: Operation, ask: Ask) -> Listing:
         return paging.cut(conn, mine(viewer), order, ask.size, after=after)
 
     return paging.listing(
-        operation, scope, await operation.read(read), key=lambda row: (row.created_at, row.id), node=of_row,
+        operation,
+        scope,
+        await operation.read(read),
+        key=lambda row: (row.created_at, row.id),
+        node=of_row,
         count=lambda: paging.counted(operation, mine),
-    )  # fmt: skip
+    )
 
 
 async def rows(operation: Operation, import_id: str, ask: Ask, outcome: str | None = None) -> Listing:
@@ -115,13 +131,23 @@ async def rows(operation: Operation, import_id: str, ask: Ask, outcome: str | No
         return paging.cut(conn, mine(viewer), order, ask.size, after=after)
 
     return paging.listing(
-        operation, scope, await operation.read(read), key=lambda row: (row.position,), node=_row,
+        operation,
+        scope,
+        await operation.read(read),
+        key=lambda row: (row.position,),
+        node=_row,
         count=lambda: paging.counted(operation, mine),
-    )  # fmt: skip
+    )
 
 
 def _row(row: Any) -> ImportRow:
     return ImportRow(
-        position=row.position, path=row.path, line=row.line, outcome=row.outcome, reason=row.reason, message=row.message,
-        excerpt=row.excerpt, node_id=row.node_id,
-    )  # fmt: skip
+        position=row.position,
+        path=row.path,
+        line=row.line,
+        outcome=row.outcome,
+        reason=row.reason,
+        message=row.message,
+        excerpt=row.excerpt,
+        node_id=row.node_id,
+    )

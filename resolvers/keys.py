@@ -34,9 +34,16 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
 def of_row(row: Any) -> ApiKey:
     """The key of a row."""
     return ApiKey(
-        id=row.id, version=row.version, name=row.name, prefix=row.prefix, scopes=row.scopes.upper().split(),
-        created_at=row.created_at, last_used_at=row.last_used_at, expires_at=row.expires_at, revoked_at=row.revoked_at,
-    )  # fmt: skip
+        id=row.id,
+        version=row.version,
+        name=row.name,
+        prefix=row.prefix,
+        scopes=row.scopes.upper().split(),
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+    )
 
 
 def by_id(conn: Connection, viewer: str, key_ids: Sequence[str]) -> dict[str, ApiKey]:

@@ -16,9 +16,16 @@ from providers.base import FormField, LinkMethod
 from resolvers.mistakes import Mistake
 
 LinkState = Literal[
-    "DISCOVERING", "AWAITING_REDIRECT", "AWAITING_DEVICE", "AWAITING_CREDENTIALS", "VERIFYING", "LINKED", "FAILED", "EXPIRED",
+    "DISCOVERING",
+    "AWAITING_REDIRECT",
+    "AWAITING_DEVICE",
+    "AWAITING_CREDENTIALS",
+    "VERIFYING",
+    "LINKED",
+    "FAILED",
+    "EXPIRED",
     "CANCELLED",
-]  # fmt: skip
+]
 
 
 class OAuthRedirect(msgspec.Struct, frozen=True, kw_only=True):

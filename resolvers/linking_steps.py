@@ -28,9 +28,14 @@ async def begin(
 
     async def act(linking: Linking) -> LinkSession:
         return await linking.begin(
-            operation.viewer, provider=provider, address=address, account_id=account_id, method=_method(method), scopes=scopes,
+            operation.viewer,
+            provider=provider,
+            address=address,
+            account_id=account_id,
+            method=_method(method),
+            scopes=scopes,
             return_url=return_url,
-        )  # fmt: skip
+        )
 
     given = [provider, address, account_id, method, scopes, return_url]
     return await _step(operation, "beginLink", key, given, act)
@@ -66,7 +71,9 @@ async def _step(
 ) -> Payload:
     linking = operation.services.linking
     if linking is None:
-        return Payload(errors=(Mistake(code="UNSUPPORTED", message="This installation links no accounts; import files instead."),))
+        return Payload(
+            errors=(Mistake(code="UNSUPPORTED", message="This installation links no accounts; import files instead."),)
+        )
     fresh: list[LinkSession] = []
 
     async def once() -> Answer:

@@ -83,12 +83,26 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 def of_row(row: Any) -> Message:
     """The message of a row with `COLUMNS`."""
     return Message(
-        id=row.id, version=row.version, conversation_id=row.conversation_id, internet_message_id=row.internet_message_id,
-        in_reply_to_id=row.in_reply_to, sent_at=row.sent_at, received_at=row.received_at, edited_at=row.edited_at,
-        subject=row.subject, snippet=row.snippet, body_state=row.body_state, direction=row.direction, category=row.category,
-        category_reason=row.category_reason, authentication=row.authentication, flags=row.flags.split(),
-        attachment_count=row.attachment_count, url=web.safe(row.url), live=row.live,
-    )  # fmt: skip
+        id=row.id,
+        version=row.version,
+        conversation_id=row.conversation_id,
+        internet_message_id=row.internet_message_id,
+        in_reply_to_id=row.in_reply_to,
+        sent_at=row.sent_at,
+        received_at=row.received_at,
+        edited_at=row.edited_at,
+        subject=row.subject,
+        snippet=row.snippet,
+        body_state=row.body_state,
+        direction=row.direction,
+        category=row.category,
+        category_reason=row.category_reason,
+        authentication=row.authentication,
+        flags=row.flags.split(),
+        attachment_count=row.attachment_count,
+        url=web.safe(row.url),
+        live=row.live,
+    )
 
 
 def by_id(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[str, Message]:
@@ -233,10 +247,13 @@ def places(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[st
         if len(found[row.message_id]) < MAX_SOURCES:
             found[row.message_id].append(
                 MessageSource(
-                    account_id=row.account_id, container=row.container or None, external_id=row.key, url=web.safe(row.url),
+                    account_id=row.account_id,
+                    container=row.container or None,
+                    external_id=row.key,
+                    url=web.safe(row.url),
                     seen_at=row.seen_at,
                 )
-            )  # fmt: skip
+            )
     return found
 
 

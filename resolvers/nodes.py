@@ -59,4 +59,3 @@ async def many(operation: Operation, node_ids: Sequence[str]) -> list[Any]:
     if len(node_ids) > MAX_NODES:
         raise Refusal("TOO_MANY_IDS", f"ask for at most {MAX_NODES} nodes at once")
     return list(await asyncio.gather(*(get(operation, node_id) for node_id in node_ids), return_exceptions=True))
-

@@ -150,13 +150,9 @@ def tops(
 ) -> dict[str, Cut]:
     """The first page (or with `back` the last one) of many lists in one statement: `group` says whose list a row is in."""
     descending = order.descending != back
-    place = sa.func.row_number().over(
-        partition_by=group, order_by=[c.desc() if descending else c.asc() for c in order.columns]
-    )  # fmt: skip
+    place = sa.func.row_number().over(partition_by=group, order_by=[c.desc() if descending else c.asc() for c in order.columns])
     ranked = query.add_columns(group.label("group_key"), place.label("place")).subquery()
-    rows = conn.execute(
-        sa.select(ranked).where(ranked.c.place <= size + 1).order_by(ranked.c.group_key, ranked.c.place)
-    )  # fmt: skip
+    rows = conn.execute(sa.select(ranked).where(ranked.c.place <= size + 1).order_by(ranked.c.group_key, ranked.c.place))
     grouped: dict[str, list[Any]] = {}
     for row in rows:
         grouped.setdefault(row.group_key, []).append(row)

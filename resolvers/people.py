@@ -331,14 +331,17 @@ def last_message_ids(conn: Connection, viewer: str, person_ids: Sequence[str]) -
         .select_from(p)
         .join(message, sa.and_(message.c.viewer_id == p.c.viewer_id, message.c.id == p.c.message_id))
         .where(
-            p.c.viewer_id == viewer, p.c.contact_id == contact.c.id, direct, message.c.category == "PERSONAL",
+            p.c.viewer_id == viewer,
+            p.c.contact_id == contact.c.id,
+            direct,
+            message.c.category == "PERSONAL",
             message.c.authentication != "FAILED",
         )
         .order_by(p.c.sent_at.desc(), p.c.message_id.desc())
         .limit(1)
         .correlate(contact)
         .scalar_subquery()
-    )  # fmt: skip
+    )
     each = (
         select(contact.c.person_id, latest.label("message_id"))
         .where(contact.c.viewer_id == viewer, contact.c.person_id.in_(person_ids))

@@ -112,9 +112,7 @@ async def _messages(
     return found
 
 
-async def _refreshed(
-    operation: Operation, person_id: str | None, where: TimelineFilter, fresh: Freshness, size: int
-) -> Answered:
+async def _refreshed(operation: Operation, person_id: str | None, where: TimelineFilter, fresh: Freshness, size: int) -> Answered:
     if await live_accounts(operation):
         return await sources.refresh_timeline(operation, fresh, person_id, size)
     return await freshness.stored(operation, fresh, None if where.account_ids is None else frozenset(where.account_ids))
@@ -171,7 +169,12 @@ def _firsts(
 
 
 def _counts(
-    conn: Connection, viewer: str, person_ids: Sequence[str], where: TimelineFilter, start: datetime | None, silent: frozenset[str]
+    conn: Connection,
+    viewer: str,
+    person_ids: Sequence[str],
+    where: TimelineFilter,
+    start: datetime | None,
+    silent: frozenset[str],
 ) -> dict[str, int]:
     query, group = _with_people(_wanted(viewer, where, start, silent), viewer, person_ids)
     rows = conn.execute(query.with_only_columns(group.label("person_id"), sa.func.count().label("n")).group_by(group))

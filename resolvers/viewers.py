@@ -103,7 +103,9 @@ def unread(conn: Connection, viewer: str) -> UnreadCounts:
     )
     conversations = {row.account_id: row.n if row.told else None for row in in_conversations}
     messages = {row.account_id: row.n if row.told else None for row in in_messages}
-    accounts = conn.execute(select(account.c.id).where(account.c.viewer_id == viewer).order_by(account.c.created_at, account.c.id))
+    accounts = conn.execute(
+        select(account.c.id).where(account.c.viewer_id == viewer).order_by(account.c.created_at, account.c.id)
+    )
     return UnreadCounts(
         conversations=total.n,
         messages=int(total.messages),

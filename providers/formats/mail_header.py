@@ -16,6 +16,7 @@ from providers import records
 from providers.formats import charset
 
 MAX_HEADER = 1024 * 1024  # bytes
+MAX_FIELDS = 10_000
 MAX_VALUE = 32 * 1024  # characters of one field that are looked at
 MAX_KEPT = 500  # fields of a record
 MAX_KEPT_VALUE = 4 * 1024  # characters of one of them
@@ -102,6 +103,8 @@ def _fields(block: bytes, start: int, body: int) -> tuple[Fields, int]:
         if name is not None:
             value = line[line.index(":", name.end()) + 1 :].strip(" \t\r\n")
             items.append((name[0], value[:MAX_VALUE]))
+            if len(items) == MAX_FIELDS:
+                break
         elif line.strip() and not line.lstrip(">").startswith("From "):
             if last_field < 0:
                 last_field = max((place for place, later in enumerate(lines) if _NAME.match(later)), default=0)
