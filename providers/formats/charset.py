@@ -58,6 +58,7 @@ _CODECS = {
     "utf-32": ("utf32",),
 }
 _BY_NAME = {alias: codec for codec, aliases in _CODECS.items() for alias in aliases}
+_NOT_ASCII = frozenset({"utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "hz", "iso2022_jp_ext", "iso2022_kr"})
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -75,9 +76,11 @@ def decode(data: bytes, charset: str | None = None) -> str:
 
     What the declared charset cannot read becomes U+FFFD, unless the bytes are valid UTF-8: many writers label UTF-8 wrongly.
     """
-    if data.isascii() and b"\x1b" not in data and b"+" not in data and b"~" not in data and b"\x00" not in data:
-        return data.decode("ascii")  # the same in every charset above but the shifted ones
     codec = codec_for(charset)
+    if data.isascii() and codec not in _NOT_ASCII:
+        if b"\x1b$" not in data:
+            return storable(data.decode("ascii"))
+        codec = "iso2022_jp_ext"  # ISO 2022 escapes show what nobody declared
     if codec is not None:
         try:
             return storable(data.decode(codec))
