@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection, select
 
-from resolvers import paging
+from resolvers import paging, sources
 from resolvers.operation import Operation
 from resolvers.paging import Edge, Listing, PageInfo, uncounted
 from store import feed
@@ -25,6 +25,7 @@ STREAM_PAGE: Final = 200
 ROUNDS: Final = 10  # pages of hidden rows that one read passes before it answers
 HEARTBEAT: Final = timedelta(seconds=55)  # the contract says: at least every minute
 ALIVE_SECONDS: Final = 2.0  # how often the credential of an open stream is looked at
+WATCH: Final = timedelta(seconds=15)  # how old a mirror may grow while somebody looks on, where checking costs one request
 _SCOPE: Final = "feed"
 
 
@@ -226,7 +227,12 @@ async def follow(operation: Operation, since: str | None, where: ChangeFilter) -
     start = since or operation.last_event_id
     at = place(operation, start) if start else at_head((await operation.read(state))[0])
     told = operation.now()
+    watched = told - WATCH
     while await operation.alive():
+        if operation.now() - watched >= WATCH:
+            operation.renew()
+            await sources.watch(operation, WATCH)
+            watched = operation.now()
         taken = await operation.read(take, at, STREAM_PAGE, where, False)
         if taken.resync is not None:
             operation.renew()

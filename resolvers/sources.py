@@ -77,6 +77,22 @@ async def stored(operation: Operation, freshness: Freshness, account_ids: frozen
     return Answered(reports=tuple(reports), complete=complete)
 
 
+async def watch(operation: Operation, age: timedelta) -> None:
+    """Somebody looks on: queue a check of mirrors older than `age` whose networks tell cheaply that nothing changed."""
+    due = [
+        account.id
+        for account in await _accounts(operation, None)
+        if account.mode == "MIRRORED"
+        and account.status in ("ACTIVE", "DEGRADED")
+        and account.last_synced_at is not None
+        and operation.now() - account.last_synced_at >= age
+        and (account.retry_at is None or account.retry_at <= operation.now())
+        and "DELTA" in operation.services.providers.get(account.provider, _NO_PROVIDER).capabilities
+    ]
+    if due:
+        await operation.write(_queue, due, operation.now())
+
+
 async def refresh_conversations(
     operation: Operation,
     freshness: Freshness,
