@@ -24,22 +24,27 @@ LONGEST_THREAD: Final = 7
 LATEST: Final = 3  # conversations of each person that the book remembers
 MOBILES: Final = 1000  # Ofcom keeps +44 7700 900000 to 900999 for drama
 
-GIVEN: Final = """
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+GIVEN: Final = _words("""
     Ada Bruno Chiara Dilan Edda Farid Greta Hugo Ines Jonas Kaya Levi Mira Nils Oona Pavel Quinn Rosa Sunniva
     Tamsin Ulla Viktor Wren Yusuf Zelda
-""".split()
-ONSETS: Final = """
+""")
+ONSETS: Final = _words("""
     Ar Bel Cor Dal El Fen Gor Hal Is Jar Kel Lun Mor Nor Or Pel Ros Sel Tor Ul Var Wes Yar Zan
-""".split()
+""")
 MIDDLES: Final = ("a", "en", "i", "o", "ul", "eb", "ov", "id", "an", "es")
 CODAS: Final = ("berg", "dahl", "field", "gaard", "holm", "kowski", "mann", "nen", "quist", "rata", "sen", "ton", "vale", "wick")
 HOSTS: Final = ("example.org", "example.com", "example.net")
 TOPICS: Final = ("Boathouse", "Choir", "Roof", "Garden", "Harvest", "Map", "Library", "Ferry", "Bicycle", "Kitchen", "Orchard",
           "Überraschung", "Été", "Concert")  # fmt: skip
-WORDS: Final = """
+WORDS: Final = _words("""
     the keys are with Greta until Thursday and we meet at ten by quay bring measure of slipway snow load roof
     beams is fine see you soon naïve café straße offer for panels reads well boat sorted
-""".split()
+""")
 
 
 @dataclass(frozen=True)
