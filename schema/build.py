@@ -18,7 +18,21 @@ from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
-from schema import account, change, contact, conversation, evidence, keys, linking, message, person, provider, timeline, viewer
+from schema import (
+    account,
+    change,
+    contact,
+    conversation,
+    errors,
+    evidence,
+    keys,
+    linking,
+    message,
+    person,
+    provider,
+    timeline,
+    viewer,
+)
 from schema.mutations import Mutation
 from schema.query import Query
 from schema.scalars import SCALARS
@@ -36,6 +50,9 @@ _BEHIND: Final[list[Any]] = [
     change.ResyncRequired,
     contact.Contact,
     conversation.Conversation,
+    errors.InputError,
+    errors.NodeError,
+    errors.ProviderError,
     evidence.EmailEvidence,
     evidence.PhoneEvidence,
     evidence.ProfileLinkEvidence,

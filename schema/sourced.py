@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import date
+
+from strawberry import Parent
+
 from resolvers import projection as facts
 from schema import loads
 from schema.declare import field, interface_type, object_type
 from schema.references import AccountRef, ContactRef
 from schema.scalars import URL, Date, DateTime, EmailAddress, PhoneNumber
+
+
+def _full_date(parent: Parent[facts.SourcedDate]) -> date | None:
+    if parent.year is None or parent.month is None or parent.day is None:
+        return None
+    try:
+        return date(parent.year, parent.month, parent.day)
+    except ValueError:
+        return None  # as the source writes it there is no such day
 
 
 @interface_type("A value with where it comes from.")
@@ -99,7 +112,7 @@ class SourcedAddress(SourcedValue):
 
 @object_type("A day whose year may be unknown.", of=facts.SourcedDate)
 class SourcedDate(SourcedValue):
-    date: Date | None = field("Full date; null when a part is unknown.")
+    date: Date | None = field("Full date; null when a part is unknown.", _full_date)
     year: int | None = field("Year, where known.")
     month: int | None = field("Month, where known.")
     day: int | None = field("Day, where known.")

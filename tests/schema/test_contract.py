@@ -1,0 +1,57 @@
+"""The schema is a part of what front-ends were promised, word for word, and their operations run on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from graphql import GraphQLNamedType, is_abstract_type, is_object_type
+
+from schema import build_schema
+from schema.sdl import printed
+from tests.schema.sdl import parts
+
+CONTRACT = Path(__file__).parents[1] / "contracts" / "kith"
+# what different things answer each in their own way; clients select in fragments there
+ALIKE_BY_NAME_ONLY = {"Node", "MutationPayload", "LiveList"}
+
+
+def test_the_printed_schema_says_nothing_that_the_contract_does_not_say() -> None:
+    ours, theirs = parts(printed()), parts((CONTRACT / "schema.graphql").read_text())
+    differing = {key: (said, theirs.get(key)) for key, said in ours.items() if theirs.get(key, "absent") != said}
+    assert differing == {}
+
+
+def test_every_argument_of_a_field_that_there_is_is_there() -> None:
+    ours, theirs = parts(printed()), parts((CONTRACT / "schema.graphql").read_text())
+    assert [key for key in theirs if len(key) == 3 and key[:2] in ours and key not in ours] == []
+
+
+def test_everything_is_described() -> None:
+    def sentence(said: tuple[object, ...]) -> object:
+        return said[1] if len(said) == 2 else said[2] if len(said) == 4 else said[0]
+
+    theirs = parts((CONTRACT / "schema.graphql").read_text())
+    silent = [key for key, said in parts(printed()).items() if said and not sentence(said) and sentence(theirs[key])]
+    assert silent == []
+
+
+def test_members_of_an_abstract_type_agree_on_the_types_of_their_fields() -> None:
+    schema = build_schema()._schema
+    clashes = []
+    for kind in schema.type_map.values():
+        if not is_abstract_type(kind) or kind.name in ALIKE_BY_NAME_ONLY:
+            continue
+        types: dict[str, set[str]] = {}
+        for member in schema.get_possible_types(kind):
+            for name, field in member.fields.items():
+                types.setdefault(name, set()).add(str(field.type))
+        clashes += [f"{kind.name}.{name}: {sorted(said)}" for name, said in types.items() if len(said) > 1]
+    assert clashes == []
+
+
+def test_only_nodes_have_an_id() -> None:
+    def is_node(kind: GraphQLNamedType) -> bool:
+        return any(interface.name == "Node" for interface in getattr(kind, "interfaces", ()))
+
+    objects = [kind for kind in build_schema()._schema.type_map.values() if is_object_type(kind)]
+    assert [kind.name for kind in objects if ("id" in kind.fields) != is_node(kind)] == []

@@ -1,0 +1,104 @@
+"""Every operation that front-ends send, cut to what there is, is valid and gives data on a household with a bit of everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import OperationDefinitionNode, OperationType, print_ast, validate
+
+from schema import build_schema
+from tests.asking import Desk
+from tests.schema.cutting import Cutter
+from tests.schema.test_contract import CONTRACT
+from tests.schema.village import Village
+
+CUTS = Path(__file__).parent / "cuts.txt"
+TEXT = (CONTRACT / "operations.graphql").read_text()
+# operations of which nothing is left, until their day comes
+GONE = {
+    "ReserveUpload", "SendReply", "UndoSend", "MarkRead", "AcceptSuggestion", "RejectSuggestion", "Unmerge", "CheckRule", "CreateStream",
+}  # fmt: skip
+
+
+def cutter() -> Cutter:
+    return Cutter(build_schema()._schema, TEXT)
+
+
+def operation(name: str) -> OperationDefinitionNode:
+    return next(o for o in cutter().operations if o.name is not None and o.name.value == name)
+
+
+NAMES = [o.name.value for o in cutter().operations if o.name is not None and o.name.value not in GONE]
+
+
+def test_what_is_cut_stands_in_a_list_that_only_gets_shorter() -> None:
+    cutting = cutter()
+    for one in cutting.operations:
+        cutting.cut(one)
+    found = sorted(set(cutting.cuts))
+    print("\n".join(found))
+    committed = CUTS.read_text().splitlines()
+    assert [cut for cut in found if cut not in committed] == [], "the schema has lost something that front-ends ask for"
+    assert [cut for cut in committed if cut not in found] == [], "the schema has grown: take these lines out of cuts.txt"
+
+
+def test_operations_of_which_nothing_is_left_are_known() -> None:
+    cutting = cutter()
+    assert {o.name.value for o in cutting.operations if o.name is not None and cutting.cut(o) is None} == GONE
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_operation_is_valid(name: str) -> None:
+    document = cutter().cut(operation(name))
+    if document is not None:
+        assert validate(build_schema()._schema, document) == []
+
+
+async def variables(desk: Desk, village: Village) -> dict[str, Any]:
+    """Something for every variable that the operations have."""
+    data = await desk.ask(
+        "{ viewer { people(first: 1) { edges { node { id lastMessage { id conversation { id } } } } } feed { head } } }"
+    )
+    person = data["viewer"]["people"]["edges"][0]["node"]
+    return {
+        "person": person["id"],
+        "conversation": person["lastMessage"]["conversation"]["id"],
+        "message": person["lastMessage"]["id"],
+        "head": data["viewer"]["feed"]["head"],
+        "import": village.import_id,
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_operation_gives_data(name: str, desk: Desk, village: Village) -> None:
+    node = operation(name)
+    document = cutter().cut(node)
+    if document is None:
+        return
+    have = await variables(desk, village)
+    given = {
+        "PersonPage": {"id": have["person"]},
+        "ConversationScreen": {"id": have["conversation"], "around": {"marker": "FIRST_UNREAD"}},
+        "OlderMessages": {"id": have["conversation"], "before": await cursor_of_last(desk, have["conversation"])},
+        "LinkMail": {"address": "robin@example.org"},
+        "FinishLink": {"linkId": "l_nothing"},
+        "LinkSteps": {"linkId": "l_nothing"},
+        "ImportRuns": {"importId": have["import"]},
+        "ImportFailures": {"importId": have["import"]},
+        "OfflineDelta": {"since": None, "window": "2026-01-01T00:00:00Z"},
+        "LiveChanges": {"since": have["head"]},
+        "SearchAsYouType": {"text": "eng"},
+        "SearchFully": {"query": "engine before:2027-01-01", "scopes": ["PEOPLE", "MESSAGES"]},
+    }.get(name, {})
+    if node.operation is OperationType.SUBSCRIPTION:
+        return  # followed in test_changes.py and test_progress.py
+    data = await desk.ask(print_ast(document), **given)
+    assert data is not None
+    assert all(value is not None for value in data.values()), data
+
+
+async def cursor_of_last(desk: Desk, conversation: str) -> str:
+    data = await desk.ask("query($id: ID!) { conversation(id: $id) { messages { pageInfo { endCursor } } } }", id=conversation)
+    return str(data["conversation"]["messages"]["pageInfo"]["endCursor"])
