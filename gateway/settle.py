@@ -25,19 +25,31 @@ class JobDead(Exception):
 
 
 async def settle(
-    worker: Worker, viewer: str, jobs: Sequence[tuple[str, str]], progress: Callable[[], Awaitable[None]] | None = None
+    worker: Worker,
+    viewer: str,
+    jobs: Sequence[tuple[str, str]],
+    progress: Callable[[], Awaitable[None]] | None = None,
+    *,
+    patience: float = PATIENCE,
 ) -> None:
     """Return when these jobs (kind, dedupe key) are done or wait for a later moment, in their order.
 
-    `progress` is called again and again. Raises JobDead when one was given up.
+    `progress` is called again and again; after `patience` seconds of nobody taking a job it is done here. Raises JobDead when one was given up.
     """
     for kind, key in jobs:
-        await _settle_one(worker, viewer, kind, key, progress)
+        await _settle_one(worker, viewer, kind, key, progress, patience)
     if progress is not None:
         await progress()
 
 
-async def _settle_one(worker: Worker, viewer: str, kind: str, key: str, progress: Callable[[], Awaitable[None]] | None) -> None:
+async def _settle_one(
+    worker: Worker,
+    viewer: str,
+    kind: str,
+    key: str,
+    progress: Callable[[], Awaitable[None]] | None,
+    patience: float,
+) -> None:
     loop = asyncio.get_running_loop()
     idle_since = loop.time()
     reaped = 0.0
@@ -65,12 +77,12 @@ async def _settle_one(worker: Worker, viewer: str, kind: str, key: str, progress
                 if job.every is not None:
                     return  # done for now; it comes again by itself
                 await asyncio.sleep(POLL)
-            elif loop.time() - idle_since >= PATIENCE:
+            elif loop.time() - idle_since >= patience:
                 doing = asyncio.create_task(worker.run_one(viewer, kind, key))
             if loop.time() - reaped > REAP_SECONDS:
                 await worker.reap()
                 reaped = loop.time()
-            await asyncio.sleep(POLL)
+            await asyncio.sleep(POLL if patience else 0.01)
     finally:
         if doing is not None and not doing.done():
             doing.cancel()

@@ -1,0 +1,100 @@
+"""The working half of an installation for tests: worker, imports and accounts over a database, wired as gateway/app.py does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from gateway.accounts import Accounts, Held
+from gateway.imports import Imports, Report
+from gateway.settle import settle
+from gateway.worker import Worker
+from providers.addresses import Guard
+from providers.base import catalogue
+from providers.session import Account, Secret
+from providers.transport import Transport
+from resolvers.operation import Operation, Services
+from resolvers.wake import Waker
+from store.cache import Cache
+from store.database import Database
+from store.vault import Vault
+
+
+class RealClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class Workshop:
+    """What a test needs to import, link, sync and ask."""
+
+    def __init__(self, database: Database, home: Path, allow: tuple[str, ...]) -> None:
+        self.database = database
+        self.home = home
+        self.clock = RealClock()
+        self.cache = Cache(None)
+        self.vault = Vault([b"a key for tests only"])
+        self.providers = catalogue()
+        self.transport = Transport(Guard(allow))
+        self.accounts = Accounts(
+            database=database, vault=self.vault, clock=self.clock, transport=self.transport, providers=self.providers
+        )
+        self.imports = Imports(database=database, home=home, providers=self.providers, clock=self.clock)
+        self.worker = Worker(database=database, cache=self.cache, clock=self.clock, accounts=self.accounts, imports=self.imports)
+        self.waker = Waker(database, self.cache)
+        self.services = Services(
+            database=database, cache=self.cache, vault=self.vault, clock=self.clock, providers=self.providers,
+            open_account=self.accounts, public_url="http://127.0.0.1:8000", wake=self.waker,
+        )  # fmt: skip
+
+    def operation(self, viewer: str, *, deadline_ms: int = 5000) -> Operation:
+        return Operation(self.services, viewer, frozenset({"read", "write", "send", "admin"}), deadline_ms=deadline_ms)
+
+    async def bring(self, viewer: str, *paths: Path, me: str | None = None) -> list[Report]:
+        """Import to the end, identity included."""
+        staged, _ = await self.imports.stage(viewer, paths, me=me)
+        await settle(self.worker, viewer, [*(("import", s.import_id) for s in staged), ("identity", viewer)], patience=0)
+        return await self.imports.reports(viewer, [s.import_id for s in staged])
+
+    async def link(self, viewer: str, provider: str, base_url: str, secret: Secret, *, sync: bool = True) -> str:
+        """Link an account by its secret, and bring it up to date."""
+        declared = self.providers[provider]
+        assert declared.open is not None
+        session = self.accounts.session(Account(provider=provider, base_url=base_url), Held(secret), declared)
+        profile = await declared.open(session).profile()
+        account_id = await self.accounts.add(viewer, declared, profile, secret, base_url=base_url)
+        if sync:
+            await self.sync(viewer, account_id)
+        return account_id
+
+    async def sync(self, viewer: str, account_id: str) -> None:
+        """One run of the sync job, then identity."""
+        await self.worker.run_one(viewer, "sync", account_id)
+        await self.worker.run_one(viewer, "identity", viewer)
+
+    async def count(self, viewer: str, query: str) -> int:
+        def read(conn: Connection, viewer: str) -> int:
+            return int(conn.exec_driver_sql(query).scalar_one())
+
+        return await self.database.read(viewer, read)
+
+
+@asynccontextmanager
+async def workshop(database: Database, home: Path, *allow: str) -> AsyncIterator[Workshop]:
+    """`allow` are the private places that may be connected to, as KITH_ALLOW_PRIVATE_HOSTS writes them."""
+    shop = Workshop(database, home, allow)
+    shop.waker.start()
+    try:
+        yield shop
+    finally:
+        await shop.waker.stop()
+        await shop.transport.aclose()
+        await shop.cache.close()
