@@ -25,7 +25,7 @@ _UNDATED = re.compile(rb"From (?:-|\S+@\S+)?[ \t]*\r?\n")
 _FIELD = re.compile(rb"[!-9;-~]+[ \t]*:|>+From |[!-9;-~]*\Z")
 _FIRST_FIELD = re.compile(
     rb"(?:X-Mozilla-|X-Account-Key|X-UIDL|Return-Path|Received|Delivered-To|Date|From|Message-ID|MIME-Version|Subject|To|"
-    rb"Status|Content-Type|Reply-To|Sender)[^:\s]*[ \t]*:",
+    rb"Status|Content-Type|Reply-To|Sender)[!-9;-~]*[ \t]*:",
     re.I,
 )
 _CONTENT_LENGTH = re.compile(rb"^Content-Length[ \t]*:[ \t]*(\d{1,12})[ \t]*\r?$", re.I | re.M)
@@ -76,7 +76,7 @@ def split_mails(handle: BinaryIO, *, offset: int = 0, position: int = 0, line: i
         head = window.read(offset, offset + AHEAD)
         begins = is_separator(head)
         body = offset + (head.find(b"\n") + 1 if begins else 0)
-        end = _end(window, body)
+        end = (_stated_end(window, body) if begins else None) or _next_separator(window, body)
         position += 1
         end_line = line + window.count_lines(offset, end)
         data = window.read(body, min(end, body + MAX_MAIL))
@@ -92,10 +92,8 @@ def split_mails(handle: BinaryIO, *, offset: int = 0, position: int = 0, line: i
         offset, line = end, end_line
 
 
-def _end(window: _Window, body: int) -> int:
-    """Where the mail whose header begins at `body` ends: at the next separator, or at the end of the file."""
-    if (stated := _stated_end(window, body)) is not None:
-        return stated
+def _next_separator(window: _Window, body: int) -> int:
+    """Where the next mail after `body` begins, or the end of the file."""
     start = window.find(b"\nFrom ", body) + 1
     while start > 0:
         before = window.read(start - 3, start)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from providers.archives.vcard import PROVIDER
 from providers.formats import vcard
 from providers.formats.vcard_syntax import Version
 
@@ -57,6 +59,17 @@ def test_any_lines_are_split_without_loss_and_understood_without_failing(lines: 
         card = vcard.parse(raw.data)
         assert card.serialise() == raw.data
         vcard.to_contact(card, key=None, region="DE", container="x")
+
+
+@given(lines=st.lists(LINES, max_size=25), newline=st.sampled_from([b"\r\n", b"\n", b"\r"]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_two_ways_of_counting_cards_agree(tmp_path: Path, lines: list[bytes], newline: bytes) -> None:
+    path = tmp_path / "cards"
+    path.write_bytes(newline.join(lines))
+    archive = PROVIDER.archive
+    assert archive is not None
+    pages = list(archive.pages([path], None, own=frozenset(), region=None))
+    assert pages[-1].statements[0].expected == sum(len(page.rows) for page in pages)
 
 
 def test_a_file_cut_anywhere_is_read_up_to_there() -> None:
