@@ -159,6 +159,7 @@ async def page(operation: Operation, ask: Ask, where: ConversationFilter, fresh:
         )
     else:
         answered = await freshness.stored(operation, fresh, accounts)
+    answered = await freshness.having(operation, answered, "CONVERSATIONS")
     silent = answered.silent_accounts
 
     def read(conn: Connection, viewer: str) -> Cut:
@@ -210,7 +211,7 @@ async def _refreshed(
     accounts = None if where.account_ids is None else frozenset(where.account_ids)
     if not await live_accounts(operation):
         answered = await freshness.stored(operation, fresh, accounts)
-        return dict.fromkeys(person_ids, answered)
+        return dict.fromkeys(person_ids, await freshness.having(operation, answered, "CONVERSATIONS"))
     before = after[0] if after else where.active_before
     answers = await asyncio.gather(
         *(
@@ -218,7 +219,7 @@ async def _refreshed(
             for p in person_ids
         )
     )
-    return dict(zip(person_ids, answers, strict=True))
+    return {p: await freshness.having(operation, a, "CONVERSATIONS") for p, a in zip(person_ids, answers, strict=True)}
 
 
 def _with_people(query: sa.Select[Any], viewer: str, person_ids: Sequence[str]) -> tuple[sa.Select[Any], sa.ColumnElement[str]]:

@@ -1,10 +1,14 @@
-"""How fresh a list is that reads the store: asked once an operation, told for each list that needs it."""
+"""How fresh a list is that reads the store: asked once an operation, told for each list that needs it.
+
+An account belongs to a list when its network has such items at all: an address book is nobody's missing mail.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
-from resolvers import sources
+from providers.base import Capability
+from resolvers import accounts, sources
 from resolvers.loaders import once
 from resolvers.operation import Operation
 from resolvers.sources import Answered, Freshness
@@ -22,4 +26,21 @@ async def stored(operation: Operation, fresh: Freshness, account_ids: frozenset[
         reports=reports,
         silent_accounts=answered.silent_accounts & account_ids,
         complete=all(r.state in WHOLE for r in reports),
+    )
+
+
+async def having(operation: Operation, answered: Answered, capability: Capability) -> Answered:
+    """Only what accounts with the capability answered."""
+    reports = []
+    for report in answered.reports:
+        account = await accounts.get(operation, report.account_id)
+        provider = None if account is None else operation.services.providers.get(account.provider)
+        if provider is None or capability in provider.capabilities:
+            reports.append(report)
+    if len(reports) == len(answered.reports):
+        return answered
+    return Answered(
+        reports=tuple(reports),
+        silent_accounts=answered.silent_accounts,
+        complete=all(r.state in WHOLE and r.served_from is not None for r in reports),
     )

@@ -114,8 +114,10 @@ async def _messages(
 
 async def _refreshed(operation: Operation, person_id: str | None, where: TimelineFilter, fresh: Freshness, size: int) -> Answered:
     if await live_accounts(operation):
-        return await sources.refresh_timeline(operation, fresh, person_id, size)
-    return await freshness.stored(operation, fresh, None if where.account_ids is None else frozenset(where.account_ids))
+        answered = await sources.refresh_timeline(operation, fresh, person_id, size)
+    else:
+        answered = await freshness.stored(operation, fresh, None if where.account_ids is None else frozenset(where.account_ids))
+    return await freshness.having(operation, answered, "CONVERSATIONS")
 
 
 def _wanted(viewer: str, where: TimelineFilter, start: datetime | None, silent: frozenset[str]) -> sa.Select[Any]:
