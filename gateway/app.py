@@ -1,0 +1,208 @@
+"""The installation: everything that exists once in a process, wired here and nowhere else, and the web application on top.
+
+`open_installation` is used by the web process, the worker and every command; it makes the data folder and the key, brings an
+embedded database up to date, and closes in the reverse order. On PostgreSQL another role migrates, so there it only says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import structlog
+from sqlalchemy.engine import make_url
+
+from gateway import secret_key
+from gateway.accounts import Accounts
+from gateway.clock import SystemClock
+from gateway.demo.run import allowed as demo_places
+from gateway.execution.execute import Execution
+from gateway.execution.rate import Rate
+from gateway.limits import Limits
+from gateway.settings import Settings, SettingsError
+from gateway.signin.door import Door
+from gateway.telemetry import Telemetry
+from providers.addresses import Guard
+from providers.base import Provider, catalogue
+from providers.transport import Transport
+from resolvers import operation as resolving
+from resolvers.operation import Clock, Services
+from resolvers.wake import Waker
+from store import migrate, viewers
+from store.cache import Cache
+from store.database import Database
+from store.vault import Vault
+
+if TYPE_CHECKING:
+    from strawberry import Schema
+
+log = structlog.get_logger("kith.app")
+_DEFAULT_PORTS = {"redis": 6379, "rediss": 6379, "postgresql": 5432}
+
+
+@dataclass
+class Installation:
+    """What a process has once. `draining` is set when it has been told to stop."""
+
+    settings: Settings
+    database: Database
+    cache: Cache
+    vault: Vault
+    clock: Clock
+    guard: Guard
+    transport: Transport
+    accounts: Accounts
+    telemetry: Telemetry
+    door: Door
+    services: Services
+    providers: dict[str, Provider]
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+    given_schema: Schema | None = None
+
+    @cached_property
+    def schema(self) -> Schema:
+        """The GraphQL schema; made when first needed, since commands that only touch the store start faster without."""
+        if self.given_schema is not None:
+            return self.given_schema
+        from schema.build import build_schema
+
+        return build_schema()
+
+    @cached_property
+    def execution(self) -> Execution:
+        from schema import policy
+
+        self.services.facts = resolving.Facts(
+            version=kith_version(),
+            schema_hash=hashlib.sha256(self.schema.as_str().encode()).hexdigest()[:16],
+            transports=("HTTP", "WEBSOCKET", "SSE"),
+            limits=resolving.Limits(
+                max_cost=self.settings.max_cost, max_depth=self.settings.max_depth, max_aliases=self.settings.max_aliases
+            ),
+        )
+        rate = Rate(self.cache, self.settings.rate_cost)
+        return Execution(self.schema, self.services, Limits.of(self.settings), policy, rate, self.telemetry)
+
+    @property
+    def home(self) -> Path:
+        """The data folder."""
+        return self.settings.home
+
+    def redirect_uri(self) -> str:
+        """Where networks send the browser back to."""
+        return f"{self.settings.url}/link/callback"
+
+
+@contextlib.asynccontextmanager
+async def open_installation(
+    settings: Settings, *, clock: Clock | None = None, schema: Schema | None = None
+) -> AsyncIterator[Installation]:
+    """Everything, wired and ready. Raises SettingsError with advice when the installation cannot be used as it is."""
+    secret_key.prepare_home(settings.home)
+    await _up_to_date(settings)
+    clock = clock or SystemClock()
+    async with contextlib.AsyncExitStack() as stack:
+        database = Database(settings.database)
+        stack.push_async_callback(database.close)
+        vault = Vault(await _keys(settings, database))
+        cache = Cache(settings.redis_url or None)
+        stack.push_async_callback(cache.close)
+        guard = Guard(settings.allow_private_hosts, _own_ports(settings), also=lambda: demo_places(settings.home))
+        transport = Transport(guard)
+        stack.push_async_callback(transport.aclose)
+        door = Door(database, clock)
+        stack.push_async_callback(door.close)
+        providers = catalogue()
+        telemetry = Telemetry(cache)
+        accounts = Accounts(
+            database=database, vault=vault, clock=clock, transport=transport, providers=providers, observer=telemetry
+        )
+        waker = Waker(database, cache)
+        waker.start()
+        stack.push_async_callback(waker.stop)
+        services = Services(
+            database=database,
+            cache=cache,
+            vault=vault,
+            clock=clock,
+            providers=providers,
+            open_account=accounts,
+            public_url=settings.url,
+            max_deadline_ms=int(settings.max_deadline * 1000),
+            configured=lambda key: _configured(settings, providers, key),
+            wake=waker,
+        )
+        yield Installation(
+            settings=settings,
+            database=database,
+            cache=cache,
+            vault=vault,
+            clock=clock,
+            guard=guard,
+            transport=transport,
+            accounts=accounts,
+            telemetry=telemetry,
+            door=door,
+            services=services,
+            providers=providers,
+            given_schema=schema,
+        )
+
+
+def _configured(settings: Settings, providers: dict[str, Provider], key: str) -> bool:
+    """Whether a provider can be used here: it asks for a form, registers its client by itself, or was given one."""
+    provider = providers.get(key)
+    if provider is None:
+        return False
+    methods = {form.method for form in provider.link_forms}
+    return methods != {"OAUTH_REDIRECT"} or provider.authorize is not None or bool(settings.application(key).client_id)
+
+
+def kith_version() -> str:
+    """The release that runs."""
+    try:
+        return version("kithgraph")
+    except PackageNotFoundError:
+        return "0"
+
+
+async def _up_to_date(settings: Settings) -> None:
+    """SQLite belongs to this process: migrate it. PostgreSQL's tables belong to a role that only `kith migrate` uses."""
+    if make_url(settings.database).get_backend_name() == "sqlite":
+        for revision in await migrate.migrate(settings.database):
+            log.info("migrated", revision=revision)
+    elif await migrate.pending(settings.database):
+        raise SettingsError("the database is not at this release: run `kith migrate` with the role that owns the tables")
+
+
+async def _keys(settings: Settings, database: Database) -> list[bytes]:
+    keys = secret_key.stored_keys(settings)
+    if keys:
+        return keys
+    sealed = await database.system_read(secret_key.sealed_values)
+    for viewer in await database.system_read(viewers.listed):
+        sealed += await database.read(viewer.id, lambda conn, whose: secret_key.sealed_values(conn, whose))
+    if sealed:
+        raise SettingsError(
+            f"{sealed} secrets are stored but the key that opens them is missing: put {settings.home / secret_key.FILE} or "
+            "KITH_SECRET_KEY back from your backup"
+        )
+    return [secret_key.make(settings.home)]
+
+
+def _own_ports(settings: Settings) -> list[tuple[str, int]]:
+    """Our database's and cache's places, which no account may be linked at."""
+    found = []
+    for url in (settings.database_url, settings.redis_url):
+        parts = urlsplit(url.replace("postgresql+asyncpg", "postgresql"))
+        if parts.hostname and parts.scheme in _DEFAULT_PORTS:
+            found.append((parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme]))
+    return found

@@ -1,0 +1,125 @@
+"""What every command stands in: settings read, the installation opened, mistakes told in a sentence, lists as table or JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeVar
+
+import orjson
+import typer
+import uvloop
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway import settings as configuration
+from gateway.people import BadName
+from gateway.settings import Settings, SettingsError
+from gateway.telemetry import configure_log
+from providers.errors import ProviderError
+from store.database import DatabaseUnavailable
+
+T = TypeVar("T")
+MISUSE: Final = 2  # exit status for settings and arguments that cannot be used
+FAILED: Final = 1
+
+app = typer.Typer(
+    name="kith",
+    help="One GraphQL API for the people you know.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+ViewerOption = Annotated[str | None, typer.Option("--viewer", help="Whose; the owner by default. A new name makes a new viewer.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class CommandFailed(Exception):
+    """A command could not do its work; the message says why and what to do."""
+
+    def __init__(self, message: str, status: int = FAILED) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def load(**given: Any) -> Settings:
+    """The settings, with the log configured."""
+    settings = configuration.load(**given)
+    configure_log(settings)
+    return settings
+
+
+def run(work: Callable[[], Awaitable[T]]) -> T:
+    """Run a command's coroutine on uvloop."""
+
+    async def main() -> T:
+        return await work()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main())
+
+
+def show(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, as_json: bool, empty: str) -> None:
+    """Rows as a table with these columns (key → heading), or as a JSON list with everything."""
+    if as_json:
+        show_json(list(rows))
+        return
+    if not rows:
+        out.print(empty, markup=False)
+        return
+    table = Table(*columns.values(), box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(key)) for key in columns))
+    out.print(table, markup=False)
+
+
+def show_json(value: Any) -> None:
+    """JSON on stdout, nothing else beside it."""
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
+
+
+def tell(text: str) -> None:
+    """A line for people, on stderr, so that stdout stays what the command is for."""
+    err.print(text, markup=False)
+
+
+def main() -> None:
+    """The command `kith`."""
+    from gateway.cli import serving, signin  # noqa: F401  each adds its commands to `app`
+
+    try:
+        app()
+    except SettingsError as error:
+        tell(f"kith: {error}")
+        sys.exit(MISUSE)
+    except (BadName, CommandFailed) as error:
+        tell(f"kith: {error}")
+        sys.exit(getattr(error, "status", MISUSE))
+    except ProviderError as error:
+        tell(f"kith: {error.message}")
+        sys.exit(FAILED)
+    except DatabaseUnavailable as error:
+        tell(f"kith: {error}")
+        sys.exit(FAILED)
+    except SQLAlchemyError as error:
+        tell(f"kith: the database refused: {str(error).splitlines()[0]}; `kith doctor` looks closer")
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,200 @@
+"""GraphQL over HTTP (GraphQL Working Group, 2025-07 draft): one address, GET and POST, two media types, event streams.
+
+Order of judgement: what may be answered (Accept), who asks, whether a foreign page could have sent it, then the body, and only
+then GraphQL. An `application/graphql-response+json` answer says by its status whether the operation ran (§6.4.2); with
+`application/json` every well-formed request is 200 (§6.4.1), as old clients expect. Knows nothing of what operations mean.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.event_stream import MEDIA_TYPE as EVENT_STREAM
+from gateway.event_stream import EventStream
+from gateway.execution.execute import ALL_AT_ONCE, QUERIES
+from gateway.execution.request import Answer, BadRequest, GraphQLRequest, read_request, refusal
+from gateway.signin import browser
+from gateway.signin.principal import Forbidden, NotSignedIn, Principal
+
+if TYPE_CHECKING:
+    from gateway.app import Installation
+
+MODERN: Final = "application/graphql-response+json"
+LEGACY: Final = "application/json"
+GZIP_FROM: Final = 2_048  # bytes; below, the header costs more than it saves
+GZIP_LEVEL: Final = 4
+log = structlog.get_logger("kith.http")
+
+
+class Refused(Exception):
+    """A request that is no GraphQL request, or not one for us."""
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.headers = dict(headers or {})
+
+
+class Endpoint:
+    """The ASGI application at /graphql, for HTTP."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._execution = installation.execution
+        self._settings = installation.settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        media: str | None = LEGACY
+        try:
+            if request.method not in ("GET", "POST"):
+                raise Refused(405, "METHOD_NOT_ALLOWED", "GraphQL is asked by GET or POST.", {"allow": "GET, POST"})
+            media = negotiate(request.headers.get("accept"))
+            if media is None:
+                media = LEGACY
+                raise Refused(406, "NOT_ACCEPTABLE", f"Answers are {MODERN}, {LEGACY} or, for streams, {EVENT_STREAM}.")
+            principal, secret = await browser.identify(request, self._settings, self._installation.door)
+            if principal.kind == "BROWSER":
+                browser.check_forgery(request, request.method, self._settings)
+            graphql = await self._read(request)
+            response = await self._respond(request, graphql, principal, secret, media)
+        except Refused as error:
+            response = self._refusal(media, error.status, error.code, str(error), error.headers)
+        except NotSignedIn as error:
+            response = self._refusal(media, 401, "UNAUTHENTICATED", str(error), {"www-authenticate": browser.REALM})
+        except Forbidden as error:
+            response = self._refusal(media, 403, "FORBIDDEN", str(error))
+        except BadRequest as error:
+            response = self._refusal(media, 400, "BAD_REQUEST", str(error))
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def _respond(
+        self, request: Request, graphql: GraphQLRequest, principal: Principal, secret: str, media: str
+    ) -> Response | EventStream:
+        async def alive() -> bool:
+            return await self._installation.door.still(principal, secret)
+
+        if media == EVENT_STREAM:
+            return EventStream(
+                self._installation, self._execution.stream(
+                    graphql, principal, last_event_id=request.headers.get("last-event-id"), alive=alive
+                ), alive, allow_mutation=request.method == "POST",
+            )  # fmt: skip
+        allowed = ALL_AT_ONCE if request.method == "POST" else QUERIES
+        answer = await self._execution.execute(graphql, principal, allowed=allowed, alive=alive)
+        return self._response(answer, media, request.headers.get("accept-encoding", ""))
+
+    async def _read(self, request: Request) -> GraphQLRequest:
+        if request.method == "GET":
+            if len(request.url.query) > self._settings.max_query_bytes * 3:  # percent-encoding takes three characters a byte
+                raise Refused(414, "URI_TOO_LONG", "The address is too long: send the operation by POST.")
+            return read_request(_from_query(request))
+        kind, _, parameters = request.headers.get("content-type", "").partition(";")
+        if kind.strip().lower() != LEGACY:
+            raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the operation as {LEGACY}.", {"accept-post": LEGACY})
+        charset = parameters.strip().lower().replace('"', "")
+        if charset.startswith("charset=") and charset not in ("charset=utf-8", "charset=utf8"):
+            raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "JSON is UTF-8 (RFC 8259 §8.1).", {"accept-post": LEGACY})
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body without content encoding.")
+        body = await read_body(request, self._settings.max_body_bytes)
+        try:
+            return read_request(orjson.loads(body))
+        except orjson.JSONDecodeError as error:
+            raise BadRequest(f"the body is no JSON: {error}") from None
+
+    def _response(self, answer: Answer, media: str, encodings: str) -> Response:
+        status = answer.status or (400 if answer.refused and media == MODERN else 200)
+        body = _encode(answer.body())
+        headers = {
+            "content-type": f"{media}; charset=utf-8",
+            "cache-control": "no-store",
+            "vary": "accept, accept-encoding",
+            **answer.headers,
+        }
+        if len(body) >= GZIP_FROM and "gzip" in encodings:
+            packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)
+            body = packer.compress(body) + packer.flush()
+            headers["content-encoding"] = "gzip"
+        return Response(body, status, headers)
+
+    def _refusal(
+        self, media: str | None, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        answer = refusal(f"{message[:1].upper()}{message[1:]}", code, status=status)
+        answer.headers = dict(headers or {})
+        return self._response(answer, LEGACY if media in (None, EVENT_STREAM) else media or LEGACY, "")
+
+
+def negotiate(accept: str | None) -> str | None:
+    """The media type to answer with (RFC 9110 §12.5.1: q values, then order), None when none is acceptable.
+
+    Without Accept: `application/json`, for clients older than the specification (§6.3 "legacy watershed").
+    """
+    if accept is None or not accept.strip():
+        return LEGACY
+    best, quality = None, 0.0
+    for part in accept.split(",")[:50]:
+        kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        wanted = _quality(parameters)
+        offer = {MODERN: MODERN, LEGACY: LEGACY, EVENT_STREAM: EVENT_STREAM, "*/*": LEGACY, "application/*": LEGACY}.get(kind)
+        if offer is not None and any(p.startswith("charset=") and p not in ("charset=utf-8", "charset=utf8") for p in parameters):
+            offer = None
+        if offer is not None and wanted > quality:
+            best, quality = offer, wanted
+    return best
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body, read piece by piece and never further than `limit` bytes. Raises Refused."""
+    too_long = Refused(413, "CONTENT_TOO_LARGE", f"The body is longer than {limit:,} bytes.", {"connection": "close"})
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > limit:
+        raise too_long
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > limit:
+            raise too_long
+    return bytes(body)
+
+
+def _from_query(request: Request) -> dict[str, Any]:
+    """§6.1: a GET's parameters; `variables` and `extensions` are JSON."""
+    found: dict[str, Any] = {}
+    parameters = request.query_params
+    for name in ("query", "operationName"):
+        if name in parameters:
+            found[name] = parameters[name]
+    for name in ("variables", "extensions"):
+        if parameters.get(name):
+            try:
+                found[name] = orjson.loads(parameters[name])
+            except orjson.JSONDecodeError:
+                raise BadRequest(f"the parameter `{name}` is no JSON") from None
+    return found
+
+
+def _quality(parameters: list[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return min(1.0, max(0.0, float(parameter[2:])))
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    return orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)

@@ -1,0 +1,296 @@
+"""From an operation to its answer: the one way in for HTTP, WebSocket, event streams and the command line.
+
+A request is prepared (documents.py), weighed, its scopes checked, its cost taken from the credential's allowance; then
+graphql-core executes it with one `Operation` as context. Subscriptions renew that operation for each event. Resolvers see a
+`Context`; the library's own view and extension pipeline are left out, as they cost more than most operations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final, TypeGuard, cast
+
+import structlog
+from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
+from graphql import execute as graphql_execute
+from graphql.execution import create_source_event_stream, execute_subscription_event
+from strawberry import Schema
+from strawberry.execution import optimized_is_awaitable
+
+from gateway.cost import Policy, Weight
+from gateway.execution.documents import Documents, Prepared, Refused, deadline, kind_of
+from gateway.execution.masking import BAD_INPUT, INTERNAL, VALIDATION_FAILED, present
+from gateway.execution.rate import Rate
+from gateway.execution.request import Answer, GraphQLRequest
+from gateway.limits import LimitExceeded, Limits
+from gateway.signin.principal import Principal
+from gateway.telemetry import Telemetry
+from resolvers.operation import DEFAULT_DEADLINE_MS, Operation, Services, always
+
+GRACE: Final = 15.0  # seconds an operation may take beyond the longest deadline before it is ended as broken
+QUERIES: Final = frozenset({"query"})
+ALL_AT_ONCE: Final = frozenset({"query", "mutation"})
+_is_awaitable = cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable)
+log = structlog.get_logger("kith.execution")
+
+
+@dataclass(slots=True)
+class Context:
+    """What resolvers get as `info.context`."""
+
+    operation: Operation
+    principal: Principal
+    last_event_id: str | None = None
+
+
+@dataclass(slots=True)
+class _Admitted:
+    """A request that may be executed."""
+
+    prepared: Prepared
+    node: OperationDefinitionNode
+    weight: Weight
+    name: str
+    kind: str
+
+
+class Execution:
+    """One per process."""
+
+    def __init__(
+        self, schema: Schema, services: Services, limits: Limits, policy: Policy, rate: Rate, telemetry: Telemetry
+    ) -> None:
+        self._schema = schema._schema
+        self._executor = schema.execution_context_class
+        self._services = services
+        self._limits = limits
+        self._rate = rate
+        self._telemetry = telemetry
+        self.documents = Documents(self._schema, limits, policy)
+
+    async def execute(
+        self,
+        request: GraphQLRequest,
+        principal: Principal,
+        *,
+        allowed: frozenset[str] = ALL_AT_ONCE,
+        alive: Callable[[], Awaitable[bool]] = always,
+    ) -> Answer:
+        """Run a query or mutation. Never raises for what the client sent."""
+        began = time.perf_counter()
+        try:
+            admitted = await self._admit(request, principal, allowed)
+        except Refused as refused:
+            self._telemetry.operation("refused", "refused", time.perf_counter() - began)
+            return _refusal(refused, principal)
+        operation = self._operation(request, principal, admitted, alive, None)
+        context = Context(operation, principal)
+        result = await self._run(request, admitted, context)
+        answer = self._answer(result, admitted, operation, principal)
+        self._telemetry.operation(admitted.kind, _outcome(answer), time.perf_counter() - began)
+        return answer
+
+    async def stream(
+        self,
+        request: GraphQLRequest,
+        principal: Principal,
+        *,
+        last_event_id: str | None = None,
+        alive: Callable[[], Awaitable[bool]] = always,
+    ) -> AsyncGenerator[Answer]:
+        """Run any operation as a stream of answers: one for a query or mutation, one an event for a subscription.
+
+        A request error is a single answer with `refused` set. Close the iterator to end the subscription.
+        """
+        try:
+            admitted = await self._admit(request, principal, ALL_AT_ONCE | {"subscription"})
+        except Refused as refused:
+            self._telemetry.operation("refused", "refused", 0.0)
+            yield _refusal(refused, principal)
+            return
+        if admitted.kind != "subscription":
+            yield await self.execute(request, principal, alive=alive)
+            return
+        operation = self._operation(request, principal, admitted, alive, last_event_id)
+        context = Context(operation, principal, last_event_id)
+        async with aclosing(self._events(request, admitted, context)) as events:
+            async for answer in events:
+                yield answer
+
+    async def _events(self, request: GraphQLRequest, admitted: _Admitted, context: Context) -> AsyncGenerator[Answer]:
+        principal, operation = context.principal, context.operation
+        executor = self._executor.build(
+            self._schema,
+            admitted.prepared.document,
+            context_value=context,
+            variable_values=request.variables,
+            operation_name=request.operation_name,
+            is_awaitable=_is_awaitable,
+        )
+        if isinstance(executor, list):
+            yield self._answer(ExecutionResult(None, executor), admitted, operation, principal)
+            return
+        source = create_source_event_stream(executor)
+        if inspect.isawaitable(source):
+            source = await source
+        if isinstance(source, ExecutionResult):
+            self._telemetry.operation("subscription", "error", 0.0)
+            answer = self._answer(source, admitted, operation, principal)
+            answer.refused = True
+            yield answer
+            return
+        self._telemetry.operation("subscription", "ok", 0.0)
+        iterator = cast("AsyncIterator[Any]", source)
+        try:
+            while True:
+                try:
+                    event = await anext(iterator)
+                except StopAsyncIteration:
+                    return
+                except Exception as error:  # the source broke: say so under a reference, and end
+                    broken = GraphQLError(str(error), original_error=error)
+                    shown = present(broken, operation=admitted.name, viewer=principal.viewer, code=INTERNAL)
+                    yield Answer(errors=[shown], refused=True)
+                    return
+                operation.renew()
+                result = execute_subscription_event(executor.build_per_event_executor(event))
+                if inspect.isawaitable(result):
+                    result = await result
+                answer = self._answer(result, admitted, operation, principal)
+                answer.event_id = _cursor(event, answer)
+                yield answer
+        finally:
+            close = getattr(iterator, "aclose", None)
+            if close is not None:
+                await close()
+
+    async def _admit(self, request: GraphQLRequest, principal: Principal, allowed: frozenset[str]) -> _Admitted:
+        prepared = self.documents.prepare(request.query)
+        node = prepared.operation(request.operation_name)
+        kind = kind_of(node)
+        if kind not in allowed:
+            raise _wrong_way(kind)
+        weight = self.documents.weigh(prepared, node, request.variables)
+        if weight.cost > self._limits.cost:
+            raise Refused([LimitExceeded("cost", self._limits.cost, weight.cost)], VALIDATION_FAILED)
+        if missing := sorted(weight.scopes - principal.scopes):
+            names = " and ".join(scope.lower() for scope in missing)
+            error = GraphQLError(
+                f"This key lacks the scope {names}: make one with `kith token create --scope …`.",
+                extensions={"code": "FORBIDDEN", "missingScopes": missing},
+            )
+            raise Refused([error], "FORBIDDEN")
+        if wait := await self._rate.take(principal.viewer, principal.credential, max(1, weight.cost)):
+            error = GraphQLError(
+                f"This key has spent its cost for this minute: try again in {wait} s, with shorter pages.",
+                extensions={"code": "RATE_LIMITED", "retryAfter": wait},
+            )
+            raise Refused([error], "RATE_LIMITED", status=429)
+        return _Admitted(prepared, node, weight, node.name.value if node.name else "", kind)
+
+    def _operation(
+        self,
+        request: GraphQLRequest,
+        principal: Principal,
+        admitted: _Admitted,
+        alive: Callable[[], Awaitable[bool]],
+        last_event_id: str | None,
+    ) -> Operation:
+        operation = Operation(
+            self._services,
+            principal.viewer,
+            principal.scopes,
+            deadline_ms=deadline(admitted.prepared, request.variables, DEFAULT_DEADLINE_MS),
+            alive=alive,
+            last_event_id=last_event_id,
+        )
+        operation.spending.cost = admitted.weight.cost
+        return operation
+
+    async def _run(self, request: GraphQLRequest, admitted: _Admitted, context: Context) -> ExecutionResult:
+        try:
+            async with asyncio.timeout(self._services.max_deadline_ms / 1000 + GRACE):
+                result = graphql_execute(
+                    self._schema,
+                    admitted.prepared.document,
+                    context_value=context,
+                    variable_values=request.variables,
+                    operation_name=request.operation_name,
+                    is_awaitable=_is_awaitable,
+                    executor_class=self._executor,
+                )
+                return await result if inspect.isawaitable(result) else result
+        except TimeoutError as error:
+            return ExecutionResult(None, [GraphQLError("timed out", path=[], original_error=error)])
+
+    def _answer(self, result: ExecutionResult, admitted: _Admitted, operation: Operation, principal: Principal) -> Answer:
+        errors = result.errors or []
+        answer = Answer(
+            data=result.data,
+            errors=[present(e, operation=admitted.name, viewer=principal.viewer) for e in errors],
+            # §6.4.1: without data and without a path nothing was executed, such as when a variable has the wrong type
+            refused=result.data is None and bool(errors) and all(e.path is None and e.original_error is None for e in errors),
+        )
+        spending = operation.spending
+        self._telemetry.spent(spending)
+        answer.extensions["kith"] = {
+            "cost": admitted.weight.cost,
+            "providerCalls": {"planned": spending.planned, "made": spending.made, "avoided": spending.avoided},
+            "cacheHits": spending.cache_hits,
+            "sources": [
+                {"accountId": s.account_id, "state": s.state, "milliseconds": round(s.milliseconds, 1), "calls": s.calls}
+                for s in spending.sources
+            ],
+        }
+        return answer
+
+
+def _wrong_way(kind: str) -> Refused:
+    if kind == "subscription":
+        return Refused(
+            [
+                GraphQLError(
+                    "Subscriptions need a stream: use graphql-transport-ws on this address, or send `Accept: text/event-stream`.",
+                    extensions={"code": "SUBSCRIPTION_NEEDS_STREAM"},
+                )
+            ],
+            BAD_INPUT,
+            status=400,
+        )
+    return Refused(
+        [GraphQLError("Mutations go by POST, never by GET.", extensions={"code": "METHOD_NOT_ALLOWED"})], BAD_INPUT, status=405
+    )
+
+
+def _refusal(refused: Refused, principal: Principal) -> Answer:
+    shown = [present(error, operation=None, viewer=principal.viewer, code=refused.code) for error in refused.errors]
+    answer = Answer(errors=shown, refused=True, status=refused.status)
+    if refused.status == 405:
+        answer.headers["allow"] = "POST"
+    if refused.status == 429:
+        answer.headers["retry-after"] = str(shown[0]["extensions"]["retryAfter"])
+    return answer
+
+
+def _cursor(event: object, answer: Answer) -> str | None:
+    """What an event stream gives as `id:`: the change's cursor, whatever the client calls or leaves out."""
+    cursor = getattr(event, "cursor", None)
+    if isinstance(cursor, str):
+        return cursor
+    for value in (answer.data or {}).values():
+        if isinstance(value, dict) and isinstance(value.get("cursor"), str):
+            return str(value["cursor"])
+    return None
+
+
+def _outcome(answer: Answer) -> str:
+    if answer.refused:
+        return "refused"
+    if any(error["extensions"].get("code") == INTERNAL for error in answer.errors):
+        return "failed"
+    return "partial" if answer.errors else "ok"

@@ -1,0 +1,79 @@
+"""A GraphQL request and its answer, whichever way they travel (GraphQL over HTTP §5.1, §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+
+class BadRequest(Exception):
+    """The request is no GraphQL request: its shape is wrong, before anything of GraphQL was read."""
+
+
+class GraphQLRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """§5.1: `query` is what the specification calls the document."""
+
+    query: str
+    operation_name: str | None = None
+    variables: dict[str, Any] = {}
+    extensions: dict[str, Any] = {}
+
+
+@dataclass(slots=True)
+class Answer:
+    """What becomes the response. `refused`: a request error (§6.4), execution never began, so there is no `data` entry.
+
+    `status` is set where HTTP has a code of its own for what went wrong (405 for a mutation by GET, 429 for the rate limit).
+    """
+
+    data: Mapping[str, Any] | None = None
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    extensions: dict[str, Any] = field(default_factory=dict)
+    refused: bool = False
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    event_id: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        """The response map: errors first where there are any, so that they stand out."""
+        body: dict[str, Any] = {}
+        if self.errors:
+            body["errors"] = self.errors
+        if not self.refused:
+            body["data"] = self.data
+        if self.extensions:
+            body["extensions"] = self.extensions
+        return body
+
+
+def read_request(payload: object) -> GraphQLRequest:
+    """A request from decoded JSON. Raises BadRequest; null is the same as absent (§5.4)."""
+    if isinstance(payload, list):
+        raise BadRequest("batches of operations are not supported: send one operation a request")
+    if not isinstance(payload, dict):
+        raise BadRequest("the body must be a JSON object with the entry `query`")
+    query = payload.get("query")
+    if query is None:
+        raise BadRequest("the entry `query` is missing")
+    if not isinstance(query, str):
+        raise BadRequest("`query` must be a string")
+    name = payload.get("operationName")
+    if name is not None and not isinstance(name, str):
+        raise BadRequest("`operationName` must be a string")
+    for entry in ("variables", "extensions"):
+        if not isinstance(payload.get(entry), dict | None):
+            raise BadRequest(f"`{entry}` must be an object")
+    return GraphQLRequest(
+        query=query,
+        operation_name=name or None,
+        variables=payload.get("variables") or {},
+        extensions=payload.get("extensions") or {},
+    )
+
+
+def refusal(message: str, code: str, *, status: int | None = None, **extensions: Any) -> Answer:
+    """The answer to a request that is not executed, with one error."""
+    return Answer(errors=[{"message": message, "extensions": {"code": code, **extensions}}], refused=True, status=status)

@@ -1,0 +1,186 @@
+"""`kith serve`: the web process, the worker beside it, and how both come and go.
+
+On SIGTERM: /readyz says 503 and answers ask clients to connect anew, while everything is still taken (`KITH_DRAIN_SECONDS`);
+then the socket closes, what is in flight finishes (`KITH_SHUTDOWN_SECONDS`), open streams were closed before. With more than
+one web process the parent only supervises; they share its socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from typing import Final
+
+import structlog
+import uvicorn
+
+from gateway.app import Installation, kith_version, open_installation
+from gateway.people import owner
+from gateway.settings import Settings, SettingsError
+from gateway.supervisor import Child, parent_gone
+from gateway.web import application
+
+BACKLOG: Final = 2_048
+TIDY_SECONDS: Final = 60.0
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+log = structlog.get_logger("kith.serve")
+
+
+class Server(uvicorn.Server):
+    """uvicorn, but signals are ours: it would stop at once, without a drain."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(settings: Settings) -> socket.socket:
+    """Listen where the settings say. Raises SettingsError when that place is taken or not ours."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host.strip("[]"), settings.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; choose another with --port"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+async def serve(settings: Settings, listener: socket.socket, *, workers: int, worker: bool, child: bool) -> None:
+    """Serve until told to stop. `child`: one of several web processes, which prints nothing and starts no worker."""
+    if workers > 1 and not settings.redis_url:
+        raise SettingsError("--workers needs a cache that processes can share: set KITH_REDIS_URL, or serve with one")
+    stop = _stop_signal()
+    children = [Child("worker", ["worker", "--supervised"])] if worker and not child else []
+    async with open_installation(settings) as installation:
+        if not child:
+            await _greet(installation, worker)
+        if workers > 1:
+            number = listener.fileno()
+            environment = {"KITH_HOST": settings.host, "KITH_PORT": str(settings.port)}
+            children += [
+                Child(f"web-{n}", ["serve", "--inherited", str(number)], environment=environment, pass_fds=[number])
+                for n in range(1, workers + 1)
+            ]
+        for process in children:
+            process.start()
+        try:
+            if workers > 1:
+                await stop.wait()
+            else:
+                await _serve_here(installation, listener, stop, child=child)
+        finally:
+            await asyncio.gather(*(process.stop() for process in children))
+
+
+async def _serve_here(installation: Installation, listener: socket.socket, stop: asyncio.Event, *, child: bool) -> None:
+    settings = installation.settings
+    server = Server(
+        uvicorn.Config(
+            application(installation),
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
+            ws_max_size=settings.max_body_bytes,
+            timeout_graceful_shutdown=max(1, int(settings.shutdown_seconds)),
+            timeout_keep_alive=30,
+            backlog=BACKLOG,
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    async with _beside(_tidy(installation)):
+        ends = [serving, asyncio.create_task(stop.wait())]
+        if child:
+            ends.append(asyncio.create_task(parent_gone()))
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            log.info("stopping", drain=settings.drain_seconds)
+            installation.draining.set()
+            await asyncio.sleep(settings.drain_seconds)
+            server.should_exit = True
+        await serving
+        for task in ends[1:]:
+            task.cancel()
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; the second one ends the process where it stands."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def told(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, told, number)
+    return stop
+
+
+async def run_worker(settings: Settings, *, supervised: bool) -> None:
+    """`kith worker`: work until told to stop, or until the parent is gone."""
+    from gateway import worker
+
+    stop = _stop_signal()
+    async with open_installation(settings) as installation:
+        async with contextlib.AsyncExitStack() as stack:
+            if supervised:
+
+                async def watch() -> None:
+                    await parent_gone()
+                    stop.set()
+
+                await stack.enter_async_context(_beside(watch()))
+            await worker.work(installation, stop)
+
+
+@contextlib.asynccontextmanager
+async def _beside(work: object) -> AsyncIterator[None]:
+    """Run a coroutine beside the block and end it with it."""
+    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _tidy(installation: Installation) -> None:
+    while True:
+        await asyncio.sleep(TIDY_SECONDS)
+        with contextlib.suppress(Exception):  # a cache that is down is no reason to stop serving
+            await installation.cache.tidy()
+
+
+async def _greet(installation: Installation, worker: bool) -> None:
+    """Say where it is, how to come in, and what to do next."""
+    whose = await owner(installation)
+    link = await installation.door.login_link(whose.id)
+    url = installation.settings.url
+    lines = [
+        f"Kith {kith_version()} is at {url}",
+        "",
+        f"  Sign in (works once, for 15 minutes):  {url}/login/{link}",
+        "",
+        "  What to do next:",
+        "    kith link carddav        link an address book (or use the page above)",
+        "    kith import PATH…        take in vCards and mail archives",
+        "    kith demo                invented people, to look around",
+        "    kith token create        a key for programs",
+    ]
+    if not worker:
+        lines += ["", "  No worker was started here: run `kith worker` too."]
+    print("\n".join(lines), flush=True)  # noqa: T201  the one thing that is meant for the terminal

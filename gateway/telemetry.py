@@ -1,0 +1,119 @@
+"""Figures for operators (Prometheus) and the log: one registry a process, no content and no addresses in any label.
+
+Counters are kept as things happen; what the database knows better (job lag, freshness, gaps) is read when somebody asks.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from gateway.settings import Settings
+from resolvers.operation import Spending
+from store.cache import Cache
+
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
+
+
+class Telemetry:
+    """Fulfils `providers.session.Observer` as well."""
+
+    def __init__(self, cache: Cache | None = None) -> None:
+        self.registry = CollectorRegistry()
+        self._operations = Counter("kith_operations", "GraphQL operations.", ["type", "outcome"], registry=self.registry)
+        self._seconds = Histogram(
+            "kith_operation_seconds", "Time from arrival to answer.", ["type"], buckets=_SECONDS, registry=self.registry
+        )
+        self._calls = Counter("kith_provider_calls", "Calls to networks.", ["provider", "outcome"], registry=self.registry)
+        self._call_seconds = Histogram(
+            "kith_provider_call_seconds", "How long networks take.", ["provider"], buckets=_SECONDS, registry=self.registry
+        )
+        self._avoided = Counter("kith_provider_calls_avoided", "Calls that a cache or loader saved.", registry=self.registry)
+        self._open = Gauge("kith_subscriptions_open", "Open subscriptions.", ["transport"], registry=self.registry)
+        self.job_lag = Gauge("kith_job_lag_seconds", "How long the longest due job waits.", ["kind"], registry=self.registry)
+        self.jobs_dead = Gauge("kith_jobs_dead", "Jobs that were given up.", ["kind"], registry=self.registry)
+        self.sync_age = Gauge(
+            "kith_sync_age_seconds", "Since the account of a provider that waits longest was synchronised.", ["provider"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.gaps = Gauge(
+            "kith_ledger_gaps", "Items that a network has and the store has not.", ["provider"], registry=self.registry
+        )
+        if cache is not None:
+            self.registry.register(_CacheFigures(cache))
+
+    def operation(self, kind: str, outcome: str, seconds: float) -> None:
+        self._operations.labels(kind, outcome).inc()
+        if kind != "subscription":
+            self._seconds.labels(kind).observe(seconds)
+
+    def spent(self, spending: Spending) -> None:
+        if spending.avoided:
+            self._avoided.inc(spending.avoided)
+
+    def call(self, provider: str, outcome: str, seconds: float) -> None:
+        """A call to a network ended (`providers.session.Observer`)."""
+        self._calls.labels(provider, outcome).inc()
+        self._call_seconds.labels(provider).observe(seconds)
+
+    def opened(self, transport: str) -> None:
+        self._open.labels(transport).inc()
+
+    def closed(self, transport: str) -> None:
+        self._open.labels(transport).dec()
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        return generate_latest(self.registry)
+
+
+class _CacheFigures(Collector):
+    """The cache counts for itself; copied when asked."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def collect(self) -> list[CounterMetricFamily]:
+        answers = CounterMetricFamily("kith_cache_answers", "What the cache answered.", labels=["outcome"])
+        for outcome in ("hits", "misses", "errors"):
+            answers.add_metric([outcome], getattr(self._cache, outcome))
+        return [answers]
+
+
+def configure_log(settings: Settings) -> None:
+    """structlog to stderr, our own and the libraries' lines alike; JSON unless a person reads along."""
+    level = getattr(logging, settings.log_level.upper())
+    console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.add_logger_name,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    tail: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    if not console:
+        tail.append(structlog.processors.format_exc_info)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*tail, renderer]))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    logging.getLogger("uvicorn.access").disabled = True  # addresses and one-time links would stand in it
+    for noisy in ("httpx2", "httpcore2", "alembic", "asyncio", "uvicorn"):
+        logging.getLogger(noisy).setLevel(max(level, logging.WARNING))

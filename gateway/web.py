@@ -1,0 +1,84 @@
+"""The web application: which address is served by what, and what every answer carries (security headers, CORS)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.endpoint import Endpoint
+from gateway.health import Health
+from gateway.subscriptions import Subscriptions
+
+if TYPE_CHECKING:
+    from gateway.app import Installation
+
+#: What our pages may do: nothing but our own files, no frames, no forms to elsewhere. `data:` is for GraphiQL's icons.
+CSP: Final = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS: Final[dict[str, str]] = {
+    "content-security-policy": CSP,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+def application(installation: Installation) -> ASGIApp:
+    """The ASGI application of an opened installation."""
+    health = Health(installation)
+    routes: list[BaseRoute] = [
+        Route("/graphql", Endpoint(installation)),
+        WebSocketRoute("/graphql", Subscriptions(installation)),
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+    ]
+    middleware = [Middleware(Guarded, installation=installation)]
+    if installation.settings.cors_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(installation.settings.cors_origins),
+                allow_methods=["GET", "POST"],
+                allow_headers=["authorization", "content-type", "x-kith-csrf", "last-event-id"],
+                allow_credentials=True,
+                max_age=600,
+            )
+        )
+    return Starlette(routes=routes, middleware=middleware)
+
+
+class Guarded:
+    """Adds the security headers; while the process drains, asks clients to connect anew, elsewhere."""
+
+    def __init__(self, app: ASGIApp, installation: Installation) -> None:
+        self._app = app
+        self._draining = installation.draining
+        fixed = dict(HEADERS)
+        if installation.settings.secure:
+            fixed["strict-transport-security"] = "max-age=31536000"
+        self._headers = [(name.encode(), value.encode()) for name, value in fixed.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name for name, _ in message["headers"]}
+                added: list[Any] = [header for header in self._headers if header[0] not in present]
+                if self._draining.is_set():
+                    added.append((b"connection", b"close"))
+                message["headers"] = [*message["headers"], *added]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
