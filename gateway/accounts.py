@@ -28,7 +28,7 @@ from providers.session import Clock, Observer, Secret
 from store import accounts, leases
 from store.database import Database
 from store.feed import Recorder
-from store.vault import Vault
+from store.vault import SealBroken, Vault
 
 REFRESH_WAIT: Final = 20.0  # seconds to wait for another process that refreshes the same grant
 EARLY_SECONDS: Final = 60  # a token is renewed so long before it ends
@@ -213,7 +213,10 @@ class Grant:
         held = await self._owner.database.read(self._viewer, accounts.sealed, self._account_id)
         if held is None:
             raise ReauthRequired("The sign-in for this account is gone: link it again.")
-        plain = self._owner.vault.open(held.blob, self._viewer, accounts.PLACE[0], self._account_id, accounts.PLACE[1])
+        try:
+            plain = self._owner.vault.open(held.blob, self._viewer, accounts.PLACE[0], self._account_id, accounts.PLACE[1])
+        except SealBroken as error:
+            raise ReauthRequired(f"The stored sign-in cannot be opened: {error}") from error
         return msgspec.json.decode(plain, type=Secret), held
 
 

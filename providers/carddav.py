@@ -19,7 +19,16 @@ import msgspec
 
 from providers import webdav
 from providers.base import Adapter, FormField, LinkForm, Provider, Quota
-from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
+from providers.errors import (
+    CursorExpired,
+    ForbiddenAddress,
+    Malformed,
+    ProviderError,
+    RateLimited,
+    ReauthRequired,
+    Refused,
+    Unavailable,
+)
 from providers.formats import vcard
 from providers.http import SUCCESS, Session
 from providers.records import Contact, Gone, Page, Profile, Row, Statement, Unreadable
@@ -162,7 +171,7 @@ class CardDav:
             try:
                 if found := await self._found_at(place):
                     return found
-            except (ReauthRequired, RateLimited):
+            except (ReauthRequired, RateLimited, ForbiddenAddress):
                 raise
             except ProviderError as error:
                 if isinstance(error, Unavailable) and not _is_only_this(error):
