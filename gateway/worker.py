@@ -202,7 +202,6 @@ class Worker:
             beat.cancel()
         now = self.clock.now()
         await self.database.system(leases.finish, job.id, self.owner, now, next_due=None if wait is None else now + wait)
-        await self.cache.publish("kith:wake", job.viewer_id)
 
     async def _beat(self, job: Job, body: asyncio.Future[timedelta | None]) -> None:
         while True:

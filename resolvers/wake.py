@@ -17,6 +17,7 @@ from store.database import Database
 
 CHANNEL: Final = "kith:wake"
 SQLITE_POLL: Final = 0.2  # seconds; a poll costs about 0.2 ms
+BURST: Final = 0.05  # seconds of writes that other processes hear of as one
 POSTGRESQL_POLL: Final = 0.5  # without Redis, or while it is away
 
 
@@ -29,14 +30,18 @@ class Waker:
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._anybody = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._unsaid: set[str] = set()
+        self._saying: asyncio.Task[None] | None = None
 
     def start(self) -> None:
+        self._database.on_write = self._committed
         self._tasks = [asyncio.create_task(self._poll(), name="wake-poll")]
         if not self._cache.embedded:
             self._tasks.append(asyncio.create_task(self._listen(), name="wake-listen"))
 
     async def stop(self) -> None:
-        for task in self._tasks:
+        self._database.on_write = None
+        for task in [*self._tasks, *([self._saying] if self._saying is not None else [])]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -64,6 +69,22 @@ class Waker:
         for name in [viewer] if viewer is not None else list(self._waiting):
             for event in self._waiting.get(name, ()):
                 event.set()
+
+    def _committed(self, viewer: str) -> None:
+        """This process has written for a viewer: wake readers here, and tell other processes, bursts as one."""
+        if viewer in self._waiting:
+            self.wake(viewer)
+        if not self._cache.embedded:
+            self._unsaid.add(viewer)
+            if self._saying is None or self._saying.done():
+                self._saying = asyncio.create_task(self._say(), name="wake-say")
+
+    async def _say(self) -> None:
+        while self._unsaid:
+            await asyncio.sleep(BURST)
+            viewers, self._unsaid = self._unsaid, set()
+            for viewer in sorted(viewers):
+                await self._cache.publish(CHANNEL, viewer)
 
     async def _poll(self) -> None:
         last = 0
