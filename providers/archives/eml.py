@@ -105,12 +105,10 @@ def _not_maildir(folder: Path) -> bool:
 
 
 def _steps(listed: list[tuple[str, files.Source]], start: files.Mark, own: frozenset[str]) -> Iterator[files.Step]:
-    for index, (container, file) in enumerate(listed):
-        if index < start.file:
-            continue
+    for index, (container, file) in enumerate(listed[start.file :], start.file + 1):
         item = _item(file, container, own)
-        place = records.Place(position=1, path=file.shown, line=1)
-        yield records.Row(item=item, place=place), files.Mark(file=index + 1), mails.weight(item)
+        place = records.Place(position=index, path=file.shown, line=1)
+        yield records.Row(item=item, place=place), files.Mark(file=index, position=index), mails.weight(item)
 
 
 def _item(file: files.Source, container: str, own: frozenset[str]) -> records.Message | records.Unreadable:

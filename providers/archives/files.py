@@ -35,7 +35,7 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
-    """Where reading goes on: index of the file, byte offset in it, records read of it, line (from 1)."""
+    """Where reading goes on: index of the file, offset in it, line (from 1); `position` counts the items of the whole import."""
 
     file: int = 0
     offset: int = 0
@@ -155,14 +155,15 @@ def excerpt(data: bytes) -> str:
     return re.sub(r"\s+", " ", charset.decode(data[: EXCERPT * 4])).strip()[:EXCERPT]
 
 
-def unopened(source: Source, error: OSError) -> records.Row:
-    """The row that stands for a file which could not be read."""
+def unopened(source: Source, error: OSError, mark: Mark) -> Step:
+    """The row that stands for a file, or the rest of one, that could not be read; reading goes on with the next."""
     reason = error.strerror or str(error)
     item = records.Unreadable(
-        key=f"{source.shown}#0",
+        key=f"{source.shown}#{mark.position + 1}",
         outcome="FAILED",
         reason="UNREADABLE",
         message=f"The file cannot be read ({reason}). Check that it is there and readable, and import it again.",
         container=source.shown,
     )
-    return records.Row(item=item, place=records.Place(position=1, path=source.shown))
+    row = records.Row(item=item, place=records.Place(position=mark.position + 1, path=source.shown))
+    return row, Mark(file=mark.file + 1, position=mark.position + 1), 0

@@ -82,16 +82,14 @@ class MaildirArchive:
 
 
 def _steps(folders: list[files.Source], start: files.Mark, own: frozenset[str]) -> Iterator[files.Step]:
-    for index, folder in enumerate(folders):
-        if index < start.file:
-            continue
-        done = start.position if index == start.file else 0
-        for position, (path, new) in enumerate(_mails(folder.path), 1):
-            if position <= done:
-                continue
-            item = _item(path, new, f"{folder.shown}#{position}", folder.shown, own)
-            place = records.Place(position=position, path=f"{folder.shown}/{path.parent.name}/{path.name}")
-            yield records.Row(item=item, place=place), files.Mark(file=index, position=position), mails.weight(item)
+    mark = start
+    for index, folder in enumerate(folders[start.file :], start.file):
+        read = mark.offset if index == mark.file else 0
+        for number, (path, new) in enumerate(_mails(folder.path)[read:], read + 1):
+            mark = files.Mark(file=index, offset=number, position=mark.position + 1)
+            item = _item(path, new, f"{folder.shown}#{number}", folder.shown, own)
+            place = records.Place(position=mark.position, path=f"{folder.shown}/{path.parent.name}/{path.name}")
+            yield records.Row(item=item, place=place), mark, mails.weight(item)
 
 
 def _item(path: Path, new: bool, key: str, container: str, own: frozenset[str]) -> records.Message | records.Unreadable:

@@ -86,10 +86,10 @@ class MboxArchive:
 
 
 def _steps(sources: list[files.Source], start: files.Mark, own: frozenset[str]) -> Iterator[files.Step]:
-    for index, source in enumerate(sources):
-        if index < start.file:
-            continue
-        mark = start if index == start.file else files.Mark(file=index)
+    mark = start
+    for index, source in enumerate(sources[start.file :], start.file):
+        if index > mark.file:
+            mark = files.Mark(file=index, position=mark.position)
         try:
             with files.open_file(source.path) as handle:
                 for raw in mbox.split_mails(handle, offset=mark.offset, position=mark.position, line=mark.line):
@@ -98,7 +98,9 @@ def _steps(sources: list[files.Source], start: files.Mark, own: frozenset[str]) 
                     place = records.Place(position=raw.position, path=source.shown, line=raw.line)
                     yield records.Row(item=item, place=place), mark, mails.weight(item)
         except OSError as error:
-            yield files.unopened(source, error), files.Mark(file=index + 1), 0
+            unopened = files.unopened(source, error, mark)
+            mark = unopened[1]
+            yield unopened
 
 
 def _item(raw: mbox.RawMail, container: str, own: frozenset[str]) -> records.Message | records.Unreadable:

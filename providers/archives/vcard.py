@@ -77,10 +77,10 @@ class VCardArchive:
 
 
 def _steps(sources: list[files.Source], start: files.Mark, region: str | None) -> Iterator[files.Step]:
-    for index, source in enumerate(sources):
-        if index < start.file:
-            continue
-        mark = start if index == start.file else files.Mark(file=index)
+    mark = start
+    for index, source in enumerate(sources[start.file :], start.file):
+        if index > mark.file:
+            mark = files.Mark(file=index, position=mark.position)
         try:
             with files.open_file(source.path) as handle:
                 stream = _utf8(handle, mark.offset)
@@ -89,7 +89,9 @@ def _steps(sources: list[files.Source], start: files.Mark, region: str | None) -
                     place = records.Place(position=raw.position, path=source.shown, line=raw.line)
                     yield records.Row(item=_item(raw, source.shown, region), place=place), mark, len(raw.data) + 1000
         except OSError as error:
-            yield files.unopened(source, error), files.Mark(file=index + 1), 0
+            unopened = files.unopened(source, error, mark)
+            mark = unopened[1]
+            yield unopened
 
 
 def _item(raw: vcard.RawCard, container: str, region: str | None) -> records.Contact | records.Unreadable:

@@ -133,6 +133,12 @@ def test_each_row_says_where_it_stood(export: Path) -> None:
             assert row.place.position >= 1
 
 
+def test_positions_count_the_items_of_an_import_over_all_its_files(export: Path) -> None:
+    for provider, paths in found_in(export):
+        found = rows(read(provider, paths))
+        assert [row.place.position for row in found if row.place] == list(range(1, len(found) + 1))
+
+
 def test_a_broken_item_is_named_with_its_beginning_and_what_to_do(export: Path) -> None:
     found = rows(read(catalogue()["vcard"], [export / "broken.txt"]))
     outcomes = [
