@@ -237,7 +237,8 @@ async def page(
     order = _order(by, descending)
     scope = paging.bound("people", where, by, descending)
     size = ask.size
-    after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[str | datetime, str])
+    shape: Any = tuple[str, str] if by == "NAME" else tuple[datetime, str]
+    after = None if ask.after is None else paging.position(operation, scope, ask.after, shape)
     accounts = None if where.account_ids is None else frozenset(where.account_ids)
     answered = await freshness.stored(operation, fresh, accounts)
 
