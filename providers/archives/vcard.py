@@ -34,7 +34,7 @@ _PROBLEMS: dict[Problem, tuple[records.SkipReason, str]] = {
     ),
     "TOO_LARGE": (
         "TOO_LARGE",
-        "The card is larger than 10 MB. Take out its pictures in the program it comes from, export it and import the file again.",
+        "The card is larger than 10 MB, or has far too many lines. Take out its pictures where it comes from and export it again.",
     ),
 }
 

@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TypeVar
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
@@ -145,6 +146,7 @@ _TIMESTAMP = re.compile(
 )
 _BLANKS = re.compile(r"\s+")
 _Value = TypeVar("_Value")
+Labels = dict[str, str]  # what is called how, by group prefix
 
 
 def to_contact(card: Card, *, key: str | None, region: str | None, container: str, keep_card: bool = False) -> records.Contact:
@@ -153,8 +155,9 @@ def to_contact(card: Card, *, key: str | None, region: str | None, container: st
     `key` is the network's own (a CardDAV href); without one it is `contact_key`. `region` (ISO 3166-1) reads numbers that lack
     a country code. `keep_card` puts the card's own text beside, for writing it back.
     """
-    emails = _emails(card)
-    phones = _phones(card, region)
+    labels = _group_labels(card)
+    emails = _emails(card, labels)
+    phones = _phones(card, labels, region)
     names = _names(card, emails, phones)
     photo = _photo(card)
     return records.Contact(
@@ -164,12 +167,12 @@ def to_contact(card: Card, *, key: str | None, region: str | None, container: st
         names=names,
         emails=emails,
         phones=phones,
-        urls=_urls(card),
+        urls=_urls(card, labels),
         handles=_handles(card),
         organizations=_organizations(card),
-        addresses=_addresses(card),
-        dates=_dates(card),
-        groups=_distinct(_short(item) for value in card.all("CATEGORIES") for item in value.items),
+        addresses=_addresses(card, labels),
+        dates=_dates(card, labels),
+        groups=_distinct(_short(item) for value in card.all("CATEGORIES") for item in value.items)[:MAX_VALUES],
         languages=_distinct(_short(value.text).lower() for value in sorted(card.all("LANG"), key=_preference)),
         note=_note(card),
         photo=photo,
@@ -188,8 +191,10 @@ def contact_key(card: Card) -> str:
     """
     if uid := _uid(card):
         return f"uid:{uid}" if len(uid) <= 500 else "uid-hash:" + _digest(uid)
-    emails = sorted({(email.address or email.raw).lower() for email in _emails(card)})
-    phones = sorted({phone_number.comparable(_tel(value)) for value in card.all("TEL") if value.value.strip()})
+    emails = sorted({(email.address or email.raw).lower() for email in _emails(card, {})})
+    phones = sorted(
+        {phone_number.comparable(_tel(value)) for value in islice(card.all("TEL"), MAX_VALUES) if value.value.strip()}
+    )
     names = [_BLANKS.sub(" ", unicodedata.normalize("NFKC", name.full)).casefold() for name in _names(card, (), ())[:1]]
     if not (emails or phones or names):
         names = [item.undecoded for item in card.properties if item.name not in ("REV", "PRODID", "BEGIN", "END", "VERSION")]
@@ -260,29 +265,29 @@ def _nature(card: Card) -> records.Nature:
 # --- ways to reach somebody -----------------------------------------------------------------------------------------------
 
 
-def _emails(card: Card) -> tuple[records.Email, ...]:
+def _emails(card: Card, labels: Labels) -> tuple[records.Email, ...]:
     best = _best(card, "EMAIL")
     found: dict[str, records.Email] = {}
-    for value in card.all("EMAIL"):
+    for value in islice(card.all("EMAIL"), MAX_VALUES):
         raw = _short(value.text)
         if not raw or "x400" in value.types:
             continue
         address = email_address.normalised(raw)
-        email = records.Email(raw=raw, address=address, label=_label(card, value), preferred=value is best)
+        email = records.Email(raw=raw, address=address, label=_label(labels, value), preferred=value is best)
         found.setdefault(address or raw, email)
     return tuple(found.values())[:MAX_VALUES]
 
 
-def _phones(card: Card, region: str | None) -> tuple[records.Phone, ...]:
+def _phones(card: Card, labels: Labels, region: str | None) -> tuple[records.Phone, ...]:
     best = _best(card, "TEL")
     found: dict[tuple[str, str | None], records.Phone] = {}
-    for value in card.all("TEL"):
+    for value in islice(card.all("TEL"), MAX_VALUES):
         raw = _tel(value)
         if not raw:
             continue
-        types = value.types | frozenset((_label(card, value) or "",))
+        types = value.types | frozenset((_label(labels, value) or "",))
         line: phone_number.LineType = "MOBILE" if types & _MOBILE_TYPES else "FIXED" if types & _FIXED_TYPES else "UNKNOWN"
-        phone = phone_number.read(raw, region, label=_label(card, value), line=line, preferred=value is best)
+        phone = phone_number.read(raw, region, label=_label(labels, value), line=line, preferred=value is best)
         found.setdefault((phone.number or phone.raw, phone.extension), phone)
     return tuple(found.values())[:MAX_VALUES]
 
@@ -298,11 +303,11 @@ def _tel(value: Property) -> str:
     return f"{context}{number}" + (f" ext. {extension}" if extension else "")
 
 
-def _urls(card: Card) -> tuple[records.Url, ...]:
+def _urls(card: Card, labels: Labels) -> tuple[records.Url, ...]:
     found: dict[str, records.Url] = {}
     for value in card.all("URL", "X-URL", "X-HOMEPAGE", "BLOG", "X-BLOG-URL", "X-EVOLUTION-BLOG-URL"):
         if url := web_address(value.text):
-            found.setdefault(url, records.Url(url=url, label=_label(card, value)))
+            found.setdefault(url, records.Url(url=url, label=_label(labels, value)))
     return tuple(found.values())[:MAX_VALUES]
 
 
@@ -374,9 +379,9 @@ def _handle_of(url: str) -> str:
     return name.lstrip("@")
 
 
-def _addresses(card: Card) -> tuple[records.Address, ...]:
+def _addresses(card: Card, labels: Labels) -> tuple[records.Address, ...]:
     found: list[records.Address] = []
-    for value in card.all("ADR"):
+    for value in islice(card.all("ADR"), MAX_VALUES):
         # RFC 6350 §6.3.1: post office box, extended address, street, locality, region, code, country
         parts = [_shown(", ".join(item for item in items if item.strip()), MAX_SHORT) for items in value.parts]
         box, extended, street, locality, region, code, country = (*parts, *("",) * 7)[:7]
@@ -394,12 +399,12 @@ def _addresses(card: Card) -> tuple[records.Address, ...]:
                     region=region or None,
                     postal_code=code or None,
                     country=country or None,
-                    label=_label(card, value),
+                    label=_label(labels, value),
                 )
             )
     if not found:  # 2.1 and 3.0: the printed label may be all there is
         found = [
-            records.Address(formatted=text, label=_label(card, value))
+            records.Address(formatted=text, label=_label(labels, value))
             for value in card.all("LABEL")
             if (text := _short(value.text.strip()))
         ]
@@ -425,11 +430,11 @@ def _organizations(card: Card) -> tuple[records.Organization, ...]:
     return _distinct(found)[:MAX_VALUES]
 
 
-def _dates(card: Card) -> tuple[records.PartialDate, ...]:
+def _dates(card: Card, labels: Labels) -> tuple[records.PartialDate, ...]:
     found: list[records.PartialDate] = []
     for value in card.properties:
         if value.name in _DATES:
-            label = _DATES[value.name] or _label(card, value) or "other"
+            label = _DATES[value.name] or _label(labels, value) or "other"
             if date := partial_date(value.text, label, unknown_year=next(iter(value.parameter("X-APPLE-OMIT-YEAR")), None)):
                 found.append(date)
     for text in card.all("X-ANDROID-CUSTOM"):
@@ -560,12 +565,20 @@ def _card_text(card: Card) -> str | None:
     return text if "\x00" not in text else None
 
 
-def _label(card: Card, value: Property) -> str | None:
+def _group_labels(card: Card) -> Labels:
+    """Apple's labels by group prefix: `item1.X-ABLabel` names what `item1.EMAIL` is."""
+    found: Labels = {}
+    for value in card.all("X-ABLABEL"):
+        if value.group and (text := _short(value.text)):
+            apple = _APPLE_LABEL.match(text)
+            found.setdefault(value.group.lower(), apple[1].lower() if apple else text)
+    return found
+
+
+def _label(labels: Labels, value: Property) -> str | None:
     """What the user calls a value: Apple's label beside it, else the first type that says something to people."""
-    beside = card.in_group(value.group, "X-ABLABEL")
-    if beside is not None and (text := _short(beside.text.strip())):
-        apple = _APPLE_LABEL.match(text)
-        return apple[1].lower() if apple else text
+    if value.group and (beside := labels.get(value.group.lower())):
+        return beside
     types = value.types
     found = [label for label in _LABELS if label in types]
     if found:

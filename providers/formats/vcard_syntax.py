@@ -19,6 +19,9 @@ import msgspec
 from providers.formats import charset
 
 MAX_CARD = 10 * 1024 * 1024  # bytes; a larger card is reported, not read
+MAX_LINES = 400_000  # of one card: ten megabytes of base64 have a third of that
+MAX_PROPERTIES = 5_000  # that are told apart; the bytes of any further ones are kept as one
+MAX_STRUCTURED = 100_000  # characters of a structured or list value
 CHUNK = 256 * 1024
 FOLD_AT = 75  # octets, RFC 6350 §3.2
 
@@ -105,7 +108,7 @@ class Property(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def parts(self) -> tuple[tuple[str, ...], ...]:
         """A structured value: components at `;`, each a list at `,` (2.1 knows no lists)."""
-        components = _split(self.undecoded, ";")
+        components = _split(self.undecoded[:MAX_STRUCTURED], ";")
         return tuple(
             tuple(unescaped(item, self.version) for item in ((component,) if self.version == "2.1" else _split(component, ",")))
             for component in components
@@ -114,7 +117,7 @@ class Property(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def items(self) -> tuple[str, ...]:
         """A list value, at its commas."""
-        return tuple(unescaped(item, self.version) for item in _split(self.undecoded, ","))
+        return tuple(unescaped(item, self.version) for item in _split(self.undecoded[:MAX_STRUCTURED], ","))
 
     @property
     def data(self) -> bytes:
@@ -142,12 +145,6 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     def first(self, *names: str) -> Property | None:
         """The first property of these names that has a value."""
         return next((item for item in self.all(*names) if item.value.strip()), None)
-
-    def in_group(self, group: str, name: str) -> Property | None:
-        """The property `name` that shares a group prefix (`item1.`) with another."""
-        if not group:
-            return None
-        return next((item for item in self.all(name) if item.group.lower() == group.lower()), None)
 
     def replaced(self, old: Property, new: Property | None) -> Card:
         """The card with `old` (one of its own properties) exchanged for `new`, or removed; everything else as it was."""
@@ -220,7 +217,7 @@ def split_cards(stream: ByteStream, *, offset: int = 0, position: int = 0, line:
             pieces.append(text)
         elif inside:
             size += len(text)
-            if size > MAX_CARD and not too_large:
+            if not too_large and (size > MAX_CARD or len(pieces) > MAX_LINES):
                 too_large, pieces = True, [b"".join(pieces)[:1000]]
             elif not too_large:
                 pieces.append(text)
@@ -257,6 +254,9 @@ def parse(data: bytes) -> Card:
     properties: list[Property] = []
     index = 0
     while index < len(lines):
+        if len(properties) == MAX_PROPERTIES and index < len(lines) - 1:
+            properties.append(Property(raw=b"".join(lines[index:-1]), version=version))
+            index = len(lines) - 1
         end = _extent(lines, index, indent)
         properties.append(_property(lines[index:end], indent, version))
         index = end

@@ -80,6 +80,18 @@ def test_a_card_over_ten_megabytes_is_reported_and_the_next_one_is_read() -> Non
     assert name_of(contact(found[1].data)) == "Next"
 
 
+@pytest.mark.parametrize(
+    "line", [b"\n", b"TEL:1\n", b"a.TEL:1\na.X-ABLabel:x\n", b"N:" + b"\\;" * 99 + b"\n", b"CATEGORIES:" + b"a,b," * 99 + b"\n"]
+)
+def test_a_card_of_many_lines_costs_what_a_card_costs(line: bytes) -> None:
+    data = b"BEGIN:VCARD\nVERSION:4.0\n" + line * (1_900_000 // len(line)) + b"FN:Ada\nEND:VCARD\n"
+    (raw,) = vcard.split_cards(io.BytesIO(data))
+    if raw.problem is None:
+        assert vcard.parse(raw.data).serialise() == raw.data
+        found = vcard.to_contact(vcard.parse(raw.data), key=None, region="DE", container="x")
+        assert len(found.phones) + len(found.groups) + len(found.names) <= 1000
+
+
 # --- syntax ---------------------------------------------------------------------------------------------------------------
 
 
