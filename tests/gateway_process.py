@@ -110,6 +110,13 @@ class Gateway:
             raise RuntimeError(f"kith {' '.join(arguments)} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done
 
+    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start another `kith` command beside it and do not wait for it: the caller does, or kills it."""
+        with (self.home / "commands.log").open("ab") as log:
+            return subprocess.Popen(
+                [*_KITH, *arguments], cwd=_ROOT, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
     def token(self, viewer: str, *scopes: str) -> str:
         """A new API key of a viewer, who is created when the name is new."""
         wanted = [word for scope in scopes for word in ("--scope", scope)]

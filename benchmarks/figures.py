@@ -1,0 +1,76 @@
+"""The record of what was measured: a table on the terminal, and the same one appended to docs/figures.md.
+
+Every entry says when, on which commit and machine, and how busy the machine was; figures of different entries compare only as far
+as these do.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.processes import load
+
+ROOT: Final = Path(__file__).parent.parent
+FILE: Final = ROOT / "docs" / "figures.md"
+Row = Mapping[str, object]
+
+
+def commit() -> str:
+    """The commit that is measured; `+` when the tree differs from it."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/figures.md")
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
+
+
+def circumstances() -> str:
+    """One line on when and where."""
+    now = datetime.now(UTC)
+    return (
+        f"{now:%Y-%m-%d %H:%M} UTC · commit {commit()} · {os.cpu_count()} CPUs ({platform.machine()}) · "
+        f"Python {platform.python_version()} · SQLite {sqlite3.sqlite_version} · load {load():.2f} at the end"
+    )
+
+
+def show(title: str, rows: Sequence[Row]) -> None:
+    """A table on the terminal."""
+    names = _names(rows)
+    table = Table(*names, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(_cell(row.get(name)) for name in names))
+    Console().print(table, markup=False)
+
+
+def record(title: str, rows: Sequence[Row], note: str = "", file: Path = FILE) -> None:
+    """Append a table, newest last."""
+    names = _names(rows)
+    lines = ["", f"## {title}", "", circumstances(), ""]
+    if note:
+        lines += [note, ""]
+    lines += ["| " + " | ".join(names) + " |", "| " + " | ".join("---" for _ in names) + " |"]
+    lines += ["| " + " | ".join(_cell(row.get(name)).replace("|", "\\|") for name in names) + " |" for row in rows]
+    with file.open("a", encoding="utf-8") as out:
+        out.write("\n".join(lines) + "\n")
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

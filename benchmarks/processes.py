@@ -1,0 +1,28 @@
+"""What a process used, from Linux' /proc: CPU time, memory, and how busy the machine was meanwhile."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+_TICK: Final = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far, its threads included, its children not; proc(5), fields 14 and 15."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICK
+
+
+def rss_mib(pid: int) -> float:
+    """Resident memory of a process in MiB (VmRSS; pages shared with others are counted in each)."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def load() -> float:
+    """Runnable processes, averaged over the last minute."""
+    return os.getloadavg()[0]
