@@ -34,7 +34,7 @@ _PROBLEMS: dict[Problem, tuple[records.SkipReason, str]] = {
     ),
     "TOO_LARGE": (
         "TOO_LARGE",
-        "The card is larger than 10 MB, or has far too many lines. Take out its pictures where it comes from and export it again.",
+        "The card is larger than 10 MB, or has too many lines. Take out its pictures where it comes from and export it again.",
     ),
 }
 
@@ -185,6 +185,9 @@ def _counted(path: Path) -> int | None:
                     begun, fresh = fresh, line.endswith("\n")
                     if not begun or (not fresh and len(line) == _LINE):
                         continue
+                    if ":" not in line:
+                        agent = agent and not line.strip()
+                        continue
                     bare = line.lstrip("\ufeff").rstrip("\n")
                     word = bare.replace(" ", "").replace("\t", "").upper() if len(bare) < 200 else ""
                     margin = bare[: len(bare) - len(bare.lstrip(" \t"))]
@@ -197,8 +200,7 @@ def _counted(path: Path) -> int | None:
                         total, opened = (total, opened - 1) if opened else (total + 1, 0)
                     elif opened and word.endswith(":BEGIN:VCARD") and _is_agent(word):
                         opened += 1
-                    if word or len(bare) >= 200:
-                        agent = opened > 0 and word.endswith(":") and _is_agent(word)
+                    agent = opened > 0 and word.endswith(":") and _is_agent(word)
     except OSError:
         return None
     return total

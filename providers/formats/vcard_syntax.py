@@ -208,7 +208,8 @@ def split_cards(stream: ByteStream, *, offset: int = 0, position: int = 0, line:
         )
 
     for text, whole in _lines(stream):
-        begins = whole and len(text) < 200 and _BEGIN.match(text)
+        marked = whole and b":" in text and len(text) < 200  # else it is no frame: nearly all lines are base64
+        begins = _BEGIN.match(text) if marked else None
         if begins and not (inside and agent):
             if inside:
                 yield card(offset, line, "CUT")
@@ -221,19 +222,19 @@ def split_cards(stream: ByteStream, *, offset: int = 0, position: int = 0, line:
                 too_large, pieces = True, [b"".join(pieces)[:1000]]
             elif not too_large:
                 pieces.append(text)
-            nested = whole and len(text) < 200 and _AGENT.match(text)
+            nested = _AGENT.match(text) if marked else None
             if (begins and agent) or (nested and nested[1]):
                 depth += 1
-            ends = whole and len(text) < 200 and _END.match(text)
+            ends = _END.match(text) if marked else None
             if ends and (not ends[1] or ends[1] == indent):
                 if depth:
                     depth -= 1
                 else:
                     yield card(offset + len(text), line + 1, None)
                     inside, pieces = False, []
-            if text.strip():
-                agent = bool(nested and not nested[1])
-        elif whole and len(text) < 200 and _END.match(text):
+            if agent or nested:
+                agent = bool(nested and not nested[1]) or not text.strip()
+        elif marked and _END.match(text):
             position, start, start_line, too_large, pieces = position + 1, offset, line, False, [text]
             yield card(offset + len(text), line + 1, "STRAY")
         offset += len(text)
