@@ -18,8 +18,16 @@ CUTS = Path(__file__).parent / "cuts.txt"
 TEXT = (CONTRACT / "operations.graphql").read_text()
 # operations of which nothing is left, until their day comes
 GONE = {
-    "ReserveUpload", "SendReply", "UndoSend", "MarkRead", "AcceptSuggestion", "RejectSuggestion", "Unmerge", "CheckRule", "CreateStream",
-}  # fmt: skip
+    "ReserveUpload",
+    "SendReply",
+    "UndoSend",
+    "MarkRead",
+    "AcceptSuggestion",
+    "RejectSuggestion",
+    "Unmerge",
+    "CheckRule",
+    "CreateStream",
+}
 
 
 def cutter() -> Cutter:

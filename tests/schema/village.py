@@ -1,4 +1,4 @@
-"""A small household that has a bit of everything that can be shown: cards, mail threads, newsletters, an import with a bad row."""
+"""A small household with a bit of everything that can be shown: cards, threads, a newsletter, an import with a bad row."""
 
 from __future__ import annotations
 
@@ -77,10 +77,22 @@ def _import(conn: Connection, viewer: str, account_id: str, household: Household
     import_id = ids.mint("IMPORT")
     conn.execute(
         import_run.insert().values(
-            viewer_id=viewer, id=import_id, file_name="friends.vcf", format="VCARD", state="DONE", account_id=account_id, plan=b"{}",
-            created=5, failed=1, done=6, total=6, created_at=household.now, started_at=household.now, finished_at=household.now,
+            viewer_id=viewer,
+            id=import_id,
+            file_name="friends.vcf",
+            format="VCARD",
+            state="DONE",
+            account_id=account_id,
+            plan=b"{}",
+            created=5,
+            failed=1,
+            done=6,
+            total=6,
+            created_at=household.now,
+            started_at=household.now,
+            finished_at=household.now,
         )
-    )  # fmt: skip
+    )
     rows = [
         {"position": n, "outcome": "CREATED", "reason": None, "message": None, "excerpt": None, "line": n * 10}
         for n in range(1, 6)
