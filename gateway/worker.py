@@ -30,7 +30,6 @@ from resolvers.ingest import forget_account
 from resolvers.ingest.own import reassign
 from resolvers.operation import Clock
 from store import feed, leases
-from store.cache import Cache
 from store.database import Database
 from store.feed import Recorder
 from store.leases import Job
@@ -52,8 +51,6 @@ class Pieces(Protocol):
     @property
     def database(self) -> Database: ...
     @property
-    def cache(self) -> Cache: ...
-    @property
     def clock(self) -> Clock: ...
     @property
     def accounts(self) -> Accounts: ...
@@ -70,7 +67,6 @@ def of(installation: Pieces) -> Worker:
     )
     return Worker(
         database=installation.database,
-        cache=installation.cache,
         clock=installation.clock,
         accounts=installation.accounts,
         imports=imports,
@@ -115,7 +111,6 @@ class Worker:
     """Everything a job needs. `owner` names the leases of this process."""
 
     database: Database
-    cache: Cache
     clock: Clock
     accounts: Accounts
     imports: Imports

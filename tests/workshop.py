@@ -48,7 +48,7 @@ class Workshop:
             database=database, vault=self.vault, clock=self.clock, transport=self.transport, providers=self.providers
         )
         self.imports = Imports(database=database, home=home, providers=self.providers, clock=self.clock)
-        self.worker = Worker(database=database, cache=self.cache, clock=self.clock, accounts=self.accounts, imports=self.imports)
+        self.worker = Worker(database=database, clock=self.clock, accounts=self.accounts, imports=self.imports)
         self.waker = Waker(database, self.cache)
         self.services = Services(
             database=database, cache=self.cache, vault=self.vault, clock=self.clock, providers=self.providers,
