@@ -128,7 +128,7 @@ class Execution:
             self._schema,
             admitted.prepared.document,
             context_value=context,
-            variable_values=request.variables,
+            raw_variable_values=request.variables,
             operation_name=request.operation_name,
             is_awaitable=_is_awaitable,
         )
