@@ -26,7 +26,7 @@ from resolvers.ingest.intake import SLICE
 from store import accounts, leases
 from store.database import Database
 from store.feed import Recorder
-from store.tables import account, contact, message_source
+from store.tables import contact, message_source
 
 log = structlog.get_logger()
 
@@ -222,13 +222,3 @@ class _Run:
         if settings != self._account.settings:
             accounts.change(conn, viewer, self._account.id, None, settings=msgspec.json.encode(settings))
         recorder.flush(conn, viewer)
-
-
-def unlink(conn: Connection, viewer: str, account_id: str, now: datetime) -> None:
-    """Begin to unlink: the account answers no more at once, a leased job takes its data away."""
-    recorder = Recorder(now, origin="CLIENT", account_id=account_id)
-    accounts.change(conn, viewer, account_id, recorder, status="UNLINKING")
-    conn.execute(sa.update(account).where(account.c.viewer_id == viewer, account.c.id == account_id).values(next_sync_at=None))
-    leases.drop(conn, viewer, account_id)
-    leases.enqueue(conn, viewer, "unlink", account_id, now)
-    recorder.flush(conn, viewer)

@@ -14,7 +14,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -29,7 +29,7 @@ from resolvers.identity.resolve import resolve
 from resolvers.ingest import forget_account
 from resolvers.ingest.own import reassign
 from resolvers.operation import Clock
-from store import feed, leases
+from store import feed, leases, viewers
 from store.database import Database
 from store.feed import Recorder
 from store.leases import Job
@@ -41,6 +41,7 @@ POLL_SECONDS: Final = 0.5  # how often due jobs are looked for while there are n
 BEAT_SECONDS: Final = 15.0
 REAP_SECONDS: Final = 2.0
 STOP_SECONDS: Final = 10.0
+HOUSEKEEPING_SECONDS: Final = 3600.0
 COMPACT_EVERY: Final = 86_400
 Task = Callable[[Job], Awaitable[timedelta | None]]
 
@@ -76,6 +77,14 @@ def of(installation: Pieces) -> Worker:
 async def work(installation: Pieces, stop: asyncio.Event) -> None:
     """Work for an installation until `stop` is set."""
     await of(installation).work(stop)
+
+
+def keep_house(conn: Connection, now: datetime) -> None:
+    """See to it that every viewer's feed is compacted once a day."""
+    for viewer in viewers.listed(conn):
+        if not any(job.kind == "compact" for job in leases.listed(conn, viewer=viewer.id, kind="compact")):
+            due = now + timedelta(seconds=COMPACT_EVERY)
+            leases.enqueue(conn, viewer.id, "compact", viewer.id, now, due=due, every=COMPACT_EVERY)
 
 
 def owner_name() -> str:
@@ -130,12 +139,15 @@ class Worker:
 
     async def work(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish what takes no longer than a few seconds and give the rest back."""
-        reaped = 0.0
+        reaped = kept = -HOUSEKEEPING_SECONDS
         loop = asyncio.get_running_loop()
         while not stop.is_set():
             if loop.time() - reaped > REAP_SECONDS:
                 await self._guarded(self.reap())
                 reaped = loop.time()
+            if loop.time() - kept > HOUSEKEEPING_SECONDS:
+                await self._guarded(self.database.system(keep_house, self.clock.now()))
+                kept = loop.time()
             free = self.concurrency - len(self._running)
             jobs: list[Job] = await self._guarded(self._claim(free)) or [] if free > 0 else []
             for job in jobs:
