@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -161,12 +161,23 @@ class Archive(Protocol):
         """Whether the file or folder at `path` is of this format, from its content."""
         ...
 
-    def scan(self, paths: list[Path], known_own: frozenset[str]) -> Scan:
+    def scan(self, paths: list[Path], known_own: frozenset[str], *, names: Mapping[Path, str] | None = None) -> Scan:
         """One streaming pass: counts, and own addresses for mail. Never raises for bad content."""
         ...
 
-    def pages(self, paths: list[Path], cursor: bytes | None, *, own: frozenset[str], region: str | None) -> Iterator[records.Page]:
-        """The records in order of the files, ≤ 100 a page, resumable at each page's cursor; a bad item is an `Unreadable` row."""
+    def pages(
+        self,
+        paths: list[Path],
+        cursor: bytes | None,
+        *,
+        own: frozenset[str],
+        region: str | None,
+        names: Mapping[Path, str] | None = None,
+    ) -> Iterator[records.Page]:
+        """The records in order of the files, ≤ 100 a page, resumable at each page's cursor; a bad item is an `Unreadable` row.
+
+        `names` says what staged files are called to people; without it they are called by their paths below the common folder.
+        """
         ...
 
 

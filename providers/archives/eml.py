@@ -1,8 +1,8 @@
 """Single mails as files (.eml), loose or in folders: what Outlook, Thunderbird and webmail save, and Apple Mail keeps (.emlx).
 
 Speaks RFC 5322 through `formats/mime.py`. In a folder whatever begins like a mail is one, whatever it is called; the folder is
-the container. Apple's files begin with the length of the mail and end with a property list, whose flags are read. Other files
-in the folder are none of its business.
+the container, and a loose file its own. Apple's files begin with the length of the mail and end with a property list, whose flags
+are read. Other files in the folder are none of its business.
 """
 
 from __future__ import annotations
@@ -87,17 +87,13 @@ class EmlArchive:
         found: dict[Path, tuple[str, files.Source]] = {}
         for source in files.named(paths, names):
             if not source.path.is_dir():
-                found.setdefault(source.path, (_container(source.shown), source))
+                found.setdefault(source.path, (source.shown, source))
                 continue
             for path in files.walk(source.path, into=_not_maildir):
                 if path not in found and self.recognise(path):
                     shown = f"{source.shown}/{path.relative_to(source.path).as_posix()}"
-                    found[path] = (_container(shown), files.Source(path, shown))
+                    found[path] = (shown.rpartition("/")[0], files.Source(path, shown))
         return list(found.values())
-
-
-def _container(shown: str) -> str:
-    return shown.rpartition("/")[0] or "files"
 
 
 def _not_maildir(folder: Path) -> bool:
@@ -145,7 +141,7 @@ def _counted(paths: list[Path], names: Mapping[Path, str] | None) -> dict[str, i
         if not source.path.is_dir():
             if os.fspath(source.path) not in seen:
                 seen.add(os.fspath(source.path))
-                total[_container(source.shown)] = total.get(_container(source.shown), 0) + 1
+                total[source.shown] = 1
             continue
         for folder, below, contained in os.walk(source.path):
             if "cur" in below and "new" in below and folder != os.fspath(source.path):

@@ -47,54 +47,60 @@ class Recognised(msgspec.Struct, frozen=True):
 def recognise(paths: list[Path]) -> Recognised:
     """Groups files and folders by format. Folders are walked (at most 100,000 files, links left out).
 
-    A Maildir, and a folder of .eml files, is one path; every other file is one of its own.
+    A Maildir is one path, and so is a folder that holds single mails and no other format; every other file is one of its own.
     """
     archives = {provider.archive.format: provider for provider in catalogue().values() if provider.archive is not None}
     groups: dict[ArchiveFormat, list[Path]] = {}
     unrecognised: list[tuple[Path, str]] = []
-    looked_at = 0
+    tops: dict[Path, Path] = {}  # single mails found in a folder that was given, with that folder
 
-    def look(path: Path, within_folder: bool) -> None:
+    def look(path: Path, top: Path | None) -> None:
         for name in _ORDER:
-            if name not in archives or name == "MAILDIR":
-                continue
-            archive = archives[name].archive
+            archive = archives[name].archive if name in archives and name != "MAILDIR" else None
             if archive is not None and archive.recognise(path):
-                found = groups.setdefault(name, [])
-                where = path.parent if name == "EML" and within_folder else path
-                if not found or found[-1] != where:
-                    found.append(where)
+                groups.setdefault(name, []).append(path)
+                if name == "EML" and top is not None:
+                    tops[path] = top
                 return
         unrecognised.append((path, _reason(path)))
 
-    def is_maildir(folder: Path) -> bool:
-        provider = archives.get("MAILDIR")
-        return provider is not None and provider.archive is not None and provider.archive.recognise(folder)
-
     def enter(folder: Path) -> bool:
         """Whether to walk into a folder as one of loose files; a Maildir is taken whole."""
-        if not is_maildir(folder):
+        maildir = archives["MAILDIR"].archive if "MAILDIR" in archives else None
+        if maildir is None or not maildir.recognise(folder):
             return True
         groups.setdefault("MAILDIR", []).append(folder)
         return False
 
     for path in paths:
         if path.is_dir():
-            if not enter(path):
-                continue
-            for file in files.walk(path, into=enter):
-                looked_at += 1
-                if looked_at > MAX_FILES:
+            for number, file in enumerate(files.walk(path, into=enter) if enter(path) else ()):
+                if number == MAX_FILES:
                     unrecognised.append((path, f"There are more than {MAX_FILES:,} files. Import the folder in parts."))
                     break
                 if file.name not in _IGNORED:
-                    look(file, True)
+                    look(file, path)
         elif path.is_file():
-            look(path, False)
+            look(path, None)
         else:
             unrecognised.append((path, "There is no such file or folder."))
+    if "EML" in groups:
+        others = [path for name, found in groups.items() if name != "EML" for path in found]
+        groups["EML"] = _gathered(groups["EML"], tops, others)
     ordered = [(archives[name], list(dict.fromkeys(groups[name]))) for name in _ORDER if name in groups]
     return Recognised(ordered, unrecognised)
+
+
+def _gathered(found: list[Path], tops: dict[Path, Path], others: list[Path]) -> list[Path]:
+    """Single mails as the highest folders that hold nothing of another format; those beside something else as they are."""
+    mixed = {folder for path in others for folder in path.parents}
+    gathered: list[Path] = []
+    for path in found:
+        place = path
+        while path in tops and place != tops[path] and place.parent not in mixed:
+            place = place.parent
+        gathered.append(place)
+    return gathered
 
 
 def _reason(path: Path) -> str:

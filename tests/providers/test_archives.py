@@ -98,11 +98,19 @@ def test_formats_are_told_by_content_whatever_the_files_are_called(export: Path)
         "maildir": ["Mail"],
         "mbox": ["lists/inbox", "lists/second.vcf"],
         "vcard": ["apple", "broken.txt", "people"],
-        "eml": ["letters", "letters/old"],
+        "eml": ["letters"],
     }
     reasons = {path.relative_to(export).as_posix(): reason for path, reason in found.unrecognised}
     assert set(reasons) == {"all.zip", "empty", "letters/notes.txt"}
     assert "Unpack it" in reasons["all.zip"]
+
+
+def test_single_mails_beside_other_formats_are_taken_one_by_one(export: Path) -> None:
+    (export / "one.eml").write_bytes(mail(1))
+    (export / "letters/old/people.vcf").write_bytes(CARDS)
+    (paths,) = [paths for provider, paths in recognise([export]).groups if provider.key == "eml"]
+    assert len(paths) == 113
+    assert all(path.is_file() for path in paths)
 
 
 def test_single_files_are_recognised_and_missing_ones_named(export: Path) -> None:
@@ -131,6 +139,8 @@ def test_each_row_says_where_it_stood(export: Path) -> None:
             assert row.place is not None
             assert row.place.path.split("/")[0] in {"Mail", "people", "broken.txt", "apple", "letters", "inbox", "second.vcf"}
             assert row.place.position >= 1
+            assert not isinstance(row.item, records.Gone)
+            assert f"{row.place.path}/".startswith(f"{row.item.container}/")
 
 
 def test_positions_count_the_items_of_an_import_over_all_its_files(export: Path) -> None:
@@ -209,7 +219,7 @@ def test_mail_says_whose_it_is(export: Path, key: str, path: str) -> None:
 def test_staged_files_are_called_as_the_user_knows_them(export: Path) -> None:
     staged = export / "people"
     archive = archive_of("vcard")
-    (page, *_) = archive.pages([staged], None, own=frozenset(), region=None, names={staged: "Takeout/Contacts/All.vcf"})  # type: ignore[call-arg]
+    (page, *_) = archive.pages([staged], None, own=frozenset(), region=None, names={staged: "Takeout/Contacts/All.vcf"})
     assert page.rows[0].place == records.Place(position=1, path="Takeout/Contacts/All.vcf", line=1)
 
 
