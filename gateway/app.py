@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +26,7 @@ from gateway.demo.run import allowed as demo_places
 from gateway.execution.execute import Execution
 from gateway.execution.rate import Rate
 from gateway.limits import Limits
+from gateway.linking.service import LinkService
 from gateway.settings import Settings, SettingsError
 from gateway.signin.door import Door
 from gateway.telemetry import Telemetry
@@ -79,10 +79,11 @@ class Installation:
     @cached_property
     def execution(self) -> Execution:
         from schema import policy
+        from schema.sdl import schema_hash
 
         self.services.facts = resolving.Facts(
             version=kith_version(),
-            schema_hash=hashlib.sha256(self.schema.as_str().encode()).hexdigest()[:16],
+            schema_hash=schema_hash(),
             transports=("HTTP", "WEBSOCKET", "SSE"),
             limits=resolving.Limits(
                 max_cost=self.settings.max_cost, max_depth=self.settings.max_depth, max_aliases=self.settings.max_aliases
@@ -140,7 +141,7 @@ async def open_installation(
             configured=lambda key: _configured(settings, providers, key),
             wake=waker,
         )
-        yield Installation(
+        installation = Installation(
             settings=settings,
             database=database,
             cache=cache,
@@ -155,6 +156,8 @@ async def open_installation(
             providers=providers,
             given_schema=schema,
         )
+        services.linking = LinkService(installation)
+        yield installation
 
 
 def _configured(settings: Settings, providers: dict[str, Provider], key: str) -> bool:

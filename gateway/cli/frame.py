@@ -49,10 +49,11 @@ class CommandFailed(Exception):
         self.status = status
 
 
-def load(**given: Any) -> Settings:
-    """The settings, with the log configured."""
+def load(*, serving: bool = False, **given: Any) -> Settings:
+    """The settings, with the log configured; commands that end by themselves say what matters on their own."""
     settings = configuration.load(**given)
-    configure_log(settings)
+    quiet = not serving and settings.log_level == "info"
+    configure_log(settings.model_copy(update={"log_level": "warning"}) if quiet else settings)
     return settings
 
 
@@ -92,7 +93,7 @@ def tell(text: str) -> None:
 
 def main() -> None:
     """The command `kith`."""
-    from gateway.cli import serving, signin  # noqa: F401  each adds its commands to `app`
+    from gateway.cli import accounts, asking, importing, serving, signin  # noqa: F401  each adds its commands to `app`
 
     try:
         app()

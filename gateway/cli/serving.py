@@ -23,7 +23,7 @@ def serve(
     """Serve the API, with one worker beside it."""
     from gateway import serve as serving
 
-    settings = load(host=host, port=port)
+    settings = load(serving=True, host=host, port=port)
     settings.check_bind()
     if workers > 1 and not settings.redis_url:
         raise SettingsError("--workers needs a cache that processes can share: set KITH_REDIS_URL, or serve with one")
@@ -37,7 +37,7 @@ def worker(supervised: Annotated[bool, typer.Option("--supervised", hidden=True)
     """Do background work: synchronise, import, resolve people."""
     from gateway import serve as serving
 
-    settings = load()
+    settings = load(serving=True)
     run(lambda: serving.run_worker(settings, supervised=supervised))
 
 
