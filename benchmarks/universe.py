@@ -138,17 +138,18 @@ class Universe:
         order = list(range(len(people)))
         dice.shuffle(order)
         opened: list[_Thread] = []
+        begun = 0
         now = BEGIN
         for number in range(self.messages):
             while len(opened) < min(OPEN_THREADS, self.messages - number):
                 # each in turn, so that everybody has conversations however few there are
-                others = [people[order[book.threads % len(order)]]]
+                others = [people[order[begun % len(order)]]]
                 if dice.random() < 0.1 and len(people) > 1:
                     others.append(
                         people[dice.choice([n for n in (0, len(people) // 2, len(people) - 1) if n != others[0].number])]
                     )
-                opened.append(_Thread(book.threads, others, dice))
-                book.threads += 1
+                opened.append(_Thread(begun, others, dice))
+                begun += 1
             thread = dice.choice(opened)
             now += timedelta(seconds=dice.randrange(60, 3600))
             yield thread.next(number, now, self.seed, dice, book)
@@ -165,6 +166,7 @@ class _Book:
 
     def note(self, thread: _Thread, conversation: Conversation, mine: bool) -> None:
         self.messages += 1
+        self.threads += conversation.messages == 1
         self.sent += mine
         for person in thread.others:
             kept = self.latest[person.number]

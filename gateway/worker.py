@@ -94,8 +94,18 @@ def owner_name() -> str:
 
 def _started(pid: int) -> str:
     """When a process began, in the kernel's ticks, so that a reused number is not taken for it; empty where unknown."""
+    return _stat(pid, 19)
+
+
+def _state(pid: int) -> str:
+    """What a process is doing, in the kernel's letter; empty where unknown."""
+    return _stat(pid, 0)
+
+
+def _stat(pid: int, field: int) -> str:
+    """A field of /proc/PID/stat, counted from the one behind the name (proc(5): state is 0, starttime 19)."""
     with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[field]
     return ""
 
 
@@ -111,6 +121,8 @@ def is_dead(owner: str) -> bool:
         return True
     except PermissionError:
         return False
+    if _state(pid) in ("Z", "X"):  # ended, but its parent has not asked how: it holds nothing any more
+        return True
     began = _started(pid)
     return bool(parts[2] and began and began != parts[2])
 
