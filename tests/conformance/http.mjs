@@ -36,5 +36,14 @@ await check('introspection-printed', 'the schema printed from introspection is r
   const printed = printSchema(lexicographicSortSchema(await introspect({})));
   same(printSchema(lexicographicSortSchema(buildSchema(printed))) === printed, true);
 });
+await check('variable-form', 'a variable without the form of its scalar is a request error: 400, no data, and a sentence', async () => {
+  const response = await fetchFn(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/graphql-response+json' },
+    body: JSON.stringify({ query: 'query ($after: Cursor) { viewer { people(after: $after) { totalCount } } }', variables: { after: '' } }),
+  });
+  const answer = await response.json();
+  same([response.status, 'data' in answer, answer.errors[0].extensions.code], [400, false, 'BAD_USER_INPUT']);
+});
 holds(rows.length > 50, 'graphql-http knows more audits than that');
 finish();
