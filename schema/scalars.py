@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import unicodedata
 import zoneinfo
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any, Final, NewType
 from urllib.parse import urlsplit, urlunsplit
 
 import strawberry
+from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
 DateTime = NewType("DateTime", datetime)
@@ -149,9 +151,19 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _scalar(name: str, description: str, url: str | None, parse: Any, serialize: Any = _same) -> ScalarDefinition:
+def _scalar(
+    name: str, description: str, url: str | None, parse: Callable[[object], Any], serialize: Any = _same
+) -> ScalarDefinition:
+    def read(value: object) -> Any:
+        try:
+            return parse(value)
+        except (
+            ValueError
+        ) as refused:  # an error of GraphQL's own is the client's mistake, any other one would pass for a bug of ours
+            raise GraphQLError(str(refused)) from None
+
     definition: ScalarDefinition = strawberry.scalar(
-        name=name, description=description, specified_by_url=url, parse_value=parse, serialize=serialize
+        name=name, description=description, specified_by_url=url, parse_value=read, serialize=serialize
     )
     return definition
 

@@ -24,7 +24,7 @@ from strawberry.execution import optimized_is_awaitable
 
 from gateway.cost import Policy, Weight
 from gateway.execution.documents import Documents, Prepared, Refused, deadline, kind_of
-from gateway.execution.masking import BAD_INPUT, INTERNAL, VALIDATION_FAILED, present
+from gateway.execution.masking import BAD_INPUT, INTERNAL, VALIDATION_FAILED, origin, present
 from gateway.execution.rate import Rate
 from gateway.execution.request import Answer, GraphQLRequest
 from gateway.limits import LimitExceeded, Limits
@@ -234,7 +234,7 @@ class Execution:
             data=result.data,
             errors=[present(e, operation=admitted.name, viewer=principal.viewer) for e in errors],
             # §6.4.1: without data and without a path nothing was executed, such as when a variable has the wrong type
-            refused=result.data is None and bool(errors) and all(e.path is None and e.original_error is None for e in errors),
+            refused=result.data is None and bool(errors) and all(e.path is None and origin(e) is None for e in errors),
         )
         spending = operation.spending
         self._telemetry.spent(spending)

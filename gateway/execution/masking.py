@@ -26,7 +26,7 @@ INTERNAL: Final = "INTERNAL_SERVER_ERROR"
 
 def present(error: GraphQLError, *, operation: str | None, viewer: str, code: str = BAD_INPUT) -> dict[str, Any]:
     """The error as the response shows it. `code` is given to errors that have none of their own."""
-    original = _origin(error)
+    original = origin(error)
     if original is None:
         shown: dict[str, Any] = {"message": error.message}
         extensions = {"code": code, **(error.extensions or {})}
@@ -51,7 +51,7 @@ def present(error: GraphQLError, *, operation: str | None, viewer: str, code: st
     return shown
 
 
-def _origin(error: GraphQLError) -> BaseException | None:
+def origin(error: GraphQLError) -> BaseException | None:
     """The exception under an error that graphql-core located; None for one made on purpose."""
     original: BaseException | None = error.original_error
     while isinstance(original, GraphQLError):
