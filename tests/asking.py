@@ -103,13 +103,13 @@ class Desk:
         events: list[Any] = []
         try:
             async with asyncio.timeout(20):
-                async for event in stream:  # type: ignore[union-attr]
+                async for event in stream:
                     assert not event.errors, event.errors
                     events.append(event.data)
                     if len(events) >= count:
                         break
         finally:
-            await stream.aclose()  # type: ignore[union-attr]
+            await stream.aclose()
         return events
 
 
@@ -134,13 +134,13 @@ def nodes(connection: Any) -> list[Any]:
     return [edge["node"] for edge in connection["edges"]]
 
 
-async def pages(desk: Desk, query: str, path: Sequence[str], **variables: Any) -> list[list[Any]]:
+async def pages(desk: Desk, text: str, path: Sequence[str], /, **variables: Any) -> list[list[Any]]:
     """All pages of a list, by its own cursors, until it says that there is no more."""
     found: list[list[Any]] = []
     after: str | None = None
     dig: Callable[[Any], Any] = lambda data: [data := data[name] for name in path][-1]  # noqa: E731
     while True:
-        connection = dig(await desk.ask(query, after=after, **variables))
+        connection = dig(await desk.ask(text, after=after, **variables))
         found.append(nodes(connection))
         if not connection["pageInfo"]["hasNextPage"]:
             return found

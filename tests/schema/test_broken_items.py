@@ -47,7 +47,8 @@ async def test_a_damaged_contact_is_null_in_every_list(desk: Desk, village: Vill
 async def test_a_damaged_text_costs_that_text_only(desk: Desk, village: Village) -> None:
     await damage(desk, message, "body", message.c.subject == "Engine 0")
     result = await desk.execute(
-        '{ viewer { conversations(filter: { text: "Engine" }) { edges { node { messages { edges { node { subject text } } } } } } } }'
+        '{ viewer { conversations(filter: { text: "Engine" }) '
+        "{ edges { node { messages { edges { node { subject text } } } } } } } }"
     )
     shown = [m for c in nodes(result.data["viewer"]["conversations"]) for m in nodes(c["messages"])]
     assert [m["subject"] for m in shown if m["text"] is None] == ["Engine 0"]

@@ -79,7 +79,8 @@ async def test_people_say_why_they_are_one(desk: Desk, village: Village) -> None
 
 async def test_values_say_where_they_come_from(desk: Desk, village: Village) -> None:
     data = await desk.ask(
-        """{ person(by: { email: "ada@example.org" }) { names { full preferred sources { contact { id relation } account { label } } }
+        """{ person(by: { email: "ada@example.org" }) { names { full preferred
+        sources { contact { id relation } account { label } } }
         emails { address preferred sources { account { label } } } organizations { name title } birthday { month day date }
         bio { value } urls { url } phones { number } nature initials sortName } }"""
     )
@@ -118,9 +119,12 @@ async def test_unread_messages_are_counted_and_unknown_where_nobody_keeps_them(d
     box = await desk.household.account("mbox", ME, own=[ME])
     await desk.household.take(
         box,
-        mail(1, "ada@example.org", unread=True), mail(2, "ada@example.org", unread=True), mail(3, "ada@example.org", unread=False),
-        mail(4, "grace@example.org", unread=None), mail(5, "ida@example.org", unread=False),
-    )  # fmt: skip
+        mail(1, "ada@example.org", unread=True),
+        mail(2, "ada@example.org", unread=True),
+        mail(3, "ada@example.org", unread=False),
+        mail(4, "grace@example.org", unread=None),
+        mail(5, "ida@example.org", unread=False),
+    )
     people = nodes((await desk.ask("{ viewer { people { edges { node { name unreadCount } } } } }"))["viewer"]["people"])
     assert {p["name"]: p["unreadCount"] for p in people} == {
         "ada@example.org": 2,
