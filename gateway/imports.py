@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
+from providers.archives.files import named as files_named
 from providers.archives.recognition import recognise
 from providers.base import Archive, Provider, Scan
 from providers.errors import ProviderError
@@ -30,7 +31,7 @@ from resolvers.ingest.target import Result
 from store import accounts, ids, leases
 from store.database import Database
 from store.feed import Recorder
-from store.tables import import_row, import_run
+from store.tables import import_row, import_run, message_participant, message_source, own_address
 
 MAX_MESSAGE: Final = 500  # characters of a row's message
 FILES: Final = "files"
@@ -46,6 +47,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     folder: str
     paths: tuple[str, ...]
+    names: tuple[str, ...]  # what the staged paths are called to people
     own: tuple[str, ...]
     region: str | None = None
     expected: dict[str, int] = {}
@@ -120,13 +122,14 @@ class Imports:
         folder = self.home / "imports" / import_id
         await asyncio.to_thread(_copy, files, folder)
         paths = [folder / str(n) / f.name for n, f in enumerate(files)]
-        scan: Scan = await asyncio.to_thread(archive.scan, paths, own)
+        names = [source.shown for source in files_named(files)]
+        scan: Scan = await asyncio.to_thread(archive.scan, paths, own, names=dict(zip(paths, names, strict=True)))
         address = me.casefold() if me else scan.inferred
         is_mail = "VCARD" not in provider.archive_formats
         now = self.clock.now()
         mine = frozenset({*own, *([address] if address else [])}) if is_mail else own
         plan = Plan(
-            provider=provider.key, folder=str(folder), paths=tuple(str(p) for p in paths), own=tuple(sorted(mine)), region=region,
+            provider=provider.key, folder=str(folder), paths=tuple(str(p) for p in paths), names=tuple(names), own=tuple(sorted(mine)), region=region,
             expected=scan.expected,
         )  # fmt: skip
         name = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
@@ -192,7 +195,8 @@ class Imports:
 
 
 def _pages(archive: Archive, plan: Plan, cursor: bytes | None, own: frozenset[str]) -> Iterator[records.Page]:
-    return archive.pages([Path(p) for p in plan.paths], cursor, own=own, region=plan.region)
+    paths = [Path(p) for p in plan.paths]
+    return archive.pages(paths, cursor, own=own, region=plan.region, names=dict(zip(paths, plan.names, strict=True)))
 
 
 def _copy(files: Sequence[Path], folder: Path) -> None:
@@ -249,8 +253,11 @@ def _take(
     run = conn.execute(
         select(import_run).where(import_run.c.viewer_id == viewer, import_run.c.id == import_id).with_for_update()
     ).one()
-    results = take_in(conn, viewer, target, rows, recorder, now)
-    reported = _without_duplicates(conn, viewer, import_id, rows, results)
+    repeated = _repeated(conn, viewer, import_id, target, rows)
+    taken = [row for n, row in enumerate(rows) if n not in repeated]
+    results = take_in(conn, viewer, target, taken, recorder, now)
+    outcomes = iter(results)
+    reported = [repeated[n] if n in repeated else next(outcomes) for n in range(len(rows))]
     fresh = [
         (row, result) for row, result in zip(rows, reported, strict=True) if row.place is None or row.place.position > run.done
     ]
@@ -282,27 +289,37 @@ def _take(
     recorder.flush(conn, viewer)
 
 
-def _without_duplicates(
-    conn: Connection, viewer: str, import_id: str, rows: Sequence[records.Row], results: Sequence[Result]
-) -> list[Result]:
-    """A second row of this import that led to the same node is a duplicate, not an update."""
-    nodes = sorted({r.node_id for r in results if r.node_id is not None})
-    seen = {
-        row.node_id: row.position
-        for row in conn.execute(
-            select(import_row.c.node_id, sa.func.min(import_row.c.position).label("position"))
-            .where(import_row.c.viewer_id == viewer, import_row.c.import_id == import_id, import_row.c.node_id.in_(nodes))
-            .group_by(import_row.c.node_id)
-        )
+def _repeated(conn: Connection, viewer: str, import_id: str, target: Target, rows: Sequence[records.Row]) -> dict[int, Result]:
+    """Rows whose item this import has brought already, at an earlier place: the first one counts, the others are duplicates."""
+    keys = [row.item.key for row in rows if isinstance(row.item, records.Message)]
+    m, known = message_source.c, import_row.c
+    held = select(m.key, m.message_id).where(
+        m.viewer_id == viewer, m.account_id == target.account_id, m.key.in_(sorted(set(keys)))
+    )
+    ids_of = {("m", row.key): row.message_id for row in conn.execute(held)}
+    # a contact's id follows from its key; a mail's does not alone: another text under one Message-ID is another mail
+    ids_of |= {
+        ("c", row.item.key): ids.derive("CONTACT", target.account_id, row.item.key)
+        for row in rows
+        if isinstance(row.item, records.Contact)
     }
-    reported = []
-    for n, (row, result) in enumerate(zip(rows, results, strict=True), 1):
-        position = row.place.position if row.place else n
-        first = seen.setdefault(result.node_id, position) if result.node_id is not None else position
-        if first < position and result.outcome in ("CREATED", "UPDATED", "UNCHANGED"):
-            result = Result(outcome="SKIPPED", node_id=result.node_id, reason="DUPLICATE", message=f"The same as item {first}.")
-        reported.append(result)
-    return reported
+    query = (
+        select(known.node_id, sa.func.min(known.position).label("position"))
+        .where(known.viewer_id == viewer, known.import_id == import_id, known.node_id.in_(sorted(set(ids_of.values()))))
+        .group_by(known.node_id)
+    )
+    first_of = {row.node_id: row.position for row in conn.execute(query)}
+    seen = {key: first_of[node_id] for key, node_id in ids_of.items() if node_id in first_of}
+    found: dict[int, Result] = {}
+    for n, row in enumerate(rows):
+        if not isinstance(row.item, records.Contact | records.Message):
+            continue
+        key = ("c" if isinstance(row.item, records.Contact) else "m", row.item.key)
+        position = row.place.position if row.place else n + 1
+        if (first := seen.setdefault(key, position)) < position:
+            message = f"The same as item {first} of this import, which was taken."
+            found[n] = Result(outcome="SKIPPED", node_id=ids_of.get(key), reason="DUPLICATE", message=message)
+    return found
 
 
 def _end(
@@ -316,6 +333,7 @@ def _end(
 ) -> None:
     """Close the ledger: by file, what an independent count expects against what became of each row."""
     recorder = Recorder(now, account_id=target.account_id)
+    expected = {s.container: s.expected for s in statements} or dict(plan.expected)
     stored: Counter[str] = Counter()
     skipped: dict[str, Counter[str]] = {}
     for row in conn.execute(
@@ -323,11 +341,11 @@ def _end(
         .where(import_row.c.viewer_id == viewer, import_row.c.import_id == import_id)
         .group_by(import_row.c.path, import_row.c.outcome, import_row.c.reason)
     ):
+        name = _container(row.path or "", expected)
         if row.outcome in ("SKIPPED", "FAILED"):
-            skipped.setdefault(row.path or "", Counter())[row.reason or "UNREADABLE"] += row.n
+            skipped.setdefault(name, Counter())[row.reason or "UNREADABLE"] += row.n
         else:
-            stored[row.path or ""] += row.n
-    expected = {s.container: s.expected for s in statements} or dict(plan.expected)
+            stored[name] += row.n
     kind = statements[0].kind if statements else "MESSAGE"
     for name in sorted({*expected, *stored, *skipped}):
         accounts.state(
@@ -343,9 +361,13 @@ def _end(
     recorder.flush(conn, viewer)
 
 
-def _count_own(conn: Connection, viewer: str, account_id: str) -> None:
-    from store.tables import message_participant, own_address
+def _container(path: str, expected: Mapping[str, int | None]) -> str:
+    """The file or folder that was counted as one and holds `path`; the path itself where none does."""
+    holders = [name for name in expected if path == name or path.startswith(f"{name}/")]
+    return max(holders, key=len, default=path)
 
+
+def _count_own(conn: Connection, viewer: str, account_id: str) -> None:
     for row in conn.execute(
         select(own_address).where(own_address.c.viewer_id == viewer, own_address.c.account_id == account_id)
     ).all():

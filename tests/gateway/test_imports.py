@@ -146,3 +146,29 @@ async def test_two_viewers_importing_the_same_file_share_nothing(household: Hous
         assert mine.created == theirs.created == 12
         assert mine.account_id != theirs.account_id
         assert await shop.imports.reports(other.viewer, [mine.import_id]) == []
+
+
+async def test_the_same_items_in_several_files_of_one_import_count_once_and_stay(household: Household, tmp_path: Path) -> None:
+    there = tmp_path / "export"
+    there.mkdir()
+    for name in ("a.vcf", "b.vcf"):
+        (there / name).write_text(CARDS)
+    async with workshop(household.database, tmp_path) as shop:
+        (first,) = await shop.bring(household.viewer, there)
+        (again,) = await shop.bring(household.viewer, there)
+        assert (first.created, first.skipped) == (2, 2)
+        assert (again.created, again.updated, again.unchanged, again.skipped) == (0, 0, 2, 2)
+        assert await shop.count(household.viewer, "select count(*) from gap") == 0
+        assert set(await ledger(household)) == {"a.vcf", "b.vcf"}
+
+
+async def test_a_maildir_is_one_line_of_the_ledger(household: Household, tmp_path: Path) -> None:
+    box = tmp_path / "Mail"
+    for name in ("cur", "new", "tmp"):
+        (box / name).mkdir(parents=True)
+    for n, text in enumerate(mails(5).split("From x@example.org Mon Mar  2 10:00:00 2026\n")[1:]):
+        (box / "cur" / f"{n}.host:2,S").write_text(text)
+    async with workshop(household.database, tmp_path) as shop:
+        (report,) = await shop.bring(household.viewer, box)
+        assert (report.format, report.created) == ("MAILDIR", 5)
+        assert list((await ledger(household)).values()) == [(5, 5)]
