@@ -220,11 +220,13 @@ async def page(
 
 
 async def follow(operation: Operation, since: str | None, where: ChangeFilter) -> AsyncIterator[Change]:
-    """Changes as they happen, after `since`, else after the last event an EventSource saw, else from now.
+    """Changes as they happen, after the last event an EventSource saw, else after `since`, else from now.
+
+    An EventSource that reconnects asks the same address with the same `since` again: what it saw last is the later place.
 
     Ends when the credential is revoked, and after ResyncRequired. Each event begins with fresh loaders.
     """
-    start = since or operation.last_event_id
+    start = operation.last_event_id or since
     at = place(operation, start) if start else at_head((await operation.read(state))[0])
     told = operation.now()
     watched = told - WATCH

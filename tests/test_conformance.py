@@ -66,7 +66,7 @@ def key(gateway: Gateway) -> str:
 @pytest.fixture(scope="module")
 def cursor(gateway: Gateway) -> str:
     """A place in the change feed after which there are several events."""
-    answer = json.loads(gateway.kith("query", "-", "--viewer", "ada", "--json", stdin=_FIRST_CHANGE).stdout)
+    answer = json.loads(gateway.kith("query", "-", "--viewer", "ada", stdin=_FIRST_CHANGE).stdout)
     return str(answer["data"]["viewer"]["changes"]["edges"][0]["cursor"])
 
 
