@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
+from providers.formats import vcard_writing
 from resolvers import freshness, paging, sources, web
 from resolvers import projection as facts
 from resolvers.loaders import load
@@ -20,6 +22,7 @@ from store import search_index
 from store.tables import contact
 
 MAX_MATCHES = 1_000  # people and contacts that a text filter can find
+_VERSION_4: Final = re.compile(r"^VERSION:4\.0\s*$", re.MULTILINE | re.IGNORECASE)
 _decode = msgspec.msgpack.Decoder(records.Contact).decode
 
 
@@ -183,8 +186,10 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
         return self.record.updated_at
 
     @property
-    def vcard(self) -> str | None:
-        return self.record.vcard
+    def vcard(self) -> str:
+        """The card as it came when it came as 4.0, else the record written as one."""
+        card = self.record.vcard
+        return card if card is not None and _VERSION_4.search(card) else vcard_writing.written(self.record)
 
     def _source(self, verified: bool = False) -> tuple[facts.Source, ...]:
         return (facts.Source(account_id=self.account_id, contact_id=self.id, as_of=self.seen_at, verified=verified),)

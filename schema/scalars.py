@@ -18,6 +18,8 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
+from providers.formats import email_address
+
 DateTime = NewType("DateTime", datetime)
 Date = NewType("Date", date)
 URL = NewType("URL", str)
@@ -31,10 +33,7 @@ Cursor = NewType("Cursor", str)
 
 MAX_CURSOR: Final = 1_000
 MAX_URL: Final = 8_000
-# HTML Living Standard, "valid e-mail address", with letters beyond ASCII (RFC 6531)
-_EMAIL: Final = re.compile(
-    r"[\w.!#$%&'*+/=?^`{|}~-]+@[^\W_](?:[\w-]{0,61}[^\W_])?(?:\.[^\W_](?:[\w-]{0,61}[^\W_])?)*", re.UNICODE
-)
+_PHRASE: Final = re.compile(r"[\s<>:]")  # a display name, a list or a mailto: link
 _E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")  # RFC 5646 §2.1, well-formed
 _DURATION: Final = re.compile(r"P(?=.)(?:\d+Y)?(?:\d+M)?(?:\d+W)?(?:\d+D)?(?:T(?=.)(?:\d+H)?(?:\d+M)?(?:\d+(?:\.\d+)?S)?)?")
@@ -90,12 +89,12 @@ def read_url(value: object) -> str:
 
 
 def read_email(value: object) -> str:
-    """An address in NFC with its domain in lower case. Raises ValueError."""
-    text = unicodedata.normalize("NFC", _string(value, "an EmailAddress").strip())
-    if len(text) > 320 or not _EMAIL.fullmatch(text):
+    """An address in the form by which addresses are compared. Raises ValueError."""
+    text = _string(value, "an EmailAddress").strip()
+    address = None if _PHRASE.search(text) else email_address.normalised(text)
+    if address is None:
         raise ValueError("an EmailAddress has the form name@example.org, without a display name")
-    local, _, domain = text.rpartition("@")
-    return f"{local}@{domain.lower()}"
+    return address
 
 
 def read_phone(value: object) -> str:
