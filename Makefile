@@ -17,7 +17,6 @@ help:
 	@echo "make web      build the GraphiQL page again"
 
 run: install
-	@$(VENV)/kith migrate
 	@exec $(VENV)/kith serve
 
 install:
