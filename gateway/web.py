@@ -10,8 +10,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway import explorer
 from gateway.endpoint import Endpoint
+from gateway.figures import Figures
 from gateway.health import Health
+from gateway.linking.pages import LinkPages
+from gateway.linking.service import LinkService
+from gateway.pages import Pages
 from gateway.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
@@ -40,6 +45,10 @@ def application(installation: Installation) -> ASGIApp:
         WebSocketRoute("/graphql", Subscriptions(installation)),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
+        Route("/metrics", Figures(installation).metrics),
+        *Pages(installation).routes(),
+        *LinkPages(installation, LinkService(installation)).routes(),
+        *explorer.routes(),
     ]
     middleware = [Middleware(Guarded, installation=installation)]
     if installation.settings.cors_origins:

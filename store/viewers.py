@@ -162,10 +162,10 @@ def take_session(conn: Connection, digest: bytes, kind: str, now: datetime) -> S
     return None if row is None else _session(row)
 
 
-def session_by_hash(conn: Connection, digest: bytes, now: datetime) -> tuple[Session, Viewer] | None:
-    """A signed-in browser that has not expired, with its viewer."""
+def session_by_hash(conn: Connection, digest: bytes, now: datetime, kind: str = "browser") -> tuple[Session, Viewer] | None:
+    """A signed-in browser (or a sign-in link) that has not expired, with its viewer."""
     row = conn.execute(
-        select(session).where(session.c.hash == digest, session.c.kind == "browser", session.c.expires_at >= now)
+        select(session).where(session.c.hash == digest, session.c.kind == kind, session.c.expires_at >= now)
     ).one_or_none()
     whose = None if row is None else get(conn, row.viewer_id)
     return None if row is None or whose is None else (_session(row), whose)

@@ -93,7 +93,7 @@ def tell(text: str) -> None:
 
 def main() -> None:
     """The command `kith`."""
-    from gateway.cli import accounts, asking, importing, serving, signin  # noqa: F401  each adds its commands to `app`
+    from gateway.cli import accounts, asking, importing, keeping, serving, signin  # noqa: F401  each adds its commands to `app`
 
     try:
         app()

@@ -22,6 +22,7 @@ from store.viewers import Viewer
 MEMORY: Final = 1.5  # seconds
 WATCH: Final = 2.0  # seconds
 REMEMBERED: Final = 2_000
+USED_UP: Final = "this sign-in link was used already or is older than 15 minutes: `kith login` prints a new one"
 LOGIN_LIFETIME: Final = timedelta(minutes=15)
 SESSION_LIFETIME: Final = timedelta(days=30)
 
@@ -71,13 +72,21 @@ class Door:
         )
         return secret
 
+    async def whose_link(self, secret: str) -> Viewer:
+        """Whom a sign-in link would sign in, without using it up. Raises NotSignedIn."""
+        digest = keys.digest(secret)
+        found = await self._database.system_read(viewers.session_by_hash, digest, self._clock.now(), kind="login")
+        if found is None or found[1].disabled_at is not None:
+            raise NotSignedIn(USED_UP)
+        return found[1]
+
     async def sign_in(self, secret: str) -> str:
         """Use a sign-in link up: the cookie value of a new browser session. Raises NotSignedIn."""
         now = self._clock.now()
         link = await self._database.system(viewers.take_session, keys.digest(secret), "login", now)
         whose = None if link is None else await self._database.system_read(viewers.get, link.viewer_id)
         if whose is None or whose.disabled_at is not None:
-            raise NotSignedIn("this sign-in link was used already or is older than 15 minutes: `kith login` prints a new one")
+            raise NotSignedIn(USED_UP)
         cookie, _ = keys.mint()
         await self._database.system(viewers.open_session, keys.digest(cookie), whose.id, "browser", now, SESSION_LIFETIME)
         return cookie
