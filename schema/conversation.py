@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Annotated
 
 import strawberry
@@ -48,12 +49,15 @@ async def _accounts(parent: Parent[conversations.Conversation], info: Info) -> l
     return [account for account in found if account is not None]
 
 
-async def _subject(parent: Parent[conversations.Conversation], info: Info) -> str | None:
-    return await conversations.subject(info.context.operation, parent)
+# what is stored is answered without a task of its own: a page has hundreds of these
 
 
-async def _url(parent: Parent[conversations.Conversation], info: Info) -> str | None:
-    return await conversations.url(info.context.operation, parent)
+def _subject(parent: Parent[conversations.Conversation], info: Info) -> str | Awaitable[str | None] | None:
+    return conversations.subject(info.context.operation, parent) if parent.live else parent.stored_subject
+
+
+def _url(parent: Parent[conversations.Conversation], info: Info) -> str | Awaitable[str | None] | None:
+    return conversations.url(info.context.operation, parent) if parent.live else parent.stored_url
 
 
 async def _first_message(parent: Parent[conversations.Conversation], info: Info) -> messages.Message | None:

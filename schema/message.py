@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import strawberry
 from strawberry import Parent
@@ -33,16 +33,19 @@ async def _recipient_count(parent: Parent[messages.Message], info: Info) -> int:
     return await load(info.context.operation, messages.recipient_counts, parent.id) or 0
 
 
-async def _subject(parent: Parent[messages.Message], info: Info) -> str | None:
-    return await messages.subject(info.context.operation, parent)
+# what is stored is answered without a task of its own: a page has hundreds of these
 
 
-async def _snippet(parent: Parent[messages.Message], info: Info) -> str:
-    return await messages.snippet(info.context.operation, parent)
+def _subject(parent: Parent[messages.Message], info: Info) -> str | Awaitable[str | None] | None:
+    return messages.subject(info.context.operation, parent) if parent.live else parent.subject
 
 
-async def _body_state(parent: Parent[messages.Message], info: Info) -> str:
-    return await messages.body_state(info.context.operation, parent)
+def _snippet(parent: Parent[messages.Message], info: Info) -> str | Awaitable[str]:
+    return messages.snippet(info.context.operation, parent) if parent.live else parent.snippet
+
+
+def _body_state(parent: Parent[messages.Message], info: Info) -> str | Awaitable[str]:
+    return messages.body_state(info.context.operation, parent) if parent.live else parent.body_state
 
 
 async def _text(parent: Parent[messages.Message], info: Info) -> str | None:
