@@ -232,6 +232,18 @@ class Postgres:
         """kith_app, whom row-level security binds: what a deployment serves with."""
         return self._url("kith_app")
 
+    def wait(self, seconds: float = 60.0) -> None:
+        """Until it takes queries: its port opens before it has started up."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                self.sql("select 1")
+                return
+            except RuntimeError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+
     def fresh_database(self) -> Postgres:
         """An empty database, made by deploy/postgresql.sql as an operator would (a fifth of a second)."""
         name = f"kith_{time.monotonic_ns()}"
@@ -294,7 +306,9 @@ def postgres() -> Iterator[Postgres]:
         # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
         with _running(Running(command, port, folder, url, signal.SIGINT, as_nobody=True)) as server:
             exercised["PostgreSQL"] = f"{_version(programs / 'postgres')}, {origin}, as kith_app"
-            yield Postgres(server, programs, "postgres").fresh_database()
+            cluster = Postgres(server, programs, "postgres")
+            cluster.wait()
+            yield cluster.fresh_database()
 
 
 # --- CardDAV ------------------------------------------------------------------------------------------------------------

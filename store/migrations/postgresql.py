@@ -12,7 +12,6 @@ from typing import Final
 
 from alembic import op
 
-APP_ROLE: Final = "kith_app"
 _SEARCH: Final = (
     "ALTER TABLE search_doc ADD COLUMN tsv tsvector",
     # words come folded and separated by spaces: no parser of PostgreSQL's own may cut them differently
@@ -33,6 +32,20 @@ _SEARCH: Final = (
     "REVOKE ALL ON FUNCTION kith_search(text) FROM PUBLIC",
 )
 
+# the application's role is named in the text: it is this release's constant, never input
+_GRANTS: Final = (
+    """DO $$ BEGIN
+         IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'kith_app') AND current_user <> 'kith_app' THEN
+           GRANT USAGE ON SCHEMA public TO kith_app;
+           GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO kith_app;
+           GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO kith_app;
+           GRANT EXECUTE ON FUNCTION kith_search(text) TO kith_app;
+         ELSE
+           GRANT EXECUTE ON FUNCTION kith_search(text) TO CURRENT_USER;
+         END IF;
+       END $$""",
+)
+
 
 def create_search() -> None:
     for statement in _SEARCH:
@@ -49,13 +62,5 @@ def bind_viewers(tables: Sequence[str]) -> None:
             f"CREATE POLICY {table}_viewer ON {table} USING (viewer_id = nullif(current_setting('kith.viewer', true), ''))"
             f" WITH CHECK (viewer_id = nullif(current_setting('kith.viewer', true), ''))"
         )
-    op.execute(f"""
-        DO $$ BEGIN
-          IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{APP_ROLE}') AND current_user <> '{APP_ROLE}' THEN
-            GRANT USAGE ON SCHEMA public TO {APP_ROLE};
-            GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {APP_ROLE};
-            GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {APP_ROLE};
-          END IF;
-          EXECUTE format('GRANT EXECUTE ON FUNCTION kith_search(text) TO %I',
-            CASE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = '{APP_ROLE}') THEN '{APP_ROLE}' ELSE current_user END);
-        END $$""")
+    for statement in _GRANTS:
+        op.execute(statement)

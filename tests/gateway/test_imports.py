@@ -115,8 +115,10 @@ async def test_an_import_that_was_cut_goes_on_from_its_checkpoint(household: Hou
     async with workshop(household.database, tmp_path) as shop:
         (staged,), _ = await shop.imports.stage(household.viewer, [box])
         task = asyncio.create_task(shop.imports.run(household.viewer, staged.import_id))
-        while (await shop.imports.reports(household.viewer, [staged.import_id]))[0].done < 100:
+        done = 0
+        while done < 100:
             await asyncio.sleep(0.01)
+            done = (await shop.imports.reports(household.viewer, [staged.import_id]))[0].done
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await shop.imports.run(household.viewer, staged.import_id)
