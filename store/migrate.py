@@ -31,8 +31,10 @@ _FOLDER: Final = Path(__file__).parent / "migrations"
 async def migrate(url: str) -> list[str]:
     """Apply every revision that is missing; returns their names, empty when there was nothing to do."""
     before = await _revision(url)
-    await _with_connection(url, _upgrade)
     script = ScriptDirectory(str(_FOLDER))
+    if before == script.get_current_head():
+        return []  # without having waited for whoever writes at the moment
+    await _with_connection(url, _upgrade, write=True)
     return [f"{r.revision} {r.doc}" for r in reversed(list(script.iterate_revisions("heads", before or "base")))]
 
 
@@ -45,7 +47,7 @@ async def _revision(url: str) -> str | None:
     def current(connection: sa.Connection) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
-    return await _with_connection(url, current)
+    return await _with_connection(url, current, write=False)
 
 
 def _upgrade(connection: sa.Connection) -> None:
@@ -57,13 +59,13 @@ def _upgrade(connection: sa.Connection) -> None:
     command.upgrade(config, "head")
 
 
-async def _with_connection(url: str, body: Callable[[sa.Connection], T]) -> T:
+async def _with_connection(url: str, body: Callable[[sa.Connection], T], *, write: bool) -> T:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = sqlite_engine(parsed.database or "")
         try:
             with engine.connect() as connection:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
                 result = body(connection)
                 connection.exec_driver_sql("COMMIT")
                 return result
