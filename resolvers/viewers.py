@@ -67,49 +67,48 @@ def _read(conn: Connection, viewer: str) -> Viewer | None:
 
 
 def unread(conn: Connection, viewer: str) -> UnreadCounts:
-    """All unread numbers in three statements."""
-    c = conversation.c
-    open_ones = [c.viewer_id == viewer, c.redirect_to.is_(None), *(sa.not_(flagged(c.flags, flag)) for flag in UNSEEN)]
+    """All unread numbers in four statements; conversations without anything unread are not looked into."""
+    c, s, m = conversation.c, conversation_source.c, message_source.c
+    waiting = [
+        c.viewer_id == viewer,
+        c.redirect_to.is_(None),
+        c.unread_count > 0,
+        *(sa.not_(flagged(c.flags, flag)) for flag in UNSEEN),
+    ]
     total = conn.execute(
-        select(sa.func.count().label("n"), sa.func.coalesce(sa.func.sum(c.unread_count), 0).label("messages")).where(
-            *open_ones, c.unread_count > 0
-        )
+        select(sa.func.count().label("n"), sa.func.coalesce(sa.func.sum(c.unread_count), 0).label("messages")).where(*waiting)
     ).one()
-    s = conversation_source.c
-    through = (
-        select(s.account_id, s.conversation_id).where(s.viewer_id == viewer).distinct().subquery("through")
-    )  # one conversation may be in many folders
     in_conversations = conn.execute(
-        select(
-            through.c.account_id,
-            sa.func.count(c.unread_count).label("told"),
-            sa.func.sum(sa.case((c.unread_count > 0, 1), else_=0)).label("n"),
-        )
-        .join(conversation, c.id == through.c.conversation_id)
-        .where(*open_ones)
-        .group_by(through.c.account_id)
+        select(s.account_id, sa.func.count(c.id.distinct()).label("n"))
+        .join(conversation_source, sa.and_(s.viewer_id == c.viewer_id, s.conversation_id == c.id))
+        .where(*waiting)
+        .group_by(s.account_id)
     )
-    m = message_source.c
     in_messages = conn.execute(
-        select(
-            m.account_id,
-            sa.func.count(m.unread).label("told"),
-            sa.func.count(sa.case((m.unread, m.message_id)).distinct()).label("n"),
-        )
-        .join(message, sa.and_(message.c.viewer_id == m.viewer_id, message.c.id == m.message_id))
-        .join(conversation, sa.and_(c.viewer_id == message.c.viewer_id, c.id == message.c.conversation_id))
-        .where(m.viewer_id == viewer, *open_ones)
+        select(m.account_id, sa.func.count(m.message_id.distinct()).label("n"))
+        .select_from(conversation)
+        .join(message, sa.and_(message.c.viewer_id == c.viewer_id, message.c.conversation_id == c.id))
+        .join(message_source, sa.and_(m.viewer_id == message.c.viewer_id, m.message_id == message.c.id))
+        .where(*waiting, m.unread)
         .group_by(m.account_id)
     )
-    conversations = {row.account_id: row.n if row.told else None for row in in_conversations}
-    messages = {row.account_id: row.n if row.told else None for row in in_messages}
+    keeps_state = select(sa.literal(1)).where(m.viewer_id == viewer, m.account_id == account.c.id, m.unread.is_not(None)).exists()
+    conversations = {row.account_id: row.n for row in in_conversations}
+    messages = {row.account_id: row.n for row in in_messages}
     accounts = conn.execute(
-        select(account.c.id).where(account.c.viewer_id == viewer).order_by(account.c.created_at, account.c.id)
+        select(account.c.id, sa.type_coerce(keeps_state, sa.Boolean).label("told"))
+        .where(account.c.viewer_id == viewer)
+        .order_by(account.c.created_at, account.c.id)
     )
     return UnreadCounts(
         conversations=total.n,
         messages=int(total.messages),
         by_account=[
-            AccountUnread(account_id=i, conversations=conversations.get(i), messages=messages.get(i)) for i in accounts.scalars()
+            AccountUnread(
+                account_id=row.id,
+                conversations=conversations.get(row.id, 0) if row.told else None,
+                messages=messages.get(row.id, 0) if row.told else None,
+            )
+            for row in accounts
         ],
     )

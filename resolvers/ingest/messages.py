@@ -76,7 +76,19 @@ def put_messages(
         ["message_id", "container", "unread", "url"],
     )  # fmt: skip
     touched = set(homes.values()) | set(joined.values())
-    touched |= _reflag(conn, viewer, {m: i for m, i in reflagged.items() if m not in fresh}, known, recorder)
+    seen_again = {m: i for m, i in reflagged.items() if m not in fresh}
+    homes_again = {m: joined.get(known[m].conversation_id, known[m].conversation_id) for m in seen_again}
+    places = [(homes_again[m], item.conversation_key) for m, item in seen_again.items()]
+    upsert(
+        conn,
+        conversation_source,
+        [
+            {"viewer_id": viewer, "conversation_id": c, "account_id": target.account_id, "key": key or c}
+            for c, key in sorted(set(places), key=str)
+        ],
+        ["conversation_id", "account_id", "key"],
+    )
+    touched |= _reflag(conn, viewer, seen_again, known, recorder)
     if not target.live:
         conversations.rebuild(conn, viewer, touched, recorder, now)
     return results
@@ -272,15 +284,22 @@ def hear(conn: Connection, viewer: str, heard: dict[str, datetime]) -> None:
 def _reflag(
     conn: Connection, viewer: str, changed: dict[str, records.Message], known: dict[str, Any], recorder: Recorder
 ) -> set[str]:
-    """Known messages seen with another state or in another place."""
+    """Known messages seen with another state or in another place. Unread means unread wherever somebody keeps track."""
     touched: set[str] = set()
+    s = message_source.c
+    read = frozenset(
+        conn.execute(
+            select(s.message_id).where(s.viewer_id == viewer, s.message_id.in_(sorted(changed)), s.unread.is_(False))
+        ).scalars()
+    )
     for node_id, item in changed.items():
+        flags = flags_of(msgspec.structs.replace(item, unread=False) if node_id in read else item)
         row = known[node_id]
         touched.add(row.conversation_id)
         version = (row.version or 0) + 1
         conn.execute(
             sa.update(message).where(message.c.viewer_id == viewer, message.c.id == node_id)
-            .values(flags=flags_of(item), version=version if row.version is not None else None)
+            .values(flags=flags, version=version if row.version is not None else None)
         )  # fmt: skip
         if row.version is not None:
             recorder.upsert("MESSAGE", node_id, version, fields=("flags", "sources"))
