@@ -6,7 +6,6 @@ iteration is left.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 import urllib.request
@@ -63,7 +62,7 @@ async def by_websocket(gateway: Gateway, key: str, since: str | None) -> AsyncIt
                     raise AssertionError(f"unexpected message {message}")
             raise ConnectionError(f"the server closed the socket with {socket.close_code}")
         finally:
-            _cut(socket._response.connection)
+            _cut(socket._response)
 
 
 async def by_event_stream(gateway: Gateway, key: str, since: str | None) -> AsyncIterator[Event]:
@@ -100,16 +99,12 @@ async def _events(gateway: Gateway, key: str, body: dict[str, Any], headers: dic
                     yield event
             raise ConnectionError("the server ended the stream")
         finally:
-            _cut(response.connection)
+            _cut(response)
 
 
-def _cut(connection: Any) -> None:
+def _cut(response: aiohttp.ClientResponse) -> None:
     """As a network does it: the peer hears nothing but a reset."""
-    transport = None if connection is None else connection.transport
-    if transport is not None:
-        transport.abort()
-
-
-async def settled(seconds: float) -> None:
-    """Let time pass."""
-    await asyncio.sleep(seconds)
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()

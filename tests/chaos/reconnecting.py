@@ -1,4 +1,4 @@
-"""Clients of the change feed whose connections are cut, while two accounts of one viewer are written to from two processes.
+"""Clients of the change feed whose connections are cut while two accounts of one viewer are written to at once.
 
 Three clients follow one feed: over WebSocket, over an event stream resumed by `since`, and over one resumed by Last-Event-ID.
 Whenever one has seen so many changes its connection is aborted and it comes back with the last cursor it read. In the end each
@@ -42,19 +42,20 @@ async def follow_through_cuts(home: Path, *, events: int, reconnects: int, seed:
             for name, stream in STREAMS.items()
         }
         tasks = [asyncio.create_task(client.follow()) for client in clients.values()]
-        commands = [gateway.begin("import", str(written.cards)), gateway.begin("import", str(written.mail), "--me", ME)]
+        gateway.kith("import", str(written.cards), str(written.mail), "--me", ME, "--no-wait")
+        worker = gateway.begin("worker")  # takes both at once, a slice of the one, a slice of the other
         try:
-            for command in commands:
-                status = await asyncio.to_thread(command.wait, processes.PATIENCE)
-                report.hold(f"an import ended with {status}", status == 0)
+            await asyncio.to_thread(
+                processes.wait_until, "the end of both imports", lambda: not raw.open_jobs(home, "import", "identity")
+            )
             rows = _rows(home, before)
             await _all_seen(list(clients.values()), len(rows), tasks)
         finally:
-            for command in commands:
-                command.kill()
+            worker.terminate()
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(worker.wait)
         for name, how in zip(clients, ended, strict=True):
             report.hold(f"{name} failed: {how!r}", isinstance(how, asyncio.CancelledError))
         report.figures["changes"] = len(rows)
