@@ -112,6 +112,7 @@ class _Scale:
 
     def _selections(self, selection_set: SelectionSetNode, kind: GraphQLObjectType, pending: int | None) -> int:
         total = 0
+        spread: set[str] = set()  # execution takes a fragment once into a selection (GraphQL §6.3.2)
         for node in selection_set.selections:
             if isinstance(node, FieldNode):
                 total += self._field(node, kind, pending)
@@ -119,7 +120,8 @@ class _Scale:
             inner: InlineFragmentNode | FragmentDefinitionNode | None = None
             if isinstance(node, InlineFragmentNode):
                 inner = node
-            elif isinstance(node, FragmentSpreadNode):
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in spread:
+                spread.add(node.name.value)
                 inner = self.fragments.get(node.name.value)
             if inner is not None and self._applies(inner, kind):
                 total += self.of(inner.selection_set, kind, pending)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -99,6 +100,9 @@ async def _serve_here(installation: Installation, listener: socket.socket, stop:
             backlog=BACKLOG,
         )
     )
+    # what is there now stays: looking through it again would stop all answers for a tenth of a second now and then
+    gc.collect()
+    gc.freeze()
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     async with _beside(_tidy(installation)):
         ends = [serving, asyncio.create_task(stop.wait())]
