@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 
 from resolvers import paging, sources
 from resolvers.operation import Operation
-from resolvers.paging import Edge, Listing, PageInfo, uncounted
+from resolvers.paging import Edge, Listing, PageInfo
 from store import feed
 from store.tables import feed as feed_table
 from store.tables import message
@@ -206,6 +206,13 @@ async def page(
         if taken.end.position > last:
             changes.append(_advanced(operation, taken.end))
     edges = [Edge(change.cursor, change) for change in changes]
+
+    async def count() -> int | None:
+        """What is still to come; the window of messages is looked at page by page, so nobody can tell with one."""
+        if taken.resync is not None or where.messages_after is not None:
+            return None
+        return await operation.read(_count, at, where, coalesce)
+
     return ChangeListing(
         edges=edges,
         page_info=PageInfo(
@@ -214,8 +221,15 @@ async def page(
             start_cursor=edges[0].cursor if edges else None,
             end_cursor=edges[-1].cursor if edges else None,
         ),
-        count=uncounted,
+        count=count,
         up_to_date=taken.reached,
+    )
+
+
+def _count(conn: Connection, viewer: str, at: Place | None, where: ChangeFilter, coalesce: bool) -> int:
+    at = at or Place(0, feed.head(conn, viewer).position)
+    return feed.count(
+        conn, viewer, at.position, began=at.began, coalesce=coalesce, kinds=where.kinds, account_ids=where.account_ids
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -180,22 +180,7 @@ def read(
     younger than `began`. With `coalesce` an upsert that has a later row of the same node is left out; other rows never
     are, since they name several nodes.
     """
-    later = feed.alias("later")
-    last = ~(
-        select(sa.literal(1))
-        .where(later.c.viewer_id == viewer, later.c.node_id == feed.c.node_id, later.c.position > feed.c.position,
-               later.c.op.in_(("UPSERT", "DELETE")))
-        .exists()
-    )  # fmt: skip
-    query = select(feed).where(feed.c.viewer_id == viewer, feed.c.position > after).order_by(feed.c.position).limit(limit)
-    if after < began:
-        query = query.where(sa.case((feed.c.op == "UPSERT", last), else_=feed.c.position > began))
-    elif coalesce:
-        query = query.where(sa.or_(feed.c.op != "UPSERT", last))
-    if kinds is not None:
-        query = query.where(feed.c.kind.in_(kinds))
-    if account_ids is not None:
-        query = query.where(sa.or_(feed.c.account_id.is_(None), feed.c.account_id.in_(account_ids)))
+    query = _after(viewer, after, began, coalesce, kinds, account_ids).order_by(feed.c.position).limit(limit)
     return [
         Change(
             position=r.position,
@@ -215,6 +200,43 @@ def read(
         )
         for r in conn.execute(query)
     ]
+
+
+def count(
+    conn: Connection,
+    viewer: str,
+    after: int,
+    *,
+    began: int = 0,
+    coalesce: bool = False,
+    kinds: Sequence[str] | None = None,
+    account_ids: Sequence[str] | None = None,
+) -> int:
+    """How many rows `read` would give without a limit."""
+    rows = _after(viewer, after, began, coalesce, kinds, account_ids).subquery()
+    return int(conn.execute(select(sa.func.count()).select_from(rows)).scalar_one())
+
+
+def _after(
+    viewer: str, after: int, began: int, coalesce: bool, kinds: Sequence[str] | None, account_ids: Sequence[str] | None
+) -> sa.Select[Any]:
+    later = feed.alias("later")
+    last = ~(
+        select(sa.literal(1))
+        .where(later.c.viewer_id == viewer, later.c.node_id == feed.c.node_id, later.c.position > feed.c.position,
+               later.c.op.in_(("UPSERT", "DELETE")))
+        .exists()
+    )  # fmt: skip
+    query = select(feed).where(feed.c.viewer_id == viewer, feed.c.position > after)
+    if after < began:
+        query = query.where(sa.case((feed.c.op == "UPSERT", last), else_=feed.c.position > began))
+    elif coalesce:
+        query = query.where(sa.or_(feed.c.op != "UPSERT", last))
+    if kinds is not None:
+        query = query.where(feed.c.kind.in_(kinds))
+    if account_ids is not None:
+        query = query.where(sa.or_(feed.c.account_id.is_(None), feed.c.account_id.in_(account_ids)))
+    return query
 
 
 def oldest(conn: Connection, viewer: str) -> datetime | None:

@@ -135,6 +135,20 @@ async def test_a_client_that_was_away_gets_only_what_it_missed(desk: Desk) -> No
     assert page["upToDate"] is True
 
 
+async def test_what_is_still_to_come_is_counted_when_asked(desk: Desk) -> None:
+    await settle(desk.household)
+    query = """query($since: Cursor, $filter: ChangeFilter) { viewer { changes(since: $since, first: 3, filter: $filter) {
+      totalCount edges { cursor } } } }"""
+    first = (await desk.ask(query))["viewer"]["changes"]
+    whole = (await desk.ask(PAGE, first=200))["viewer"]["changes"]
+    upserts = [c for c in nodes(whole) if c["__typename"] != "FeedAdvanced"]
+    assert first["totalCount"] == len(upserts) > 20
+    rest = (await desk.ask(query, since=first["edges"][-1]["cursor"]))["viewer"]["changes"]
+    assert rest["totalCount"] == first["totalCount"] - 3
+    window = {"messagesAfter": "2026-01-01T00:00:00Z"}
+    assert (await desk.ask(query, filter=window))["viewer"]["changes"]["totalCount"] is None
+
+
 async def test_the_later_of_since_and_after_counts(desk: Desk) -> None:
     await settle(desk.household)
     first = (await desk.ask(PAGE, first=3))["viewer"]["changes"]
