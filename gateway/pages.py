@@ -71,12 +71,13 @@ class Pages:
         return page("Start", body, aside=signed_in_as(principal, cookie))
 
     async def login(self, request: Request) -> Response:
-        """Whom a link signs in; the click signs in and uses the link up."""
+        """Sign in by a link that somebody opened; one that another site leads to says first whom it signs in."""
         secret = str(request.path_params["secret"])
         door = self._installation.door
         try:
             if request.method == "POST":
                 browser.check_origin(request, self._settings)
+            if request.method == "POST" or _opened_by_hand(request):
                 cookie = await door.sign_in(secret)
                 response = RedirectResponse("/", 303)
                 browser.set_session(response, self._settings, cookie)
@@ -107,6 +108,15 @@ class Pages:
             await self._installation.door.sign_out(signed_in[1])
             browser.clear_session(response, self._settings)
         return response
+
+
+def _opened_by_hand(request: Request) -> bool:
+    """Whether a link was typed, pasted or clicked outside the web: no other site can sign this browser in as somebody else.
+
+    Fetch Metadata: `none` is a navigation that the user began. Programs send nothing, and nobody can lead them anywhere.
+    """
+    ahead = "prefetch" in request.headers.get("sec-purpose", request.headers.get("purpose", ""))
+    return request.method == "GET" and not ahead and request.headers.get("sec-fetch-site", "none") in ("none", "same-origin")
 
 
 async def visitor(request: Request, installation: Installation) -> tuple[Principal, str] | None:
