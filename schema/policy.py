@@ -37,8 +37,8 @@ SCOPES: Final[dict[tuple[str, str], Scope]] = {
     ("Mutation", "revokeApiKey"): "ADMIN",
 }
 ROOTS: Final[dict[str, Scope]] = {"Query": "READ", "Mutation": "WRITE", "Subscription": "READ"}
-# objects met in lists that have no `first`: as many as the cost model supposes
-PLAIN_LIST: Final = 3
+# ways from a payload back to everything of the viewer's: whoever may only write does not read through them
+BACK: Final[dict[tuple[str, str], Scope]] = {("UpdateViewerPayload", "viewer"): "READ"}
 
 
 def cost_of(type_name: str, field_name: str) -> int | None:
@@ -48,4 +48,5 @@ def cost_of(type_name: str, field_name: str) -> int | None:
 
 def scope_of(type_name: str, field_name: str) -> Scope | None:
     """The scope that a field needs: its own, else its root's; None for fields that come with their parent."""
-    return SCOPES.get((type_name, field_name)) or ROOTS.get(type_name)
+    key = (type_name, field_name)
+    return SCOPES.get(key) or BACK.get(key) or ROOTS.get(type_name)

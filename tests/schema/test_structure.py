@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from graphql import GraphQLObjectType
+from graphql import GraphQLObjectType, get_named_type
 
 from resolvers.paging import Listing
 from schema import build_schema, policy
@@ -51,3 +51,15 @@ def test_reading_needs_the_read_scope_and_keys_the_admin_scope() -> None:
     assert policy.scope_of("Person", "name") is None
     assert policy.cost_of("Viewer", "people") == 2
     assert policy.cost_of("Person", "name") is None
+
+
+def test_no_payload_leads_back_to_the_viewer_without_the_read_scope() -> None:
+    back = [
+        (kind.name, name)
+        for kind in SCHEMA.type_map.values()
+        if isinstance(kind, GraphQLObjectType) and kind.name.endswith("Payload")
+        for name, field in kind.fields.items()
+        if str(get_named_type(field.type)) in {"Viewer", "Person", "Contact", "Conversation", "Message"}
+    ]
+    assert back == [("UpdateViewerPayload", "viewer")]
+    assert [policy.scope_of(*one) for one in back] == ["READ"]
