@@ -41,7 +41,6 @@ MAX_LOOKUPS: Final = 100
 MAX_MATCHES: Final = 1_000
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _decode = msgspec.msgpack.Decoder(Projection).decode
-BY: Final = ("NAME", "LAST_CONTACT", "CREATED")  # PersonOrderField
 
 
 class PersonFilter(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,6 +80,7 @@ def build_schema() -> strawberry.Schema:
     built = Schema(
         query=Query, mutation=Mutation, subscription=Subscription, types=_BEHIND, config=StrawberryConfig(scalar_map=SCALARS)
     )
+    built._schema.description = DESCRIPTION
     _shorten(built._schema)
     return built
 

@@ -65,9 +65,6 @@ class RequiresScope:
     scope: ApiScope = strawberry.field(description="The scope needed.")
 
 
-DIRECTIVES: Final = (SemanticNonNull, Cost, RequiresScope)
-
-
 def field(
     description: str, resolver: Callable[..., Any] | None = None, *, name: str | None = None, semantic: bool = False
 ) -> Any:

@@ -1,35 +1,17 @@
-"""API keys: `kith_<prefix>_<secret>`. The prefix recognises a key in lists and leaks, the secret (256 bits) opens.
-
-Only the SHA-256 of the whole key is kept; a secret of that length needs neither salt nor stretching.
-"""
+"""Making an API key for a viewer. What keys look like and what is kept of them: store/tokens.py."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
-import secrets
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import Connection
 
 from gateway.signin.principal import read_scopes
 from store import viewers
+from store.tokens import SHAPE, digest, mint
 
-SHAPE: Final = re.compile(r"kith_[a-z2-7]{6}_[a-z2-7]{52}")
-
-
-def mint() -> tuple[str, str]:
-    """A new key and its prefix."""
-    prefix = _letters(4)[:6]
-    return f"kith_{prefix}_{_letters(32)}", prefix
-
-
-def digest(token: str) -> bytes:
-    """What is kept of a key, or of a session's secret."""
-    return hashlib.sha256(token.encode()).digest()
+__all__ = ["SHAPE", "create", "digest", "mint"]
 
 
 def create(
@@ -41,7 +23,3 @@ def create(
         raise ValueError("a key needs at least one scope")
     token, prefix = mint()
     return token, viewers.add_key(conn, viewer_id, name, prefix, digest(token), wanted, now, expires_at)
-
-
-def _letters(size: int) -> str:
-    return base64.b32encode(secrets.token_bytes(size)).decode().rstrip("=").lower()
