@@ -1,0 +1,150 @@
+"""`make proof [LINE=n]`: promises in full size, with the scenarios that the tests run small.
+
+    python -m benchmarks.proof [LINE] [--no-record]
+
+LINE is 3, 6, 7, 7a, 7b, 7c or 9; without it all run, which takes about half an hour. Each line prints its figures and appends them
+to docs/figures.md; what does not hold is said and ends the run with status 1. Wall-clock is judged here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import inspect
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmarks import figures
+from benchmarks.processes import load
+from tests.chaos import cache_outage, hostile_queries, killed_imports, reconnecting, stopping, troubled_sources
+from tests.chaos.report import Report
+
+Scenario = Callable[[Path], "Report | Awaitable[Report]"]
+PAGE_GRACE: Final = 0.25  # seconds beyond its deadline within which a page must have arrived
+REFUSAL_MS: Final = 50.0
+ELSEWHERE: Final = {
+    "1": "tests/test_demo.py and the README's first query, `make test`",
+    "2": "tests/gateway/test_imports.py, `make test`",
+    "4": "tests/test_conformance.py, `make test`",
+    "5": "tests/test_graphiql.py, `make test`",
+    "8": "tests/store/test_tenancy.py and its neighbours, `make test`",
+    "10": "`make bench`",
+}
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A scenario in full size, and what its clock has to say."""
+
+    line: str
+    title: str
+    run: Scenario
+    judge: Callable[[Report], None] = lambda report: None
+
+
+def _in_time(report: Report) -> None:
+    limit = troubled_sources.DEADLINE + PAGE_GRACE
+    slowest = report.figures["slowest, s"]
+    report.hold(f"the slowest page took {slowest} s, not {limit} s at most", isinstance(slowest, float) and slowest <= limit)
+
+
+def _refused_at_once(report: Report) -> None:
+    slowest = report.figures["slowest median, ms"]
+    report.hold(f"a refusal took {slowest} ms, not {REFUSAL_MS} at most", isinstance(slowest, float) and slowest < REFUSAL_MS)
+
+
+PROOFS: Final = (
+    Proof(
+        "3",
+        "10,000 changes, 20 forced reconnects of each client, two accounts writing at once",
+        lambda home: reconnecting.follow_through_cuts(home, events=10_000, reconnects=20),
+    ),
+    Proof(
+        "6",
+        "Five sources, of which one hangs, one answers 500 and one 429",
+        lambda home: troubled_sources.ask_beside_trouble(home, asked=20),
+        _in_time,
+    ),
+    Proof(
+        "7a",
+        "Redis killed while 50 clients query",
+        lambda home: cache_outage.kill_the_cache(home, clients=50, times=3, answers=1_000),
+    ),
+    Proof(
+        "7b",
+        "Worker killed with -9 twenty times during an import of 20,000 messages",
+        lambda home: killed_imports.kill_the_worker(home, messages=20_000, kills=20, supervised=False),
+    ),
+    Proof(
+        "7b",
+        "Worker beside `kith serve` killed with -9 four times during an import of 20,000 messages",
+        lambda home: killed_imports.kill_the_worker(home, messages=20_000, kills=4),
+    ),
+    Proof(
+        "7b",
+        "Importing command killed with -9 twenty times, 20,000 messages",
+        lambda home: killed_imports.kill_the_command(home, messages=20_000, kills=20),
+    ),
+    Proof(
+        "7c",
+        "SIGTERM under the load of 50 clients, five times",
+        lambda home: stopping.stop_under_load(home, clients=50, times=5, answers=500),
+    ),
+    Proof(
+        "9",
+        "Hostile documents: median ms until the refusal, while others are served",
+        lambda home: hostile_queries.send_hostile_queries(home, times=9, others=4),
+        _refused_at_once,
+    ),
+)
+
+
+def main() -> None:
+    """Run what was asked for. Ends with 1 when something did not hold, with 2 for a line that has no proof here."""
+    arguments = argparse.ArgumentParser(prog="python -m benchmarks.proof", description="Promises in full size.")
+    arguments.add_argument("line", nargs="?", default="", help="3, 6, 7, 7a, 7b, 7c or 9; all of them by default")
+    arguments.add_argument("--no-record", action="store_true", help="leave docs/figures.md alone")
+    given = arguments.parse_args()
+    chosen = [proof for proof in PROOFS if proof.line.startswith(given.line)]
+    if not chosen:
+        where = ELSEWHERE.get(given.line)
+        sys.exit(
+            f"Line {given.line} is proved by {where}." if where else f"There is no line {given.line}: {arguments.format_usage()}"
+        )
+    held = True
+    for proof in chosen:
+        held &= _prove(proof, record=not given.no_record)
+    sys.exit(0 if held else 1)
+
+
+def _prove(proof: Proof, *, record: bool) -> bool:
+    print(f"Line {proof.line}: {proof.title} …", flush=True)
+    began, before = time.monotonic(), load()
+    with tempfile.TemporaryDirectory(prefix="kith-proof-") as folder:
+        found = proof.run(Path(folder) / "home")
+        report = asyncio.run(_wait(found)) if inspect.isawaitable(found) else found
+    proof.judge(report)
+    title = f"Line {proof.line}: {proof.title}"
+    rows = [{"figure": name, "value": value} for name, value in report.figures.items()]
+    rows.append({"figure": "took, s", "value": round(time.monotonic() - began, 1)})
+    figures.show(title, rows)
+    verdict = "Held." if not report.broken else "Did not hold: " + "; ".join(report.broken)
+    print(verdict, flush=True)
+    if record:
+        figures.record(title, rows, f"{verdict} Load at the beginning: {before:.2f}.")
+    return not report.broken
+
+
+async def _wait(found: Awaitable[Report]) -> Report:
+    return await found
+
+
+if __name__ == "__main__":
+    os.chdir(figures.ROOT)
+    main()
