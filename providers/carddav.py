@@ -161,7 +161,10 @@ class CardDav:
     async def _discover(self) -> Found:
         start = httpx.URL(self._session.account.base_url)
         places = [str(start), *(str(start.copy_with(raw_path=place.encode())) for place in PLACES)]
-        if start.path in ("", "/"):
+        if self._session.account.user_id is not None:
+            # A linked account begins where it was found: one bad answer there must not make other books its own.
+            places = places[:1]
+        elif start.path in ("", "/"):
             places += [
                 f"https://{host}{'' if port == 443 else f':{port}'}/.well-known/carddav"
                 for host, port in await self._services(start.host)
