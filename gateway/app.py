@@ -121,7 +121,7 @@ async def open_installation(
         stack.push_async_callback(transport.aclose)
         door = Door(database, clock)
         stack.push_async_callback(door.close)
-        providers = catalogue()
+        providers = dict(catalogue())
         telemetry = Telemetry(cache)
         accounts = Accounts(
             database=database, vault=vault, clock=clock, transport=transport, providers=providers, observer=telemetry

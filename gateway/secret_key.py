@@ -78,7 +78,7 @@ def keep_only(home: Path, key: bytes) -> None:
 def sealed_values(conn: Connection, viewer: str = "") -> int:
     """How many sealed values `viewer` has; without one: those of system tables."""
     if viewer:
-        return int(conn.execute(select(func.count()).select_from(secret)).scalar_one())
+        return int(conn.execute(select(func.count()).select_from(secret).where(secret.c.viewer_id == viewer)).scalar_one())
     return sum(
         int(conn.execute(select(func.count()).select_from(table).where(table.c.sealed.is_not(None))).scalar_one())
         for table in (oauth_state, client_registration)

@@ -11,7 +11,8 @@ import orjson
 import pytest
 import structlog
 
-from gateway.endpoint import EVENT_STREAM, LEGACY, MODERN, negotiate
+from gateway.endpoint import LEGACY, MODERN, negotiate
+from gateway.event_stream import MEDIA_TYPE as EVENT_STREAM
 from tests.gateway.running import SECRET_TEXT, ask, asking, key_of, opened
 
 

@@ -1,0 +1,133 @@
+"""Keeping an installation well: secrets without their key, rotation, and what `kith doctor` finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from sqlalchemy import Connection
+
+from gateway import secret_key
+from gateway.app import Installation
+from gateway.doctor import Finding, examine
+from gateway.people import named
+from gateway.rotation import retire, rotate
+from gateway.settings import Settings, SettingsError
+from providers.records import Profile
+from providers.session import Secret
+from store import accounts, leases
+from tests.gateway.running import opened
+
+
+async def linked(installation: Installation) -> tuple[str, str]:
+    """A viewer with an account whose grant is sealed: (viewer, account)."""
+    whose = await named(installation, "ada")
+    account_id = await installation.accounts.add(
+        whose.id, installation.providers["mastodon"], Profile(user_id="7", label="@ada@social.example.org"),
+        Secret(access_token="t0ken"), base_url="https://social.example.org",
+    )  # fmt: skip
+    return whose.id, account_id
+
+
+async def grant(installation: Installation, viewer: str, account_id: str) -> Secret:
+    sealed = await installation.database.read(viewer, accounts.sealed, account_id)
+    assert sealed is not None
+    plain = installation.vault.open(sealed.blob, viewer, accounts.PLACE[0], account_id, accounts.PLACE[1])
+    return msgspec.json.decode(plain, type=Secret)
+
+
+async def wrong(settings: Settings) -> list[Finding]:
+    return [finding for finding in await examine(settings) if finding.level == "wrong"]
+
+
+async def test_secrets_without_their_key_are_never_given_a_new_one(tmp_path: Path) -> None:
+    async with opened(tmp_path) as installation:
+        await linked(installation)
+        settings, path = installation.settings, installation.home / secret_key.FILE
+    path.unlink()
+    with pytest.raises(SettingsError, match="1 secrets are stored but the key"):
+        async with opened(tmp_path):
+            pass
+    assert not path.exists()
+    assert [finding.check for finding in await wrong(settings)] == ["secrets"]
+
+
+async def test_a_wrong_key_is_found_before_somebody_needs_the_secret(tmp_path: Path) -> None:
+    async with opened(tmp_path) as installation:
+        await linked(installation)
+        settings = installation.settings
+    (installation.home / secret_key.FILE).write_text("0" * 64 + "\n")
+    (finding,) = await wrong(settings)
+    assert finding.check == "secrets" and "restore the former key" in finding.message
+
+
+async def test_rotation_seals_everything_anew_and_the_former_key_may_go(tmp_path: Path) -> None:
+    async with opened(tmp_path) as installation:
+        viewer, account_id = await linked(installation)
+        before = (installation.home / secret_key.FILE).read_text().split()
+        done = await rotate(installation)
+        again = await rotate(installation)
+    assert (done.sealed, done.unreadable, done.key_file, again.sealed) == (1, 0, True, 1)
+    retire(installation.settings)
+    after = (installation.home / secret_key.FILE).read_text().split()
+    assert len(after) == 1 and after != before
+    async with opened(tmp_path) as installation:
+        assert (await grant(installation, viewer, account_id)).access_token == "t0ken"
+
+
+async def test_an_operators_key_list_rotates_to_its_first(tmp_path: Path) -> None:
+    old, new = "old-" * 10, "new-" * 10
+    async with opened(tmp_path, secret_key=old) as installation:
+        viewer, account_id = await linked(installation)
+    async with opened(tmp_path, secret_key=f"{new},{old}") as installation:
+        assert (await rotate(installation)).sealed == 1
+    async with opened(tmp_path, secret_key=new) as installation:
+        assert (await grant(installation, viewer, account_id)).access_token == "t0ken"
+
+
+async def test_doctor_has_nothing_to_say_of_a_sound_installation(tmp_path: Path) -> None:
+    async with opened(tmp_path) as installation:
+        await linked(installation)
+        assert await wrong(installation.settings) == []
+
+
+async def test_doctor_changes_nothing_before_the_first_start(tmp_path: Path) -> None:
+    assert await wrong(Settings(home=tmp_path / "kith")) == []
+    assert not (tmp_path / "kith").exists()
+
+
+async def test_doctor_names_open_files_dead_jobs_and_accounts_that_need_their_owner(tmp_path: Path) -> None:
+    async with opened(tmp_path) as installation:
+        viewer, account_id = await linked(installation)
+
+        def trouble(conn: Connection, viewer: str) -> None:
+            now = installation.clock.now()
+            accounts.change(conn, viewer, account_id, None, status="REAUTH_REQUIRED", status_reason="the grant is gone")
+            job_id = leases.enqueue(conn, viewer, "import", "i_x", now, max_attempts=1)
+            leases.claim_one(conn, "tester", now, viewer, "import", "i_x")
+            leases.fail(conn, job_id, "tester", now, "the disk is full")
+
+        await installation.database.write(viewer, trouble)
+        settings = installation.settings
+    settings.home.chmod(0o755)
+    (settings.home / secret_key.FILE).chmod(0o640)
+    said = {finding.check: finding.message for finding in await wrong(settings)}
+    assert "chmod 700" in said["files"] or "chmod 600" in said["files"]
+    assert "the disk is full" in said["jobs"] and "--retry" in said["jobs"]
+    assert "@ada@social.example.org (ada) is reauth required: the grant is gone" in said["accounts"]
+    (retried,) = [f for f in await examine(settings, retry=True) if f.check == "jobs"]
+    assert retried.message == "1 jobs are tried again"
+    assert "jobs" not in {finding.check for finding in await wrong(settings)}
+
+
+async def test_doctor_says_which_database_does_not_answer_without_its_password() -> None:
+    settings = Settings(database_url="postgresql://kith:hunter2@127.0.0.1:9/kith")
+    said = {finding.check: finding.message for finding in await wrong(settings)}
+    assert "127.0.0.1:9" in said["database"] and "hunter2" not in str(said)
+
+
+async def test_doctor_finds_a_variable_that_means_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KITH_DATABSE_URL", "x")
+    said = [finding.message for finding in await examine(Settings(home=tmp_path)) if finding.level == "note"]
+    assert any("KITH_DATABSE_URL" in message for message in said)
