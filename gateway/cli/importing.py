@@ -59,9 +59,19 @@ def import_files(
 
 
 @app.command()
-def demo(viewer: ViewerOption = None, no_wait: NoWait = False, json: JsonOption = False) -> None:
+def demo(
+    viewer: ViewerOption = None,
+    no_wait: NoWait = False,
+    stop: Annotated[bool, typer.Option("--stop", help="End the demo's server; what was taken in stays.")] = False,
+    json: JsonOption = False,
+) -> None:
     """Take in invented people: vCards, mail and a Mastodon-compatible server of their own. Again changes nothing."""
     from gateway import demo as sample
+
+    if stop:
+        ended = sample.stop(load().home)
+        tell("The demo's server has ended." if ended else "The demo's server was not running.")
+        return
 
     async def work() -> dict[str, Any]:
         async with open_installation(load()) as installation:

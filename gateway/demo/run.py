@@ -65,3 +65,8 @@ def allowed(home: Path) -> list[str]:
     """The demo server's place as KITH_ALLOW_PRIVATE_HOSTS writes it, once an operator has run the demo."""
     server = network.known(home / FOLDER)
     return [] if server is None else [f"127.0.0.1/32:{server.port}"]
+
+
+def stop(home: Path) -> bool:
+    """End the demo's server; whether it ran."""
+    return network.stop(home / FOLDER)

@@ -190,7 +190,7 @@ def _form(provider: Provider, form: LinkForm, token: str) -> Markup:
         key=provider.key,
         method=form.method,
         fields=[_field(field) for field in form.fields],
-        label=form.label,
+        label=form.label if form.method == "OAUTH_REDIRECT" else f"Link by {form.label.lower()}",
     )
 
 
