@@ -122,6 +122,10 @@ class Gateway:
         wanted = [word for scope in scopes for word in ("--scope", scope)]
         return self.kith("token", "create", "--viewer", viewer, *wanted).stdout.strip()
 
+    def login_link(self) -> str:
+        """A new one-time link that signs a browser in as the owner."""
+        return self.kith("login").stdout.split()[-1]
+
     def sign_in_link(self) -> str:
         """The last one-time link that it printed for its owner."""
         found = re.findall(re.escape(self.url) + r"/\S+", self.log)
@@ -137,6 +141,7 @@ class Gateway:
             "NO_COLOR": "1",
             "COLUMNS": "200",
             "KITH_HOME": str(self.home),
+            "KITH_PORT": str(self.port),  # links that other commands print lead here too
             **self.settings,
         }
 
