@@ -29,9 +29,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 def recall(conn: Connection, viewer: str, key: str, now: datetime) -> Kept | None:
     """What was answered to the key in the last 30 days."""
     row = conn.execute(
-        select(idempotency).where(
-            idempotency.c.viewer_id == viewer, idempotency.c.key == key, idempotency.c.at > now - KEPT
-        )
+        select(idempotency).where(idempotency.c.viewer_id == viewer, idempotency.c.key == key, idempotency.c.at > now - KEPT)
     ).one_or_none()
     return None if row is None else Kept(mutation=row.mutation, input_hash=row.input_hash, answer=row.answer)
 
