@@ -198,7 +198,6 @@ class CardDav:
             url,
             headers={"Depth": "0", "Content-Type": webdav.XML_TYPE},
             content=webdav.element("D:propfind", f"<D:prop>{HOME_PROPERTIES}</D:prop>"),
-            accept_statuses=SUCCESS,
         )
         resource = _first(await webdav.multistatus(answer))
         given = (answer.url,) if resource.contains(DAV + "resourcetype", CARD + "addressbook") else ()
@@ -397,9 +396,8 @@ class CardDav:
             text = resource.properties.get(CARD + "address-data") if resource is not None else None
             if resource is not None and isinstance(text, Element) and text.text:
                 rows.append(self._row(book, path, text.text.encode(), resource.text(DAV + "getetag") or card.etag))
-            elif resource is not None and resource.status in (404, 410):
-                missing.add(path)
-            else:  # left out: it is gone only if the card itself says so
+            else:
+                # Left out, or 404 for an href that the listing spelled: it is gone only if the card itself says so.
                 row = await self._get(book, path, card)
                 if row is None:
                     missing.add(path)

@@ -17,7 +17,7 @@ import msgspec
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from providers.errors import Malformed
+from providers.errors import Malformed, Refused
 from providers.http import Response, Session
 
 DAV = "{DAV:}"
@@ -74,7 +74,10 @@ async def propfind(session: Session, url: str, properties: str, *, depth: int) -
         headers={"Depth": str(depth), "Content-Type": XML_TYPE},
         content=element("D:propfind", f"<D:prop>{properties}</D:prop>"),
     )
-    return await multistatus(answer)
+    found = await multistatus(answer)
+    if len(found.resources) == 1 and found.resources[0].status in (404, 410):  # Xandikos says so inside of a 207
+        raise Refused("There is nothing (any more) at this address.", provider_code="not-found")
+    return found
 
 
 async def report(session: Session, url: str, body: bytes, *, depth: int | None = None) -> Multistatus:
