@@ -76,7 +76,7 @@ def use_ticket(conn: Connection, ticket_hash: bytes, state_hash: bytes, browser_
     return None if updated is None else get(conn, updated.viewer_id, updated.id)
 
 
-def move(conn: Connection, link_id: str, expected: str, **values: Any) -> bool:
+def move(conn: Connection, /, link_id: str, expected: str, **values: Any) -> bool:
     """Change a session that is still in the state `expected`; False when somebody else was faster."""
     held = sa.update(oauth_state).where(oauth_state.c.id == link_id, oauth_state.c.state == expected)
     return conn.execute(held.values(**values)).rowcount == 1

@@ -20,7 +20,7 @@ import structlog
 
 from gateway.accounts import Held
 from providers import oauth
-from providers.base import Adapter, Authorization, FormField, LinkForm, LinkMethod, Provider
+from providers.base import Authorization, FormField, LinkForm, LinkMethod, Provider
 from providers.errors import ForbiddenAddress, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Session
 from providers.session import Account as SessionAccount
@@ -260,7 +260,7 @@ class LinkService:
     async def _prove(self, link: Link, held: Draft, provider: Provider, base_url: str, secret: Secret) -> LinkSession:
         """Ask the network whose account it is; only then is anything stored."""
         assert provider.open is not None
-        adapter = cast("Adapter", provider.open(self._open(provider, base_url, secret, held)))
+        adapter = provider.open(self._open(provider, base_url, secret, held))
         profile = await adapter.profile()
         self._attempted(held, base_url, True, f"Signed in as {profile.label}.")
         account_id = await self._installation.accounts.add(
