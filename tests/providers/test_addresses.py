@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import aiohttp
 import pytest
 
+import providers
 from providers.addresses import Guard, Lookup, Pinned
 from providers.errors import ForbiddenAddress, Unavailable
 
@@ -241,3 +244,43 @@ async def test_a_server_without_tls_is_unavailable_where_tls_was_asked(echo: tup
     host, port = echo
     with pytest.raises(Unavailable, match=r"TLS|in time|no connection"):
         await Guard([f"{host}/32:{port}"]).connect(host, port, tls=True, seconds=3)
+
+
+#: What opens connections, and who may name it: `addresses` connects, `transport` builds aiohttp's client on its connector.
+CONNECTS = {
+    "socket": {"addresses"},
+    "aiohttp": {"addresses", "transport"},
+    "urllib.request": set(),
+    "http.client": set(),
+    "imaplib": set(),
+    "poplib": set(),
+    "smtplib": set(),
+    "requests": set(),
+    "httpx": set(),
+    "websockets": set(),
+}
+CALLS = {
+    "open_connection",
+    "create_connection",
+    "create_datagram_endpoint",
+    "sock_connect",
+    "AsyncHTTPTransport",
+    "HTTPTransport",
+}
+
+
+def test_no_module_but_the_guard_knows_how_to_connect() -> None:
+    modules = sorted(Path(providers.__file__).parent.rglob("*.py"))
+    assert len(modules) > 20
+    for path in modules:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+            for name in names:
+                allowed = CONNECTS.get(name, CONNECTS.get(name.partition(".")[0], {path.stem}))
+                assert path.stem in allowed, f"{path.name} imports {name}: connections are made by addresses.py"
+            if isinstance(node, ast.Attribute) and node.attr in CALLS:
+                assert path.stem == "addresses", f"{path.name} calls {node.attr}: connections are made by addresses.py"
