@@ -13,6 +13,7 @@ import pytest
 from playwright.async_api import Page, Request, WebSocket, expect
 
 from gateway.explorer import PAGE
+from tests import servers
 from tests.chromium import chromium
 from tests.fetched import Missing
 from tests.gateway_process import Gateway, kith_serve
@@ -25,7 +26,8 @@ _SLOW_MACHINE = 30_000  # milliseconds
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """The owner's installation, with one person in it."""
     if not PAGE.exists():
-        raise Missing("GraphiQL", "build it with the npm registry in reach: make web")
+        servers.missing["GraphiQL"] = "build it with the npm registry in reach: make web"
+        raise Missing("GraphiQL", servers.missing["GraphiQL"])
     card = tmp_path_factory.mktemp("cards") / "ada.vcf"
     card.write_text(_CARD.format(name="Ada", address="ada@example.org"), newline="")
     with kith_serve(tmp_path_factory.mktemp("kith")) as running:
