@@ -17,6 +17,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Container, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from itertools import count
 from typing import Any
 from urllib.parse import urlencode
@@ -183,7 +184,7 @@ class Session:
     def absolute(self, url: str, params: Mapping[str, str] | list[tuple[str, str]] | None = None) -> httpx.URL:
         """`url` against the account's base URL, with `params` added. Raises Malformed for what is no web address."""
         try:
-            target = httpx.URL(self.account.base_url).join(url)
+            target = httpx.URL(url) if url.startswith(("https://", "http://")) else self._home.join(url)
             if params:
                 pairs = params.items() if isinstance(params, Mapping) else params
                 target = target.copy_merge_params(httpx.QueryParams(tuple(pairs)))
@@ -197,7 +198,7 @@ class Session:
 
     def may_carry(self, target: httpx.URL) -> bool:
         """Whether the account's credentials may go to `target`: its own origin, or by TLS its host's subdomains and `realm`."""
-        home = httpx.URL(self.account.base_url)
+        home = self._home
         if (target.scheme, target.host, _port(target)) == (home.scheme, home.host, _port(home)):
             return True
         if target.scheme != "https":
@@ -209,6 +210,14 @@ class Session:
     async def services(self, name: str) -> list[tuple[str, int]]:
         """The hosts and ports that DNS names for a service such as `_carddavs._tcp.example.org` (RFC 2782), best first."""
         return list(await self._transport.guard.services(name)) if isinstance(self._transport, Transport) else []
+
+    @cached_property
+    def _home(self) -> httpx.URL:
+        """The account's base URL. Raises Malformed when it is none."""
+        try:
+            return httpx.URL(self.account.base_url)
+        except (httpx.InvalidURL, ValueError, TypeError):
+            raise Malformed("The server's address is no web address.", provider_code="not-a-url") from None
 
     # --- one call, in layers: retries, redirects and refresh, the wire -----------------------------------------------
 
@@ -253,7 +262,7 @@ class Session:
                 fresh = True
             elif status == 401 and call.auth and carried is None:
                 raise Refused(
-                    f"{httpx.URL(self.account.base_url).host} sends us to {url.host}, which wants to know who asks. Your secret "
+                    f"{self._home.host} sends us to {url.host}, which wants to know who asks. Your secret "
                     f"was not given to it: if you trust it, link the account again with {_origin(url)} as its address.",
                     provider_code="other-host",
                 )
