@@ -115,7 +115,7 @@ class CardDav:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        session.realm = REALMS.get(httpx.URL(session.account.base_url).host, ())
+        session.realm = REALMS.get(session.home.host, ())
 
     async def profile(self) -> Profile:
         """The principal that the password opens. Raises Refused when there is no address book to be found."""
@@ -159,18 +159,9 @@ class CardDav:
     # --- discovery (RFC 6764 §6) -----------------------------------------------------------------------------------
 
     async def _discover(self) -> Found:
-        start = httpx.URL(self._session.account.base_url)
-        places = [str(start), *(str(start.copy_with(raw_path=place.encode())) for place in PLACES)]
-        if self._session.account.user_id is not None:
-            # A linked account begins where it was found: one bad answer there must not make other books its own.
-            places = places[:1]
-        elif start.path in ("", "/"):
-            places += [
-                f"https://{host}{'' if port == 443 else f':{port}'}/.well-known/carddav"
-                for host, port in await self._services(start.host)
-            ]
+        start = self._session.home
         trouble: ProviderError | None = None
-        for place in dict.fromkeys(places):
+        async for place in self._places(start):
             try:
                 if found := await self._found_at(place):
                     return found
@@ -188,9 +179,21 @@ class CardDav:
             provider_code="no-address-book",
         )
 
-    async def _services(self, host: str) -> list[tuple[str, int]]:
-        """RFC 6764 §3: `_carddavs._tcp`. The unencrypted `_carddav._tcp` is not followed with a password in hand."""
-        return [] if host.replace(".", "").isdigit() or ":" in host else await self._session.services(f"_carddavs._tcp.{host}")
+    async def _places(self, start: httpx.URL) -> AsyncIterator[str]:
+        """Where to ask, likeliest first. DNS comes last: it is slow where nobody set it up (RFC 6764 §3).
+
+        A linked account begins where it was found: one bad answer there must not make other books its own.
+        """
+        yield str(start)
+        if self._session.account.user_id is not None:
+            return
+        for place in PLACES:
+            if (url := str(start.copy_with(raw_path=place.encode()))) != str(start):
+                yield url
+        if start.path in ("", "/") and not start.host.replace(".", "").isdigit() and ":" not in start.host:
+            # The unencrypted _carddav._tcp is not followed with a password in hand.
+            for host, port in await self._session.services(f"_carddavs._tcp.{start.host}"):
+                yield f"https://{host}{'' if port == 443 else f':{port}'}/.well-known/carddav"
 
     async def _found_at(self, url: str) -> Found | None:
         answer = await self._session.request(

@@ -184,7 +184,7 @@ class Session:
     def absolute(self, url: str, params: Mapping[str, str] | list[tuple[str, str]] | None = None) -> httpx.URL:
         """`url` against the account's base URL, with `params` added. Raises Malformed for what is no web address."""
         try:
-            target = httpx.URL(url) if url.startswith(("https://", "http://")) else self._home.join(url)
+            target = httpx.URL(url) if url.startswith(("https://", "http://")) else self.home.join(url)
             if params:
                 pairs = params.items() if isinstance(params, Mapping) else params
                 target = target.copy_merge_params(httpx.QueryParams(tuple(pairs)))
@@ -198,7 +198,7 @@ class Session:
 
     def may_carry(self, target: httpx.URL) -> bool:
         """Whether the account's credentials may go to `target`: its own origin, or by TLS its host's subdomains and `realm`."""
-        home = self._home
+        home = self.home
         if (target.scheme, target.host, _port(target)) == (home.scheme, home.host, _port(home)):
             return True
         if target.scheme != "https":
@@ -212,7 +212,7 @@ class Session:
         return list(await self._transport.guard.services(name)) if isinstance(self._transport, Transport) else []
 
     @cached_property
-    def _home(self) -> httpx.URL:
+    def home(self) -> httpx.URL:
         """The account's base URL. Raises Malformed when it is none."""
         try:
             return httpx.URL(self.account.base_url)
@@ -262,7 +262,7 @@ class Session:
                 fresh = True
             elif status == 401 and call.auth and carried is None:
                 raise Refused(
-                    f"{self._home.host} sends us to {url.host}, which wants to know who asks. Your secret "
+                    f"{self.home.host} sends us to {url.host}, which wants to know who asks. Your secret "
                     f"was not given to it: if you trust it, link the account again with {_origin(url)} as its address.",
                     provider_code="other-host",
                 )
