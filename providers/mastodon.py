@@ -61,7 +61,8 @@ MAX_FIELDS = 50
 #: What Kith reads. Servers before 2.4.3, and some that are no Mastodon, know only the wide scope.
 SCOPES = ("read:accounts", "read:follows", "read:statuses")
 WIDE_SCOPES = ("read",)
-FOLLOWING, FOLLOWERS = "following", "followers"
+#: The two lists in the order of a walk, and what follows the last page.
+FOLLOWING, FOLLOWERS, END = "following", "followers", "end"
 
 
 class Emoji(msgspec.Struct, frozen=True):
@@ -204,7 +205,7 @@ class Mastodon:
         followed: set[str] | None = None if resumed else set()
         total = (me.following_count or 0) + (me.followers_count or 0) or None
         for walk in (FOLLOWING, FOLLOWERS):
-            if walk == FOLLOWING and position.walk == FOLLOWERS:
+            if (walk, position.walk) == (FOLLOWING, FOLLOWERS) or position.walk == END:
                 continue
             query = position.query if walk == position.walk else ""
             async for accounts, broken, following in self._listed(
@@ -213,7 +214,8 @@ class Mastodon:
                 rows = broken + await self._related(accounts, walk, followed)
                 keys.update(self._key(account) for account in accounts)
                 keys.update(row.item.key for row in broken if isinstance(row.item, Unreadable))
-                place = Position(walk=walk, query=following) if following else Position(walk=FOLLOWERS)
+                after = FOLLOWERS if walk == FOLLOWING else END
+                place = Position(walk=walk, query=following) if following else Position(walk=after)
                 yield Page(rows=tuple(rows), cursor=msgspec.json.encode(place), total=total)
         statements: tuple[Statement, ...] = ()
         if not resumed and (keys or not total):  # an empty list beside a count is not believed
@@ -617,7 +619,7 @@ def _position(cursor: bytes | None) -> Position:
         position = msgspec.json.decode(cursor, type=Position)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise CursorExpired("The stored position cannot be read: everything is listed again.") from None
-    if position.version != 1 or position.walk not in (FOLLOWING, FOLLOWERS):
+    if position.version != 1 or position.walk not in (FOLLOWING, FOLLOWERS, END):
         raise CursorExpired("The stored position is of another version: everything is listed again.")
     return position
 

@@ -271,6 +271,7 @@ class AdapterContract:
             await mirror.follow(opened(), pages=1)
             if mirror.done:
                 break
+        assert mirror.done
         assert {rig.name_of(contact) for contact in mirror.contacts.values()} == rig.names()
         assert mirror.deleted == []
 
@@ -351,7 +352,8 @@ class AdapterContract:
     async def test_a_bad_answer_loses_nothing_and_deletes_nothing(
         self, rig: Rig, opened: Open, proxy: Proxy, clock: HandClock, fault: str
     ) -> None:
-        """Each request in turn goes wrong: once in a first run, and from there on in a later one that has a change to fetch.
+        """Each request in turn goes wrong: once in a first run, once while everything is listed again on top of what is
+        there, and from there on in a later run that has a change to fetch.
 
         A run ends as usual or in a named error, and the next run makes it good.
         """
@@ -361,13 +363,14 @@ class AdapterContract:
         first_run = _different(proxy.seen)
         removed = rig.remove()
         proxy.seen.clear()
-        await _copy(whole).follow(opened())
+        await _copy(whole, cursor=whole.cursor).follow(opened())
         later_run = _different(proxy.seen)
         assert len(first_run) > 3
         assert len(later_run) > 3
         for bad, mirror, to_the_end in [
             *((bad, Mirror(), False) for bad in first_run),
-            *((bad, _copy(whole), True) for bad in later_run),
+            *((bad, _copy(whole, cursor=None), False) for bad in first_run),
+            *((bad, _copy(whole, cursor=whole.cursor), True) for bad in later_run),
         ]:
             proxy.seen.clear()
             proxy.tamper = _from(proxy, bad, FAULTS[fault], to_the_end=to_the_end)
@@ -439,9 +442,9 @@ class AdapterContract:
                 assert not word or word not in refusal.value.message
 
 
-def _copy(mirror: Mirror) -> Mirror:
+def _copy(mirror: Mirror, *, cursor: bytes | None) -> Mirror:
     copy = Mirror()
-    copy.contacts, copy.cursor = dict(mirror.contacts), mirror.cursor
+    copy.contacts, copy.cursor = dict(mirror.contacts), cursor
     return copy
 
 
