@@ -354,8 +354,13 @@ async def test_a_card_left_out_and_really_gone_is_gone(new_session: SessionMaker
     dav = Dav()
     dav.left_out = {"/b/2.vcf"}
     dav.get_answer = http_answer(404)
-    mirror = await mirrored(dav, new_session)
+    async with scripted(dav) as server:
+        pages = [page async for page in opened(new_session, server.url).pages(None)]
+    mirror = Mirror()
+    for page in pages:
+        mirror.take(page)
     assert uids(mirror) == [uid for uid in ALL if uid != "u2"]
+    assert [statement.expected for page in pages for statement in page.statements] == [6]
 
 
 async def test_a_sign_in_page_in_place_of_a_card_is_about_the_account_not_the_card(new_session: SessionMaker) -> None:
@@ -439,6 +444,24 @@ async def test_without_sync_collection_the_ctag_and_etags_tell_what_changed(new_
     await mirrored(dav, new_session, mirror)
     assert mirror.rows == 1
     assert uids(mirror) == [uid for uid in ALL if uid != "u1"]
+
+
+@pytest.mark.parametrize("emptied", ["/b/", "/h/"], ids=["book", "home"])
+async def test_a_listing_without_even_the_collection_itself_is_malformed_and_deletes_nothing(
+    new_session: SessionMaker, emptied: str
+) -> None:
+    dav = Dav()
+    dav.sync = False
+    mirror = await mirrored(dav, new_session)
+    dav.ctag = "c2"
+
+    def answer(exchange: Exchange) -> bytes:
+        return multistatus("", "D") if (exchange.path, exchange.headers["depth"]) == (emptied, "1") else dav(exchange)
+
+    async with scripted(answer) as server:
+        with pytest.raises(Malformed):
+            await mirror.follow(opened(new_session, server.url, user_id="ada"))
+    assert uids(mirror) == ALL
 
 
 async def test_without_ctag_and_etags_everything_is_read_again(new_session: SessionMaker) -> None:

@@ -540,6 +540,28 @@ async def test_a_host_that_failed_five_times_is_left_alone_then_tried_once(new_s
     assert len(server.seen) == 8
 
 
+async def test_a_probe_that_was_cancelled_lets_another_one_try(new_session: SessionMaker, clock: HandClock) -> None:
+    async def hang(_: Exchange) -> bytes | None:
+        await asyncio.sleep(30)
+        return None
+
+    breakers = Breakers(clock)
+    async with scripted(http_answer(500)) as server:
+        session = new_session(server.url, interactive=True, breakers=breakers)
+        for _ in range(5):
+            with pytest.raises(Unavailable):
+                await session.request("GET", "/")
+        clock.time += timedelta(seconds=31)
+        server.answers = [hang]
+        probe = asyncio.create_task(session.request("GET", "/"))
+        await asyncio.sleep(0.05)
+        probe.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await probe
+        server.answers = [http_answer(200, "ok")]
+        assert (await session.request("GET", "/")).content == b"ok"
+
+
 async def test_one_host_in_trouble_does_not_stop_another(new_session: SessionMaker, clock: HandClock) -> None:
     breakers = Breakers(clock)
     async with scripted(http_answer(500)) as broken, scripted(http_answer()) as sound:
