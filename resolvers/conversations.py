@@ -282,28 +282,28 @@ def wanted(conn: Connection, viewer: str, where: ConversationFilter, silent: fro
         query = query.where(c.last_activity_at > where.active_after)
     if where.active_before is not None:
         query = query.where(c.last_activity_at < where.active_before)
-    for person_id in where.person_ids or ():
-        survivor = sa.func.coalesce(
-            select(person.c.redirect_to).where(person.c.viewer_id == viewer, person.c.id == person_id).scalar_subquery(),
-            person_id,
-        )
-        query = query.where(
-            select(sa.literal(1))
-            .select_from(conversation_member)
-            .join(
-                contact,
-                sa.and_(contact.c.viewer_id == conversation_member.c.viewer_id, contact.c.id == conversation_member.c.contact_id),
-            )
-            .where(
-                conversation_member.c.viewer_id == viewer,
-                conversation_member.c.conversation_id == c.id,
-                contact.c.person_id == survivor,
-            )
-            .exists()
-        )
+    if where.person_ids:
+        query = query.where(c.id.in_(_with_all(conn, viewer, where.person_ids)))
     if where.text is not None and where.text.strip():
         query = query.where(c.id.in_(_holding(conn, viewer, where.text)))
     return query
+
+
+def _with_all(conn: Connection, viewer: str, person_ids: Sequence[str]) -> sa.Select[Any]:
+    """The ids of conversations in which every one of these people takes part, former ids included."""
+    rows = conn.execute(
+        select(person.c.id, person.c.redirect_to).where(person.c.viewer_id == viewer, person.c.id.in_(person_ids))
+    )
+    led = {row.id: row.redirect_to or row.id for row in rows}
+    wanted = {led.get(person_id, person_id) for person_id in person_ids}
+    m = conversation_member.c
+    return (
+        select(m.conversation_id)
+        .join(contact, sa.and_(contact.c.viewer_id == m.viewer_id, contact.c.id == m.contact_id))
+        .where(m.viewer_id == viewer, contact.c.person_id.in_(sorted(wanted)))
+        .group_by(m.conversation_id)
+        .having(sa.func.count(contact.c.person_id.distinct()) == len(wanted))
+    )
 
 
 def _through(account_ids: Sequence[str] | frozenset[str]) -> sa.ColumnElement[bool]:

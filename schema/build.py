@@ -18,6 +18,7 @@ from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
+from resolvers.refusals import Refusal
 from schema import (
     account,
     change,
@@ -38,6 +39,7 @@ from schema.query import Query
 from schema.scalars import SCALARS
 from schema.subscription import Subscription
 
+MAX_LIST: Final = 1_000  # values of one argument; databases have an end of parameters, and so has patience
 DESCRIPTION: Final = "Kith: one API for the people you know."
 # types that are met behind interfaces only
 _BEHIND: Final[list[Any]] = [
@@ -87,16 +89,41 @@ def build_schema() -> strawberry.Schema:
 
 def _shorten(graphql: GraphQLSchema) -> None:
     for kind in graphql.type_map.values():
-        if not isinstance(kind, GraphQLObjectType) or kind.name.startswith("__"):
+        if not isinstance(kind, GraphQLObjectType) or "strawberry-definition" not in kind.extensions:
             continue
-        definition = kind.extensions.get("strawberry-definition")
-        if definition is None:
-            continue
-        by_name = {graphql_field.extensions["strawberry-definition"]: graphql_field for graphql_field in kind.fields.values()}
-        for declared, field in by_name.items():
-            short = _short(declared)
-            if short is not None and field.subscribe is None:
+        for field in kind.fields.values():
+            short = _short(field.extensions["strawberry-definition"])
+            if field.subscribe is not None:
+                field.subscribe = _checked(field.subscribe)
+            elif short is not None:
                 field.resolve = short
+            elif field.args and field.resolve is not None:
+                field.resolve = _checked(field.resolve)
+
+
+def _checked(resolver: Callable[..., Any]) -> Callable[..., Any]:
+    """The resolver, given only arguments that a database can be asked with."""
+
+    def resolve(source: Any, info: Any, **arguments: Any) -> Any:
+        check(arguments)
+        return resolver(source, info, **arguments)
+
+    return resolve
+
+
+def check(value: Any) -> None:
+    """Refuse what no list or text of ours can hold, however deep it stands: thousands of values, NUL, half characters."""
+    if isinstance(value, str):
+        if "\x00" in value or (not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value)):
+            raise Refusal("BAD_ARGUMENTS", "a text holds a character that no text can hold (NUL or half of a surrogate pair)")
+    elif isinstance(value, list):
+        if len(value) > MAX_LIST:
+            raise Refusal("BAD_ARGUMENTS", f"a list holds {len(value)} values; ask with at most {MAX_LIST} at a time")
+        for one in value:
+            check(one)
+    elif isinstance(value, dict):
+        for one in value.values():
+            check(one)
 
 
 def _short(declared: Any) -> Callable[..., Any] | None:

@@ -23,6 +23,7 @@ from store.tables import Instant, microseconds, search_doc
 MAX_TITLE: Final = 2_000  # characters
 MAX_BODY: Final = 100_000
 MAX_TERMS: Final = 16
+MAX_WORD: Final = 100  # characters: PostgreSQL refuses words over 2 KB, and nobody types one
 
 # letters that Unicode does not decompose; what people type instead
 _LETTERS: Final = str.maketrans({
@@ -54,7 +55,7 @@ class Doc(msgspec.Struct, frozen=True, kw_only=True):
 
 def fold(value: str) -> str:
     """The words of `value` as the index spells them, separated by single spaces."""
-    return " ".join(_words(value))
+    return " ".join(word[:MAX_WORD] for word in _words(value))
 
 
 def _words(value: str) -> Iterator[str]:
