@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
 
 from resolvers import accounts, contacts, conversations, evidence, imports, keys, messages, paging, people, timeline
 from tests.asking import Desk, nodes
@@ -142,7 +142,8 @@ async def test_no_batch_reads_rows_of_somebody_else(household: Household, settle
         more = {name: given[name] for name in list(inspect.signature(reader).parameters)[3:]}
 
         def read(conn: Connection, viewer: str, reader: Any = reader, more: Any = more) -> Any:
-            return reader(conn, viewer, theirs, **more)
+            found = reader(conn, viewer, theirs, **more)
+            return conn.execute(found).all() if isinstance(found, Select) else found
 
         found = await household.database.read(stranger.household.viewer, read)
         values = list(found.values()) if isinstance(found, dict) else list(found)
