@@ -23,9 +23,6 @@ from gateway import secret_key
 from gateway.accounts import Accounts
 from gateway.clock import SystemClock
 from gateway.demo.run import allowed as demo_places
-from gateway.execution.execute import Execution
-from gateway.execution.rate import Rate
-from gateway.limits import Limits
 from gateway.linking.service import LinkService
 from gateway.settings import Settings, SettingsError
 from gateway.signin.door import Door
@@ -43,6 +40,8 @@ from store.vault import Vault
 
 if TYPE_CHECKING:
     from strawberry import Schema
+
+    from gateway.execution.execute import Execution
 
 log = structlog.get_logger("kith.app")
 _DEFAULT_PORTS = {"redis": 6379, "rediss": 6379, "postgresql": 5432}
@@ -78,6 +77,10 @@ class Installation:
 
     @cached_property
     def execution(self) -> Execution:
+        # imported here: commands that only touch the store start half a second faster without GraphQL
+        from gateway.execution.execute import Execution
+        from gateway.execution.rate import Rate
+        from gateway.limits import Limits
         from schema import policy
         from schema.sdl import schema_hash
 

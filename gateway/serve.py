@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import os
 import signal
 import socket
+import struct
+import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
@@ -27,6 +30,8 @@ from gateway.web import application
 
 BACKLOG: Final = 2_048
 TIDY_SECONDS: Final = 60.0
+SETTLE_SECONDS: Final = 0.3  # for requests of connections that were just let in
+SO_ATTACH_FILTER: Final = 26  # asm-generic/socket.h; the module `socket` does not name it
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 log = structlog.get_logger("kith.serve")
 
@@ -113,10 +118,26 @@ async def _serve_here(installation: Installation, listener: socket.socket, stop:
             log.info("stopping", drain=settings.drain_seconds)
             installation.draining.set()
             await asyncio.sleep(settings.drain_seconds)
+            shut(listener)
+            await asyncio.sleep(SETTLE_SECONDS)
             server.should_exit = True
         await serving
         for task in ends[1:]:
             task.cancel()
+
+
+def shut(listener: socket.socket) -> None:
+    """Let nobody new in, while those who have knocked already are still let in.
+
+    Closing a listening socket resets the connections that wait in its queue, whose requests may be on their way. A socket filter
+    (Linux: socket(7), SO_ATTACH_FILTER) that passes nothing drops what would be new ones before that, and leaves the queue alone.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    # one instruction of classic BPF, `ret #0`: keep none of the packet
+    program = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+    with contextlib.suppress(OSError):
+        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
 
 
 def _stop_signal() -> asyncio.Event:
