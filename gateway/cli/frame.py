@@ -91,10 +91,14 @@ def tell(text: str) -> None:
     err.print(text, markup=False)
 
 
+def register() -> None:
+    """Import every group of commands: each adds its own to `app`."""
+    from gateway.cli import accounts, asking, importing, keeping, serving, signin  # noqa: F401
+
+
 def main() -> None:
     """The command `kith`."""
-    from gateway.cli import accounts, asking, importing, keeping, serving, signin  # noqa: F401  each adds its commands to `app`
-
+    register()
     try:
         app()
     except SettingsError as error:
