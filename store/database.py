@@ -14,13 +14,15 @@ import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, SingletonThreadPool
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -87,6 +89,8 @@ class Database:
             self._watcher = ThreadPoolExecutor(1, thread_name_prefix="kith-watcher")
             self._watch_connection: sqlite3.Connection | None = None
         else:
+            from sqlalchemy.ext.asyncio import create_async_engine  # a fifth of a second that SQLite can do without
+
             self._async: AsyncEngine = create_async_engine(
                 parsed.set(drivername="postgresql+asyncpg"),
                 pool_size=POOL,

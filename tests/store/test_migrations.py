@@ -64,3 +64,10 @@ async def test_migrating_a_database_that_is_in_use_keeps_its_data(tmp_path: Path
     await migrate.migrate(url)
     assert [c.kind for c in await household.changes()] == ["ACCOUNT", "CONTACT", "PERSON"]
     await database.close()
+
+
+def test_the_last_revision_is_known_without_alembic() -> None:
+    from alembic.script import ScriptDirectory
+
+    folder = Path(migrate.__file__).parent / "migrations"
+    assert migrate.head() == ScriptDirectory(str(folder)).get_current_head()
