@@ -61,6 +61,12 @@ def _text(name: str, default: str | None = None) -> Column[Any]:
     return Column(name, Text, nullable=False, server_default=default)
 
 
+def _sorted(name: str, default: str | None = None) -> Column[Any]:
+    """Text that lists are ordered by: byte by byte on both databases, so that a client sorts as we do."""
+    plain = Text().with_variant(Text(collation="C"), "postgresql")
+    return Column(name, plain, nullable=False, server_default=default)
+
+
 def _maybe(name: str) -> Column[Any]:
     return Column(name, Text)
 
@@ -215,7 +221,7 @@ contact = _owned(
     _text("relation"),
     _text("nature"),
     _text("name"),
-    _text("sort_name"),
+    _sorted("sort_name"),
     Column("record", LargeBinary, nullable=False),  # records.Contact, msgpack; LIVE: name and strong identifiers only
     Column("fingerprint", LargeBinary, nullable=False),
     _maybe("etag"),
@@ -233,7 +239,7 @@ person = _owned(
     Column("redirect_to", Text),
     _text("nature", "INDIVIDUAL"),
     _text("name", ""),
-    _text("sort_name", ""),
+    _sorted("sort_name", ""),
     Column("projection", LargeBinary),  # resolvers/people.py: best values with their sources, msgpack
     Column("born", BigInteger, nullable=False),
     Column("photo_hash", Text),

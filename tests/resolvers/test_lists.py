@@ -56,6 +56,16 @@ async def test_every_person_comes_once_in_the_order_of_the_sort_name(desk: Desk,
     assert keys == sorted(keys, reverse=direction == "DESC")
 
 
+async def test_names_with_spaces_hyphens_and_signs_stand_where_plain_text_puts_them(desk: Desk) -> None:
+    book = await desk.household.account("vcard")
+    names = ["Ann Lee", "Ann-Lee", "Ann_Lee", "AnnLee", "Ann 2", "(Ann)", "Łucja", "lucja z", "Müller", "Muller Z"]
+    await desk.household.take(book, *(card(str(n), name) for n, name in enumerate(names)))
+    found = [p for page in await pages(desk, PEOPLE, ["viewer", "people"], first=2) for p in page]
+    keys = [(p["sortName"], p["id"]) for p in found]
+    assert keys == sorted(keys)
+    assert len(keys) == len(names)
+
+
 @pytest.mark.parametrize("by", ["LAST_CONTACT", "CREATED"])
 async def test_other_orders_page_through_everybody_too(desk: Desk, by: str) -> None:
     await many_people(desk.household, 7)

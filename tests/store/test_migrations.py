@@ -48,6 +48,15 @@ async def test_postgresql_is_migrated_by_its_owner_to_what_the_code_knows(postgr
     await engine.dispose()
 
 
+async def test_names_sort_as_plain_text_in_a_postgresql_of_any_collation(postgres_database: servers.Postgres) -> None:
+    await migrate.migrate(postgres_database.owner_url)
+    engine = create_async_engine(sa.make_url(postgres_database.owner_url).set(drivername="postgresql+asyncpg"))
+    asked = "SELECT table_name, collation_name FROM information_schema.columns WHERE column_name = 'sort_name'"
+    async with engine.connect() as connection:
+        assert dict((await connection.execute(sa.text(asked))).tuples().all()) == {"contact": "C", "person": "C"}
+    await engine.dispose()
+
+
 async def test_several_processes_may_migrate_at_once(postgres_database: servers.Postgres, tmp_path: Path) -> None:
     for url in (postgres_database.owner_url, f"sqlite:///{tmp_path / 'kith.db'}"):
         await asyncio.gather(*(migrate.migrate(url) for _ in range(4)))
