@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -98,6 +98,40 @@ class Adapter(Protocol):
         Raises CursorExpired when the network no longer knows the cursor; the caller starts again with None and compares
         `Statement.keys`. For a LIVE account these are its contacts.
         """
+        ...
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """An adapter whose network says by itself that something happened (IMAP IDLE, RFC 2177; push channels)."""
+
+    def watch(self) -> AsyncIterator[None]:
+        """Yields once for every hint. A hint says that `pages` has something to tell, never what.
+
+        Runs until it is closed or raises; the caller waits before it begins again.
+        """
+        ...
+
+
+@runtime_checkable
+class Verifiable(Protocol):
+    """An adapter whose network can list what a container holds: how gaps are found, and closed."""
+
+    def listing(self) -> AsyncIterator[records.Statement]:
+        """One statement for each container, with `keys`, newest state, no bodies."""
+        ...
+
+    def fetch(self, container: str, keys: Sequence[str]) -> AsyncIterator[records.Page]:
+        """These items again, whole. What is no longer there is left out; pages have no cursor."""
+        ...
+
+
+@runtime_checkable
+class Parts(Protocol):
+    """An adapter that can stream a part of a message."""
+
+    def part(self, key: str, part: str) -> AsyncIterator[bytes]:
+        """The decoded bytes of a part, named as in `records.Attachment.part`. Raises Refused when it is gone."""
         ...
 
 

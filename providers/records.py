@@ -164,6 +164,22 @@ class Header(Record, frozen=True, kw_only=True, omit_defaults=True):
     value: str
 
 
+class Attachment(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A file that came with a message, not its bytes.
+
+    `part` names it at its source (IMAP: section number, RFC 9051 §6.4.5.1); `size` in bytes, decoded where that is known.
+    `content_id` without angle brackets (RFC 2392); `inline` when the HTML shows it.
+    """
+
+    part: str
+    name: str
+    media_type: str = "application/octet-stream"
+    size: int | None = None
+    content_id: str | None = None
+    inline: bool = False
+    sha256: str | None = None
+
+
 class Message(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One message as one source shows it.
 
@@ -194,7 +210,25 @@ class Message(Record, frozen=True, kw_only=True, omit_defaults=True):
     answered: bool = False
     draft: bool = False
     attachment_count: int = 0
+    html: str | None = None  # as sent; sanitised when it is shown
+    attachments: tuple[Attachment, ...] = ()
+    labels: tuple[str, ...] = ()  # folders or labels of this source, as the network writes them
     url: str | None = None
+
+
+class MessageState(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What a source says anew of a message it showed before: read state, flags, labels; never its text.
+
+    `labels` is None where the source did not mention them. A key that was never taken in is a gap, not a message.
+    """
+
+    key: str
+    container: str = ""
+    unread: bool | None = None
+    flagged: bool = False
+    answered: bool = False
+    draft: bool = False
+    labels: tuple[str, ...] | None = None
 
 
 class ConversationHead(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -215,6 +249,17 @@ class Gone(Record, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: Literal["CONTACT", "MESSAGE", "CONVERSATION"]
     key: str
+
+
+class Voided(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """The source numbers a container's messages anew: every key of it that begins with `prefix` names nothing any more.
+
+    IMAP: another UIDVALIDITY (RFC 9051 §2.3.1.1). An adapter hands the messages over under their new keys first, so that
+    none seems gone meanwhile.
+    """
+
+    container: str
+    prefix: str
 
 
 class Unreadable(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -239,7 +284,7 @@ class Place(Record, frozen=True, kw_only=True, omit_defaults=True):
 class Row(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A record with its place; `place` only for files."""
 
-    item: Contact | Message | Gone | Unreadable
+    item: Contact | Message | MessageState | Gone | Voided | Unreadable
     place: Place | None = None
 
 
