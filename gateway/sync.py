@@ -1,7 +1,8 @@
 """Account ← provider, page by page: one run of the leased job `sync`.
 
 A page is cut into slices of at most a hundred rows; each slice is one transaction with its checkpoint. At the end the ledger is
-compared with what the source states; what a full listing no longer names is removed, unless suddenly most of it is missing.
+compared with what the source states; what a full listing no longer names is removed, unless suddenly most of it is missing. Where
+something is missing here, a source that can list what it holds is asked for exactly that, again and again until nothing is.
 What a failure means for the account (its status, a later try) is decided here, from the error's class alone.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -20,8 +21,9 @@ from sqlalchemy import Connection, select
 
 from gateway.accounts import Accounts
 from providers import records
+from providers.base import Verifiable, Watcher
 from providers.errors import CursorExpired, ProviderError, RateLimited, ReauthRequired
-from resolvers.ingest import Target, remove_unlisted, take_in
+from resolvers.ingest import Result, Target, believable, remove_keys, take_in, unlisted
 from resolvers.ingest.intake import SLICE
 from store import accounts, leases
 from store.database import Database
@@ -32,6 +34,8 @@ log = structlog.get_logger()
 
 SLOW_SLICE: Final = 0.05  # seconds a write transaction should take at most
 SMALLEST_SLICE: Final = 10
+FETCHED: Final = 200  # items that are asked for again at a time
+WATCH_AGAIN: Final = 60  # seconds until a watch that ended is taken up again
 
 
 class Retry(Exception):
@@ -59,12 +63,17 @@ async def run(opener: Accounts, database: Database, clock: Clock, viewer: str, a
         adapter = await opener.open(viewer, account_id)
         await run.begin()
         try:
-            await run.take(adapter.pages(found.cursor))
+            asked = accounts.VERIFY in found.settings
+            # a source that cannot list what it holds is read from the beginning instead
+            await run.take(adapter.pages(None if asked and not isinstance(adapter, Verifiable) else found.cursor))
         except CursorExpired:
             log.info("delta cursor expired, listing everything again", account=account_id, provider=found.provider)
             await run.forget_cursor()
             await run.take(adapter.pages(None))
-        await run.end()
+        await run.settle()
+        if isinstance(adapter, Verifiable) and await run.in_doubt():
+            await run.verify(adapter)
+        await run.end(watch=isinstance(adapter, Watcher))
     except ProviderError as error:
         await run.failed(error)
         if isinstance(error, ReauthRequired):
@@ -82,6 +91,7 @@ class _Run:
         self._done = 0
         self._slice = SLICE
         self._statements: list[records.Statement] = []
+        self._settings = dict(found.settings)
         self._target = Target(account_id=found.id, live=found.mode == "LIVE")
 
     async def begin(self) -> None:
@@ -113,9 +123,18 @@ class _Run:
                 part = rows[at : at + self._slice]
                 at += len(part)
                 # the cursor says "everything up to here": it is stored with the page's last slice only
-                await self._write_slice(part, page, last=at >= len(rows))
+                results = await self._write_slice(part, page, last=at >= len(rows))
+                for row, result in zip(part, results, strict=True):
+                    if isinstance(row.item, records.Voided) and result.outcome == "UPDATED":
+                        await self._void(row)
             if not rows and page.cursor is not None:
                 await self._write_slice([], page, last=True)
+
+    async def _void(self, row: records.Row) -> None:
+        """A container that was numbered anew: forget the old numbers, a transaction at a time."""
+        nothing = records.Page()
+        while (await self._write_slice([row], nothing, last=False))[0].outcome == "UPDATED":
+            pass
 
     async def forget_cursor(self) -> None:
         self._statements.clear()
@@ -123,10 +142,29 @@ class _Run:
             self._viewer, lambda conn, v: accounts.change(conn, v, self._account.id, None, cursor=None)
         )
 
-    async def end(self) -> None:
-        now = self._clock.now()
+    async def settle(self) -> None:
+        """Compare with what the source stated on the way."""
         for statement in self._statements:
-            await self._database.write_behind(self._viewer, self._settle, statement, now)
+            await self._settle(statement)
+
+    async def in_doubt(self) -> bool:
+        """Whether ids should be compared: somebody asked for it, or a gap has waited long enough."""
+        if accounts.VERIFY in self._settings:
+            return True
+        return await self._database.read(self._viewer, accounts.has_due_gap, self._account.id, self._clock.now())
+
+    async def verify(self, adapter: Verifiable) -> None:
+        """Compare ids, container by container: what is gone there goes here, what is missing here is asked for again."""
+        async for statement in adapter.listing():
+            missing = await self._database.read(self._viewer, missing_keys, self._target, statement)
+            for n in range(0, len(missing), FETCHED):
+                await self.take(adapter.fetch(statement.container, missing[n : n + FETCHED]))
+            await self._settle(statement)
+
+    async def end(self, *, watch: bool = False) -> None:
+        if accounts.VERIFY in self._settings:
+            await self._keep_setting(accounts.VERIFY, None)
+        now = self._clock.now()
 
         def write(conn: Connection, viewer: str) -> None:
             recorder = Recorder(now, account_id=self._account.id)
@@ -141,6 +179,8 @@ class _Run:
             accounts.change(
                 conn, viewer, self._account.id, recorder if first else None, status="ACTIVE", status_reason=None, **values
             )
+            if watch and leases.pending(conn, viewer, "watch", self._account.id) is None:
+                leases.enqueue(conn, viewer, "watch", self._account.id, now, every=WATCH_AGAIN)
             recorder.flush(conn, viewer)
 
         await self._database.write_behind(self._viewer, write)
@@ -163,10 +203,10 @@ class _Run:
         await asyncio.shield(self._database.write_behind(self._viewer, write))
         log.warning("sync failed", account=self._account.id, provider=self._account.provider, kind=type(error).__name__)
 
-    async def _write_slice(self, rows: list[records.Row], page: records.Page, *, last: bool) -> None:
+    async def _write_slice(self, rows: Sequence[records.Row], page: records.Page, *, last: bool) -> list[Result]:
         now = self._clock.now()
 
-        def write(conn: Connection, viewer: str) -> bool:
+        def write(conn: Connection, viewer: str) -> list[Result]:
             recorder = Recorder(now, account_id=self._account.id)
             results = take_in(conn, viewer, self._target, rows, recorder, now)
             values: dict[str, Any] = {"done": self._done + len(rows), "progress_at": now}
@@ -179,10 +219,10 @@ class _Run:
             if changed:
                 leases.enqueue(conn, viewer, "identity", viewer, now)
             recorder.flush(conn, viewer)
-            return changed
+            return results
 
         started = time.perf_counter()
-        await self._database.write_behind(self._viewer, write)
+        results = await self._database.write_behind(self._viewer, write)
         took = time.perf_counter() - started
         self._done += len(rows)
         if self._database.sqlite and rows:
@@ -190,16 +230,33 @@ class _Run:
             await asyncio.sleep(min(took, 0.25))
             wanted = len(rows) * SLOW_SLICE / max(took, 0.001)
             self._slice = int(min(SLICE, max(SMALLEST_SLICE, wanted)))
+        return results
 
-    def _settle(self, conn: Connection, viewer: str, statement: records.Statement, now: datetime) -> None:
-        recorder = Recorder(now, account_id=self._account.id)
+    async def _settle(self, statement: records.Statement) -> None:
+        """Write a container's line of the ledger, after what its full listing no longer names is removed."""
         doubt = f"unlisted:{statement.container}"
-        settings = dict(self._account.settings)
-        before = settings.pop(doubt, None)
-        agreed = None if before is None else int(before)
-        removed, believed = remove_unlisted(conn, viewer, self._target, statement, recorder, now, agreed=agreed)
-        if removed and believed:
+        before = self._settings.get(doubt)
+        gone, held = await self._database.read(self._viewer, unlisted, self._target, statement)
+        believed = believable(len(gone), held, None if before is None else int(before))
+        if believed:
+            for n in range(0, len(gone), SLICE):
+                await self._database.write_behind(self._viewer, self._remove, statement.kind, gone[n : n + SLICE])
+        await self._database.write_behind(self._viewer, self._state, statement)
+        if not believed:
+            text = f"{len(gone)} of {held} items are suddenly no longer listed; they are kept until a second listing agrees."
+            await self._keep_setting(doubt, str(len(gone)), text)
+        elif before is not None:
+            await self._keep_setting(doubt, None)
+
+    def _remove(self, conn: Connection, viewer: str, kind: str, keys: Sequence[str]) -> None:
+        now = self._clock.now()
+        recorder = Recorder(now, account_id=self._account.id)
+        if remove_keys(conn, viewer, self._target, kind, keys, recorder, now) and kind == "CONTACT":
             leases.enqueue(conn, viewer, "identity", viewer, now)
+        recorder.flush(conn, viewer)
+
+    def _state(self, conn: Connection, viewer: str, statement: records.Statement) -> None:
+        now = self._clock.now()
         table, key = (
             (contact, contact.c.account_id) if statement.kind == "CONTACT" else (message_source, message_source.c.account_id)
         )
@@ -215,10 +272,36 @@ class _Run:
         accounts.state(
             conn, viewer, self._account.id, statement.kind, statement.container, now, expected=expected, stored=stored, skipped={}
         )
-        if not believed:
-            settings[doubt] = str(removed)
-            text = f"{removed} of {stored} items are suddenly no longer listed; they are kept until a second listing agrees."
-            accounts.change(conn, viewer, self._account.id, recorder, status_reason=text)
-        if settings != self._account.settings:
-            accounts.change(conn, viewer, self._account.id, None, settings=msgspec.json.encode(settings))
-        recorder.flush(conn, viewer)
+
+    async def _keep_setting(self, name: str, value: str | None, reason: str | None = None) -> None:
+        """Keep a word of the account's between runs, or forget it; `reason` is shown with the account."""
+        self._settings.pop(name, None)
+        if value is not None:
+            self._settings[name] = value
+        now = self._clock.now()
+
+        def write(conn: Connection, viewer: str) -> None:
+            recorder = Recorder(now, account_id=self._account.id)
+            accounts.change(conn, viewer, self._account.id, None, settings=msgspec.json.encode(self._settings))
+            if reason is not None:
+                accounts.change(conn, viewer, self._account.id, recorder, status_reason=reason)
+            recorder.flush(conn, viewer)
+
+        await self._database.write_behind(self._viewer, write)
+
+
+def missing_keys(conn: Connection, viewer: str, target: Target, statement: records.Statement) -> list[str]:
+    """The keys that a container's listing names and that are not stored, as the source orders them."""
+    if statement.keys is None:
+        return []
+    table, account_id = (
+        (contact, contact.c.account_id) if statement.kind == "CONTACT" else (message_source, message_source.c.account_id)
+    )
+    held = frozenset(
+        conn.execute(
+            select(table.c.key).where(
+                table.c.viewer_id == viewer, account_id == target.account_id, table.c.container == statement.container
+            )
+        ).scalars()
+    )
+    return sorted(statement.keys - held)

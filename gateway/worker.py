@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol
 import structlog
 from sqlalchemy import Connection
 
-from gateway import sync
+from gateway import sync, watch
 from gateway.accounts import Accounts
 from gateway.imports import Imports
 from providers.base import Provider
@@ -43,6 +43,7 @@ REAP_SECONDS: Final = 2.0
 STOP_SECONDS: Final = 10.0
 HOUSEKEEPING_SECONDS: Final = 3600.0
 COMPACT_EVERY: Final = 86_400
+WATCHES: Final = ("watch",)
 Task = Callable[[Job], Awaitable[timedelta | None]]
 
 
@@ -146,8 +147,10 @@ class Worker:
             "unlink": self._unlink,
             "own": self._own,
             "compact": self._compact,
+            "watch": self._watch,
         }
         self._running: set[asyncio.Task[None]] = set()
+        self._watching: set[asyncio.Task[None]] = set()
 
     async def work(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish what takes no longer than a few seconds and give the rest back."""
@@ -156,6 +159,7 @@ class Worker:
         while not stop.is_set():
             if loop.time() - reaped > REAP_SECONDS:
                 await self._guarded(self.reap())
+                await self._watch_more()
                 reaped = loop.time()
             if loop.time() - kept > HOUSEKEEPING_SECONDS:
                 await self._guarded(self.database.system(keep_house, self.clock.now()))
@@ -163,7 +167,7 @@ class Worker:
             free = self.concurrency - len(self._running)
             jobs: list[Job] = await self._guarded(self._claim(free)) or [] if free > 0 else []
             for job in jobs:
-                self._start(job)
+                self._start(job, self._running)
             if not jobs:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), POLL_SECONDS)
@@ -184,13 +188,22 @@ class Worker:
                 count = await self.database.system(leases.release, owner, self.clock.now(), counted=True)
                 log.warning("freed the jobs of a process that died", owner=owner, jobs=count)
 
-    def _start(self, job: Job) -> None:
-        task = asyncio.create_task(self._do(job), name=f"{job.kind}:{job.subject}")
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+    async def _watch_more(self) -> None:
+        """Take up the watches that nobody has: lines that are only kept open take no job's turn."""
+        free = watch.AT_ONCE - len(self._watching)
+        for job in await self._guarded(self._claim(free, WATCHES)) or [] if free > 0 else []:
+            self._start(job, self._watching)
 
-    async def _claim(self, limit: int) -> list[Job]:
-        return await self.database.system(leases.claim, self.owner, self.clock.now(), limit)
+    def _start(self, job: Job, among: set[asyncio.Task[None]]) -> None:
+        task = asyncio.create_task(self._do(job), name=f"{job.kind}:{job.subject}")
+        among.add(task)
+        task.add_done_callback(among.discard)
+
+    async def _claim(self, limit: int, kinds: tuple[str, ...] | None = None) -> list[Job]:
+        def take(conn: Connection) -> list[Job]:
+            return leases.claim(conn, self.owner, self.clock.now(), limit, kinds=kinds, without=() if kinds else WATCHES)
+
+        return await self.database.system(take)
 
     async def _do(self, job: Job) -> None:
         """One attempt, with a heartbeat beside it that ends it when the lease is lost."""
@@ -240,6 +253,10 @@ class Worker:
             return None
 
     async def _let_go(self) -> None:
+        for task in list(self._watching):
+            task.cancel()
+        if self._watching:
+            await asyncio.wait(self._watching, timeout=STOP_SECONDS)
         if self._running:
             await asyncio.wait(self._running, timeout=STOP_SECONDS)
         for task in list(self._running):
@@ -250,6 +267,9 @@ class Worker:
 
     async def _sync(self, job: Job) -> timedelta | None:
         return await sync.run(self.accounts, self.database, self.clock, job.viewer_id, job.subject)
+
+    async def _watch(self, job: Job) -> timedelta:
+        return await watch.run(self.accounts, self.database, self.clock, job.viewer_id, job.subject)
 
     async def _import(self, job: Job) -> None:
         await self.imports.run(job.viewer_id, job.subject)

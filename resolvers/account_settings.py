@@ -49,7 +49,7 @@ async def update(operation: Operation, account_id: str, label: str | None, pause
 
 
 async def refresh(operation: Operation, account_id: str, verify: bool, key: str | None) -> Payload:
-    """Synchronise now; with `verify` from the beginning, comparing with what the network lists."""
+    """Synchronise now; with `verify` also compare ids with what the network lists, or read all of it again."""
     now = operation.now()
 
     def write(conn: Connection, viewer: str, recorder: Recorder) -> Answer:
@@ -62,7 +62,7 @@ async def refresh(operation: Operation, account_id: str, verify: bool, key: str 
         if provider is None or provider.archive is not None:
             raise _refused("UNSUPPORTED", "This account was imported from files; import a newer file to refresh it.", account_id)
         if verify:
-            accounts.change(conn, viewer, account_id, None, cursor=None)
+            accounts.ask_to_verify(conn, viewer, account_id)
         leases.enqueue(conn, viewer, "sync", account_id, now, every=provider.poll_seconds)
         return Answer(node_id=account_id)
 

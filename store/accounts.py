@@ -21,6 +21,10 @@ from store.tables import account, container, gap, own_address, secret
 
 PLACE: Final = ("account", "grant")  # table and column of the vault's associated data
 REFRESH_LEASE: Final = timedelta(seconds=60)
+#: How long after a gap was seen again what is missing is asked for once more: doubling, from the first to the longest.
+GAP_FIRST: Final = timedelta(minutes=1)
+GAP_LONGEST: Final = timedelta(hours=6)
+VERIFY: Final = "verify"  # the account's setting that asks for a comparison of ids at the next run
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,11 +210,32 @@ def state(
     if known is None:
         conn.execute(
             gap.insert().values(viewer_id=viewer, id=gap_id, account_id=account_id, container=name, count=missing, reason=reason,
-                                since=now, attempts=1)
+                                since=now, attempts=1, retry_at=now)
         )  # fmt: skip
     else:
-        conn.execute(sa.update(gap).where(*mine).values(count=missing, reason=reason, attempts=known.attempts + 1))
+        wait = min(GAP_LONGEST, GAP_FIRST * 2 ** min(known.attempts, 20))
+        conn.execute(
+            sa.update(gap).where(*mine)
+            .values(count=missing, reason=reason, attempts=known.attempts + 1, retry_at=now + wait)
+        )  # fmt: skip
     return missing
+
+
+def ask_to_verify(conn: Connection, viewer: str, account_id: str) -> None:
+    """Have the next run compare ids with what the network lists."""
+    row = conn.execute(
+        select(account.c.settings).where(account.c.viewer_id == viewer, account.c.id == account_id)
+    ).one()  # fmt: skip
+    settings = msgspec.json.decode(row.settings, type=dict[str, str]) if row.settings else {}
+    change(conn, viewer, account_id, None, settings=msgspec.json.encode({**settings, VERIFY: "asked"}))
+
+
+def has_due_gap(conn: Connection, viewer: str, account_id: str, now: datetime) -> bool:
+    """Whether something that is missing should be asked for again by now."""
+    due = sa.or_(gap.c.retry_at.is_(None), gap.c.retry_at <= now)
+    return conn.execute(
+        select(gap.c.id).where(gap.c.viewer_id == viewer, gap.c.account_id == account_id, due).limit(1)
+    ).first() is not None  # fmt: skip
 
 
 def _grant(viewer: str, account_id: str) -> tuple[Any, ...]:

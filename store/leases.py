@@ -82,12 +82,22 @@ def enqueue(
     return str(known.id)
 
 
-def claim(conn: Connection, owner: str, now: datetime, limit: int = 1, *, kinds: tuple[str, ...] | None = None) -> list[Job]:
-    """Take up to `limit` due jobs that nobody holds, the longest due first."""
+def claim(
+    conn: Connection,
+    owner: str,
+    now: datetime,
+    limit: int = 1,
+    *,
+    kinds: tuple[str, ...] | None = None,
+    without: tuple[str, ...] = (),
+) -> list[Job]:
+    """Take up to `limit` due jobs that nobody holds, the longest due first: of these `kinds`, or of all `without` some."""
     free = sa.or_(job.c.lease_until.is_(None), job.c.lease_until < now)
     query = select(job).where(job.c.due <= now, job.c.dead_reason.is_(None), free).order_by(job.c.due).limit(limit)
     if kinds is not None:
         query = query.where(job.c.kind.in_(kinds))
+    if without:
+        query = query.where(job.c.kind.not_in(without))
     rows = conn.execute(query.with_for_update(skip_locked=True)).all()
     taken = []
     for row in rows:

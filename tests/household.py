@@ -74,7 +74,10 @@ class Household:
         return await self.database.write(self.viewer, write)
 
     async def take(
-        self, account_id: str, *items: records.Contact | records.Message | records.Gone, live: bool = False
+        self,
+        account_id: str,
+        *items: records.Contact | records.Message | records.MessageState | records.Gone | records.Voided,
+        live: bool = False,
     ) -> list[Result]:
         """Take records in as one slice."""
 

@@ -2,6 +2,16 @@
 
 from resolvers.ingest.intake import Result, Target, take_in
 from resolvers.ingest.live import take_in_heads, take_in_messages
-from resolvers.ingest.removal import forget_account, remove_unlisted
+from resolvers.ingest.removal import believable, forget_account, remove_keys, unlisted
 
-__all__ = ["Result", "Target", "forget_account", "remove_unlisted", "take_in", "take_in_heads", "take_in_messages"]
+__all__ = [
+    "Result",
+    "Target",
+    "believable",
+    "forget_account",
+    "remove_keys",
+    "take_in",
+    "take_in_heads",
+    "take_in_messages",
+    "unlisted",
+]

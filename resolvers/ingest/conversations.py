@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
+from providers import records
 from resolvers.ingest.contacts import upsert
 from store import search_index
 from store.feed import Recorder
@@ -48,8 +49,19 @@ def join(conn: Connection, viewer: str, joined: Mapping[str, str], recorder: Rec
             recorder.merge("CONVERSATION", survivor, [absorbed])
 
 
-def rebuild(conn: Connection, viewer: str, touched: Collection[str], recorder: Recorder, now: datetime) -> None:
-    """Sum up the mirrored messages of these conversations; make missing rows, delete empty ones, tell the feed."""
+def rebuild(
+    conn: Connection,
+    viewer: str,
+    touched: Collection[str],
+    recorder: Recorder,
+    now: datetime,
+    *,
+    kinds: Mapping[str, records.ConversationKind] | None = None,
+) -> None:
+    """Sum up the mirrored messages of these conversations; make missing rows, delete empty ones, tell the feed.
+
+    `kinds` says what new ones are where they are no threads of mail.
+    """
     if not touched:
         return
     wanted = sorted(touched)
@@ -87,7 +99,12 @@ def rebuild(conn: Connection, viewer: str, touched: Collection[str], recorder: R
             version = 1
             conn.execute(
                 conversation.insert().values(
-                    viewer_id=viewer, id=conversation_id, kind="EMAIL_THREAD", created_at=now, version=1, **values
+                    viewer_id=viewer,
+                    id=conversation_id,
+                    kind=(kinds or {}).get(conversation_id, "EMAIL_THREAD"),
+                    created_at=now,
+                    version=1,
+                    **values,
                 )
             )
         else:

@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 from providers import records
 from resolvers.ingest.contacts import put_contacts
 from resolvers.ingest.messages import put_messages
-from resolvers.ingest.removal import remove
+from resolvers.ingest.removal import remove, void
+from resolvers.ingest.states import put_states
 from resolvers.ingest.target import Result, Target
 from store.feed import Recorder
 
@@ -31,20 +32,33 @@ def take_in(
     results: dict[int, Result] = {}
     contacts: list[tuple[int, records.Contact]] = []
     messages: list[tuple[int, records.Message]] = []
+    states: list[tuple[int, records.MessageState]] = []
+    leaving: list[tuple[int, records.Gone | records.Voided]] = []
     for n, row in enumerate(rows):
-        item = row.item
-        if isinstance(item, records.Contact):
-            contacts.append((n, item))
-        elif isinstance(item, records.Message):
-            messages.append((n, item))
-        elif isinstance(item, records.Gone):
-            results[n] = remove(conn, viewer, target, item, recorder, now)
-        else:
-            results[n] = Result(outcome=item.outcome, reason=item.reason, message=item.message)
+        match row.item:
+            case records.Contact() as item:
+                contacts.append((n, item))
+            case records.Message() as item:
+                messages.append((n, item))
+            case records.MessageState() as item:
+                states.append((n, item))
+            case records.Gone() | records.Voided() as item:
+                leaving.append((n, item))
+            case records.Unreadable() as item:
+                results[n] = Result(outcome=item.outcome, reason=item.reason, message=item.message)
     if contacts:
         outcome = put_contacts(conn, viewer, target, [c for _, c in contacts], recorder, now)
         results.update(zip((n for n, _ in contacts), outcome, strict=True))
     if messages:
         outcome = put_messages(conn, viewer, target, [m for _, m in messages], recorder, now)
         results.update(zip((n for n, _ in messages), outcome, strict=True))
+    if states:
+        outcome = put_states(conn, viewer, target, [s for _, s in states], recorder, now)
+        results.update(zip((n for n, _ in states), outcome, strict=True))
+    # arrivals first: a message that moved is never gone in between
+    for n, left in leaving:
+        if isinstance(left, records.Voided):
+            results[n] = void(conn, viewer, target, left, recorder, now)
+        else:
+            results[n] = remove(conn, viewer, target, left, recorder, now)
     return [results[n] for n in range(len(rows))]

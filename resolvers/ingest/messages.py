@@ -20,6 +20,7 @@ from sqlalchemy import Connection, select
 from providers import records
 from resolvers.ingest import conversations, threads
 from resolvers.ingest.contacts import Correspondent, put_correspondents, upsert
+from resolvers.ingest.states import flags_of, place, sum_up
 from resolvers.ingest.target import Result, Target
 from store import ids, search_index
 from store.feed import Recorder
@@ -49,48 +50,52 @@ def put_messages(
     sources = _sources(conn, viewer, target, [item.key for item in items])
     results: list[Result] = []
     fresh: dict[str, records.Message] = {}
+    places: dict[str, dict[str, records.Message]] = {}
     resourced: list[dict[str, Any]] = []
-    reflagged: dict[str, records.Message] = {}
+    elsewhere: dict[str, records.Message] = {}  # known messages, seen in another state or place
     for node_id, item in zip(final, items, strict=True):
         source = sources.get(item.key)
         new = node_id not in known and node_id not in fresh
-        state = {"message_id": node_id, "container": item.container, "unread": item.unread, "url": item.url}
+        state = {"message_id": node_id, **place(item)}
         if new:
             fresh[node_id] = item
             results.append(Result(outcome="CREATED", node_id=node_id))
         elif source is None or any(source[name] != value for name, value in state.items()):
-            reflagged[node_id] = item
+            elsewhere[node_id] = item
             results.append(Result(outcome="UPDATED", node_id=node_id))
         else:
             results.append(Result(outcome="UNCHANGED", node_id=node_id))
             continue
+        places.setdefault(node_id, {})[item.key] = item
         row = {"viewer_id": viewer, "account_id": target.account_id, "key": item.key, "seen_at": now, **state}
         sources[item.key] = row
         resourced.append(row)
     contacts = _correspondents(conn, viewer, target, list(fresh.values()), recorder, now)
     homes, joined = _homes(conn, viewer, target, fresh)
     conversations.join(conn, viewer, joined, recorder)
-    _write(conn, viewer, target, fresh, homes, contacts, dict(zip(final, prints, strict=True)), recorder, now)
+    flags = {m: "" if target.live else flags_of(list(places[m].values())) for m in fresh}
+    _write(conn, viewer, target, fresh, homes, contacts, dict(zip(final, prints, strict=True)), flags, recorder, now)
     upsert(
         conn, message_source, list({r["key"]: r for r in resourced}.values()), ["account_id", "key"],
-        ["message_id", "container", "unread", "url"],
+        ["message_id", "container", "unread", "flags", "labels", "url"],
     )  # fmt: skip
     touched = set(homes.values()) | set(joined.values())
-    seen_again = {m: i for m, i in reflagged.items() if m not in fresh}
+    seen_again = {m: i for m, i in elsewhere.items() if m not in fresh}
     homes_again = {m: joined.get(known[m].conversation_id, known[m].conversation_id) for m in seen_again}
-    places = [(homes_again[m], item.conversation_key) for m, item in seen_again.items()]
+    joins = [(homes_again[m], item.conversation_key) for m, item in seen_again.items()]
     upsert(
         conn,
         conversation_source,
         [
             {"viewer_id": viewer, "conversation_id": c, "account_id": target.account_id, "key": key or c}
-            for c, key in sorted(set(places), key=str)
+            for c, key in sorted(set(joins), key=str)
         ],
         ["conversation_id", "account_id", "key"],
     )
-    touched |= _reflag(conn, viewer, seen_again, known, recorder)
+    touched |= sum_up(conn, viewer, seen_again, recorder)
     if not target.live:
-        conversations.rebuild(conn, viewer, touched, recorder, now)
+        kinds = {homes[m]: item.conversation_kind for m, item in fresh.items()}
+        conversations.rebuild(conn, viewer, touched, recorder, now, kinds=kinds)
     return results
 
 
@@ -114,13 +119,6 @@ def direction(target: Target, item: records.Message) -> str:
     if mine or item.conversation_kind == "EMAIL_THREAD" or not target.own:
         return "INBOUND"
     return "BETWEEN_OTHERS"
-
-
-def flags_of(item: records.Message) -> str:
-    """The message's flags as stored: sorted, separated by spaces."""
-    state = {"FLAGGED": item.flagged, "ANSWERED": item.answered, "DRAFT": item.draft, "UNREAD": bool(item.unread),
-             "ENCRYPTED": item.body_state == "ENCRYPTED"}  # fmt: skip
-    return " ".join(sorted(name for name, on in state.items() if on))
 
 
 def participant_rows(
@@ -211,6 +209,7 @@ def _write(
     homes: dict[str, str],
     contacts: dict[tuple[str, str], str],
     prints: dict[str, bytes],
+    flags: dict[str, str],
     recorder: Recorder,
     now: datetime,
 ) -> None:
@@ -229,7 +228,7 @@ def _write(
                 "body": None if target.live else zlib.compress(item.text.encode("utf-8", "replace"), 1),
                 "headers": None if target.live or not item.headers else zlib.compress(_encode(item.headers), 1),
                 "body_state": item.body_state, "direction": way, "category": item.category, "category_reason": item.category_reason,
-                "authentication": item.authentication, "flags": "" if target.live else flags_of(item),
+                "authentication": item.authentication, "flags": flags[node_id],
                 "attachment_count": item.attachment_count, "url": item.url, "fingerprint": prints[node_id], "live": target.live,
                 "version": None if target.live else 1,
             }
@@ -279,28 +278,3 @@ def hear(conn: Connection, viewer: str, heard: dict[str, datetime]) -> None:
         conn.execute(
             sa.update(person).where(person.c.viewer_id == viewer, person.c.id == person_id, earlier).values(last_contact_at=at)
         )
-
-
-def _reflag(
-    conn: Connection, viewer: str, changed: dict[str, records.Message], known: dict[str, Any], recorder: Recorder
-) -> set[str]:
-    """Known messages seen with another state or in another place. Unread means unread wherever somebody keeps track."""
-    touched: set[str] = set()
-    s = message_source.c
-    read = frozenset(
-        conn.execute(
-            select(s.message_id).where(s.viewer_id == viewer, s.message_id.in_(sorted(changed)), s.unread.is_(False))
-        ).scalars()
-    )
-    for node_id, item in changed.items():
-        flags = flags_of(msgspec.structs.replace(item, unread=False) if node_id in read else item)
-        row = known[node_id]
-        touched.add(row.conversation_id)
-        version = (row.version or 0) + 1
-        conn.execute(
-            sa.update(message).where(message.c.viewer_id == viewer, message.c.id == node_id)
-            .values(flags=flags, version=version if row.version is not None else None)
-        )  # fmt: skip
-        if row.version is not None:
-            recorder.upsert("MESSAGE", node_id, version, fields=("flags", "sources"))
-    return touched

@@ -13,6 +13,7 @@ from providers import records
 from resolvers.identity.people import reproject
 from resolvers.ingest import conversations
 from resolvers.ingest.contacts import upsert
+from resolvers.ingest.states import sum_up
 from resolvers.ingest.target import Result, Target
 from store import ids, leases, search_index
 from store.feed import Recorder
@@ -57,6 +58,19 @@ def remove(conn: Connection, viewer: str, target: Target, item: records.Gone, re
                message.c.conversation_id == ids.derive("CONVERSATION", target.account_id, item.key))
     ).scalars().all()  # fmt: skip
     done = remove_messages(conn, viewer, target.account_id, rows, recorder, now)
+    return Result(outcome="UPDATED" if done else "UNCHANGED")
+
+
+def void(conn: Connection, viewer: str, target: Target, item: records.Voided, recorder: Recorder, now: datetime) -> Result:
+    """Up to BATCH messages whose keys name nothing any more; the caller repeats until the answer is UNCHANGED."""
+    mine = message_source.c
+    # by length, not LIKE: a folder's name may hold anything
+    begins = sa.func.substr(mine.key, 1, len(item.prefix)) == item.prefix
+    keys = conn.execute(
+        select(mine.key).where(mine.viewer_id == viewer, mine.account_id == target.account_id,
+                               mine.container == item.container, begins).limit(BATCH)
+    ).scalars().all()  # fmt: skip
+    done = remove_messages(conn, viewer, target.account_id, keys, recorder, now)
     return Result(outcome="UPDATED" if done else "UNCHANGED")
 
 
@@ -119,12 +133,7 @@ def remove_messages(
     for row in gone:
         if row.version is not None:
             recorder.delete("MESSAGE", row.id, parent_id=row.conversation_id, reason=reason)
-    for row in rows:
-        if row.id in still and row.version is not None:
-            recorder.upsert("MESSAGE", row.id, row.version + 1, fields=("sources",))
-            conn.execute(
-                sa.update(message).where(message.c.viewer_id == viewer, message.c.id == row.id).values(version=row.version + 1)
-            )
+    sum_up(conn, viewer, still, recorder)
     conn.execute(
         sa.delete(message_participant).where(
             message_participant.c.viewer_id == viewer, message_participant.c.message_id.in_(dead)
@@ -138,34 +147,39 @@ def remove_messages(
     return len(held)
 
 
-def remove_unlisted(
-    conn: Connection,
-    viewer: str,
-    target: Target,
-    statement: records.Statement,
-    recorder: Recorder,
-    now: datetime,
-    *,
-    agreed: int | None = None,
-) -> tuple[int, bool]:
-    """Delete what the source's full listing of a container no longer names: (how many, whether the listing was believed).
+def unlisted(conn: Connection, viewer: str, target: Target, statement: records.Statement) -> tuple[list[str], int]:
+    """The keys that are stored for a container and that its full listing does not name, and how many are stored."""
+    if statement.keys is None:
+        return [], 0
+    if statement.kind == "CONTACT":
+        query = select(contact.c.key).where(
+            contact.c.viewer_id == viewer, contact.c.account_id == target.account_id,
+            contact.c.container == statement.container, contact.c.relation != "CORRESPONDENT",
+        )  # fmt: skip
+    else:
+        mine = message_source.c
+        query = select(mine.key).where(
+            mine.viewer_id == viewer, mine.account_id == target.account_id, mine.container == statement.container
+        )
+    stored = conn.execute(query).scalars().all()
+    return [key for key in stored if key not in statement.keys], len(stored)
 
-    A listing that lacks most of what is stored is not believed: servers have been seen to answer an empty list after an
-    error. The caller asks once more, and says with `agreed` how many were missing the last time.
+
+def believable(missing: int, stored: int, agreed: int | None) -> bool:
+    """Whether a listing that lacks `missing` of what is stored is believed: servers have been seen to answer an empty list
+    after an error. `agreed` is how many were missing the last time: what is said twice is believed.
     """
-    if statement.keys is None or statement.kind != "CONTACT":
-        return 0, True
-    mine = contact.c
-    rows = conn.execute(
-        select(mine.id, mine.key).where(mine.viewer_id == viewer, mine.account_id == target.account_id,
-                                        mine.container == statement.container, mine.relation != "CORRESPONDENT")
-    ).all()  # fmt: skip
-    gone = [row.id for row in rows if row.key not in statement.keys]
-    if len(gone) > SUSPICIOUS_COUNT and len(gone) > SUSPICIOUS_SHARE * len(rows) and len(gone) != agreed:
-        return len(gone), False
-    for n in range(0, len(gone), BATCH):
-        remove_contacts(conn, viewer, gone[n : n + BATCH], recorder, now)
-    return len(gone), True
+    return missing <= SUSPICIOUS_COUNT or missing <= SUSPICIOUS_SHARE * stored or missing == agreed
+
+
+def remove_keys(
+    conn: Connection, viewer: str, target: Target, kind: str, keys: Sequence[str], recorder: Recorder, now: datetime
+) -> int:
+    """Delete what is stored under these keys, BATCH at most at a time. Returns how many were there."""
+    if kind == "CONTACT":
+        contact_ids = [ids.derive("CONTACT", target.account_id, key) for key in keys]
+        return remove_contacts(conn, viewer, contact_ids, recorder, now)
+    return remove_messages(conn, viewer, target.account_id, keys, recorder, now)
 
 
 def forget_account(conn: Connection, viewer: str, account_id: str, recorder: Recorder, now: datetime) -> bool:

@@ -53,7 +53,7 @@ async def test_names_sort_as_plain_text_in_a_postgresql_of_any_collation(postgre
     engine = create_async_engine(sa.make_url(postgres_database.owner_url).set(drivername="postgresql+asyncpg"))
     asked = "SELECT table_name, collation_name FROM information_schema.columns WHERE column_name = 'sort_name'"
     async with engine.connect() as connection:
-        assert dict(row._tuple() for row in await connection.execute(sa.text(asked))) == {"contact": "C", "person": "C"}
+        assert {row[0]: row[1] for row in await connection.execute(sa.text(asked))} == {"contact": "C", "person": "C"}
     await engine.dispose()
 
 

@@ -1,0 +1,117 @@
+"""What the sources of a message say of its state, and the one state that is shown.
+
+Read state, flags and labels belong to each place a message is at (`message_source`). The message itself shows their sum: unread
+when it is unread wherever somebody keeps track, flagged, answered or a draft when it is so anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from providers import records
+from resolvers.ingest import conversations
+from resolvers.ingest.contacts import upsert
+from resolvers.ingest.target import Result, Target
+from store.feed import Recorder
+from store.tables import message, message_source
+
+#: What a message row knows besides what its sources say.
+INHERENT: Final = frozenset({"ENCRYPTED"})
+UNKNOWN: Final = "The source speaks of a message that was never taken in; it is asked for again."
+
+
+def place(item: records.Message | records.MessageState) -> dict[str, Any]:
+    """The columns of `message_source` that a record fills, besides its keys."""
+    labels = item.labels
+    values: dict[str, Any] = {"container": item.container, "unread": item.unread, "flags": flags_at(item)}
+    if labels is not None:
+        values["labels"] = "\n".join(labels)
+    if isinstance(item, records.Message):
+        values["url"] = item.url
+    return values
+
+
+def flags_at(item: records.Message | records.MessageState) -> str:
+    """The flags of one place, as stored: sorted, separated by spaces."""
+    state = {"FLAGGED": item.flagged, "ANSWERED": item.answered, "DRAFT": item.draft}
+    return " ".join(sorted(name for name, on in state.items() if on))
+
+
+def flags_of(places: Sequence[records.Message]) -> str:
+    """The flags of a message from all the places at which it was just seen."""
+    state = {flag for item in places for flag in flags_at(item).split()}
+    tracked = [item.unread for item in places if item.unread is not None]
+    if tracked and all(tracked):
+        state.add("UNREAD")
+    if any(item.body_state == "ENCRYPTED" for item in places):
+        state.add("ENCRYPTED")
+    return " ".join(sorted(state))
+
+
+def put_states(
+    conn: Connection, viewer: str, target: Target, items: Sequence[records.MessageState], recorder: Recorder, now: datetime
+) -> list[Result]:
+    """Write what a source says anew of messages it showed before; one result each, in order."""
+    mine = message_source.c
+    rows = {
+        row.key: row
+        for row in conn.execute(
+            select(message_source).where(
+                mine.viewer_id == viewer, mine.account_id == target.account_id, mine.key.in_(sorted({i.key for i in items}))
+            )
+        )
+    }
+    results: list[Result] = []
+    changed: dict[str, dict[str, Any]] = {}
+    for item in items:
+        row = rows.get(item.key)
+        if row is None:
+            results.append(Result(outcome="FAILED", message=UNKNOWN))
+            continue
+        values = place(item)
+        if not item.container:
+            del values["container"]
+        if all(getattr(row, name) == value for name, value in values.items()):
+            results.append(Result(outcome="UNCHANGED", node_id=row.message_id))
+            continue
+        changed[item.key] = {**row._mapping, **values}
+        results.append(Result(outcome="UPDATED", node_id=row.message_id))
+    if changed:
+        upsert(conn, message_source, list(changed.values()), ["account_id", "key"], ["container", "unread", "flags", "labels"])
+        touched = sum_up(conn, viewer, {row["message_id"] for row in changed.values()}, recorder)
+        conversations.rebuild(conn, viewer, touched, recorder, now)
+    return results
+
+
+def sum_up(conn: Connection, viewer: str, message_ids: Collection[str], recorder: Recorder) -> set[str]:
+    """Show again what the sources of these messages say together; returns the conversations they are in."""
+    wanted = sorted(message_ids)
+    mine = message_source.c
+    said: dict[str, list[Any]] = {}
+    query = select(mine.message_id, mine.unread, mine.flags).where(mine.viewer_id == viewer, mine.message_id.in_(wanted))
+    for row in conn.execute(query):
+        said.setdefault(row.message_id, []).append(row)
+    touched: set[str] = set()
+    known = select(message.c.id, message.c.conversation_id, message.c.flags, message.c.version).where(
+        message.c.viewer_id == viewer, message.c.id.in_(wanted)
+    )
+    for shown in conn.execute(known).all():
+        touched.add(shown.conversation_id)
+        if shown.version is None:
+            continue  # LIVE: its state is asked for when it is shown
+        places = said.get(shown.id, [])
+        tracked = [place.unread for place in places if place.unread is not None]
+        state = {flag for place in places for flag in place.flags.split()} | (INHERENT & set(shown.flags.split()))
+        if tracked and all(tracked):
+            state.add("UNREAD")
+        conn.execute(
+            sa.update(message).where(message.c.viewer_id == viewer, message.c.id == shown.id)
+            .values(flags=" ".join(sorted(state)), version=shown.version + 1)
+        )  # fmt: skip
+        recorder.upsert("MESSAGE", shown.id, shown.version + 1, fields=("flags", "labels", "sources"))
+    return touched
