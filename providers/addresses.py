@@ -29,6 +29,7 @@ IPv4 = ipaddress.IPv4Address
 IPv6 = ipaddress.IPv6Address
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 Services = Callable[[str], Awaitable[Sequence[tuple[str, int]]]]
+Exchanges = Callable[[str], Awaitable[Sequence[str]]]
 
 #: IANA IPv4 special-purpose registry (RFC 6890), multicast (RFC 5771) and class E (RFC 1112 §4).
 CLOSED_IPV4 = tuple(
@@ -126,12 +127,22 @@ async def system_services(name: str) -> Sequence[tuple[str, int]]:
     return [(host.rstrip("."), port) for _, _, host, port in entries if host != "."]
 
 
+async def system_exchanges(domain: str) -> Sequence[str]:
+    """The hosts that take a domain's mail, by preference (RFC 5321 §5.1); nothing when DNS says nothing in time."""
+    try:
+        found = await dns.asyncresolver.resolve(domain, "MX", lifetime=SERVICE_SECONDS)
+    except (dns.exception.DNSException, OSError, ValueError):
+        return ()
+    entries = sorted((entry.preference, str(entry.exchange)) for entry in found)
+    return [host.rstrip(".").lower() for _, host in entries if host != "."]
+
+
 class Guard:
     """Judges where this installation may connect to, and connects.
 
     `allow` are the operator's `CIDR:port` texts, `forbidden_ports` (host, port) of our own database and Redis, refused
     whatever is allowed. `also` is asked at each private address for more texts: places that an operator's command opened
-    while this process runs. `lookup` and `services` replace the system's resolver in tests.
+    while this process runs. `lookup`, `services` and `exchanges` replace the system's resolver in tests.
     """
 
     def __init__(
@@ -142,12 +153,14 @@ class Guard:
         also: Callable[[], Iterable[str]] = tuple,
         lookup: Lookup = system_lookup,
         services: Services = system_services,
+        exchanges: Exchanges = system_exchanges,
     ) -> None:
         self._also = also
         self._allow = tuple(Allowance.read(text) for text in allow)
         self._forbidden = frozenset((_name(host), port) for host, port in forbidden_ports)
         self._lookup = lookup
         self.services = services
+        self.exchanges = exchanges
 
     def permits(self, ip: str, port: int) -> bool:
         """Whether this address may be connected to at this port, by the address alone."""

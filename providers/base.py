@@ -58,6 +58,21 @@ class LinkForm(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...] = ()
 
 
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """One try to find an account's settings from what the user typed, shown to them.
+
+    `values` are form values that it gives. `foreign`: it rests on an unsigned word (plain DNS) and names a host of another domain,
+    to which no secret goes before somebody has seen the name (RFC 6186 §6).
+    """
+
+    method: str
+    target: str
+    succeeded: bool
+    message: str
+    values: dict[str, str] = {}
+    foreign: bool = False
+
+
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
     """What a network allows: `calls` in `seconds`, `concurrency` at once; `sentence` says it to people.
 
@@ -150,7 +165,8 @@ class LiveAdapter(Adapter, Protocol):
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """A network or file format, as data, with the functions that open it.
 
-    `open(session)` gives an Adapter (no I/O). `authorize(session, form values, redirect_uri)` registers our client where the
+    `domains` are those whose addresses belong to this network; `discover(session, form values)` finds what the form still lacks,
+    one try after the other. `open(session)` gives an Adapter (no I/O). `authorize(session, form values, redirect_uri)` registers our client where the
     network has dynamic registration, and returns the Authorization. `base_url(form values)` names the server the user means.
     """
 
@@ -169,6 +185,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     open: Callable[[Session], Adapter] | None = None
     authorize: Callable[[Session, dict[str, str], str], object] | None = None
     base_url: Callable[[dict[str, str]], str] | None = None
+    domains: frozenset[str] = frozenset()
+    discover: Callable[[Session, dict[str, str]], AsyncIterator[Found]] | None = None
     archive: Archive | None = None
 
 

@@ -30,6 +30,8 @@ from providers.breaker import Breakers
 from providers.budget import LONGEST_PAUSE, TokenBudget
 from providers.errors import ForbiddenAddress, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.session import Account, Budget, Clock, Credentials, Observer, Secret
+from providers.stream import READ_SECONDS as STREAM_READ_SECONDS
+from providers.stream import Security, Stream, open_stream
 from providers.transport import ACCEPT_ENCODING, Transport
 
 __all__ = ["Response", "RetryPolicy", "Session", "TokenBudget", "Transport", "links"]
@@ -47,6 +49,7 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 INTERACTIVE_SECONDS = 10.0
 BACKGROUND_SECONDS = 120.0
+STREAM_SECONDS = 10.0
 #: A network that says 429 without saying until when.
 DEFAULT_PAUSE = timedelta(seconds=60)
 DEFAULT_QUOTA = Quota(calls=60, seconds=60.0)
@@ -210,6 +213,74 @@ class Session:
     async def services(self, name: str) -> list[tuple[str, int]]:
         """The hosts and ports that DNS names for a service such as `_carddavs._tcp.example.org` (RFC 2782), best first."""
         return list(await self._transport.guard.services(name)) if isinstance(self._transport, Transport) else []
+
+    async def exchanges(self, domain: str) -> list[str]:
+        """The hosts that take a domain's mail (MX, RFC 5321 §5.1), the preferred first."""
+        return list(await self._transport.guard.exchanges(domain)) if isinstance(self._transport, Transport) else []
+
+    async def refreshed(self, old: Secret) -> Secret:
+        """A newer secret than `old`, for adapters that sign in with another protocol. Raises ReauthRequired."""
+        return await self._credentials.refreshed(old)
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """What connections are encrypted with where the installation has a say in it; None stands for the system's own."""
+        return self._transport.tls if isinstance(self._transport, Transport) else None
+
+    async def stream(self, host: str, port: int, *, security: Security = "TLS") -> Stream:
+        """A connection for a protocol that is not HTTP; it counts as a call under way until it is closed.
+
+        Raises ForbiddenAddress, Unavailable, RateLimited, or Refused for plain connections to the public internet.
+        """
+        if not isinstance(self._transport, Transport):
+            raise Refused(f"There is no way to {host} from here.", provider_code="no-transport")
+        seconds = min(STREAM_SECONDS, self._seconds_left())
+        place = f"{host}:{port}"
+        self._breakers.before(place)
+        held = False
+
+        def release() -> None:
+            nonlocal held
+            if held:
+                held = False
+                self._budget.release()
+
+        began = self.clock.now()
+        outcome = "cancelled"
+        try:
+            await self._budget.acquire()
+            held = True
+            found = await open_stream(
+                self._transport.guard,
+                host,
+                port,
+                security,
+                context=self.tls,
+                seconds=seconds,
+                patience=self._patience,
+                closed=release,
+            )
+            outcome = "connected"
+            return found
+        except ProviderError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            match outcome:
+                case "connected":
+                    self._breakers.succeeded(place)
+                case "Unavailable":
+                    self._breakers.failed(place)
+                case _:
+                    self._breakers.unsettled(place)
+            if outcome != "connected":
+                release()
+            if self._observer is not None:
+                self._observer.call(self.account.provider, outcome, (self.clock.now() - began).total_seconds())
+
+    def _patience(self) -> float:
+        """Seconds that may pass without a byte on a stream."""
+        return max(0.01, min(STREAM_READ_SECONDS, self._seconds_left())) if self.deadline is not None else STREAM_READ_SECONDS
 
     @cached_property
     def home(self) -> httpx.URL:

@@ -50,8 +50,13 @@ def accounts(viewer: ViewerOption = None, json: JsonOption = False) -> None:
 def link(
     provider: Annotated[str, typer.Argument(help="Which network, such as carddav or mastodon.")],
     fields: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME=VALUE]…", help="What the network asks, such as server=… username=….")
+        list[str] | None,
+        typer.Argument(metavar="[ADDRESS|URL] [NAME=VALUE]…", help="What the network asks; the first of it needs no name."),
     ] = None,
+    host: Annotated[str | None, typer.Option(help="The server, where it is not to be found from the address.")] = None,
+    port: Annotated[int | None, typer.Option(help="Its port.")] = None,
+    security: Annotated[str | None, typer.Option(help="TLS or STARTTLS.")] = None,
+    user: Annotated[str | None, typer.Option(help="The name to sign in with, where it is not the address.")] = None,
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")] = False,
     token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read an access token from standard input.")] = False,
     viewer: ViewerOption = None,
@@ -59,7 +64,7 @@ def link(
     json: JsonOption = False,
 ) -> None:
     """Link an account: asks for what is missing; secrets never as arguments, where other users of the machine see them."""
-    given = _pairs(fields or [])
+    options = {"host": host, "port": None if port is None else str(port), "security": security, "username": user}
 
     async def work() -> dict[str, Any]:
         async with open_installation(load()) as installation:
@@ -75,6 +80,8 @@ def link(
             try:
                 session = await service.begin(whose.id, provider=provider, method=wanted)
                 if isinstance(session.step, CredentialForm):
+                    given = _pairs(fields or [], session.step.fields[0].name)
+                    given |= {name: value for name, value in options.items() if value is not None}
                     values = _fill(session.step.fields, given, from_stdin=password_stdin or token_stdin)
                     session = await service.complete(whose.id, session.id, form=values)
                 if isinstance(session.step, OAuthRedirect):
@@ -84,6 +91,8 @@ def link(
                         session = await service.get(whose.id, session.id) or session
             except LinkRefused as error:
                 raise CommandFailed(error.mistake.message) from None
+            for attempt in session.attempts if not json else ():
+                tell(f"  {'✓' if attempt.succeeded else '·'} {attempt.method}: {attempt.target}: {attempt.message}")
             if session.state != "LINKED" or session.account_id is None:
                 raise CommandFailed(session.error_message or f"linking ended as {session.state.lower()}: try again")
             if not no_wait:
@@ -136,11 +145,14 @@ async def _settle(worker: working.Worker, viewer: str, account_ids: list[str]) -
         raise CommandFailed(f"{error}; `kith doctor --retry` tries again") from None
 
 
-def _pairs(fields: list[str]) -> dict[str, str]:
+def _pairs(fields: list[str], first: str) -> dict[str, str]:
+    """What was said, by name; the first word without a name is the form's first field."""
     given = {}
-    for field in fields:
+    for n, field in enumerate(fields):
         name, sign, value = field.partition("=")
-        if not sign:
+        if n == 0 and (not sign or not name.isidentifier()):
+            name, value = first, field
+        elif not sign:
             raise CommandFailed(f"{field!r}: write fields as NAME=VALUE, such as server=https://dav.example.org", MISUSE)
         given[name] = value
     return given

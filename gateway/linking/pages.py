@@ -72,6 +72,11 @@ class LinkPages:
             for provider in self._installation.providers.values()
             if provider.open is not None and provider.link_forms and self._installation.services.configured(provider.key)
         ]
+        sections += [
+            _steps(provider, self._installation.redirect_uri())
+            for provider in self._installation.providers.values()
+            if provider.link_forms and not self._installation.services.configured(provider.key)
+        ]
         body = render("<h1>{title}</h1>{note}{sections}", title=TITLE, note=note, sections=sections)
         return page(TITLE, body, aside=signed_in_as(principal, cookie))
 
@@ -177,6 +182,24 @@ def _section(provider: Provider, token: str) -> Markup:
         "<section><h2>{name}</h2>{forms}</section>",
         name=provider.name,
         forms=[_form(provider, form, token) for form in provider.link_forms],
+    )
+
+
+def _steps(provider: Provider, redirect_uri: str) -> Markup:
+    """What the operator does once, so that a network that wants to know its programs can be linked."""
+    name = f"KITH_{provider.key.upper()}"
+    where = provider.link_forms[0].help_url
+    return render(
+        "<section><h2>{name}</h2><p>{name} wants to know this installation first. {help}</p><ol><li>Make a client id{where}."
+        "</li><li>As its redirect address give exactly <code>{uri}</code></li><li>Set <code>{id}</code> and <code>{secret}</code>, "
+        "and start Kith again.</li></ol><p>Until then, any mailbox can be linked with an app password, and an address book by CardDAV.</p>"
+        "</section>",
+        name=provider.name,
+        help=provider.link_forms[0].help or "",
+        where=render(' at <a href="{url}">{url}</a>', url=where) if where else "",
+        uri=redirect_uri,
+        id=f"{name}_CLIENT_ID",
+        secret=f"{name}_CLIENT_SECRET",
     )
 
 

@@ -8,6 +8,7 @@ signed in there or has confirmed a page that names them: else somebody could be 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Awaitable, Mapping
@@ -20,7 +21,7 @@ import structlog
 
 from gateway.accounts import Held
 from providers import oauth
-from providers.base import Authorization, FormField, LinkForm, LinkMethod, Provider
+from providers.base import Authorization, FormField, Found, LinkForm, LinkMethod, Provider
 from providers.errors import ForbiddenAddress, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Session
 from providers.session import Account as SessionAccount
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from gateway.app import Installation
 
 LIFETIME: Final = timedelta(minutes=15)
+DISCOVERY: Final = timedelta(seconds=12)  # that somebody waits for settings to be found
 OPEN_SESSIONS: Final = 20  # a viewer may have under way at once
 MAX_VALUE: Final = 4_096  # characters of one form value
 ATTEMPTS: Final = 50
@@ -93,7 +95,7 @@ class LinkService:
             if known is None:
                 raise _refused("NOT_FOUND", "There is no such account; read the list again.", "accountId")
             provider = known.provider
-        key = provider or _provider_of(address)
+        key = provider or self._network_of(address)
         if key is None:
             raise _refused("REQUIRED", "Name a provider, or give an e-mail address or handle.", "provider")
         found = self._installation.providers.get(key)
@@ -109,6 +111,8 @@ class LinkService:
             values=self._prefilled(found, form, address, None if known is None else known.base_url),
             account_id=account_id,
         )
+        if form.method != "OAUTH_REDIRECT":
+            await self._discover(found, held)
         link = Link(
             id=ids.mint("LINK"), viewer_id=viewer, provider=key, state="AWAITING_CREDENTIALS", state_hash=None, browser_hash=None,
             sealed=None, account_id=None, error_code=None, error_message=None, return_url=return_url, created_at=now,
@@ -252,10 +256,44 @@ class LinkService:
             raise _refused("ALREADY_DONE", "This link has ended: begin again.", "linkId")
         base_url = held.base_url
         try:
+            if (hint := await self._discover(provider, held)) is not None:
+                # nobody has seen this name yet, and the secret is already here
+                raise Refused(f"{hint.message} If you do, name it as the host.", provider_code="foreign-host")
             base_url = self._base_url(provider, held.values)
             return await self._prove(link, held, provider, base_url, _secret(_form(provider, held.method), held.values))
         except ProviderError as error:
             return await self._fail(link, held, error, base_url)
+
+    async def _discover(self, provider: Provider, held: Draft) -> Found | None:
+        """Find what the form still lacks, each try kept to be shown. The find, when it is one to be looked at first."""
+        if provider.discover is None:
+            return None
+        fields = {field.name for field in _form(provider, held.method).fields}
+        account = SessionAccount(provider=provider.key, base_url="")
+        deadline = self._clock.now() + DISCOVERY
+        session = self._installation.accounts.session(account, Held(Secret()), provider, deadline=deadline.timestamp())
+        try:
+            async with asyncio.timeout(DISCOVERY.total_seconds()):
+                async for found in provider.discover(session, dict(held.values)):
+                    self._tried(held, found.method, found.target, found.succeeded, found.message)
+                    if found.succeeded:
+                        held.values = {**{n: v for n, v in found.values.items() if n in fields}, **held.values}
+                        return found if found.foreign else None
+        except TimeoutError:
+            self._tried(held, "search", provider.name, False, "The search took too long: type in what you know.")
+        return None
+
+    def _network_of(self, address: str | None) -> str | None:
+        """Which network an address belongs to: by its form, by its domain, else the mailbox that anybody can have."""
+        text = (address or "").strip()
+        if text.startswith("@") and text.count("@") == 2:
+            return "mastodon"  # a fediverse handle
+        if "@" not in text.strip("@"):
+            return None
+        domain = text.rpartition("@")[2].lower()
+        able = [p for p in self._installation.providers.values() if p.open is not None and p.link_forms]
+        own = [p.key for p in able if domain in p.domains and self._installation.services.configured(p.key)]
+        return next(iter([*own, *(p.key for p in able if p.discover is not None)]), "carddav")
 
     async def _prove(self, link: Link, held: Draft, provider: Provider, base_url: str, secret: Secret) -> LinkSession:
         """Ask the network whose account it is; only then is anything stored."""
@@ -345,7 +383,7 @@ class LinkService:
         for field in form.fields:
             if field.name == "server" and (server := base_url or address or own):
                 values[field.name] = server
-            elif field.name == "username" and address and "@" in address.strip("@"):
+            elif field.name in ("username", "address") and address and "@" in address.strip("@"):
                 values[field.name] = address
         return values
 
@@ -381,10 +419,13 @@ class LinkService:
         )  # fmt: skip
 
     def _attempted(self, held: Draft, base_url: str, succeeded: bool, message: str) -> None:
-        held.attempts = held.attempts[-ATTEMPTS + 1 :]
         target = urlsplit(base_url).netloc.rpartition("@")[2] or base_url
+        self._tried(held, "sign in", target, succeeded, message)
+
+    def _tried(self, held: Draft, method: str, target: str, succeeded: bool, message: str) -> None:
+        held.attempts = held.attempts[-ATTEMPTS + 1 :]
         now: datetime = self._clock.now()
-        held.attempts.append(DiscoveryAttempt(method="sign in", target=target, succeeded=succeeded, message=message, at=now))
+        held.attempts.append(DiscoveryAttempt(method=method, target=target, succeeded=succeeded, message=message, at=now))
 
     def _seal(self, link: Link, held: Draft) -> bytes:
         return self._vault.seal(msgspec.json.encode(held), link.viewer_id, links.PLACE[0], link.id, links.PLACE[1])
@@ -423,14 +464,6 @@ def _form(provider: Provider, method: LinkMethod | None) -> LinkForm:
             return form
     offered = ", ".join(form.method for form in provider.link_forms)
     raise _refused("UNSUPPORTED", f"{provider.name} is not linked by {method}: choose from {offered}.", "method")
-
-
-def _provider_of(address: str | None) -> str | None:
-    """Which network an address belongs to, as far as that can be told from its form."""
-    text = (address or "").strip()
-    if text.startswith("@") and text.count("@") == 2:
-        return "mastodon"  # a fediverse handle
-    return "carddav" if "@" in text.strip("@") else None
 
 
 def _checked(fields: tuple[FormField, ...], values: Mapping[str, str]) -> dict[str, str]:

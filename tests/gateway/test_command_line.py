@@ -100,7 +100,7 @@ def test_viewers_are_added_shut_out_and_let_in_again(kith: Kith) -> None:
         (["serve", "--workers", "2"], {}, "KITH_REDIS_URL"),
         (["doctor"], {"KITH_SECRET_KEY": "short"}, "KITH_SECRET_KEY"),
         (["link", "carddav", "server=dav.example.org", "username=ada", "password=x"], {}, "secret"),
-        (["link", "carddav", "nonsense"], {}, "NAME=VALUE"),
+        (["link", "carddav", "https://dav.example.org", "nonsense"], {}, "NAME=VALUE"),
         (["link", "nonsense"], {}, "carddav"),
         (["query", "--variables", "{"], {}, "JSON"),
         (["query", "missing.graphql"], {}, "missing.graphql"),
