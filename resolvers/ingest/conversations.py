@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
@@ -21,6 +21,19 @@ from store.tables import (
     message,
     message_participant,
     message_source,
+)
+
+#: What is summed up over a conversation's messages.
+SUMS: Final = (
+    "subject",
+    "last_activity_at",
+    "message_count",
+    "unread_count",
+    "last_message_id",
+    "category",
+    "flags",
+    "redirect_to",
+    "live",
 )
 
 
@@ -81,6 +94,7 @@ def rebuild(
         for r in conn.execute(select(conversation).where(conversation.c.viewer_id == viewer, conversation.c.id.in_(wanted)))
     }
     subjects: dict[str, str | None] = {}
+    lines: list[dict[str, Any]] = []
     for conversation_id in wanted:
         row, total = known.get(conversation_id), sums.get(conversation_id)
         if total is None:
@@ -95,27 +109,21 @@ def rebuild(
             "last_message_id": last.id, "category": last.category, "flags": " ".join(state), "redirect_to": None, "live": False,
         }  # fmt: skip
         subjects[conversation_id] = first.subject
-        if row is None:
-            version = 1
-            conn.execute(
-                conversation.insert().values(
-                    viewer_id=viewer,
-                    id=conversation_id,
-                    kind=(kinds or {}).get(conversation_id, "EMAIL_THREAD"),
-                    created_at=now,
-                    version=1,
-                    **values,
-                )
-            )
-        else:
-            if all(getattr(row, name) == value for name, value in values.items()):
-                continue
-            version = (row.version or 0) + 1
-            conn.execute(
-                sa.update(conversation).where(conversation.c.viewer_id == viewer, conversation.c.id == conversation_id)
-                .values(version=version, **values)
-            )  # fmt: skip
+        if row is not None and all(getattr(row, name) == value for name, value in values.items()):
+            continue
+        version = 1 if row is None else (row.version or 0) + 1
+        lines.append(
+            {
+                "viewer_id": viewer,
+                "id": conversation_id,
+                "kind": (kinds or {}).get(conversation_id, "EMAIL_THREAD"),
+                "created_at": now,
+                "version": version,
+                **values,
+            }
+        )
         recorder.upsert("CONVERSATION", conversation_id, version, created=row is None)
+    upsert(conn, conversation, lines, ["id"], [*SUMS, "version"])
     _index(conn, viewer, subjects)
 
 

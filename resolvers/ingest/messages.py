@@ -273,8 +273,14 @@ def hear(conn: Connection, viewer: str, heard: dict[str, datetime]) -> None:
     for row in rows:
         if row.person_id is not None:
             latest[row.person_id] = max(heard[row.id], latest.get(row.person_id, heard[row.id]))
-    for person_id, at in sorted(latest.items()):
-        earlier = sa.or_(person.c.last_contact_at.is_(None), person.c.last_contact_at < at)
-        conn.execute(
-            sa.update(person).where(person.c.viewer_id == viewer, person.c.id == person_id, earlier).values(last_contact_at=at)
-        )
+    before = conn.execute(
+        select(person.c.id, person.c.last_contact_at).where(person.c.viewer_id == viewer, person.c.id.in_(sorted(latest)))
+    )
+    later = [
+        {"whose": row.id, "at": latest[row.id]}
+        for row in before
+        if row.last_contact_at is None or row.last_contact_at < latest[row.id]
+    ]
+    if later:
+        moved = sa.update(person).where(person.c.viewer_id == viewer, person.c.id == sa.bindparam("whose"))
+        conn.execute(moved.values(last_contact_at=sa.bindparam("at")), later)
