@@ -159,8 +159,12 @@ class Session:
         accept_statuses: Container[int] = SUCCESS,
         max_bytes: int = MAX_BYTES,
         follow: bool = True,
+        calls: int = 1,
+        reads: bool = False,
     ) -> Response:
         """One call and its answer; `url` may be relative to the account's base URL.
+
+        `calls` is what the network charges for it. `reads`: a POST that only asks, and may be repeated like a GET.
 
         Statuses in `accept_statuses` come back, all others raise: ReauthRequired for 401, RateLimited for 429, Refused for
         403 and (code `not-found`) 404 and 410, Unavailable for 5xx, timeouts, cut connections and DNS, Malformed for what
@@ -176,6 +180,8 @@ class Session:
             accept=accept_statuses,
             max_bytes=max_bytes,
             follow=follow,
+            calls=calls,
+            reads=reads,
         )
         seconds = self._seconds_left()
         try:
@@ -293,7 +299,7 @@ class Session:
     # --- one call, in layers: retries, redirects and refresh, the wire -----------------------------------------------
 
     async def _persistently(self, call: _Call) -> Response:
-        attempts = self._retry.attempts if not self.interactive and call.method in IDEMPOTENT else 1
+        attempts = self._retry.attempts if not self.interactive and (call.reads or call.method in IDEMPOTENT) else 1
         for attempt in count(1):
             try:
                 return await self._authorised(call)
@@ -321,7 +327,7 @@ class Session:
         redirects = 0
         while True:
             carried = secret if secret is not None and self.may_carry(url) else None
-            response = await self._send(method, url, call.headers, body, carried, call.max_bytes)
+            response = await self._send(method, url, call.headers, body, carried, call.max_bytes, call.calls)
             status = response.status
             if status in call.accept:
                 return response
@@ -362,12 +368,19 @@ class Session:
         return method, target, body
 
     async def _send(
-        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None, secret: Secret | None, max_bytes: int
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        secret: Secret | None,
+        max_bytes: int,
+        calls: int,
     ) -> Response:
         host = url.netloc.decode("ascii", "replace")
         self._breakers.before(host)
         try:
-            await self._budget.acquire()
+            await self._budget.acquire(calls)
         except BaseException:
             self._breakers.unsettled(host)
             raise
@@ -530,6 +543,8 @@ class _Call(msgspec.Struct, frozen=True, kw_only=True):
     accept: Container[int]
     max_bytes: int
     follow: bool
+    calls: int
+    reads: bool
 
 
 def links(header: str, base: str) -> dict[str, str]:

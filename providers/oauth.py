@@ -5,7 +5,9 @@ RFC 6749 §4.1 and §6, PKCE S256 (RFC 7636), issuer identification (RFC 9207), 
 names hold here too. Knows nothing of browsers, states, tickets or where tokens are kept.
 
 `Authorization.extra` holds two keys of ours, `token_endpoint_auth_method` (RFC 7591 §2; `client_secret_basic` without it)
-and `revocation_endpoint`; everything else in it is added to the authorization request.
+and `revocation_endpoint`; everything else in it is added to the authorization request. `Secret.extra` gets what a renewal needs
+later (`token_endpoint` and those two), when the grant was given (`granted_at`) and, where the network says so, when it ends
+(`grant_ends_at`), both ISO 8601.
 """
 
 from __future__ import annotations
@@ -205,13 +207,23 @@ def _secret(session: Session, authorization: Authorization, token: dict[str, Any
         client_secret=authorization.client_secret,
     )
     if old is None:
-        return fresh
+        return msgspec.structs.replace(fresh, extra=_kept(session, authorization, token))
     return msgspec.structs.replace(
         fresh,
         refresh_token=fresh.refresh_token or old.refresh_token,
         scope=scope or old.scope,
         extra=old.extra,
     )
+
+
+def _kept(session: Session, authorization: Authorization, token: dict[str, Any]) -> dict[str, str]:
+    kept = {name: value for name, value in authorization.extra.items() if name in OUR_EXTRA}
+    kept["token_endpoint"] = authorization.token_endpoint
+    kept["granted_at"] = session.clock.now().isoformat()
+    ends = _expiry(session, token.get("refresh_token_expires_in"))  # Google, of projects in testing mode
+    if ends is not None:
+        kept["grant_ends_at"] = ends.isoformat()
+    return kept
 
 
 def _expiry(session: Session, value: Any) -> datetime | None:

@@ -637,3 +637,21 @@ def test_a_broken_link_header_is_no_error(header: str) -> None:
 
 def test_the_clock_of_these_tests_is_utc(clock: HandClock) -> None:
     assert clock.now() == datetime(2026, 5, 4, 12, tzinfo=UTC)
+
+
+async def test_a_call_costs_what_the_network_charges_for_it(new_session: SessionMaker, clock: HandClock) -> None:
+    budget = TokenBudget(Quota(calls=100, seconds=100.0, interactive_reserve=0.0), clock)
+    async with scripted(http_answer()) as server:
+        session = new_session(server.url, budget=budget)
+        await session.request("GET", "/", calls=60)
+        await session.request("GET", "/", calls=50)
+    assert sum(clock.slept) == pytest.approx(10.0)
+
+
+async def test_a_post_that_only_reads_is_repeated_and_another_is_not(new_session: SessionMaker) -> None:
+    async with scripted(http_answer(503), http_answer(200, "ok")) as server:
+        assert (await new_session(server.url).request("POST", "/", content=b"what?", reads=True)).content == b"ok"
+    async with scripted(http_answer(503), http_answer(200, "ok")) as server:
+        with pytest.raises(Unavailable):
+            await new_session(server.url).request("POST", "/", content=b"do!")
+    assert len(server.seen) == 1

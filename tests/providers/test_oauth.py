@@ -94,6 +94,18 @@ async def test_a_code_becomes_a_secret(new_session: SessionMaker, method: str) -
         assert server.seen[0].headers["authorization"] == "Basic " + base64.b64encode(b"kith:hush").decode()
     assert (secret.access_token, secret.refresh_token, secret.scope) == ("A", "R", "read")
     assert secret.expires_at == NOON + timedelta(hours=1)
+    assert secret.extra == {
+        "token_endpoint": f"{server.url}/oauth/token",
+        "token_endpoint_auth_method": method,
+        "granted_at": NOON.isoformat(),
+    }
+
+
+async def test_a_grant_that_the_network_gives_for_a_time_says_when_it_ends(new_session: SessionMaker) -> None:
+    token = {"access_token": "A", "refresh_token": "R", "token_type": "Bearer", "refresh_token_expires_in": 604_799}
+    async with scripted(json_answer(token)) as server:
+        secret = await oauth.exchange(new_session(server.url), authorization(server.url), BACK, "c0de", VERIFIER)
+    assert secret.extra["grant_ends_at"] == (NOON + timedelta(seconds=604_799)).isoformat()
 
 
 async def test_the_accounts_own_token_is_not_sent_to_the_token_endpoint(new_session: SessionMaker) -> None:
