@@ -8,9 +8,12 @@ import msgspec
 import typer
 
 from gateway import doctor as examining
-from gateway import rotation
+from gateway import rotation, verification
 from gateway.app import open_installation
-from gateway.cli.frame import JsonOption, app, load, out, run, show_json, tell
+from gateway.cli.frame import CommandFailed, JsonOption, ViewerOption, app, load, out, run, show, show_json, tell
+from gateway.people import named
+from gateway.settle import JobDead
+from store import accounts
 
 keys_app = typer.Typer(help="The keys that seal stored secrets.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
@@ -19,10 +22,18 @@ SIGNS = {"ok": "  ok  ", "note": " note ", "wrong": "WRONG "}
 
 @app.command()
 def doctor(
-    retry: Annotated[bool, typer.Option("--retry", help="Try jobs again that were given up.")] = False, json: JsonOption = False
+    retry: Annotated[bool, typer.Option("--retry", help="Try jobs again that were given up.")] = False,
+    verify: Annotated[
+        str | None, typer.Option("--verify", metavar="ACCOUNT", help="Compare an account's ids with its network, and repair.")
+    ] = None,
+    viewer: ViewerOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Look at everything that can be wrong, and say what to do."""
     settings = load()
+    if verify is not None:
+        _verify(verify, viewer, as_json=json)
+        return
     found = run(lambda: examining.examine(settings, retry=retry))
     if json:
         show_json([msgspec.structs.asdict(finding) for finding in found])
@@ -30,6 +41,29 @@ def doctor(
         for finding in found:
             out.print(f"{SIGNS[finding.level]} {finding.check}: {finding.message}", markup=False)
     if any(finding.level == "wrong" for finding in found):
+        raise typer.Exit(1)
+
+
+def _verify(account: str, viewer: str | None, *, as_json: bool) -> None:
+    async def work() -> list[verification.Line]:
+        async with open_installation(load()) as installation:
+            whose = await named(installation, viewer)
+            listed = await installation.database.read(whose.id, accounts.listed)
+            chosen = next((a for a in listed if account in (a.id, a.label)), None)
+            if chosen is None:
+                raise CommandFailed(f"there is no account {account!r}: `kith accounts` names them")
+            try:
+                return await verification.verify(installation, whose.id, chosen.id)
+            except verification.CannotVerify as error:
+                raise CommandFailed(f"{chosen.label} cannot be compared. {error}") from None
+            except JobDead as error:
+                raise CommandFailed(f"{error}; `kith doctor --retry` tries again") from None
+
+    lines = run(work)
+    columns = {"container": "in", "kind": "", "expected": "stated", "before": "had", "stored": "has", "agrees": "agrees"}
+    rows = [{**msgspec.structs.asdict(line), "agrees": line.agrees} for line in lines]
+    show(rows, columns, as_json=as_json, empty="The network lists nothing, and nothing is stored.")
+    if not all(line.agrees for line in lines):
         raise typer.Exit(1)
 
 

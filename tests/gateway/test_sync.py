@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
+from gateway.verification import CannotVerify, verify
 from providers.errors import ForbiddenAddress, ReauthRequired
 from providers.session import Secret
 from store import accounts
@@ -131,3 +132,29 @@ async def test_a_private_address_that_the_operator_did_not_open_is_refused(
         with pytest.raises(ForbiddenAddress):
             await linked(shop, household, radicale_server)
         assert await shop.count(household.viewer, "select count(*) from account") == 0
+
+
+async def test_a_comparison_finds_what_is_missing_and_brings_it_back(
+    household: Household, radicale_server: servers.CardDav, tmp_path: Path
+) -> None:
+    book = radicale_server.create_book(f"verify-{household.database.dialect}")
+    for n in range(3):
+        radicale_server.put(f"v{n}", vcard(f"v{n}", f"Person {n}"), book)
+    async with workshop(household.database, tmp_path, f"127.0.0.1/32:{radicale_server.server.port}") as shop:
+        account_id = await linked(shop, household, radicale_server)
+
+        def lose(conn: Connection, viewer: str) -> None:
+            conn.execute(delete(contact).where(contact.c.viewer_id == viewer, contact.c.name == "Person 1"))
+
+        await household.database.write(household.viewer, lose)
+        lines = await verify(shop, household.viewer, account_id)
+        mine = next(line for line in lines if "verify-" in line.container)
+        assert (mine.expected, mine.stored, mine.agrees) == (3, 3, True)
+        assert "Person 1" in await names(household)
+
+
+async def test_an_account_of_files_cannot_be_compared(household: Household, tmp_path: Path) -> None:
+    async with workshop(household.database, tmp_path) as shop:
+        files = await household.account("vcard")
+        with pytest.raises(CannotVerify, match="import them again"):
+            await verify(shop, household.viewer, files)
