@@ -17,16 +17,18 @@ from datetime import timedelta
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 
 from providers.addresses import Guard
-from providers.base import Adapter, LiveAdapter, Provider
+from providers.base import Adapter, LiveAdapter, Provider, Verifiable
 from providers.errors import CursorExpired, ForbiddenAddress, Malformed, ProviderError, RateLimited, ReauthRequired, Unavailable
 from providers.http import Transport
-from providers.records import Contact, Gone, Page, Row, Unreadable
+from providers.records import Contact, Gone, Message, MessageState, Page, Row, Statement, Unreadable
 from providers.session import Secret
 from tests.providers.conftest import NOON, Exchange, HandClock, SessionMaker, http_answer
 
+Item = Any  # Contact or Message
 Tamper = Callable[[Exchange, bytes], "bytes | Awaitable[bytes | None] | None"]
 
 
@@ -88,7 +90,10 @@ async def proxied(upstream: str) -> AsyncIterator[Proxy]:
 
 
 class Rig(Protocol):
-    """One account at a real server. `path` is what follows the server's address in the account's base URL."""
+    """One account at a real server. `path` is what follows the server's address in the account's base URL.
+
+    What is said of contacts here is said of messages where the account holds those.
+    """
 
     provider: Provider
     server_url: str
@@ -103,7 +108,7 @@ class Rig(Protocol):
         """Something to tell the contacts apart by that `name_of` finds again, asked of the server by another client."""
         ...
 
-    def name_of(self, contact: Contact) -> str: ...
+    def name_of(self, contact: Item) -> str: ...
 
     def remove(self) -> str:
         """Removes one contact at the server; its name."""
@@ -115,10 +120,11 @@ class Rig(Protocol):
 
 
 class Mirror:
-    """What an ingest keeps of an account's pages."""
+    """What an ingest keeps of an account's pages: contacts, or messages."""
 
     def __init__(self) -> None:
-        self.contacts: dict[str, Contact] = {}
+        self.contacts: dict[str, Item] = {}
+        self.stated: dict[str, Statement] = {}
         self.cursor: bytes | None = None
         self.rows = 0
         self.deleted: list[str] = []
@@ -129,23 +135,41 @@ class Mirror:
             self.rows += 1
             self._take(row)
         for statement in page.statements:
-            if statement.keys is not None:
-                here = {key for key, contact in self.contacts.items() if contact.container == statement.container}
-                for key in here - statement.keys:
-                    self._delete(key)
+            self._settle(statement)
         self.cursor = page.cursor
         self.done = page.done
 
     def _take(self, row: Row) -> None:
         match row.item:
-            case Contact() as contact:
-                self.contacts[contact.key] = contact
+            case Contact() | Message() as item:
+                self.contacts[item.key] = item
+            case MessageState() as state:
+                if (known := self.contacts.get(state.key)) is not None:
+                    labels = known.labels if state.labels is None else state.labels
+                    told = {name: getattr(state, name) for name in ("unread", "flagged", "answered", "draft")}
+                    container = state.container or known.container
+                    self.contacts[state.key] = msgspec.structs.replace(known, container=container, labels=labels, **told)
             case Gone(key=key):
                 self._delete(key)
             case Unreadable(message=message):
                 assert message
             case other:
                 raise AssertionError(other)
+
+    def _settle(self, statement: Statement) -> None:
+        self.stated[statement.container] = statement
+        if statement.keys is not None:
+            for key in self.held(statement.container) - statement.keys:
+                self._delete(key)
+
+    def held(self, container: str) -> set[str]:
+        """The keys that are kept of a container."""
+        return {key for key, item in self.contacts.items() if item.container == container}
+
+    @property
+    def gaps(self) -> set[str]:
+        """Containers of which less is kept than their source says that they hold."""
+        return {name for name, said in self.stated.items() if said.expected and len(self.held(name)) < said.expected}
 
     def _delete(self, key: str) -> None:
         if self.contacts.pop(key, None) is not None:
@@ -159,7 +183,20 @@ class Mirror:
         except CursorExpired:
             self.cursor = None
             await self._follow(adapter, pages)
+        if self.done and isinstance(adapter, Verifiable) and self.gaps:
+            await self.verify(adapter)
         return self
+
+    async def verify(self, adapter: Verifiable) -> None:
+        """Compares ids and asks for what is missing, as a sync does where the ledger has a gap."""
+        async for statement in adapter.listing():
+            missing = sorted((statement.keys or frozenset()) - self.held(statement.container))
+            if missing:
+                async for page in adapter.fetch(statement.container, missing):
+                    for row in page.rows:
+                        self.rows += 1
+                        self._take(row)
+            self._settle(statement)
 
     async def _follow(self, adapter: Adapter, pages: int | None) -> None:
         stream = adapter.pages(self.cursor)
@@ -254,7 +291,7 @@ class AdapterContract:
     async def test_everything_arrives_once_over_several_pages(self, rig: Rig, opened: Open) -> None:
         rig.fill()
         pages = [page async for page in opened().pages(None)]
-        contacts = [row.item for page in pages for row in page.rows if isinstance(row.item, Contact)]
+        contacts = [row.item for page in pages for row in page.rows if isinstance(row.item, Contact | Message)]
         assert {rig.name_of(contact) for contact in contacts} == rig.names()
         assert len(contacts) == len({contact.key for contact in contacts}) == len(rig.names())
         assert sum(1 for page in pages if page.rows) > 1
@@ -444,7 +481,7 @@ class AdapterContract:
 
 def _copy(mirror: Mirror, *, cursor: bytes | None) -> Mirror:
     copy = Mirror()
-    copy.contacts, copy.cursor = dict(mirror.contacts), cursor
+    copy.contacts, copy.cursor, copy.stated = dict(mirror.contacts), cursor, dict(mirror.stated)
     return copy
 
 

@@ -248,6 +248,7 @@ async def contacts_of(api: Api, new_session: SessionMaker) -> Mirror:
 async def only(new_session: SessionMaker, **fields: Any) -> Contact:
     mirror = await contacts_of(follows([account(2, **fields)]), new_session)
     (contact,) = mirror.contacts.values()
+    assert isinstance(contact, Contact)
     return contact
 
 

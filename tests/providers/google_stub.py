@@ -1,0 +1,433 @@
+"""Stubs of Google's interfaces, held to the discovery documents in tests/contracts/google.
+
+`Contract` refuses requests that a document does not allow (path, parameters, their types and values, scopes) and answers that it
+does not describe. `Google` adds what all interfaces share: tokens, batches, throttling, errors in their real form, and optional
+fields left out at random (seeded). `Mailbox` is a Gmail that keeps messages, labels and history.
+"""
+
+from __future__ import annotations
+
+import base64
+import email
+import email.policy
+import json
+import random
+import re
+from collections.abc import Iterable, Mapping
+from email.message import Message as Mime
+from pathlib import Path
+from typing import Any
+
+from tests.providers.stub_http import Answer, Request
+
+CONTRACTS = Path(__file__).parent.parent / "contracts" / "google"
+SCOPE = "https://www.googleapis.com/auth/"
+
+
+class Contract:
+    """One discovery document."""
+
+    def __init__(self, name: str) -> None:
+        document = json.loads((CONTRACTS / f"{name}.v1.json").read_text())
+        self.methods: dict[str, Any] = document["methods"]
+        self.schemas: dict[str, Any] = document["schemas"]
+        self.common: dict[str, Any] = document["parameters"]
+        self.batch_path: str = document["batchPath"]
+        self._paths = {
+            id_: (
+                method["httpMethod"],
+                re.compile("/" + re.sub(r"\\\{\w+\\\}", "([^/]+)", re.escape(method["flatPath"])) + r"\Z"),
+            )
+            for id_, method in self.methods.items()
+        }
+
+    def method(self, request: Request) -> tuple[str, list[str]] | None:
+        """The id of the method that a request calls, and what stands in its path."""
+        for id_, (verb, path) in self._paths.items():
+            found = path.match(request.path)
+            if verb == request.method and found is not None:
+                return id_, list(found.groups())
+        return None
+
+    def faults(self, id_: str, request: Request) -> list[str]:
+        """What a request does that the document does not allow."""
+        method = self.methods[id_]
+        known = {name: spec for name, spec in method["parameters"].items() if spec["location"] == "query"}
+        faults = []
+        for name, value in request.query:
+            spec = known.get(name) or self.common.get(name)
+            if spec is None:
+                faults.append(f"{id_} has no parameter {name}")
+            elif not spec.get("repeated") and len(request.all(name)) > 1:
+                faults.append(f"{name} is given twice")
+            elif (spec["type"] == "integer" and not value.isdigit()) or (
+                spec["type"] == "boolean" and value not in ("true", "false")
+            ):
+                faults.append(f"{name}={value} is no {spec['type']}")
+            elif "enum" in spec and value not in spec["enum"]:
+                faults.append(f"{name}={value} is none of {spec['enum']}")
+        faults += [f"{name} is required" for name, spec in known.items() if spec.get("required") and not request.all(name)]
+        if request.method == "GET" and request.body:
+            faults.append("a GET has a body")
+        return faults
+
+    def check(self, id_: str, body: Any) -> None:
+        """That an answer is as the document describes it."""
+        self._check({"$ref": self.methods[id_]["response"]["$ref"]}, body, id_)
+
+    def _check(self, schema: Mapping[str, Any], value: Any, where: str) -> None:
+        if "$ref" in schema:
+            known = self.schemas[schema["$ref"]]["properties"]
+            assert isinstance(value, dict), where
+            for name, inner in value.items():
+                assert name in known, f"{where}.{name}"
+                self._check(known[name], inner, f"{where}.{name}")
+        elif schema["type"] == "array":
+            assert isinstance(value, list), where
+            for each in value:
+                self._check(schema["items"], each, where)
+        else:
+            kinds = {"string": str, "integer": int, "boolean": bool, "number": (int, float)}
+            assert isinstance(value, kinds[schema["type"]]), f"{where}: {value!r}"  # type: ignore[arg-type]
+            assert "enum" not in schema or value in schema["enum"], f"{where}: {value!r}"
+
+
+def refusal(status: int, reason: str, message: str = "No.", *, details: Iterable[str] = (), old: bool = True) -> Answer:
+    """An error as Google sends it, with the old list of reasons or the new details."""
+    names = {
+        400: "INVALID_ARGUMENT",
+        401: "UNAUTHENTICATED",
+        403: "PERMISSION_DENIED",
+        404: "NOT_FOUND",
+        429: "RESOURCE_EXHAUSTED",
+    }
+    error: dict[str, Any] = {"code": status, "message": message, "status": names.get(status, "INTERNAL")}
+    if old:
+        error["errors"] = [{"message": message, "domain": "global", "reason": reason}]
+    found = [*details, *([] if old else [reason])]
+    if found:
+        error["details"] = [
+            {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": each, "domain": "googleapis.com"} for each in found
+        ]
+    return Answer(status, {"error": error})
+
+
+class Google:
+    """What Google's interfaces share. `violations` must stay empty."""
+
+    name = ""
+    #: Fields that answers may lack; some are left out at random.
+    optional: frozenset[str] = frozenset()
+    #: What a call of each method costs.
+    units: Mapping[str, int] = {}
+
+    def __init__(self, seed: int = 0) -> None:
+        self.url = ""
+        self.contract = Contract(self.name)
+        self.random = random.Random(seed)
+        self.tokens = {"token-1": frozenset({SCOPE + "gmail.readonly"})}
+        self.violations: list[str] = []
+        self.asked: list[str] = []
+        self.spent = 0
+        self.forgetful = 0.0
+        self.throttled: list[Answer] = []
+        self.troubled: dict[str, list[Answer]] = {}
+        # the guide to batches names the second, which no document describes
+        self.batch_paths = ["/" + self.contract.batch_path, f"/batch/{self.name}/v1"]
+
+    def answer(self, request: Request) -> Answer:
+        if self.throttled:
+            return self.throttled.pop(0)
+        if request.path in self.batch_paths:
+            return self._batch(request)
+        return self._one(request, request.headers.get("authorization", ""))
+
+    def call(self, id_: str, segments: list[str], request: Request) -> Answer:
+        """The answer of a method, to a request that the contract allows."""
+        raise AssertionError(id_)
+
+    def _one(self, request: Request, authorization: str) -> Answer:
+        found = self.contract.method(request)
+        if found is None:
+            self.violations.append(f"no method for {request.method} {request.target}")
+            return refusal(404, "notFound")
+        id_, segments = found
+        self.asked.append(id_)
+        self.spent += self.units.get(id_, 1)
+        for mark, answers in self.troubled.items():
+            if mark in request.target and answers:
+                return answers.pop(0)
+        granted = self.tokens.get(authorization.removeprefix("Bearer "))
+        if granted is None:
+            return refusal(401, "authError", "Invalid Credentials")
+        if not granted & set(self.contract.methods[id_]["scopes"]):
+            return refusal(403, "insufficientPermissions", details=["ACCESS_TOKEN_SCOPE_INSUFFICIENT"])
+        if faults := self.contract.faults(id_, request):
+            self.violations += faults
+            return refusal(400, "invalidArgument", "; ".join(faults))
+        answer = self.call(id_, segments, request)
+        if answer.status == 200:
+            body = json.loads(answer.content)
+            self.contract.check(id_, body)
+            answer = Answer(200, self._thinned(body))
+        return answer
+
+    def _thinned(self, value: Any) -> Any:
+        """The answer without some of the fields that it may lack."""
+        if isinstance(value, list):
+            return [self._thinned(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: self._thinned(inner)
+            for name, inner in value.items()
+            if not (name in self.optional and self.random.random() < self.forgetful)
+        }
+
+    def _batch(self, request: Request) -> Answer:
+        """Each part is a request of its own; the answers come in another order."""
+        content_type = request.headers["content-type"]
+        whole = email.message_from_bytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + request.body)
+        parts = whole.get_payload()
+        if not isinstance(parts, list) or not 1 <= len(parts) <= 100:
+            self.violations.append("a batch has 1 to 100 parts")
+            return refusal(400, "badRequest")
+        answers = []
+        for part in parts:
+            assert isinstance(part, Mime)
+            assert part.get_content_type() == "application/http"
+            head, _, body = str(part.get_payload()).partition("\r\n\r\n")
+            method, target, version = head.split("\r\n")[0].split(" ")
+            assert version == "HTTP/1.1"
+            inner = Request(method, target, {}, body.strip().encode())
+            answer = self._one(inner, request.headers.get("authorization", ""))
+            identity = str(part["Content-ID"]).strip("<>")
+            answers.append(
+                f"\r\n--batch_x\r\nContent-Type: application/http\r\nContent-ID: <response-{identity}>\r\n\r\n".encode()
+                + f"HTTP/1.1 {answer.status} X\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n".encode()
+                + answer.content
+            )
+        self.random.shuffle(answers)
+        return Answer(200, b"".join([*answers, b"\r\n--batch_x--\r\n"]), Content_Type="multipart/mixed; boundary=batch_x")
+
+
+class Stored:
+    """A message at Gmail."""
+
+    def __init__(self, id_: str, raw: bytes, labels: Iterable[str], date: int, thread: str) -> None:
+        self.id = id_
+        self.raw = raw
+        self.labels = set(labels)
+        self.date = date
+        self.thread = thread
+
+
+class Mailbox(Google):
+    """A Gmail mailbox. `history_floor`: what begins before it is forgotten (404)."""
+
+    name = "gmail"
+    optional = frozenset({
+        "resultSizeEstimate", "snippet", "sizeEstimate", "threadsTotal", "messagesTotal", "messagesUnread", "threadsUnread", "messages_",
+        "messageListVisibility", "labelListVisibility", "verificationStatus", "isPrimary", "filename", "threadId",
+    })  # fmt: skip
+    units = {
+        "gmail.users.messages.get": 20, "gmail.users.messages.list": 5, "gmail.users.history.list": 2,
+        "gmail.users.messages.attachments.get": 20,
+    }  # fmt: skip
+
+    def __init__(self, address: str = "ada@example.org", seed: int = 0) -> None:
+        super().__init__(seed)
+        self.address = address
+        self.messages: dict[str, Stored] = {}
+        self.labels = {
+            name: name for name in ("INBOX", "SENT", "DRAFT", "SPAM", "TRASH", "UNREAD", "STARRED", "IMPORTANT", "CHAT")
+        }
+        self.history: list[tuple[int, str, str, tuple[str, ...], tuple[str, ...]]] = []
+        self.position = 1000
+        self.history_floor = 0
+        self.page = 10
+        self.says_labels = True  # whether history tells a message's labels
+        self.page_tokens: dict[str, list[str]] = {}
+        self.identities: list[dict[str, Any]] = [{"sendAsEmail": address, "isPrimary": True}]
+
+    # --- what happens in the mailbox
+
+    def deliver(
+        self, raw: bytes, labels: Iterable[str] = ("INBOX", "UNREAD"), *, date: int | None = None, thread: str = ""
+    ) -> str:
+        number = len(self.history) + 17
+        id_ = f"18f{number:013x}"
+        when = date if date is not None else 1_777_000_000_000 + number * 60_000
+        self.messages[id_] = Stored(id_, raw, labels, when, thread or id_)
+        self._note("messagesAdded", id_)
+        return id_
+
+    def delete(self, id_: str) -> None:
+        """For ever, as from the trash."""
+        self._note("messagesDeleted", id_)
+        del self.messages[id_]
+
+    def relabel(self, id_: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
+        if added := tuple(set(add) - self.messages[id_].labels):
+            self.messages[id_].labels |= set(added)
+            self._note("labelsAdded", id_, added)
+        if removed := tuple(set(remove) & self.messages[id_].labels):
+            self.messages[id_].labels -= set(removed)
+            self._note("labelsRemoved", id_, removed)
+
+    def forget_history(self, *, all_of_it: bool = False) -> None:
+        """`all_of_it`: even what the profile says is the latest (seen of mailboxes where nothing happens)."""
+        self.history_floor = self.position + all_of_it
+
+    def _note(self, kind: str, id_: str, labels: tuple[str, ...] = ()) -> None:
+        self.position += self.random.randint(1, 40)  # ids increase with gaps
+        self.history.append((self.position, kind, id_, labels, tuple(sorted(self.messages[id_].labels))))
+
+    # --- the interface
+
+    def call(self, id_: str, segments: list[str], request: Request) -> Answer:
+        if segments[0] != "me":
+            return refusal(403, "delegationDenied")
+        match id_.removeprefix("gmail.users."):
+            case "getProfile":
+                return Answer(
+                    200, {"emailAddress": self.address, "messagesTotal": len(self.messages), "historyId": str(self.position)}
+                )
+            case "labels.list":
+                return Answer(200, {"labels": [self._label(each) for each in self.labels]})
+            case "labels.get":
+                return self._counted(segments[1])
+            case "settings.sendAs.list":
+                return Answer(200, {"sendAs": self.identities})
+            case "messages.list":
+                return self._listed(request)
+            case "messages.get":
+                return self._got(segments[1], request.one("format", "full"))
+            case "messages.attachments.get":
+                return self._attachment(segments[1], segments[2])
+            case "history.list":
+                return self._changed(request)
+        raise AssertionError(id_)
+
+    def _label(self, id_: str) -> dict[str, Any]:
+        return {"id": id_, "name": self.labels[id_], "type": "system" if id_ == self.labels[id_] else "user"}
+
+    def _counted(self, id_: str) -> Answer:
+        if id_ not in self.labels:
+            return refusal(404, "notFound")
+        return Answer(200, {**self._label(id_), "messagesTotal": sum(id_ in each.labels for each in self.messages.values())})
+
+    def _listed(self, request: Request) -> Answer:
+        token = request.one("pageToken")
+        if token:
+            if token not in self.page_tokens:
+                return refusal(400, "invalidArgument", "Invalid pageToken")
+            rest = self.page_tokens[token]
+        else:
+            rest = [
+                each.id
+                for each in sorted(self.messages.values(), key=lambda m: (m.date, m.id), reverse=True)
+                if self._fits(each, request)
+            ]
+        size = min(int(request.one("maxResults", "100")), self.page)
+        body: dict[str, Any] = {"resultSizeEstimate": len(rest)}
+        if rest[:size]:
+            body["messages"] = [
+                {"id": each, "threadId": self.messages[each].thread} for each in rest[:size] if each in self.messages
+            ]
+        if rest[size:]:
+            body["nextPageToken"] = f"p{self.random.getrandbits(60)}"
+            self.page_tokens[body["nextPageToken"]] = rest[size:]
+        return Answer(200, body)
+
+    def _fits(self, message: Stored, request: Request) -> bool:
+        wanted = request.all("labelIds")
+        if request.one("includeSpamTrash") != "true" and message.labels & {"SPAM", "TRASH"} and not message.labels & set(wanted):
+            return False
+        for word in request.one("q").split():
+            name, _, value = word.partition(":")
+            if (name == "larger" and len(message.raw) <= int(value)) or (name == "after" and message.date // 1000 < int(value)):
+                return False
+            if name not in ("larger", "after"):
+                self.violations.append(f"the stub knows no search {word}")
+        return set(wanted) <= message.labels
+
+    def _got(self, id_: str, form: str) -> Answer:
+        message = self.messages.get(id_)
+        if message is None:
+            return refusal(404, "notFound", "Requested entity was not found.")
+        body: dict[str, Any] = {
+            "id": id_, "threadId": message.thread, "historyId": "7", "internalDate": str(message.date),
+            "sizeEstimate": len(message.raw), "snippet": "…",
+        }  # fmt: skip
+        if message.labels:
+            body["labelIds"] = sorted(message.labels)
+        if form == "raw":
+            body["raw"] = _encoded(message.raw)
+        elif form != "minimal":
+            body["payload"] = _payload(email.message_from_bytes(message.raw, policy=email.policy.compat32), "")
+        return Answer(200, body)
+
+    def _attachment(self, id_: str, attachment: str) -> Answer:
+        message = self.messages.get(id_)
+        if message is None:
+            return refusal(404, "notFound")
+        for part in email.message_from_bytes(message.raw).walk():
+            content = part.get_payload(decode=True)
+            if isinstance(content, bytes) and part.get_filename() and attachment == f"ANGjdJ_{part.get_filename()}":
+                return Answer(200, {"size": len(content), "data": _encoded(content)})
+        return refusal(404, "notFound")
+
+    def _changed(self, request: Request) -> Answer:
+        start = request.one("startHistoryId")
+        if not start.isdigit():
+            return refusal(400, "invalidArgument", "Invalid value for startHistoryId")
+        if int(start) < self.history_floor or int(start) > self.position:
+            return refusal(404, "notFound", "Requested entity was not found.")
+        rest = [each for each in self.history if each[0] > int(start)]
+        skipped = int(request.one("pageToken", "0") or 0)
+        size = min(int(request.one("maxResults", "100")), self.page)
+        body: dict[str, Any] = {"historyId": str(self.position)}
+        if rest[skipped + size :]:
+            body["nextPageToken"] = str(skipped + size)
+        records = []
+        for position, kind, id_, labels, then in rest[skipped : skipped + size]:
+            message: dict[str, Any] = {"id": id_, "threadId": id_}
+            now = self.messages.get(id_)
+            if self.says_labels and (now.labels if now else then):
+                message["labelIds"] = sorted(now.labels) if now else list(then)
+            change: dict[str, Any] = {"message": message}
+            if labels:
+                change["labelIds"] = list(labels)
+            records.append({"id": str(position), "messages": [{"id": id_, "threadId": id_}], kind: [change]})
+        if records:
+            body["history"] = records
+        return Answer(200, body)
+
+
+def _encoded(content: bytes) -> str:
+    """base64url, padding left out as is often seen."""
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
+
+
+def _payload(part: Mime, number: str) -> dict[str, Any]:
+    """MessagePart: texts in UTF-8 whatever they were sent in, files by an id."""
+    body: dict[str, Any] = {"size": 0}
+    inner: list[dict[str, Any]] = []
+    if part.is_multipart():
+        for n, each in enumerate(part.get_payload()):
+            assert isinstance(each, Mime)
+            inner.append(_payload(each, f"{number}.{n}" if number else str(n)))
+    else:
+        content = part.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        body = {"size": len(content)}
+        if part.get_filename():
+            body["attachmentId"] = f"ANGjdJ_{part.get_filename()}"
+        else:
+            body["data"] = _encoded(content.decode(part.get_content_charset("utf-8"), "replace").encode())
+    found: dict[str, Any] = {
+        "partId": number, "mimeType": part.get_content_type(), "filename": part.get_filename() or "", "body": body,
+        "headers": [{"name": name, "value": str(value)} for name, value in part.items()],
+    }  # fmt: skip
+    return {**found, "parts": inner} if inner else found

@@ -1,0 +1,80 @@
+"""What the stubs of networks are made of: a loopback HTTP server whose answers are computed, and that keeps what it was asked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+
+class Request:
+    """One request: `query` in order, `path` decoded, `headers` by lower-case name."""
+
+    def __init__(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> None:
+        parts = urlsplit(target)
+        self.method = method
+        self.target = target
+        self.path = unquote(parts.path)
+        self.segments = [unquote(each) for each in parts.path.strip("/").split("/")]
+        self.query = parse_qsl(parts.query, keep_blank_values=True)
+        self.headers = headers
+        self.body = body
+
+    def one(self, name: str, default: str = "") -> str:
+        """The last value of a parameter."""
+        return dict(self.query).get(name, default)
+
+    def all(self, name: str) -> list[str]:
+        return [value for found, value in self.query if found == name]
+
+
+class Answer:
+    """One answer; `body` is JSON unless it is bytes."""
+
+    def __init__(self, status: int = 200, body: Any = None, **headers: str) -> None:
+        self.status = status
+        self.content: bytes = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        self.headers = {"Content-Type": "application/json; charset=UTF-8"} if not isinstance(body, bytes) else {}
+        self.headers.update({name.replace("_", "-"): value for name, value in headers.items()})
+
+    def encoded(self) -> bytes:
+        lines = [f"HTTP/1.1 {self.status} {'OK' if self.status < 400 else 'No'}", f"Content-Length: {len(self.content)}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + self.content
+
+
+class Stub(Protocol):
+    """A network: answers requests, and knows its own address once it runs."""
+
+    url: str
+
+    def answer(self, request: Request) -> Answer: ...
+
+
+@asynccontextmanager
+async def running(stub: Stub) -> AsyncIterator[str]:
+    """The address of `stub`, served until the end. Connections are kept open."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+                method, target, _ = head[0].split(" ", 2)
+                headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:]) if name}
+                body = await reader.readexactly(int(headers.get("content-length", "0")))
+                writer.write(stub.answer(Request(method, target, headers, body)).encoded())
+                await writer.drain()
+                if headers.get("connection", "").lower() == "close":
+                    break
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=256 * 1024)
+    stub.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield stub.url
+    finally:
+        server.close()
