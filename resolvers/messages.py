@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
+from providers.formats import quoting
 from resolvers import paging, sources, web
 from resolvers.loaders import gathered, load
 from resolvers.operation import Operation
@@ -295,3 +296,9 @@ async def text(operation: Operation, shown: Message) -> str | None:
         return await load(operation, texts, shown.id)
     found = await content(operation, shown.id)
     return found.text if found and found.body_state == "AVAILABLE" else None
+
+
+async def new_text(operation: Operation, shown: Message) -> str | None:
+    """The plain text without quoted history and signature; None when there is none to read."""
+    whole = await text(operation, shown)
+    return None if whole is None else quoting.new_text(whole, await subject(operation, shown))

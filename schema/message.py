@@ -52,6 +52,10 @@ async def _text(parent: Parent[messages.Message], info: Info) -> str | None:
     return await messages.text(info.context.operation, parent)
 
 
+async def _new_text(parent: Parent[messages.Message], info: Info) -> str | None:
+    return await messages.new_text(info.context.operation, parent)
+
+
 async def _in_reply_to(parent: Parent[messages.Message], info: Info) -> messages.Message | None:
     return await messages.answered(info.context.operation, parent)
 
@@ -91,6 +95,7 @@ class Message(Versioned, TimelineItem):
     snippet: str = field("First words, plain text, at most 200 characters; empty when there are none.", _snippet)
     body_state: BodyState = field("Whether there is a text to read and why not.", _body_state)
     text: str | None = field("Plain text.", _text)
+    new_text: str | None = field("Plain text without quoted history and signature.", _new_text)
     attachment_count: int = field("Number of files.")
     in_reply_to: Message | None = field("The message it answers, where we have it.", _in_reply_to)
     flags: list[Flag] = field("State.")

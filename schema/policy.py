@@ -21,6 +21,7 @@ WEIGHTS: Final[dict[tuple[str, str], int]] = {
     ("Person", "timeline"): 5,
     ("Person", "why"): 2,
     ("Message", "text"): 2,
+    ("Message", "newText"): 2,
     ("Message", "headers"): 2,
 }
 SCOPES: Final[dict[tuple[str, str], Scope]] = {
