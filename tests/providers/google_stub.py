@@ -22,6 +22,8 @@ from tests.providers.stub_http import Answer, Request
 
 CONTRACTS = Path(__file__).parent.parent / "contracts" / "google"
 SCOPE = "https://www.googleapis.com/auth/"
+#: What the description of otherContacts.list allows in its mask.
+OTHER_FIELDS = frozenset({"emailAddresses", "metadata", "names", "phoneNumbers", "photos"})
 
 
 class Contract:
@@ -431,3 +433,154 @@ def _payload(part: Mime, number: str) -> dict[str, Any]:
         "headers": [{"name": name, "value": str(value)} for name, value in part.items()],
     }  # fmt: skip
     return {**found, "parts": inner} if inner else found
+
+
+class People(Google):
+    """A Google account's contacts. `now` (POSIX seconds) is turned by hand: sync tokens end seven days after their listing."""
+
+    name = "people"
+    optional = frozenset({
+        "totalItems", "totalPeople", "totalSize", "formattedType", "displayNameLastFirst", "unstructuredName", "formattedName",
+        "canonicalForm", "objectType", "updateTime", "memberCount", "groupType_", "sourcePrimary",
+    })  # fmt: skip
+    lifetime = 7 * 86_400.0
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(seed)
+        scopes = ("contacts.readonly", "contacts.other.readonly", "directory.readonly", "userinfo.email", "userinfo.profile")
+        self.tokens = {"token-1": frozenset({SCOPE + scope for scope in scopes})}
+        self.now = 0.0
+        self.page = 10
+        self.lists: dict[str, dict[str, dict[str, Any]]] = {"connections": {}, "otherContacts": {}, "people": {}}
+        self.log: list[tuple[str, str]] = []
+        self.groups = {"contactGroups/myContacts": "myContacts", "contactGroups/starred": "starred"}
+        self.sync_tokens: dict[str, tuple[str, tuple[tuple[str, str], ...], int, float]] = {}
+        self.page_tokens: dict[str, tuple[tuple[tuple[str, str], ...], list[dict[str, Any]], float]] = {}
+        self.workspace = True
+        self.gives_tokens = True
+
+    # --- what happens in the account
+
+    def put(self, list_: str, number: int, **fields: Any) -> str:
+        """A new or changed person; the resource name."""
+        prefix = {"connections": "people/c", "otherContacts": "otherContacts/c", "people": "people/"}[list_]
+        name = f"{prefix}{number}"
+        kind = {"connections": "CONTACT", "otherContacts": "OTHER_CONTACT", "people": "DOMAIN_PROFILE"}[list_]
+        source = {"type": kind, "id": f"{number:x}", "etag": f"#e{len(self.log)}", "updateTime": "2026-05-01T10:00:00.123Z"}
+        person = {
+            "resourceName": name,
+            "etag": f"%whole{len(self.log)}",
+            "metadata": {"sources": [source], "objectType": "PERSON"},
+            "names": [
+                {
+                    "displayName": f"Person {number}",
+                    "givenName": "Person",
+                    "familyName": str(number),
+                    "metadata": {"primary": True},
+                }
+            ],
+            "emailAddresses": [{"value": f"person{number}@example.org", "type": "home", "metadata": {"primary": True}}],
+            **fields,
+        }
+        self.lists[list_][name] = person
+        self.log.append((list_, name))
+        return name
+
+    def drop(self, list_: str, name: str) -> None:
+        self.lists[list_].pop(name)
+        self.log.append((list_, name))
+
+    def rename(self, old: str, new: str) -> None:
+        """What a linked profile does to a contact's resource name."""
+        person = self.lists["connections"].pop(old)
+        metadata = {**person["metadata"], "previousResourceNames": [old]}
+        self.lists["connections"][new] = {**person, "resourceName": new, "metadata": metadata}
+        self.log.append(("connections", new))
+
+    # --- the interface
+
+    def call(self, id_: str, segments: list[str], request: Request) -> Answer:
+        match id_.removeprefix("people."):
+            case "people.get":
+                return Answer(200, {
+                    "resourceName": "people/77", "etag": "%me", "emailAddresses": [{"value": "ada@example.org", "metadata": {"primary": True}}],
+                    "names": [{"displayName": "Ada Byron"}],
+                })  # fmt: skip
+            case "people.connections.list":
+                return self._listed("connections", request, "totalItems")
+            case "otherContacts.list":
+                return self._listed("otherContacts", request, "totalSize")
+            case "people.listDirectoryPeople":
+                if not self.workspace:
+                    return refusal(403, "forbidden", "Must be a G Suite domain user.")
+                return self._listed("people", request, None)
+            case "people.getBatchGet":
+                return self._looked_up(request)
+            case "contactGroups.list":
+                kind = {"contactGroups/myContacts": "SYSTEM_CONTACT_GROUP", "contactGroups/starred": "SYSTEM_CONTACT_GROUP"}
+                groups = [
+                    {"resourceName": name, "name": shown, "formattedName": shown.title() if name in kind else shown,
+                     "groupType": kind.get(name, "USER_CONTACT_GROUP"), "memberCount": 3}
+                    for name, shown in self.groups.items()
+                ]  # fmt: skip
+                return Answer(200, {"contactGroups": groups, "totalItems": len(groups)})
+        raise AssertionError(id_)
+
+    def _looked_up(self, request: Request) -> Answer:
+        wanted = request.all("resourceNames")
+        if not 1 <= len(wanted) <= 200:
+            return refusal(400, "invalidArgument")
+        answers = []
+        for name in wanted:
+            found = self.lists["connections"].get(name)
+            answer: dict[str, Any] = {"requestedResourceName": name, "httpStatusCode": 200 if found else 404}
+            answers.append({**answer, "person": found} if found else {**answer, "status": {"code": 5, "message": "Not found"}})
+        return Answer(200, {"responses": answers})
+
+    def _listed(self, list_: str, request: Request, total: str | None) -> Answer:
+        rest = tuple(sorted((name, value) for name, value in request.query if name not in ("pageToken", "syncToken")))
+        mask = next((name for name in ("personFields", "readMask") if request.one(name)), "")
+        if list_ == "otherContacts" and not set(request.one(mask).split(",")) <= OTHER_FIELDS:
+            return refusal(400, "invalidArgument", "readMask")
+        size = min(int(request.one("pageSize", "100")), self.page)
+        token, page = request.one("syncToken"), request.one("pageToken")
+        began, people = self.now, list(self.lists[list_].values())
+        if token:
+            known = self.sync_tokens.get(token)
+            if known is None or known[0] != list_ or self.now - known[3] > self.lifetime:
+                return refusal(400, "EXPIRED_SYNC_TOKEN", "Sync token is expired. Clear local cache and retry.", old=False)
+            if known[1] != rest:
+                return refusal(400, "invalidArgument", "Request parameters must match the first call.")
+            began = known[3]
+            changed = dict.fromkeys(name for where, name in self.log[known[2] :] if where == list_)
+            gone = {"metadata": {"deleted": True, "objectType": "PERSON"}}
+            people = [self.lists[list_].get(name) or {"resourceName": name, **gone} for name in changed]
+        else:  # what was merged is told in answers to sync tokens only
+            people = [
+                {**each, "metadata": {name: value for name, value in each["metadata"].items() if name != "previousResourceNames"}}
+                for each in people
+            ]
+        if page:
+            held = self.page_tokens.get(page)
+            if held is None:
+                return refusal(400, "invalidArgument", "Invalid page token.")
+            if held[0] != rest:
+                return refusal(400, "invalidArgument", "Request parameters must match the first call.")
+            people, began = held[1], held[2]
+        fields = set(request.one(mask).split(","))
+        shown = [
+            {name: value for name, value in each.items() if name in fields | {"resourceName", "etag", "metadata"}}
+            for each in people[:size]
+        ]
+        body: dict[str, Any] = {}
+        if shown:
+            body[list_] = shown
+        if total and not token:
+            body[total] = len(self.lists[list_])
+        if people[size:]:
+            body["nextPageToken"] = f"p{self.random.getrandbits(60)}"
+            self.page_tokens[body["nextPageToken"]] = (rest, people[size:], began)
+        elif request.one("requestSyncToken") == "true" and self.gives_tokens:
+            body["nextSyncToken"] = f"s{self.random.getrandbits(60)}"
+            self.sync_tokens[body["nextSyncToken"]] = (list_, rest, len(self.log), began)
+        return Answer(200, body)
