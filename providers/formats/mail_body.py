@@ -1,24 +1,32 @@
-"""The body of a mail: its parts, the text that a person wrote, and how many files hang on it.
+"""The body of a mail: its parts, the text that a person wrote, the HTML it came in, and the files that hang on it.
 
 Speaks MIME (RFC 2045, 2046), format=flowed (RFC 3676), and knows the outside of OpenPGP and S/MIME (RFC 3156, 8551). Parts are
-offsets into the mail's bytes: nothing is copied but the text itself, attachments are never decoded, and nesting, number of
-parts and size are bounded. Prefers text/plain; HTML is reduced to text. Knows no addresses, dates or people.
+offsets into the mail's bytes and are named as IMAP names them (RFC 9051 §6.4.5.1): nothing is copied but text, attachments are
+never decoded, and nesting, number of parts and size are bounded. Prefers text/plain; without it HTML is reduced to text. Knows no
+addresses, dates or people.
 """
 
 from __future__ import annotations
 
 import binascii
+import html as html_entities
+import mimetypes
 import re
+from collections.abc import Iterator
 
 import msgspec
 
 from providers import records
-from providers.formats import charset, flowed, html_text, mail_header
+from providers.formats import charset, file_name, flowed, html_text, mail_header
 
 MAX_DEPTH = 30  # parts within parts
 MAX_PARTS = 1000
 MAX_ENCODED = 3 * 1024 * 1024  # bytes of a text part that are decoded
 MAX_TEXT = 500_000  # characters kept
+MAX_HTML = 1_000_000  # characters; longer HTML is left out, its text stays
+MAX_FILES = 500
+MAX_ID = 998  # characters
+MAX_MEASURED = 1024 * 1024  # bytes of quoted-printable that are decoded to learn a size
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset[ \t]*=[ \t]*[\"']?([\w.:-]{2,40})", re.I)
 _LINE_REST = re.compile(rb"(--)?[ \t]*(?:\r*\n|\Z)")
@@ -26,6 +34,7 @@ _PGP = "-----BEGIN PGP MESSAGE-----"
 _PLAIN = frozenset({"text/plain", "text", "plain", "text/enriched", "text/markdown", "text/x-markdown", "text/unknown"})
 _HTML = frozenset({"text/html", "text/xhtml", "application/xhtml+xml", "html"})
 _SIGNATURES = frozenset({"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"})
+_TYPES = mimetypes.MimeTypes()  # Python's own, not those of the machine
 _PKCS7 = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 
 
@@ -34,7 +43,9 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 
     text: str
     state: records.BodyState
-    attachments: int
+    attachments: int  # how many files hang on it, without pictures that HTML shows
+    files: tuple[records.Attachment, ...] = ()
+    html: str | None = None
     media_type: str  # of the whole, lower case
     report_type: str = ""  # RFC 6522: delivery-status, disposition-notification, feedback-report
 
@@ -42,15 +53,21 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 class _Part:
     """A node of the MIME tree; `start` and `end` bound its content within the mail."""
 
-    __slots__ = ("children", "disposition", "encoding", "end", "filename", "identified", "media_type", "parameters", "start")
+    __slots__ = (
+        "children", "content_id", "disposition", "encoding", "end", "filename", "identified", "media_type", "name", "number", "parameters",
+        "start",
+    )  # fmt: skip
 
-    def __init__(self, fields: mail_header.Fields, start: int, end: int, default: str) -> None:
+    def __init__(self, fields: mail_header.Fields, start: int, end: int, default: str, number: str) -> None:
+        self.number = number
         self.media_type, self.parameters = mail_header.parameters(fields.get("content-type"))
         if "/" not in self.media_type and self.media_type not in ("text", "html", "plain"):
             self.media_type = default  # RFC 2045 §5.2
         self.disposition, disposition = mail_header.parameters(fields.get("content-disposition"))
         self.filename = "filename" in disposition or "name" in self.parameters
+        self.name = disposition.get("filename") or self.parameters.get("name") or ""
         self.identified = "content-id" in fields
+        self.content_id = fields.get("content-id").strip("<> \t")[:MAX_ID] or None
         self.encoding = mail_header.parameters(fields.get("content-transfer-encoding"))[0].strip('" ')
         self.start, self.end = start, end
         self.children: list[_Part] | None = None  # None: a leaf; empty: a multipart in which none was found
@@ -58,7 +75,7 @@ class _Part:
 
 def read(data: bytes, fields: mail_header.Fields, start: int) -> Body:
     """The body that begins at `start` of a mail whose header is `fields`. Never raises."""
-    root = _Part(fields, start, len(data), "text/plain")
+    root = _Part(fields, start, len(data), "text/plain", "")
     whole = _grow(data, root)
     text = _text(data, root, root).strip("\n").rstrip()[:MAX_TEXT]
     attachments = _attachments(root)
@@ -69,7 +86,16 @@ def read(data: bytes, fields: mail_header.Fields, start: int) -> Body:
         broken = not whole or (root.children is not None and not root.children and data[start:].strip() != b"")
         text, state = "", "UNPARSABLE" if broken or root.media_type in _PKCS7 else "EMPTY"
     report = root.parameters.get("report-type", "").lower() if root.media_type == "multipart/report" else ""
-    return Body(text=text, state=state, attachments=attachments, media_type=root.media_type, report_type=report)
+    html = None if state == "ENCRYPTED" else _html(data, root)
+    return Body(
+        text=text,
+        state=state,
+        attachments=attachments,
+        files=_files(data, root, html),
+        html=html,
+        media_type=root.media_type,
+        report_type=report,
+    )
 
 
 def _grow(data: bytes, root: _Part) -> bool:
@@ -86,12 +112,12 @@ def _grow(data: bytes, root: _Part) -> bool:
             whole = False
             continue
         default = "message/rfc822" if part.media_type == "multipart/digest" else "text/plain"  # RFC 2046 §5.1.5
-        for start, end in _sections(data, boundary.encode("utf-8", "replace"), part.start, part.end):
+        for n, (start, end) in enumerate(_sections(data, boundary.encode("utf-8", "replace"), part.start, part.end), 1):
             count += 1
             if count > MAX_PARTS:
                 return False
             fields, body = mail_header.split(data, start, end)
-            child = _Part(fields, min(body, end), end, default)
+            child = _Part(fields, min(body, end), end, default, f"{part.number}.{n}" if part.number else str(n))
             part.children.append(child)
             pending.append((child, depth + 1))
     return whole
@@ -179,27 +205,132 @@ def _uudecoded(raw: bytes) -> bytes:
     return b"".join(out)
 
 
+def _html(data: bytes, root: _Part) -> str | None:
+    """The HTML that shows the whole mail, as sent; plain parts beside it become HTML. None without any, or with too much."""
+    pieces: list[str] = []
+    room = MAX_HTML
+    found = False
+    for part in _shown(root):
+        text = _decoded(data, part)
+        if part.media_type in _HTML:
+            found = True
+        else:
+            text = f'<div style="white-space: pre-wrap">{html_entities.escape(text, quote=False)}</div>' if text.strip() else ""
+        room -= len(text)
+        if room < 0:
+            return None
+        pieces.append(text)
+    return "\n".join(pieces) if found else None
+
+
+def _shown(part: _Part) -> Iterator[_Part]:
+    """The texts that a mail program with HTML shows, in order; depth is bounded by the tree."""
+    if part.children is None:
+        if part.disposition == "attachment" and part.number:
+            return
+        is_text = part.media_type in _PLAIN and (not part.filename or part.disposition == "inline" or not part.number)
+        if is_text or part.media_type in _HTML:
+            yield part
+    elif part.media_type == "multipart/alternative":
+        for child in reversed(part.children):  # RFC 2046 §5.1.4: the richest is last
+            best = list(_shown(child))
+            if any(inner.media_type in _HTML for inner in best):
+                yield from best
+                return
+        yield from next((best for child in part.children if (best := list(_shown(child)))), [])
+    elif part.media_type in ("multipart/related", "multipart/signed", "multipart/report"):
+        yield from next((best for child in part.children if (best := list(_shown(child)))), [])
+    else:
+        for child in part.children:
+            yield from _shown(child)
+
+
 def _attachments(root: _Part) -> int:
     """Files that hang on the mail: not the text, its alternatives and signatures, nor the pictures that HTML shows inside."""
-    count = 0
+    return sum(_role(part, parent) == "file" for part, parent in _leaves(root))
+
+
+def _files(data: bytes, root: _Part, html: str | None) -> tuple[records.Attachment, ...]:
+    """The files with what they are called, the pictures that HTML shows, and what is encrypted, for those who can read it."""
+    found: list[records.Attachment] = []
+    for part, parent in _leaves(root):
+        role = _role(part, parent)
+        if not role or len(found) == MAX_FILES:
+            continue
+        media_type = part.media_type if "/" in part.media_type else f"text/{part.media_type}"
+        name = file_name.safe(part.name)
+        if media_type == "application/octet-stream" and name and role != "sealed":
+            media_type = _TYPES.guess_type(name)[0] or media_type
+        found.append(
+            records.Attachment(
+                part=part.number or "1",
+                name=name or _called(data, part, media_type),
+                media_type=media_type[:200],
+                size=_size(data, part),
+                content_id=part.content_id,
+                inline=_is_shown(part, html),
+            )
+        )
+    return tuple(found)
+
+
+def _leaves(root: _Part) -> Iterator[tuple[_Part, _Part | None]]:
+    """Every part that holds no parts, with the one that it stands in, in the order of the mail."""
     pending: list[tuple[_Part, _Part | None]] = [(root, None)]
     while pending:
         part, parent = pending.pop()
-        if part.children is not None:
-            pending.extend((child, part) for child in part.children)
-            continue
-        within = parent.media_type if parent else ""
-        if part.media_type in _SIGNATURES or part.media_type in _PKCS7 or within in ("multipart/encrypted", "multipart/report"):
-            continue
-        if part.disposition == "attachment":
-            count += parent is not None or part.media_type not in _PLAIN | _HTML
-        elif part.media_type in _PLAIN | _HTML:
-            count += part.filename and parent is not None and part.disposition != "inline"
-        elif (within == "multipart/related" and part.identified) or within == "multipart/alternative":
-            continue
-        elif not part.media_type.startswith("multipart/"):
-            count += 1
-    return count
+        if part.children is None:
+            yield part, parent
+        else:
+            pending.extend((child, part) for child in reversed(part.children))
+
+
+def _role(part: _Part, parent: _Part | None) -> str:
+    """What a leaf is besides text: a `file`, a picture that belongs to the HTML (`related`), something `sealed`, or nothing."""
+    within = parent.media_type if parent else ""
+    if within == "multipart/encrypted":
+        return "" if part.media_type == "application/pgp-encrypted" else "sealed"
+    if part.media_type in _PKCS7:
+        return "sealed"
+    if part.media_type in _SIGNATURES or within == "multipart/report":
+        return ""
+    if part.disposition == "attachment":
+        return "file" if parent is not None or part.media_type not in _PLAIN | _HTML else ""
+    if part.media_type in _PLAIN | _HTML:
+        return "file" if part.filename and parent is not None and part.disposition != "inline" else ""
+    if within == "multipart/related" and part.identified:
+        return "related"
+    if within == "multipart/alternative":
+        return "alternative" if part.filename or part.media_type == "text/calendar" else ""
+    return "" if part.media_type.startswith("multipart/") else "file"
+
+
+def _is_shown(part: _Part, html: str | None) -> bool:
+    """Whether the HTML shows a file: it names its Content-ID (RFC 2392)."""
+    if html is None or part.content_id is None:
+        return False
+    return f"cid:{part.content_id}" in html or f"cid:{part.content_id.replace('@', '%40')}" in html
+
+
+def _called(data: bytes, part: _Part, media_type: str) -> str:
+    """A name for a file that has none."""
+    if media_type == "message/rfc822":
+        inner, _ = mail_header.split(data, part.start, part.end)
+        return file_name.safe(f"{inner.text('subject') or 'message'}.eml")
+    known = {"text/calendar": "invitation.ics", "application/pkcs7-mime": "smime.p7m", "application/x-pkcs7-mime": "smime.p7m"}
+    return known.get(media_type) or f"attachment{_TYPES.guess_extension(media_type) or ''}"
+
+
+def _size(data: bytes, part: _Part) -> int | None:
+    """Bytes of a file once decoded; None where that takes decoding."""
+    length = part.end - part.start
+    if part.encoding == "base64":
+        blanks = sum(data.count(blank, part.start, part.end) for blank in (b"\n", b"\r", b" ", b"\t"))
+        padding = data[max(part.start, part.end - 8) : part.end].count(b"=")
+        return max(0, (length - blanks) * 3 // 4 - padding)
+    if part.encoding == "quoted-printable":
+        return len(binascii.a2b_qp(data[part.start : part.end])) if length <= MAX_MEASURED else None
+    return None if part.encoding in ("x-uuencode", "uuencode", "x-uue", "uue") else length
 
 
 def _encrypted(root: _Part) -> bool:

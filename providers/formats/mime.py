@@ -84,6 +84,8 @@ def message(
         answered=marks.answered,
         draft=marks.draft,
         attachment_count=body.attachments,
+        attachments=body.files,
+        html=body.html,
     )
 
 
