@@ -2,7 +2,7 @@
 
     python -m benchmarks.proof [LINE] [--no-record]
 
-LINE is 3, 6, 7, 7a, 7b, 7c or 9; without it all run, which takes about half an hour. Each line prints its figures and appends them
+LINE is one of PROOFS below, or its beginning (`7`, `mail`); without it all run. Each prints its figures and appends them
 to docs/figures.md; what does not hold is said and ends the run with status 1. Wall-clock is judged here and nowhere else.
 """
 
@@ -22,7 +22,15 @@ from typing import Final
 
 from benchmarks import figures
 from benchmarks.processes import load
-from tests.chaos import cache_outage, hostile_queries, killed_imports, reconnecting, stopping, troubled_sources
+from tests.chaos import (
+    cache_outage,
+    hostile_queries,
+    killed_imports,
+    reconnecting,
+    rotating_grants,
+    stopping,
+    troubled_sources,
+)
 from tests.chaos.report import Report
 
 Scenario = Callable[[Path], "Report | Awaitable[Report]"]
@@ -102,13 +110,23 @@ PROOFS: Final = (
         lambda home: hostile_queries.send_hostile_queries(home, times=9, others=4),
         _refused_at_once,
     ),
+    Proof(
+        "mail-5",
+        "Two workers and a web process renew three rotating grants through 60 expiries each",
+        lambda home: rotating_grants.renew_side_by_side(home, accounts=3, renewals=60),
+    ),
+    Proof(
+        "mail-5",
+        "The same, workers killed with -9 in the middle of renewals",
+        lambda home: rotating_grants.renew_side_by_side(home, accounts=3, renewals=60, kill_every=3.0),
+    ),
 )
 
 
 def main() -> None:
     """Run what was asked for. Ends with 1 when something did not hold, with 2 for a line that has no proof here."""
     arguments = argparse.ArgumentParser(prog="python -m benchmarks.proof", description="Promises in full size.")
-    arguments.add_argument("line", nargs="?", default="", help="3, 6, 7, 7a, 7b, 7c or 9; all of them by default")
+    arguments.add_argument("line", nargs="?", default="", help="a line such as 7b or mail-5, or its beginning; all by default")
     arguments.add_argument("--no-record", action="store_true", help="leave docs/figures.md alone")
     given = arguments.parse_args()
     chosen = [proof for proof in PROOFS if proof.line.startswith(given.line)]

@@ -16,11 +16,12 @@ import httpx2 as httpx
 import msgspec
 from sqlalchemy import Connection
 
+from gateway.holders import holder_name, is_dead
 from providers import oauth
 from providers.base import Adapter, Authorization, LiveAdapter, Provider
 from providers.breaker import Breakers
 from providers.budget import TokenBudget
-from providers.errors import ReauthRequired, Refused
+from providers.errors import ReauthRequired, Refused, Unavailable
 from providers.http import DEFAULT_QUOTA, Session
 from providers.records import OwnAddress, Profile
 from providers.session import Account as SessionAccount
@@ -30,7 +31,9 @@ from store.database import Database
 from store.feed import Recorder
 from store.vault import SealBroken, Vault
 
+HOLDER: Final = holder_name()  # this process, in the marks of renewals
 REFRESH_WAIT: Final = 20.0  # seconds to wait for another process that refreshes the same grant
+RENEWAL_SECONDS: Final = 30.0  # for the answer to a renewal; a process that ends waits for it
 EARLY_SECONDS: Final = 60  # a token is renewed so long before it ends
 BUDGETS: Final = 2_000  # accounts whose budgets are remembered in this process
 
@@ -46,10 +49,22 @@ class Accounts:
     providers: dict[str, Provider]
     observer: Observer | None = None
     breakers: Breakers = field(init=False)
+    renewals: set[asyncio.Task[Secret]] = field(default_factory=set, init=False)
     _budgets: dict[str, TokenBudget] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.breakers = Breakers(self.clock)
+
+    def renewed(self, renewal: asyncio.Task[Secret]) -> None:
+        """A renewal has ended; what went wrong has been told to whoever still waits."""
+        self.renewals.discard(renewal)
+        if not renewal.cancelled():
+            renewal.exception()
+
+    async def close(self) -> None:
+        """Let the renewals that are under way end: their answers may be the only ones that count."""
+        if self.renewals:
+            await asyncio.wait(self.renewals, timeout=RENEWAL_SECONDS)
 
     async def __call__(self, viewer: str, account_id: str, *, deadline: float | None) -> LiveAdapter:
         """For somebody who waits until `deadline` (POSIX seconds). Raises Refused when there is no such account."""
@@ -175,10 +190,18 @@ class Grant:
             secret, held = await self._read()
             if secret.access_token != old.access_token:
                 return secret
-            if await database.write(self._viewer, accounts.begin_refresh, self._account_id, held.fence, clock.now()):
-                return await self._refresh(secret, held.fence + 1, interrupted=held.refreshing)
+            dead = bool(held.holder) and is_dead(held.holder)
+            if await database.write(
+                self._viewer, accounts.begin_refresh, self._account_id, held.fence, clock.now(), HOLDER, dead=dead
+            ):
+                # whoever asked may stop waiting; the answer, whose refresh token may be the only one that works, is stored all the same
+                renewal = asyncio.create_task(self._refresh(secret, held.fence + 1, interrupted=held.refreshing))
+                self._owner.renewals.add(renewal)
+                renewal.add_done_callback(self._owner.renewed)
+                return await asyncio.shield(renewal)
             if waited >= REFRESH_WAIT:
-                raise ReauthRequired("Another process renews this sign-in and does not finish; it is tried again in a minute.")
+                text = "Another process renews this sign-in and does not finish; it is tried again in a minute."
+                raise Unavailable(text, retry_at=clock.now() + accounts.REFRESH_LEASE)
             await clock.sleep(0.25)
             waited += 0.25
 
@@ -192,7 +215,11 @@ class Grant:
             SessionAccount(provider=self._provider.key, base_url=self._base_url), Held(old), self._provider, interactive=False
         )
         try:
-            new = await oauth.refresh(session, authorization, old)
+            async with asyncio.timeout(RENEWAL_SECONDS):  # far less than the lease: nobody else begins meanwhile
+                new = await oauth.refresh(session, authorization, old)
+        except TimeoutError:
+            await database.write(self._viewer, accounts.end_refresh, self._account_id, fence, None)
+            raise Unavailable("The network did not answer in time when this sign-in was to be renewed.") from None
         except ReauthRequired as error:
             await database.write(self._viewer, accounts.end_refresh, self._account_id, fence, None)
             if interrupted is not None:

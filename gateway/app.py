@@ -129,6 +129,7 @@ async def open_installation(
         accounts = Accounts(
             database=database, vault=vault, clock=clock, transport=transport, providers=providers, observer=telemetry
         )
+        stack.push_async_callback(accounts.close)
         waker = Waker(database, cache)
         waker.start()
         stack.push_async_callback(waker.stop)

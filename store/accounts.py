@@ -47,11 +47,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sealed(msgspec.Struct, frozen=True, kw_only=True):
-    """A sealed grant with its fence and, while somebody refreshes it, since when."""
+    """A sealed grant with its fence and, while somebody refreshes it, since when and who."""
 
     blob: bytes
     fence: int
     refreshing: datetime | None
+    holder: str = ""
 
 
 def put(
@@ -135,16 +136,21 @@ def sealed(conn: Connection, viewer: str, account_id: str) -> Sealed | None:
     ).one_or_none()
     if row is None:
         return None
-    since = datetime.fromisoformat(row.refreshing) if row.refreshing else None
-    return Sealed(blob=row.sealed, fence=row.fence, refreshing=since)
+    since, _, holder = (row.refreshing or "").partition(" ")
+    return Sealed(blob=row.sealed, fence=row.fence, refreshing=datetime.fromisoformat(since) if since else None, holder=holder)
 
 
-def begin_refresh(conn: Connection, viewer: str, account_id: str, fence: int, now: datetime) -> bool:
-    """Take the right to refresh the secret read under `fence`; False when somebody else has it or has done it."""
+def begin_refresh(
+    conn: Connection, viewer: str, account_id: str, fence: int, now: datetime, holder: str, *, dead: bool = False
+) -> bool:
+    """Take the right to refresh the secret read under `fence`; False when somebody else has it or has done it.
+
+    `dead`: whoever held it at that fence is known to be no more, and is not waited for.
+    """
     stale = (now - REFRESH_LEASE).isoformat()
-    free = sa.or_(secret.c.refreshing.is_(None), secret.c.refreshing < stale)
+    free = sa.true() if dead else sa.or_(secret.c.refreshing.is_(None), secret.c.refreshing < stale)
     taken = sa.update(secret).where(*_grant(viewer, account_id), secret.c.fence == fence, free)
-    return conn.execute(taken.values(refreshing=now.isoformat(), fence=fence + 1)).rowcount == 1
+    return conn.execute(taken.values(refreshing=f"{now.isoformat()} {holder}", fence=fence + 1)).rowcount == 1
 
 
 def end_refresh(conn: Connection, viewer: str, account_id: str, fence: int, blob: bytes | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.chaos import cache_outage, hostile_queries, killed_imports, reconnecting, stopping, troubled_sources
+from tests.chaos import cache_outage, hostile_queries, killed_imports, reconnecting, rotating_grants, stopping, troubled_sources
 
 
 def test_an_import_whose_worker_is_killed_three_times_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
@@ -36,4 +36,13 @@ async def test_sigterm_under_load_cuts_no_request(tmp_path: Path) -> None:
 
 async def test_hostile_documents_are_refused_while_others_are_served(tmp_path: Path) -> None:
     report = await hostile_queries.send_hostile_queries(tmp_path / "home", times=1, others=3)
+    assert report.broken == []
+
+
+def test_a_web_process_and_two_workers_renew_rotating_grants_and_lose_none(tmp_path: Path) -> None:
+    assert rotating_grants.renew_side_by_side(tmp_path / "home", accounts=2, renewals=6).broken == []
+
+
+def test_a_grant_that_a_kill_cost_says_so(tmp_path: Path) -> None:
+    report = rotating_grants.renew_side_by_side(tmp_path / "home", accounts=2, renewals=3, kill_every=4.0)
     assert report.broken == []
