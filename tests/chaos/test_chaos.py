@@ -40,7 +40,7 @@ async def test_hostile_documents_are_refused_while_others_are_served(tmp_path: P
 
 
 def test_a_web_process_and_two_workers_renew_rotating_grants_and_lose_none(tmp_path: Path) -> None:
-    assert rotating_grants.renew_side_by_side(tmp_path / "home", accounts=2, renewals=6).broken == []
+    assert rotating_grants.renew_side_by_side(tmp_path / "home", accounts=2, renewals=4).broken == []
 
 
 def test_a_grant_that_a_kill_cost_says_so(tmp_path: Path) -> None:
