@@ -35,6 +35,9 @@ log = structlog.get_logger()
 SLOW_SLICE: Final = 0.05  # seconds a write transaction should take at most
 SMALLEST_SLICE: Final = 10
 FETCHED: Final = 200  # items that are asked for again at a time
+QUIET: Final = "quiet"  # the account's setting that counts runs without a change
+LONG_QUIET: Final = 16  # of these, after which an account is as idle as can be
+PATIENCE: Final = 4.0
 WATCH_AGAIN: Final = 60  # seconds until a watch that ended is taken up again
 
 
@@ -51,7 +54,7 @@ class Clock(Protocol):
 
 
 async def run(opener: Accounts, database: Database, clock: Clock, viewer: str, account_id: str) -> timedelta | None:
-    """Bring one account up to date. Returns how long until the next run makes sense, None for the provider's own interval.
+    """Bring one account up to date. Returns how long until the next run makes sense: longer where nothing happens for long.
 
     Raises Retry when the source did not answer. An account that is gone or paused costs nothing.
     """
@@ -79,7 +82,8 @@ async def run(opener: Accounts, database: Database, clock: Clock, viewer: str, a
         if isinstance(error, ReauthRequired):
             return timedelta(hours=6)  # only a person can help; look again now and then
         raise Retry(error.message, error.retry_at) from error
-    return None
+    provider = opener.providers.get(found.provider)
+    return None if provider is None else timedelta(seconds=provider.poll_seconds * run.patience)
 
 
 class _Run:
@@ -92,6 +96,8 @@ class _Run:
         self._slice = SLICE
         self._statements: list[records.Statement] = []
         self._settings = dict(found.settings)
+        self._quiet = int(self._settings.get(QUIET, "0"))
+        self._changed = False
         self._target = Target(account_id=found.id, live=found.mode == "LIVE")
 
     async def begin(self) -> None:
@@ -136,6 +142,11 @@ class _Run:
         while (await self._write_slice([row], nothing, last=False))[0].outcome == "UPDATED":
             pass
 
+    @property
+    def patience(self) -> float:
+        """How many of the provider's intervals to wait: one while things happen, up to PATIENCE when they have not for long."""
+        return 1.0 + (PATIENCE - 1.0) * int(self._settings.get(QUIET, "0")) / LONG_QUIET
+
     async def forget_cursor(self) -> None:
         self._statements.clear()
         await self._database.write_behind(
@@ -164,6 +175,9 @@ class _Run:
     async def end(self, *, watch: bool = False) -> None:
         if accounts.VERIFY in self._settings:
             await self._keep_setting(accounts.VERIFY, None)
+        quiet = 0 if self._changed else min(self._quiet + 1, LONG_QUIET)
+        if quiet != self._quiet:
+            await self._keep_setting(QUIET, str(quiet) if quiet else None)
         now = self._clock.now()
 
         def write(conn: Connection, viewer: str) -> None:
@@ -215,8 +229,8 @@ class _Run:
             if last and page.cursor is not None:
                 values["cursor"] = page.cursor
             accounts.change(conn, viewer, self._account.id, None, **values)
-            changed = any(r.outcome in ("CREATED", "UPDATED") for r in results)
-            if changed:
+            if any(r.outcome in ("CREATED", "UPDATED") for r in results):
+                self._changed = True
                 leases.enqueue(conn, viewer, "identity", viewer, now)
             recorder.flush(conn, viewer)
             return results

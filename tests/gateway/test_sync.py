@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, select
 from gateway.verification import CannotVerify, verify
 from providers.errors import ForbiddenAddress, ReauthRequired
 from providers.session import Secret
-from store import accounts
+from store import accounts, leases
 from store.tables import contact
 from tests import servers
 from tests.household import Household
@@ -158,3 +158,24 @@ async def test_an_account_of_files_cannot_be_compared(household: Household, tmp_
         files = await household.account("vcard")
         with pytest.raises(CannotVerify, match="import them again"):
             await verify(shop, household.viewer, files)
+
+
+async def test_an_account_in_which_nothing_happens_is_asked_less_often_until_something_does(
+    household: Household, radicale_server: servers.CardDav, tmp_path: Path
+) -> None:
+    book = radicale_server.create_book(f"quiet-{household.database.dialect}")
+    async with workshop(household.database, tmp_path, f"127.0.0.1/32:{radicale_server.server.port}") as shop:
+        account_id = await linked(shop, household, radicale_server)
+
+        async def waits() -> float:
+            await shop.sync(household.viewer, account_id)
+            job = await household.database.read(household.viewer, leases.pending, "sync", account_id)
+            assert job is not None
+            return (job.due - shop.clock.now()).total_seconds() / shop.providers["carddav"].poll_seconds
+
+        assert await waits() < 1.5
+        for _ in range(20):
+            longest = await waits()
+        assert 3.5 < longest <= 4.0
+        radicale_server.put("new", vcard("new", "Somebody New"), book)
+        assert await waits() <= 1.0
