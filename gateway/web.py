@@ -13,10 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway import explorer
 from gateway.endpoint import Endpoint
 from gateway.figures import Figures
+from gateway.files import Files
 from gateway.health import Health
 from gateway.linking.pages import LinkPages
 from gateway.linking.service import LinkService
 from gateway.pages import Pages
+from gateway.photos import Photos
 from gateway.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ def application(installation: Installation) -> ASGIApp:
         Route("/metrics", Figures(installation).metrics),
         *Pages(installation).routes(),
         *LinkPages(installation, LinkService(installation)).routes(),
+        *Files(installation).routes(),
+        *Photos(installation).routes(),
         *explorer.routes(),
     ]
     middleware = [Middleware(Guarded, installation=installation)]

@@ -51,6 +51,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     person_id: str | None
     etag: str | None
     seen_at: datetime
+    photo_hash: str | None
     record: records.Contact
 
     @property
@@ -209,6 +210,7 @@ def of_row(row: Any) -> Contact:
         person_id=row.person_id,
         etag=row.etag,
         seen_at=row.updated_at,
+        photo_hash=row.photo_hash,
         record=_decode(row.record),
     )
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from resolvers import accounts, catalogue, contacts, conversations, imports, keys, messages, people, viewers
+from resolvers import accounts, attachments, catalogue, contacts, conversations, imports, keys, messages, people, viewers
 from resolvers.loaders import load
 from resolvers.operation import Operation
 from resolvers.refusals import Refusal
@@ -22,6 +22,7 @@ _LOADED: Final[dict[Kind, Any]] = {
     "MESSAGE": messages.by_id,
     "OWN_ADDRESS": accounts.own_by_id,
     "IMPORT": imports.by_id,
+    "ATTACHMENT": attachments.by_id,
     "GAP": accounts.gaps_by_id,
 }
 # as the change feed shows them: an id that was absorbed is nobody, never its survivor

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import strawberry
+from strawberry import Parent
 
-from resolvers import contacts
+from resolvers import contacts, photos
 from schema import loads
-from schema.declare import UNSET, asked, field, input_type, object_type
+from schema.declare import UNSET, Info, asked, field, input_type, object_type
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, Edge, LiveList
 from schema.references import (
     AccountRef,
+    ImageRef,
     PersonRef,
     SourcedAddressRef,
     SourcedDateRef,
@@ -23,6 +25,11 @@ from schema.references import (
 )
 from schema.scalars import URL, DateTime, LanguageTag
 from schema.vocabulary import ContactRelation
+
+
+async def _photo(parent: Parent[contacts.Contact], info: Info) -> photos.Image | None:
+    name = parent.record.names[0].full if parent.record.names else None
+    return await photos.get(info.context.operation, parent.photo_hash, name)
 
 
 @object_type("One record of one account, as that network keeps it.", of=contacts.Contact)
@@ -41,6 +48,7 @@ class Contact(Versioned):
     urls: list[SourcedUrlRef] = field("Web addresses.")
     organizations: list[SourcedOrganizationRef] = field("Employers and memberships.")
     addresses: list[SourcedAddressRef] = field("Postal addresses.")
+    photo: ImageRef | None = field("Photo.", _photo)
     dates: list[SourcedDateRef] = field("Birthday and other days.")
     bio: SourcedTextRef | None = field("Self-description.")
     note: str | None = field("Note kept in the record itself.")

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from typing import Annotated
 
 import strawberry
 from strawberry import Parent
 
 from providers import records
-from resolvers import conversations, messages
+from resolvers import attachments, conversations, html, messages
 from resolvers.loaders import load
 from resolvers.paging import Ask
 from schema import loads
-from schema.declare import Info, field, object_type
+from schema.declare import Info, argument, field, object_type
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, Edge, First, LiveList
-from schema.references import AccountRef, ConversationRef, ParticipantRef
+from schema.references import AccountRef, AttachmentRef, ConversationRef, ParticipantRef
 from schema.scalars import URL, DateTime
 from schema.timeline import TimelineItem
-from schema.vocabulary import BodyState, Direction, Flag, MessageAuthentication, MessageCategory
+from schema.vocabulary import BodyState, Direction, Flag, MessageAuthentication, MessageCategory, RemoteContent
 
 
 async def _conversation(parent: Parent[messages.Message], info: Info) -> conversations.Conversation | None:
@@ -77,6 +78,24 @@ async def _message_recipients(
     return await load(info.context.operation, messages.recipients, parent.id, size) or ()
 
 
+async def _message_attachments(
+    parent: Parent[messages.Message],
+    info: Info,
+    first: First = 20,
+) -> Sequence[attachments.Attachment]:
+    return await attachments.of_message(info.context.operation, parent.id, first)
+
+
+async def _message_html(
+    parent: Parent[messages.Message],
+    info: Info,
+    remote_content: Annotated[
+        RemoteContent | None, argument(description="What to do with content on other hosts.")
+    ] = RemoteContent.BLOCK,
+) -> str | None:
+    return await html.of_message(info.context.operation, parent, proxy=remote_content is RemoteContent.PROXY)
+
+
 @object_type("One message, however many accounts and folders hold it.", of=messages.Message)
 class Message(Versioned, TimelineItem):
     id: strawberry.ID = field("Opaque global id.")
@@ -96,6 +115,8 @@ class Message(Versioned, TimelineItem):
     body_state: BodyState = field("Whether there is a text to read and why not.", _body_state)
     text: str | None = field("Plain text.", _text)
     new_text: str | None = field("Plain text without quoted history and signature.", _new_text)
+    html: str | None = field("Sanitised HTML; null when there is only plain text.", _message_html)
+    attachments: list[AttachmentRef] = field("Files that came with it.", _message_attachments)
     attachment_count: int = field("Number of files.")
     in_reply_to: Message | None = field("The message it answers, where we have it.", _in_reply_to)
     flags: list[Flag] = field("State.")

@@ -7,7 +7,7 @@ from typing import Annotated
 import strawberry
 from strawberry import Parent
 
-from resolvers import contacts, conversations, evidence, messages, people, timeline
+from resolvers import contacts, conversations, evidence, messages, people, photos, timeline
 from resolvers.loaders import load
 from resolvers.paging import Ask, Listing
 from schema.conversation import ConversationFilter
@@ -19,6 +19,7 @@ from schema.references import (
     ContactConnectionRef,
     ConversationConnectionRef,
     EvidenceRef,
+    ImageRef,
     MessageRef,
     SourcedAddressRef,
     SourcedDateRef,
@@ -45,6 +46,10 @@ async def _last_message(parent: Parent[people.Person], info: Info) -> messages.M
 
 async def _unread_count(parent: Parent[people.Person], info: Info) -> int | None:
     return await load(info.context.operation, people.unread_counts, parent.id)
+
+
+async def _photo(parent: Parent[people.Person], info: Info) -> photos.Image | None:
+    return await photos.get(info.context.operation, parent.facts.photo_hash, parent.name)
 
 
 async def _why(parent: Parent[people.Person], info: Info) -> list[evidence.Evidence]:
@@ -102,6 +107,7 @@ class Person(Versioned):
     name: str = field("Best name, ready to show; an address stands in where no name is known.")
     sort_name: str = field("Key of alphabetical lists: folded, to be compared as plain text, ties by id.")
     initials: str = field("One or two letters, for a placeholder.")
+    photo: ImageRef | None = field("Best photo; null when there is none.", _photo)
     names: list[SourcedNameRef] = field("Every name with its sources, best first; at most 50.")
     emails: list[SourcedEmailRef] = field("Every e-mail address, best first.")
     phones: list[SourcedPhoneRef] = field("Every phone number, best first.")

@@ -22,6 +22,8 @@ WEIGHTS: Final[dict[tuple[str, str], int]] = {
     ("Person", "why"): 2,
     ("Message", "text"): 2,
     ("Message", "newText"): 2,
+    ("Message", "html"): 3,
+    ("Attachment", "download"): 5,
     ("Message", "headers"): 2,
 }
 SCOPES: Final[dict[tuple[str, str], Scope]] = {

@@ -8,11 +8,13 @@ import strawberry
 
 if TYPE_CHECKING:
     from schema.account import Account, AccountConnection, OwnAddress, SyncProgress
+    from schema.attachment import Attachment
     from schema.change import Change, ChangeConnection, FeedState
     from schema.contact import Contact, ContactConnection
     from schema.conversation import Conversation, ConversationConnection, Participant
     from schema.errors import UserError
     from schema.evidence import Evidence
+    from schema.image import Image
     from schema.imports import Import, ImportConnection
     from schema.interfaces import Node
     from schema.keys import ApiKey
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 AccountRef = Annotated["Account", strawberry.lazy("schema.account")]
 AccountConnectionRef = Annotated["AccountConnection", strawberry.lazy("schema.account")]
 ApiKeyRef = Annotated["ApiKey", strawberry.lazy("schema.keys")]
+AttachmentRef = Annotated["Attachment", strawberry.lazy("schema.attachment")]
 ChangeRef = Annotated["Change", strawberry.lazy("schema.change")]
 ChangeConnectionRef = Annotated["ChangeConnection", strawberry.lazy("schema.change")]
 ContactRef = Annotated["Contact", strawberry.lazy("schema.contact")]
@@ -47,6 +50,7 @@ ConversationConnectionRef = Annotated["ConversationConnection", strawberry.lazy(
 EvidenceRef = Annotated["Evidence", strawberry.lazy("schema.evidence")]
 FeedStateRef = Annotated["FeedState", strawberry.lazy("schema.change")]
 FormFieldRef = Annotated["FormField", strawberry.lazy("schema.provider")]
+ImageRef = Annotated["Image", strawberry.lazy("schema.image")]
 ImportRef = Annotated["Import", strawberry.lazy("schema.imports")]
 ImportConnectionRef = Annotated["ImportConnection", strawberry.lazy("schema.imports")]
 LinkSessionRef = Annotated["LinkSession", strawberry.lazy("schema.linking")]

@@ -403,6 +403,24 @@ class MessageCategory(Enum):
     SYSTEM = value("SYSTEM", "Said by the network, such as a change of name.")
 
 
+@word("What to do with pictures and styles on other hosts.")
+class RemoteContent(Enum):
+    BLOCK = value("BLOCK", "Removed.")
+    PROXY = value("PROXY", "Fetched by this installation.")
+
+
+@word("Whether an attachment can be fetched.")
+class AttachmentState(Enum):
+    AVAILABLE = value("AVAILABLE", "Yes.")
+    GONE = value("GONE", "No longer at its source.")
+
+
+@word("How a browser treats a download.")
+class Disposition(Enum):
+    ATTACHMENT = value("ATTACHMENT", "Save.")
+    INLINE = value("INLINE", "Show.")
+
+
 @word("Kinds of items in a timeline.")
 class TimelineKind(Enum):
     MESSAGE = value("MESSAGE", "Message.")

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, select
 from providers import records
 from resolvers.ingest import conversations, threads
 from resolvers.ingest.contacts import Correspondent, put_correspondents, upsert
+from resolvers.ingest.content import write_content
 from resolvers.ingest.states import flags_of, place, sum_up
 from resolvers.ingest.target import Result, Target
 from store import ids, search_index
@@ -256,6 +257,8 @@ def _write(
             )
     conn.execute(message.insert(), rows)
     conn.execute(message_participant.insert(), people) if people else None
+    if not target.live:
+        write_content(conn, viewer, target.account_id, fresh)
     upsert(conn, conversation_source, homes_rows, ["conversation_id", "account_id", "key"])
     conversations.add_members(conn, viewer, members)
     search_index.put(conn, viewer, docs)

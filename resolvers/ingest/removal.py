@@ -13,6 +13,7 @@ from providers import records
 from resolvers.identity.people import reproject
 from resolvers.ingest import conversations
 from resolvers.ingest.contacts import upsert
+from resolvers.ingest.content import drop_content
 from resolvers.ingest.states import sum_up
 from resolvers.ingest.target import Result, Target
 from store import ids, leases, search_index
@@ -140,6 +141,7 @@ def remove_messages(
         )
     )
     conn.execute(sa.delete(message).where(message.c.viewer_id == viewer, message.c.id.in_(dead)))
+    drop_content(conn, viewer, dead)
     search_index.drop(conn, viewer, dead)
     touched = {row.conversation_id for row in rows}
     conversations.rebuild_members(conn, viewer, touched)

@@ -27,7 +27,9 @@ from graphql import (
     ValueNode,
     VariableNode,
     Visitor,
+    do_types_overlap,
     get_named_type,
+    is_composite_type,
     parse,
     type_from_ast,
     visit,
@@ -83,7 +85,7 @@ class Cutter:
             return self._field(selection, kind)
         if isinstance(selection, InlineFragmentNode):
             on = kind if selection.type_condition is None else self.schema.type_map.get(selection.type_condition.name.value)
-            if on is None:
+            if on is None or not self._can_be(on, kind):
                 self._note(f"... on {selection.type_condition.name.value if selection.type_condition else ''}")
                 return None
             inner = self._selections(selection.selection_set, on)
@@ -103,6 +105,10 @@ class Cutter:
                 return None
             self._kept[name] = replace(fragment, selection_set=inner)
         return replace(selection, directives=_now(selection.directives))
+
+    def _can_be(self, one: GraphQLNamedType, other: GraphQLNamedType) -> bool:
+        """Whether anything is of both types."""
+        return is_composite_type(one) and is_composite_type(other) and do_types_overlap(self.schema, one, other)
 
     def _field(self, field: FieldNode, kind: GraphQLNamedType) -> FieldNode | None:
         name = field.name.value

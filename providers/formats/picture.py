@@ -1,0 +1,86 @@
+"""Pictures of strangers: which kind some bytes are, how large, and a small square of it that is safe to hand out.
+
+Only JPEG, PNG, GIF and WebP (RFC 9649): every browser shows them and they hold no script. The kind is told by the first bytes, never
+by what a sender calls it. A square is painted anew: of the original nothing but its pixels goes into it, no place, camera or
+comment. What would take more memory than a photograph is refused before it is unpacked. Knows no people and keeps nothing.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+from PIL import Image, ImageFile, ImageOps
+
+HEAD: Final = 16  # bytes that tell the kind
+HEADER: Final = 256 * 1024  # bytes in which a size is looked for
+EDGES: Final = (64, 128, 256, 512, 1024)  # pixels
+MAX_PIXELS: Final = 24_000_000
+MAX_JPEG_PIXELS: Final = 50_000_000  # unpacked at a fraction of their size
+QUALITY: Final = 82
+_KINDS: Final = ("JPEG", "PNG", "GIF", "WEBP")
+_BEGINNINGS: Final = (
+    (b"\xff\xd8\xff", "image/jpeg"),  # ISO/IEC 10918-1 B.1.1
+    (b"\x89PNG\r\n\x1a\n", "image/png"),  # ISO/IEC 15948 §5.2
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+)
+_ORIENTATION: Final = 0x0112  # Exif 2.32 §4.6.4
+# The limits are ours, below; Pillow's own only warns.
+Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS
+
+
+class NoPicture(Exception):
+    """Not a picture of a kind that is shown, damaged, or too large to unpack."""
+
+
+def media_type(head: bytes) -> str | None:
+    """The media type of a picture that begins so (HEAD bytes are enough); None for anything else."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for beginning, kind in _BEGINNINGS if head.startswith(beginning)), None)
+
+
+def size(header: bytes) -> tuple[int, int] | None:
+    """Width and height as shown, from the first HEADER bytes; None where they cannot be told."""
+    try:
+        with Image.open(io.BytesIO(header), formats=_KINDS) as found:
+            width, height = found.size
+            turned = found.format == "JPEG" and found.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+            return (height, width) if turned else (width, height)
+    except Exception:  # Pillow raises whatever a broken file makes it raise
+        return None
+
+
+def edge_for(wanted: int) -> int:
+    """The edge that is handed out for one of at least `wanted` pixels."""
+    return next((edge for edge in EDGES if edge >= wanted), EDGES[-1])
+
+
+def square(data: bytes, edge: int) -> bytes:
+    """The middle of a picture as a WebP of edge × edge pixels. Raises NoPicture."""
+    try:
+        with Image.open(io.BytesIO(data), formats=_KINDS) as found:
+            _check(found)
+            found.draft("RGB", (edge, edge))
+            found.seek(0)
+            upright = ImageOps.exif_transpose(found)
+            painted = upright.convert("RGBA" if _has_holes(upright) else "RGB")
+            fitted = ImageOps.fit(painted, (edge, edge), Image.Resampling.LANCZOS)
+            out = io.BytesIO()
+            Image.frombytes(fitted.mode, fitted.size, fitted.tobytes()).save(out, "WEBP", quality=QUALITY, method=3)
+            return out.getvalue()
+    except NoPicture:
+        raise
+    except Exception as error:
+        raise NoPicture(f"the picture cannot be read ({type(error).__name__})") from error
+
+
+def _check(found: ImageFile.ImageFile) -> None:
+    pixels = found.size[0] * found.size[1]
+    if pixels > (MAX_JPEG_PIXELS if found.format == "JPEG" else MAX_PIXELS):
+        raise NoPicture("the picture is too large to be unpacked")
+
+
+def _has_holes(found: Image.Image) -> bool:
+    return found.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in found.info
