@@ -15,7 +15,7 @@ import re
 from datetime import datetime
 
 from providers import records
-from providers.formats import address_list, mail_body, mail_category, mail_date, mail_header, mail_state
+from providers.formats import address_list, mail_body, mail_category, mail_date, mail_header, mail_state, mail_verdict
 
 MAX_PARTICIPANTS = 1000
 MAX_REFERENCES = 1000
@@ -46,12 +46,14 @@ def message(
     envelope: datetime | None = None,
     state: mail_state.State | None = None,
     authentication: records.Authentication = "UNKNOWN",
+    receiver: str | None = None,
 ) -> records.Message:
     """The mail in `data`. Never raises.
 
     `key` is the network's own, else `message_key`. `arrived` is the receiving host's time, which outranks the Received fields;
     `envelope` an mbox separator's, which nothing outranks less. `state` replaces the marks in the header. `own` are addresses of
-    the account's user, in lower case.
+    the account's user, in lower case. `receiver` names the IMAP server of the mailbox: then the receiving host's own verdict in the
+    header is the authentication.
     """
     fields, start = mail_header.split(data)
     body = mail_body.read(data, fields, start)
@@ -63,6 +65,8 @@ def message(
     arrival = arrived or last_hop
     internet_id = message_id(fields)
     marks = state or mail_state.from_header(fields)
+    if receiver is not None:
+        authentication = mail_verdict.of_mailbox(fields, receiver, sender)
     return records.Message(
         key=key or _key(internet_id, fields, data, start),
         sent_at=mail_date.sent(claimed, arrival, first_hop, envelope),
