@@ -118,10 +118,14 @@ def get(operation: Operation, message_id: str) -> Awaitable[Message | None]:
 
 
 def by_internet_id(conn: Connection, viewer: str, internet_ids: Sequence[str]) -> dict[str, Message]:
-    """Messages by Message-ID (RFC 5322 §3.6.4); the first to arrive where several carry one."""
+    """Messages by Message-ID (RFC 5322 §3.6.4); the earliest where several carry one, never one whose sender was forged."""
     rows = conn.execute(
         select(*COLUMNS)
-        .where(message.c.viewer_id == viewer, message.c.internet_message_id.in_(internet_ids))
+        .where(
+            message.c.viewer_id == viewer,
+            message.c.internet_message_id.in_(internet_ids),
+            message.c.authentication != "FAILED",
+        )
         .order_by(message.c.sent_at.desc(), message.c.id.desc())
     )
     return {row.internet_message_id: of_row(row) for row in rows}

@@ -114,7 +114,7 @@ def message_id(viewer: str, account_id: str, item: records.Message) -> str:
 def direction(target: Target, item: records.Message) -> str:
     """INBOUND, OUTBOUND, or BETWEEN_OTHERS for what the viewer only looks on at."""
     mine = {p.role for p in item.participants if p.address.casefold() in target.own}
-    if "FROM" in mine or "SENDER" in mine:
+    if ("FROM" in mine or "SENDER" in mine) and item.authentication != "FAILED":
         return "OUTBOUND"
     # mail that lists none of ours was still delivered to us (Bcc, a list); in a room we may only be looking on
     if mine or item.conversation_kind == "EMAIL_THREAD" or not target.own:
@@ -125,7 +125,9 @@ def direction(target: Target, item: records.Message) -> str:
 def participant_rows(
     viewer: str, node_id: str, item: records.Message, target: Target, contacts: dict[tuple[str, str], str]
 ) -> list[dict[str, Any]]:
-    """Rows of message_participant; own addresses have no contact."""
+    """Rows of message_participant; own addresses have no contact, and nobody has one whose name was forged."""
+    if item.authentication == "FAILED":
+        contacts = {}
     return [
         {
             "viewer_id": viewer, "message_id": node_id, "position": n, "role": p.role, "kind": p.kind, "address": p.address, "name": p.name,
@@ -193,13 +195,18 @@ def _list_address(item: records.Message) -> str | None:
 def _homes(
     conn: Connection, viewer: str, target: Target, fresh: dict[str, records.Message]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    mails = [(m, item) for m, item in fresh.items() if item.conversation_key is None]
+    mails = [(m, item) for m, item in fresh.items() if _native_key(item) is None]
     threading = threads.assign(conn, viewer, mails) if mails else threads.Threading(conversation_of={}, joined={})
     homes = dict(threading.conversation_of)
     for node_id, item in fresh.items():
-        if item.conversation_key is not None:
-            homes[node_id] = ids.derive("CONVERSATION", target.account_id, item.conversation_key)
+        if (native := _native_key(item)) is not None:
+            homes[node_id] = ids.derive("CONVERSATION", target.account_id, native)
     return homes, threading.joined
+
+
+def _native_key(item: records.Message) -> str | None:
+    """The network's own thread; networks thread by what a forger writes, so that mail that failed authentication has none."""
+    return None if item.authentication == "FAILED" else item.conversation_key
 
 
 def _write(
@@ -245,7 +252,7 @@ def _write(
             )  # fmt: skip
             if p["contact_id"] and item.category == "PERSONAL" and way != "BETWEEN_OTHERS":
                 heard[p["contact_id"]] = max(item.sent_at, heard.get(p["contact_id"], item.sent_at))
-        key = item.conversation_key or homes[node_id]
+        key = _native_key(item) or homes[node_id]
         homes_rows.append({"viewer_id": viewer, "conversation_id": homes[node_id], "account_id": target.account_id, "key": key})
         if not target.live:
             recorder.upsert("MESSAGE", node_id, 1, created=True)

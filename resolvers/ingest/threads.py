@@ -80,6 +80,8 @@ def assign(conn: Connection, viewer: str, mails: Sequence[tuple[str, records.Mes
 
 
 def _named(mail: records.Message) -> tuple[str, ...]:
+    if mail.authentication == "FAILED":
+        return ()  # whoever forges a sender forges References too, and would join what does not belong together
     own = (mail.internet_message_id,) if mail.internet_message_id else ()
     return tuple(dict.fromkeys((*own, *mail.references)))
 
