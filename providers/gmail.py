@@ -223,6 +223,9 @@ class Gmail:
             if not found.next_page_token or found.next_page_token == position.token:
                 break
             position.token, position.last = found.next_page_token, ""
+            with suppress(CursorExpired):  # what comes in now does not wait for the end of a long list
+                async for page in self._changes(position, None):
+                    yield page
         position.filling, position.token, position.last = False, "", ""
         yield Page(cursor=_encoded(position), total=total)
 

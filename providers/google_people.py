@@ -97,12 +97,14 @@ BOOKS = (
 class Mark(msgspec.Struct, omit_defaults=True):
     """How far one list is mirrored: its sync token, and when that began (POSIX seconds); or the next page of a whole listing.
 
-    `closed`: when it was found that this account may not see it.
+    `uncounted` while its ids were not stated since it was last read whole. `closed`: when it was found that this account may not
+    see it.
     """
 
     token: str = ""
     since: float = 0.0
     page: str = ""
+    uncounted: bool = False
     closed: float = 0.0
 
 
@@ -151,6 +153,7 @@ class Google:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._groups: dict[str, str] = {}
+        self._keys: dict[str, set[str]] = {}
 
     async def profile(self) -> Profile:
         """Whose account it is. Raises ReauthRequired when not even the address book was allowed."""
@@ -203,13 +206,28 @@ class Google:
                     trouble = trouble or error
         if trouble is not None:
             raise trouble
-        yield Page(cursor=_encoded(marks), done=True)
+        statements = [each async for each in self._statements(marks, allowed)]
+        yield Page(statements=tuple(statements), cursor=_encoded(marks), done=True)
+
+    async def _statements(self, marks: Marks, books: Sequence[Book]) -> AsyncIterator[Statement]:
+        """All ids of the lists that were read whole, with the last page: a run that does not get so far leaves them uncounted."""
+        for book in books:
+            mark = marks.books.get(book.key)
+            if mark is None or not mark.uncounted or mark.closed or mark.page:
+                continue
+            known = self._keys.pop(book.key, None)
+            keys = await self._keys_of(book) if known is None else known
+            mark.uncounted = False
+            if keys or (
+                known is not None and mark.token
+            ):  # an empty list without its token is an empty answer: it deletes nothing
+                yield _statement(book, keys)
 
     async def listing(self) -> AsyncIterator[Statement]:
         """Every id of each list that this account may see."""
         for book in await self._allowed():
             try:
-                yield _statement(book, await self._keys(book))
+                yield _statement(book, await self._keys_of(book))
             except (Refused, ReauthRequired):
                 if not book.optional:
                     raise
@@ -265,7 +283,7 @@ class Google:
             raise
 
     async def _whole(self, book: Book, mark: Mark) -> AsyncIterator[Page]:
-        """The whole list, resumable at each page, then the ids of all in it."""
+        """The whole list, resumable at each page; the ids of all in it are kept for the end of the run."""
         keys: set[str] = set()
         resumed = bool(mark.page)
         began = self._now()
@@ -285,11 +303,10 @@ class Google:
                 yield page
             return
         if resumed or not token:  # without its token the last page may be an answer cut short
-            keys = await self._keys(book)
-        mark.token, mark.since = token, began
-        # an empty list without its token is an empty answer, and deletes nothing
-        statements = (_statement(book, keys),) if keys or token else ()
-        yield Page(rows=rows, statements=statements, total=len(keys))
+            keys = await self._keys_of(book)
+        mark.token, mark.since, mark.uncounted = token, began, True
+        self._keys[book.key] = keys
+        yield Page(rows=rows, total=len(keys))
 
     async def _walk(self, book: Book, page: str, more: tuple[tuple[str, str], ...] = ()) -> AsyncIterator[Listing]:
         """Page by page. All parameters but the page's are those of the first call, or Google refuses."""
@@ -304,7 +321,7 @@ class Google:
             page = found.next
         raise Malformed("Google's list of people does not end.", provider_code="paging")
 
-    async def _keys(self, book: Book) -> set[str]:
+    async def _keys_of(self, book: Book) -> set[str]:
         """The ids of a list. Raises Unavailable when it is another one each time it is read."""
         last: set[str] | None = None
         for _ in range(3):

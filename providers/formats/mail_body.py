@@ -98,6 +98,22 @@ def read(data: bytes, fields: mail_header.Fields, start: int) -> Body:
     )
 
 
+def content(data: bytes, number: str) -> bytes | None:
+    """The decoded bytes of the part that `records.Attachment.part` names; None when there is none of that number."""
+    fields, start = mail_header.split(data)
+    root = _Part(fields, start, len(data), "text/plain", "")
+    _grow(data, root)
+    part = next((part for part, _ in _leaves(root) if (part.number or "1") == number), None)
+    if part is None:
+        return None
+    raw = data[part.start : part.end]
+    if part.encoding == "base64":
+        return mail_header.base64_bytes(raw)
+    if part.encoding == "quoted-printable":
+        return binascii.a2b_qp(raw)
+    return _uudecoded(raw) if part.encoding in ("x-uuencode", "uuencode", "x-uue", "uue") else raw
+
+
 def _grow(data: bytes, root: _Part) -> bool:
     """Builds the tree; False when it is deeper or larger than what is looked at."""
     pending = [(root, 0)]

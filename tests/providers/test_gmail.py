@@ -237,6 +237,18 @@ async def test_the_newest_come_first(mailbox: Mailbox, opened: Open, monkeypatch
     assert arrived == ids[::-1]
 
 
+async def test_news_do_not_wait_for_the_end_of_a_long_list(mailbox: Mailbox, opened: Open) -> None:
+    for number in range(60):
+        mailbox.deliver(mail(number))
+    arrived: list[str] = []
+    new = ""
+    async for page in opened().pages(None):
+        arrived += [row.item.key for row in page.rows if isinstance(row.item, Message)]
+        if len(arrived) > 10 and not new:
+            new = mailbox.deliver(mail(99), date=int(NOON.timestamp() * 1000))
+    assert arrived.index(new) < 40
+
+
 async def test_a_place_in_the_list_that_gmail_forgot_costs_a_new_list_and_loses_nothing(
     mailbox: Mailbox, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,173 @@
+"""Outlook.com, Hotmail and Microsoft 365, mirrored by Microsoft Graph: mail and contacts of one account.
+
+Speaks Graph v1.0, for personal accounts and those of organisations alike. What is mail is in `microsoft_mail.py`, what is contacts
+in `microsoft_contacts.py`; here is whose account it is, and what of it was allowed. Mails are threaded by their own references, since
+Outlook's conversations are made by subject. Knows nothing of sending or storing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+import msgspec
+
+from providers.base import Adapter, LinkForm, Provider, Quota
+from providers.errors import CursorExpired, ReauthRequired
+from providers.graph import PORTAL, SCOPES, ask, authorize, decoded, path_of
+from providers.http import Session
+from providers.microsoft_contacts import AddressBook
+from providers.microsoft_folders import Mark
+from providers.microsoft_mail import Mailbox
+from providers.records import OwnAddress, Page, Profile, Statement
+
+KEY = "microsoft"
+MAIL_SCOPES = frozenset({"mail.read", "mail.readwrite"})
+CONTACT_SCOPES = frozenset({"contacts.read", "contacts.readwrite"})
+
+
+class Me(msgspec.Struct, frozen=True, rename="camel"):
+    """User. A personal account may have no `mail`."""
+
+    id: str
+    display_name: str | None = None
+    mail: str | None = None
+    user_principal_name: str | None = None
+
+
+class Marks(msgspec.Struct, omit_defaults=True):
+    """The cursor: a mark for each folder of mails and of contacts, by id (the default one of contacts without)."""
+
+    folders: dict[str, Mark] = {}
+    books: dict[str, Mark] = {}
+    version: int = 1
+
+
+class Microsoft:
+    """One account's mailbox and contacts."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._mail = Mailbox(session)
+        self._contacts = AddressBook(session)
+
+    async def profile(self) -> Profile:
+        """Whose account it is. Raises ReauthRequired when neither mail nor contacts were allowed."""
+        granted, mail, contacts = await self._allowed()
+        if not mail and not contacts:
+            raise ReauthRequired("Neither mail nor contacts were allowed: link the account again.", provider_code="scope")
+        answer = await ask(self._session, path_of("me", select="id,displayName,mail,userPrincipalName"))
+        me = decoded(answer.content, Me)
+        own: dict[str, OwnAddress] = {}
+        for address in (me.mail, me.user_principal_name):
+            if address and address.count("@") == 1 and "#" not in address:  # guests are written name_host#EXT#@…
+                own.setdefault(address.lower(), OwnAddress(value=address, primary=not own))
+        return Profile(
+            user_id=me.id,
+            label=next((each.value for each in own.values()), me.display_name or me.id),
+            own_addresses=tuple(own.values()),
+            granted_scopes=tuple(sorted(granted)),
+        )
+
+    async def pages(self, cursor: bytes | None) -> AsyncIterator[Page]:
+        """Mail, then contacts. Marks that Graph has lost are dealt with here.
+
+        Raises CursorExpired for a cursor that is none of ours.
+        """
+        marks = _marks(cursor)
+        _, mail, contacts = await self._allowed()
+        if mail:
+            async for page in self._mail.pages(marks.folders):
+                yield msgspec.structs.replace(page, cursor=_encoded(marks))
+        if contacts:
+            async for page in self._contacts.pages(marks.books):
+                yield msgspec.structs.replace(page, cursor=_encoded(marks))
+        yield Page(cursor=_encoded(marks), done=True)
+
+    async def listing(self) -> AsyncIterator[Statement]:
+        """Every id of each folder, of mails and of contacts."""
+        _, mail, contacts = await self._allowed()
+        if mail:
+            async for statement in self._mail.listing():
+                yield statement
+        if contacts:
+            async for statement in self._contacts.listing():
+                yield statement
+
+    async def fetch(self, container: str, keys: Sequence[str]) -> AsyncIterator[Page]:
+        """These messages or contacts again, wherever they are by now."""
+        _, mail, _ = await self._allowed()
+        of_mail = mail and container in {folder.path for folder in await self._mail.know_folders()}
+        async for page in self._mail.fetch(keys) if of_mail else self._contacts.fetch(keys):
+            yield page
+
+    def part(self, key: str, part: str) -> AsyncIterator[bytes]:
+        """A part of a message by its section number."""
+        return self._mail.part(key, part)
+
+    async def _allowed(self) -> tuple[frozenset[str], bool, bool]:
+        """What was granted, and whether mail and contacts are in it. Scopes may come with or without their host."""
+        scope = (await self._session.credentials()).scope or ""
+        granted = frozenset(each.rpartition("/")[2] for each in scope.split())
+        lower = {each.lower() for each in granted}
+        return granted, not lower or bool(lower & MAIL_SCOPES), not lower or bool(lower & CONTACT_SCOPES)
+
+
+def _marks(cursor: bytes | None) -> Marks:
+    if cursor is None:
+        return Marks()
+    try:
+        marks = msgspec.json.decode(cursor, type=Marks)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise CursorExpired("The stored position cannot be read: everything is listed again.") from None
+    if marks.version != 1:
+        raise CursorExpired("The stored position is of another version: everything is listed again.")
+    return marks
+
+
+def _encoded(marks: Marks) -> bytes:
+    return msgspec.json.encode(marks)
+
+
+def _open(session: Session) -> Adapter:
+    return Microsoft(session)
+
+
+PROVIDER = Provider(
+    key=KEY,
+    name="Outlook and Microsoft 365",
+    kind="MAIL",
+    mode="MIRRORED",
+    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "READ_STATE", "DELTA", "MIRROR", "LABELS"}),
+    limitations=(
+        "There is no push in this release: changes arrive with the next poll.",
+        "Whether a mail was answered is not told.",
+        "Mailboxes on an organisation's own Exchange server are not in Microsoft Graph: link them by IMAP.",
+        "Archive mailboxes and hidden folders are not read.",
+        "A contact has at most three e-mail addresses, and its picture is not fetched.",
+    ),
+    link_forms=(
+        LinkForm(
+            method="OAUTH_REDIRECT",
+            label="Sign in with Microsoft",
+            help="For Outlook.com, Hotmail, Live and Microsoft 365. Kith asks to read mail and contacts, not to change or send any.",
+            help_url=PORTAL,
+            scopes=SCOPES,
+        ),
+    ),
+    quota=Quota(
+        calls=10_000,
+        seconds=600.0,
+        concurrency=4,
+        sentence="Microsoft allows 10,000 calls in ten minutes to a mailbox, four at once.",
+    ),
+    docs_path="docs/providers/microsoft.md",
+    poll_seconds=300,
+    default_url="https://graph.microsoft.com/v1.0",
+    domains=frozenset({
+        "outlook.com", "hotmail.com", "live.com", "msn.com", "passport.com", "outlook.de", "outlook.fr", "outlook.es", "outlook.it",
+        "outlook.jp", "hotmail.de", "hotmail.fr", "hotmail.es", "hotmail.it", "hotmail.co.uk", "live.de", "live.fr", "live.it",
+        "live.nl", "live.co.uk",
+    }),
+    open=_open,
+    authorize=authorize,
+)  # fmt: skip

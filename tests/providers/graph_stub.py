@@ -1,0 +1,421 @@
+"""A stub of Microsoft Graph, held to the paths and types in tests/contracts/microsoft.
+
+It keeps folders, messages with their MIME texts, and contacts; tells changes as Graph has been seen to (in part, with replays, in any
+order); forgets marks, throttles whole calls and parts of batches, and leaves fields out at random (seeded).
+"""
+
+from __future__ import annotations
+
+import base64
+import email
+import json
+import random
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.providers.stub_http import Answer, Request
+
+CONTRACT = Path(__file__).parent.parent / "contracts" / "microsoft" / "graph.v1.json"
+IMMUTABLE = 'IdType="ImmutableId"'
+WELL_KNOWN = {
+    "inbox": "Posteingang", "sentitems": "Gesendete Elemente", "drafts": "Entwürfe", "junkemail": "Junk-E-Mail",
+    "deleteditems": "Gelöschte Elemente",
+}  # fmt: skip
+#: What Graph documents of paging that no type says.
+LIMITS = {"/me/mailFolders/{mailFolder-id}/messages": 1000}
+
+
+class Contract:
+    """The paths with their options, and the types with their properties."""
+
+    def __init__(self) -> None:
+        document = json.loads(CONTRACT.read_text())
+        self.paths: dict[str, Any] = document["paths"]
+        self.types: dict[str, dict[str, str]] = document["types"]
+        self._patterns = [
+            (template, re.compile(re.sub(r"\\\{[\w\\-]+\\\}", "([^/]+)", re.escape(template)) + r"\Z"))
+            # a literal segment outranks an id
+            for template in sorted(self.paths, key=lambda path: path.count("{"))
+        ]
+
+    def template(self, path: str) -> tuple[str, list[str]] | None:
+        for template, pattern in self._patterns:
+            if (found := pattern.match(path)) is not None:
+                return template, list(found.groups())
+        return None
+
+    def faults(self, template: str, request: Request) -> list[str]:
+        """What a request does that the contract does not allow. A mark's own token is Graph's."""
+        known = {*self.paths[template]["query"], "$deltatoken", "$skiptoken"}
+        faults = [f"{template} has no option {name}" for name, _ in request.query if name not in known]
+        kind = self.paths[template]["answer"].strip("[]")
+        for name in request.one("$select").split(","):
+            if name and name not in self.types[kind]:
+                faults.append(f"{kind} has no property {name}")
+        order = request.one("$orderby").split(" ")[0]
+        if order and order not in self.types[kind]:
+            faults.append(f"{kind} is not ordered by {order}")
+        top = request.one("$top")
+        if top and not (top.isdigit() and 1 <= int(top) <= 1000):
+            faults.append(f"$top={top}")
+        return faults
+
+    def check(self, kind: str, value: Any, where: str) -> None:
+        """That an entity is as the contract describes it."""
+        assert isinstance(value, dict), where
+        for name, inner in value.items():
+            if not name.startswith("@"):
+                assert name in self.types[kind], f"{where}: {kind} has no {name}"
+                self._check(self.types[kind][name], inner, f"{where}.{name}")
+
+    def _check(self, kind: str, value: Any, where: str) -> None:
+        if value is None:
+            return
+        if kind.startswith("["):
+            assert isinstance(value, list), where
+            for each in value:
+                self._check(kind[1:-1], each, where)
+        elif kind in self.types:
+            self.check(kind, value, where)
+        else:
+            kinds: dict[str, type | tuple[type, ...]] = {"boolean": bool, "integer": int, "number": (int, float)}
+            assert isinstance(value, kinds.get(kind, str)), f"{where}: {value!r} is no {kind}"
+
+
+def refusal(status: int, code: str, **headers: str) -> Answer:
+    return Answer(status, {"error": {"code": code, "message": "No.", "innerError": {"request-id": "r1"}}}, **headers)
+
+
+class Held:
+    """A message: its folder, its text, and its properties."""
+
+    def __init__(self, folder: str, raw: bytes, properties: dict[str, Any]) -> None:
+        self.folder = folder
+        self.raw = raw
+        self.properties = properties
+
+
+class Graph:
+    """One account. `log` is what happened: (list, id); a mark remembers a place in it and the parameters of its first call."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.url = ""
+        self.base = "/v1.0"
+        self.contract = Contract()
+        self.random = random.Random(seed)
+        self.tokens = {"token-1": {"Mail.Read", "Contacts.Read", "User.Read"}}
+        self.user: dict[str, Any] = {
+            "id": "u-1", "displayName": "Ada Byron", "mail": None, "userPrincipalName": "ada@outlook.example",
+        }  # fmt: skip
+        self.folders: dict[str, dict[str, Any]] = {}
+        self.well_known: dict[str, str] = {}
+        self.messages: dict[str, Held] = {}
+        self.books: dict[str, dict[str, Any]] = {"": {"id": "", "displayName": ""}}
+        self.contacts: dict[str, tuple[str, dict[str, Any]]] = {}
+        self.log: list[tuple[str, str]] = []
+        self.marks: dict[str, tuple[str, str, int]] = {}
+        self.pages: dict[str, tuple[str, list[Any], str]] = {}
+        self.violations: list[str] = []
+        self.asked: list[str] = []
+        self.throttled: list[Answer] = []
+        self.troubled: dict[str, list[Answer]] = {}
+        self.page = 10
+        self.forgetful = 0.0
+        self.replays = False
+        self.text_in_batches = False
+        self.count = 0
+        for name, shown in WELL_KNOWN.items():
+            self.well_known[name] = self.add_folder(shown)
+
+    # --- what happens in the account
+
+    def add_folder(self, name: str, parent: str = "", **properties: Any) -> str:
+        id_ = f"AAMkF{len(self.folders):04}="
+        self.folders[id_] = {"id": id_, "displayName": name, "parentFolderId": parent, "isHidden": False, **properties}
+        return id_
+
+    def deliver(self, raw: bytes, folder: str = "inbox", *, received: str | None = None, **properties: Any) -> str:
+        self.count += 1
+        id_ = f"AAkALg{self.count:05}-_="
+        parsed = email.message_from_bytes(raw)
+        self.messages[id_] = Held(self._folder(folder), raw, {
+            "id": id_, "receivedDateTime": received or f"2026-04-{1 + self.count // 1440:02}T{self.count // 60 % 24:02}:{self.count % 60:02}:00Z",
+            "isRead": False, "isDraft": False, "flag": {"flagStatus": "notFlagged"}, "categories": [],
+            "hasAttachments": b"attachment" in raw, "webLink": f"https://outlook.example/owa/?ItemID={self.count}",
+            "subject": str(parsed["Subject"] or ""), "internetMessageId": str(parsed["Message-ID"] or ""),
+            "internetMessageHeaders": [{"name": name, "value": str(value)} for name, value in parsed.items()],
+            **properties,
+        })  # fmt: skip
+        self._note(self.messages[id_].folder, id_)
+        return id_
+
+    def change(self, id_: str, **properties: Any) -> None:
+        self.messages[id_].properties.update(properties)
+        self._note(self.messages[id_].folder, id_)
+
+    def move(self, id_: str, folder: str) -> None:
+        """An immutable id stays the same."""
+        held = self.messages[id_]
+        self._note(held.folder, id_)
+        held.folder = self._folder(folder)
+        self._note(held.folder, id_)
+
+    def delete(self, id_: str) -> None:
+        self._note(self.messages.pop(id_).folder, id_)
+
+    def put_contact(self, number: int, book: str = "", **properties: Any) -> str:
+        id_ = f"AAkCon{number:05}="
+        base = {
+            "id": id_, "displayName": f"Person {number}", "givenName": "Person", "surname": str(number), "businessPhones": [], "homePhones": [],
+            "emailAddresses": [{"name": f"Person {number}", "address": f"person{number}@example.org"}], "categories": [],
+            "parentFolderId": book or "AAMkDefault=",
+        }  # fmt: skip
+        self.contacts[id_] = (book, {**base, **properties})
+        self._note(f"book:{book}", id_)
+        return id_
+
+    def drop_contact(self, id_: str) -> None:
+        self._note(f"book:{self.contacts.pop(id_)[0]}", id_)
+
+    def forget_marks(self) -> None:
+        self.marks.clear()
+        self.pages.clear()
+
+    def _folder(self, name: str) -> str:
+        return self.well_known.get(name, name)
+
+    def _note(self, list_: str, id_: str) -> None:
+        self.log.append((list_, id_))
+
+    # --- the interface
+
+    def answer(self, request: Request) -> Answer:
+        if self.throttled:
+            return self.throttled.pop(0)
+        if not request.path.startswith(self.base + "/"):
+            self.violations.append(f"nothing at {request.path}")
+            return refusal(404, "UnknownError")
+        request.path = request.path.removeprefix(self.base)
+        if request.path == "/$batch":
+            return self._batch(request)
+        return self._one(request, request.headers.get("authorization", ""), request.headers.get("prefer", ""))
+
+    def _one(self, request: Request, authorization: str, prefer: str) -> Answer:
+        found = self.contract.template(request.path)
+        if found is None or request.method != "GET":
+            self.violations.append(f"no path for {request.method} {request.path}")
+            return refusal(404, "UnknownError")
+        template, ids = found
+        self.asked.append(template)
+        for mark, answers in self.troubled.items():
+            if mark in request.path and answers:
+                return answers.pop(0)
+        scopes = self.tokens.get(authorization.removeprefix("Bearer "))
+        if scopes is None:
+            return refusal(401, "InvalidAuthenticationToken")
+        needed = "Contacts.Read" if "contact" in template else "User.Read" if template == "/me" else "Mail.Read"
+        if needed not in scopes:
+            return refusal(403, "ErrorAccessDenied")
+        if template != "/me" and IMMUTABLE not in prefer:
+            self.violations.append(f"{template} without immutable ids")
+        if faults := self.contract.faults(template, request):
+            self.violations += faults
+            return refusal(400, "BadRequest")
+        answer = self._called(template, ids, request, prefer)
+        if answer.status == 200 and answer.headers.get("Content-Type", "").startswith("application/json"):
+            body = json.loads(answer.content)
+            kind = self.contract.paths[template]["answer"].strip("[]")
+            for each in body.get("value", [body]):
+                self.contract.check(kind if kind != "Attachment" else "FileAttachment", each, template)
+        return answer
+
+    def _called(self, template: str, ids: list[str], request: Request, prefer: str) -> Answer:
+        match template.removeprefix("/me"):
+            case "":
+                return self._shown(self.user, request)
+            case "/mailFolders":
+                return self._listed(
+                    template, [self._folder_shown(each) for each in self.folders.values() if not each["parentFolderId"]], request
+                )
+            case "/mailFolders/{mailFolder-id}":
+                folder = self.folders.get(self._folder(ids[0]))
+                return self._shown(self._folder_shown(folder), request) if folder else refusal(404, "ErrorItemNotFound")
+            case "/mailFolders/{mailFolder-id}/childFolders":
+                return self._listed(
+                    template,
+                    [self._folder_shown(each) for each in self.folders.values() if each["parentFolderId"] == ids[0]],
+                    request,
+                )
+            case "/mailFolders/{mailFolder-id}/messages":
+                if ids[0] not in self.folders:
+                    return refusal(404, "ErrorItemNotFound")
+                inside = [self._told(id_) for id_, held in self.messages.items() if held.folder == ids[0]]
+                inside.sort(key=lambda each: (each["receivedDateTime"], each["id"]), reverse=True)
+                return self._listed(request.path, inside, request)
+            case "/mailFolders/{mailFolder-id}/messages/delta":
+                return self._round(ids[0], request, prefer)
+            case "/messages/{message-id}":
+                return self._shown(self._told(ids[0]), request) if ids[0] in self.messages else refusal(404, "ErrorItemNotFound")
+            case "/messages/{message-id}/$value":
+                held = self.messages.get(ids[0])
+                return Answer(200, held.raw, Content_Type="text/plain") if held else refusal(404, "ErrorItemNotFound")
+            case "/messages/{message-id}/attachments":
+                return self._attachments(ids[0], request)
+            case "/contactFolders":
+                return self._listed(template, [each for id_, each in self.books.items() if id_], request)
+            case "/contactFolders/{contactFolder-id}":
+                return self._shown(self.books[ids[0]], request) if ids[0] in self.books else refusal(404, "ErrorItemNotFound")
+            case "/contactFolders/{contactFolder-id}/childFolders":
+                return self._listed(template, [], request)
+            case "/contacts/{contact-id}":
+                return (
+                    self._shown(self.contacts[ids[0]][1], request)
+                    if ids[0] in self.contacts
+                    else refusal(404, "ErrorItemNotFound")
+                )
+            case "/contacts" | "/contactFolders/{contactFolder-id}/contacts":
+                book = ids[0] if ids else ""
+                return self._listed(request.path, [each for where, each in self.contacts.values() if where == book], request)
+            case "/contacts/delta" | "/contactFolders/{contactFolder-id}/contacts/delta":
+                return self._round("book:" + (ids[0] if ids else ""), request, prefer)
+        raise AssertionError(template)
+
+    def _folder_shown(self, folder: Mapping[str, Any]) -> dict[str, Any]:
+        children = sum(each["parentFolderId"] == folder["id"] for each in self.folders.values())
+        inside = [held for held in self.messages.values() if held.folder == folder["id"]]
+        return {
+            **folder,
+            "childFolderCount": children,
+            "totalItemCount": len(inside),
+            "unreadItemCount": sum(not each.properties["isRead"] for each in inside),
+        }
+
+    def _told(self, id_: str) -> dict[str, Any]:
+        held = self.messages[id_]
+        return {**held.properties, "parentFolderId": held.folder}
+
+    def _selected(self, entity: Mapping[str, Any], select: str) -> dict[str, Any]:
+        wanted = {"id", "@odata.type", *select.split(",")} if select else set(entity)
+        found = {name: value for name, value in entity.items() if name in wanted}
+        for name in ("totalItemCount", "webLink", "hasAttachments"):
+            if name in found and self.random.random() < self.forgetful:
+                del found[name]
+        return {"@odata.etag": 'W/"e' + str(len(self.log)) + '"', **found}
+
+    def _shown(self, entity: Mapping[str, Any], request: Request) -> Answer:
+        return Answer(200, self._selected(entity, request.one("$select")))
+
+    def _listed(self, place: str, entities: Iterable[Mapping[str, Any]], request: Request) -> Answer:
+        """A list by pages. The token of a page stands for what was there when the first one was made."""
+        select = request.one("$select")
+        token = request.one("$skiptoken")
+        if token:
+            if token not in self.pages or self.pages[token][0] != place:
+                return refusal(400, "BadRequest")
+            rest, select = self.pages[token][1], self.pages[token][2]
+        else:
+            rest = [self._selected(each, select) for each in entities]
+        size = min(int(request.one("$top", "10")), self.page)
+        return self._page(request, place, rest, size, select, "")
+
+    def _page(self, request: Request, place: str, rest: list[Any], size: int, select: str, delta: str) -> Answer:
+        body: dict[str, Any] = {"@odata.context": f"{self.url}{self.base}/$metadata", "value": rest[:size]}
+        here = f"https://graph.microsoft.com{self.base}{request.target.removeprefix(self.base).partition('?')[0]}"
+        if rest[size:]:
+            token = f"n{self.random.getrandbits(60)}"
+            self.pages[token] = (place, rest[size:], delta or select)
+            options = (
+                ""
+                if delta
+                else "".join(
+                    f"&{name}={value.replace(' ', '%20')}"
+                    for name, value in request.query
+                    if name in ("$top", "$select", "$orderby")
+                )
+            )
+            body["@odata.nextLink"] = f"{here}?$skiptoken={token}{options}"
+        elif delta:
+            body["@odata.deltaLink"] = f"{here}?$deltatoken={delta}"
+        return Answer(200, body)
+
+    def _round(self, list_: str, request: Request, prefer: str) -> Answer:
+        """Changes of a list. The first round is everything; later ones are told in part, some twice."""
+        size = min(int((re.search(r"odata\.maxpagesize=(\d+)", prefer) or ["", "10"])[1]), self.page)
+        if token := request.one("$skiptoken"):
+            if token not in self.pages or self.pages[token][0] != list_:
+                return refusal(410, "SyncStateNotFound")
+            _, rest, delta = self.pages[token]
+            return self._page(request, list_, rest, size, "", delta)
+        known = request.one("$deltatoken")
+        if known:
+            if known not in self.marks or self.marks[known][0] != list_:
+                return refusal(410, "syncStateNotFound")
+            _, select, position = self.marks[known]
+            changed = list(dict.fromkeys(id_ for where, id_ in self.log[position:] if where == list_))
+        else:
+            select, changed, position = request.one("$select"), self._inside(list_), len(self.log)
+        rest = []
+        for id_ in changed:
+            entity = self._inside_of(list_, id_)
+            if entity is None:
+                rest.append({"id": id_, "@removed": {"reason": "deleted" if id_ not in self.messages else "changed"}})
+                continue
+            told = self._selected(entity, select)
+            before = [seen for where, seen in self.log[:position] if where == list_]
+            if known and id_ in before and list_ != self._left(id_, position):  # a change of what was there, told in part
+                told = {name: told[name] for name in ("@odata.etag", "id", "isRead", "flag", "displayName") if name in told}
+            rest.append(told)
+        if self.replays and rest:
+            rest += rest[:3]
+            self.random.shuffle(rest)
+        delta = f"d{self.random.getrandbits(60)}"
+        self.marks[delta] = (list_, select, len(self.log))
+        return self._page(request, list_, rest, size, select, delta)
+
+    def _left(self, id_: str, position: int) -> str:
+        """The list that an item came back to since `position`, for then it is told whole."""
+        lists = [where for where, seen in self.log[position:] if seen == id_]
+        return lists[-1] if len(set(lists)) > 1 else ""
+
+    def _inside(self, list_: str) -> list[str]:
+        if list_.startswith("book:"):
+            return [id_ for id_, (book, _) in self.contacts.items() if f"book:{book}" == list_]
+        return [id_ for id_, held in self.messages.items() if held.folder == list_]
+
+    def _inside_of(self, list_: str, id_: str) -> dict[str, Any] | None:
+        if id_ not in self._inside(list_):
+            return None
+        return self.contacts[id_][1] if list_.startswith("book:") else self._told(id_)
+
+    def _attachments(self, id_: str, request: Request) -> Answer:
+        parts = [part for part in email.message_from_bytes(self.messages[id_].raw).walk() if part.get_filename()]
+        found = []
+        for n, part in enumerate(parts):
+            content = part.get_payload(decode=True)
+            assert isinstance(content, bytes)
+            found.append({
+                "@odata.type": "#microsoft.graph.fileAttachment", "id": f"att{n}", "name": part.get_filename(), "size": len(content),
+                "contentType": part.get_content_type(), "isInline": False,
+            })  # fmt: skip
+        return self._listed(f"attachments:{id_}", found, request)
+
+    def _batch(self, request: Request) -> Answer:
+        """Each part on its own: 200 outside, statuses inside, in another order."""
+        wanted = json.loads(request.body)["requests"]
+        if not 1 <= len(wanted) <= 20 or len({each["id"] for each in wanted}) != len(wanted):
+            self.violations.append("a batch has 1 to 20 requests with ids of their own")
+            return refusal(400, "BadRequest")
+        answers = []
+        for each in wanted:
+            inner = Request(each["method"], each["url"], {}, b"")
+            answer = self._one(inner, request.headers.get("authorization", ""), each.get("headers", {}).get("Prefer", ""))
+            json_body = answer.headers.get("Content-Type", "").startswith("application/json")
+            text = (
+                answer.content.decode("utf-8", "replace") if self.text_in_batches else base64.b64encode(answer.content).decode()
+            )
+            body = json.loads(answer.content) if json_body and answer.content else text
+            answers.append({"id": each["id"], "status": answer.status, "headers": answer.headers, "body": body})
+        self.random.shuffle(answers)
+        return Answer(200, {"responses": answers})
