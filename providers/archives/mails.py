@@ -84,9 +84,9 @@ def unopened(key: str, container: str, error: OSError) -> records.Unreadable:
 
 def weight(found: records.Message | records.Unreadable) -> int:
     """About how many bytes an item takes in a page."""
-    return 2000 + (
-        len(found.text) + sum(len(header.value) for header in found.headers) if isinstance(found, records.Message) else 0
-    )
+    if not isinstance(found, records.Message):
+        return 2000
+    return 2000 + len(found.text) + len(found.html or "") + sum(len(header.value) for header in found.headers)
 
 
 def feed(inference: OwnAddressInference, fields: mail_header.Fields) -> None:

@@ -31,7 +31,9 @@ _PLATFORMS = ("feedback-id", "x-ses-outgoing", "x-sg-eid", "x-mailgun-", "x-pm-m
 _AUTO_REPLY_FIELDS = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-autoreply-from")
 _AWAY = re.compile(
     r"(?:automatic reply|auto(?:matic)? ?response|auto[- ]?reply|out of (?:the )?office|automatische antwort|abwesenheit\w*|"
-    r"réponse automatique|absence du bureau|respuesta automática|risposta automatica|automatisch antwoord|resposta automática)\b",
+    r"réponse automatique|absence du bureau|absent du bureau|respuesta automática|fuera de la oficina|risposta automatica|"
+    r"fuori (?:ufficio|sede)|automatisch antwoord|afwezigheid\w*|resposta automática|fora do escritório|自動応答|自動返信|不在通知|"
+    r"autosvar|automatiskt svar|automaattinen vastaus|automatyczna odpowiedź|автоответ|автоматический ответ|自动回复|自動回覆)",
     re.I,
 )
 _NO_REPLY = re.compile(
@@ -121,7 +123,7 @@ def _sent_to_many(fields: mail_header.Fields, names: KeysView[str]) -> Verdict |
         return "LIST", "It came through a mailing list that people write to (List-Post)."
     if "x-mailman-version" in names or "x-beenthere" in names or ("list-id" in names and precedence == "list" and not post):
         return "LIST", "It came through a mailing list (List-Id)."
-    for name in ("list-id", "list-unsubscribe", "list-unsubscribe-post"):
+    for name in ("list-id", "list-unsubscribe", "list-unsubscribe-post", "list-help"):
         if name in names:
             return "NEWSLETTER", f"It was sent to subscribers ({_spelled(fields, name)})."
     if precedence == "list":
