@@ -23,11 +23,13 @@ MAX_LINE: Final = 1_000  # characters: a longer line is text, never a mark
 MAX_LINES: Final = 20_000  # what follows these is text
 MAX_ATTRIBUTION: Final = 4  # lines over which an announcement of a quotation is wrapped
 HEADER_LINES: Final = 10  # lines in which the fields of a quoted header stand
+MIN_WRAPPED: Final = 60  # characters of a quoted line that may have been broken
+MAX_BROKEN: Final = 40  # characters of what was broken off
 LOOSE_SIGNATURE: Final = 15  # lines that may follow a `--` without its blank
 
 #: (how the line begins, the words of writing), as programs say "On …, … wrote:". The words may stand anywhere before the colon.
 ATTRIBUTIONS: Final[tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = (
-    (("on ", "at ", "in message"), ("wrote", "writes", "said")),
+    (("on ", "at ", "in message"), ("wrote", "writes", "said", "sent")),
     (("am ", "le ", "vom "), ("schrieb", "geschrieben", "schreibt", "a écrit", "ecrit", "écrivait")),
     (("le ", "dans "), ("a écrit", "écrit", "a ecrit")),
     (("el ", "en "), ("escribió", "escribio")),
@@ -37,6 +39,7 @@ ATTRIBUTIONS: Final[tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = (
     (("den ", "på "), ("skrev",)),
     (("w dniu", "dnia"), ("napisał", "pisze")),
     (("dne ", "on "), ("napsal",)),
+    (("vào ",), ("đã viết",)),
 )
 #: Announcements that begin with a date or a name; the last words before the colon, or the words in front of the quotation.
 WRITTEN: Final = (
@@ -134,7 +137,8 @@ def _end(lines: list[str], *, forwarded: bool) -> tuple[int, bool]:
         if inside in FORWARDED or (inside.startswith("forwarded by ") and line.lstrip().startswith("-")):
             return at, True
         is_header = _is_header(lines, at)
-        if (inside in ORIGINAL and line.lstrip()[:1] in "-_*") or is_header:
+        is_divider = line.lstrip()[:1] in "-_*" and (inside in ORIGINAL or (line.endswith("--") and inside.endswith(WRITTEN)))
+        if is_divider or is_header:
             if not is_header and not forwarded and _quoted(_next_text(lines, at + 1)):
                 continue  # it announces a quotation that has marks
             return at, forwarded
@@ -152,7 +156,8 @@ def _between_dashes(line: str) -> str:
 
 def _is_header(lines: list[str], at: int) -> bool:
     """Whether a quoted header begins here: who, when, and what about or an address."""
-    if _field(lines[at]) != "from":
+    first = _field(lines[at])
+    if not first:
         return False
     found: set[str] = set()
     address = False
@@ -161,6 +166,8 @@ def _is_header(lines: list[str], at: int) -> bool:
         if name:
             found.add(name)
         address = address or "@" in line[:MAX_LINE]
+    if first != "from":
+        return address and {"from", "date", "subject"} <= found
     return "date" in found and ("subject" in found or (address and "to" in found))
 
 
@@ -190,7 +197,8 @@ def _attribution(lines: list[str], last: int, *, marked: bool) -> int | None:
         for openings, verbs in ATTRIBUTIONS:
             if words.startswith(openings) and any(_has(words, verb) for verb in verbs):
                 return first
-        if found is None and _is_announcement(words, marked=marked):
+        # a line may be wrapped: the longest that begins with its date is meant
+        if (found is None or words[:1].isdigit()) and _is_announcement(words, marked=marked):
             found = first
     return found
 
@@ -230,7 +238,7 @@ def _answers(lines: list[str]) -> str:
     runs = list(_runs(lines))
     quotes = [n for n, (kind, _) in enumerate(runs) if kind == "quote"]
     last_answer = max((n for n, (kind, _) in enumerate(runs) if kind == "text"), default=-1)
-    between = len([n for n in quotes if n < last_answer]) > 1  # at least one answer stands between two quotations
+    between = len(quotes) > 1  # runs alternate: an answer stands between two quotations
     out: list[str] = []
     for n, (kind, found) in enumerate(runs):
         if kind == "quote" and (not between or n > last_answer):
@@ -245,9 +253,10 @@ def _runs(lines: list[str]) -> Iterator[tuple[Kind, list[str]]]:
     """Text and quotations in turn, each without empty ends; text without signatures, announcements and what was appended."""
     marks = [0, *(n for n in range(1, len(lines)) if _quoted(lines[n]) != _quoted(lines[n - 1])), len(lines)]
     quote: list[str] = []  # quotations with nothing of the author's between them are one
+    wrapped = _is_badly_wrapped(lines, marks)
     for start, stop in pairwise(marks):
         piece = lines[start:stop]
-        if piece and _quoted(piece[0]):
+        if piece and (_quoted(piece[0]) or (wrapped and start > 0 and stop < len(lines))):
             quote += ["", *piece] if quote else piece
             continue
         piece = _without_ends(piece, quote_follows=stop < len(lines))
@@ -258,6 +267,18 @@ def _runs(lines: list[str]) -> Iterator[tuple[Kind, list[str]]]:
             quote = []
     if quote:
         yield "quote", quote
+
+
+def _is_badly_wrapped(lines: list[str], marks: list[int]) -> bool:
+    """Whether everything between quotations is the end of a quoted line that some program on the way broke."""
+    between = [(start, stop) for start, stop in pairwise(marks) if start > 0 and stop < len(lines) and not _quoted(lines[start])]
+    for start, stop in between:
+        broken, before = lines[start].strip(), lines[start - 1].rstrip()
+        if stop - start > 1 or not broken or len(broken) > MAX_BROKEN or broken[0].isupper():
+            return False
+        if len(before) < MIN_WRAPPED or before.endswith((".", "?", "!", ":")):
+            return False
+    return bool(between)
 
 
 def _without_ends(piece: list[str], *, quote_follows: bool) -> list[str]:

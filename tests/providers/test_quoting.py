@@ -31,6 +31,8 @@ ATTRIBUTIONS = [
     "アダさんは書きました：",
     "2024-03-04 10:15 GMT+01:00 Ada Example <ada@example.org>:",
     "-----Ursprüngliche Nachricht-----",
+    '04.03.2024 10:15 пользователь "ada@example.org" <\nada@example.org> написал:',
+    "On 4-Mar-2024, at 10:15, Ada Example <ada@example.org> sent:",
 ]
 OUTLOOK = {
     "en": "From: Ada Example <ada@example.org>\nSent: Monday, March 4, 2024 10:15\nTo: Robin\nSubject: Engine",
@@ -42,6 +44,7 @@ OUTLOOK = {
     "nl": "Van: Ada Example <ada@example.org>\nVerzonden: maandag 4 maart 2024 10:15\nAan: Robin\nOnderwerp: Machine",
     "ja": "差出人: アダ <ada@example.org>\n送信日時: 2024年3月4日 10:15\n宛先: ロビン\n件名: 機械",
     "bold": "*From:* Ada Example <ada@example.org>\n*Sent:* Monday, March 4, 2024 10:15\n*To:* Robin\n*Subject:* Engine",
+    "date first": "Date: Mon, 4 Mar 2024 10:15:00 +0000\nFrom: ada@example.org\nTo: robin@example.org\nSubject: Engine",
     "full-width colons": "差出人： アダ <ada@example.org>\n送信日時： 2024年3月4日 10:15\n宛先： ロビン\n件名： 機械",
 }
 ORIGINALS = [
@@ -54,6 +57,7 @@ ORIGINALS = [
     "-----Messaggio originale-----",
     "-----Oorspronkelijk bericht-----",
     "-----元のメッセージ-----",
+    "---- Ada Example wrote ----",
 ]
 APPENDED = [
     "Sent from my iPhone",
@@ -110,6 +114,14 @@ def test_answers_between_quotations_stay_with_what_they_answer() -> None:
         "At the mill.\n> Ada\n"
     )
     assert new_text(text) == "Hello Ada,\n\n> Shall we meet?\n\nYes.\n\n> Where?\n\nAt the mill."
+
+
+def test_a_quotation_that_was_broken_on_its_way_is_no_answer() -> None:
+    long = "> All of this was written by somebody whose program breaks its lines late"
+    text = f"Tomorrow.\n\nAda wrote:\n{long}\nand twice\n> indeed.\n{long}\nagain\n> Ada\n"
+    assert new_text(text) == "Tomorrow."
+    asked = "> Shall we meet at the mill tomorrow, or would you like it better at home?"
+    assert new_text(f"{asked}\nyes\n> Ada\n\n-- \nRobin") == f"{asked}\n\nyes"
 
 
 def test_a_signature_goes_wherever_it_stands() -> None:
