@@ -13,7 +13,7 @@ from typing import Final
 from PIL import Image, ImageFile, ImageOps
 
 HEAD: Final = 16  # bytes that tell the kind
-HEADER: Final = 256 * 1024  # bytes in which a size is looked for
+HEADER: Final = 32 * 1024  # bytes in which a size is looked for
 EDGES: Final = (64, 128, 256, 512, 1024)  # pixels
 MAX_PIXELS: Final = 24_000_000
 MAX_JPEG_PIXELS: Final = 50_000_000  # unpacked at a fraction of their size
