@@ -309,7 +309,9 @@ message = _owned(
 message_source = _owned("message_source", _text("message_id"), _text("account_id"), _text("key"), _text("container", ""),
                         Column("unread", Boolean), _text("flags", ""), _text("labels", ""), _maybe("url"), _at("seen_at"),
                         key=("account_id", "key"), indexes=(("message_id",), ("account_id", "container", "key")))  # fmt: skip
-message_html = _owned("message_html", _text("message_id"), Column("html", LargeBinary, nullable=False), key=("message_id",))  # zlib
+message_html = _owned(
+    "message_html", _text("message_id"), Column("html", LargeBinary, nullable=False), key=("message_id",)
+)  # zlib
 attachment = _owned("attachment", _text("id"), _text("message_id"), _int("position"), _text("account_id"), _text("part"), _text("name"),
                     _text("media_type"), Column("size", BigInteger), _maybe("content_id"), _bool("inline"), _maybe("sha256"),
                     indexes=(("message_id", "position"),))  # fmt: skip
