@@ -38,6 +38,11 @@ class Transport(httpx.AsyncBaseTransport):
         self._per_host = per_host
         self._client: aiohttp.ClientSession | None = None
 
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """The context for encrypted connections, where it is not the system's own."""
+        return self._tls
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends one request and returns when the head of the answer is there.
 
