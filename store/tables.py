@@ -303,8 +303,9 @@ message = _owned(
     _maybe("url"),
     Column("fingerprint", LargeBinary, nullable=False),
     _bool("live"),
+    _maybe("subject_key"),  # resolvers/ingest/answers.py: what answers without references are found by
     Column("version", Integer),
-    indexes=(("conversation_id", "sent_at", "id"), ("internet_message_id",), ("sent_at", "id")),
+    indexes=(("subject_key", "sent_at"), ("conversation_id", "sent_at", "id"), ("internet_message_id",), ("sent_at", "id")),
 )
 message_source = _owned("message_source", _text("message_id"), _text("account_id"), _text("key"), _text("container", ""),
                         Column("unread", Boolean), _text("flags", ""), _text("labels", ""), _maybe("url"), _at("seen_at"),

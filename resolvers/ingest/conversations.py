@@ -21,6 +21,7 @@ from store.tables import (
     message,
     message_participant,
     message_source,
+    thread_reference,
 )
 
 #: What is summed up over a conversation's messages.
@@ -70,10 +71,11 @@ def rebuild(
     now: datetime,
     *,
     kinds: Mapping[str, records.ConversationKind] | None = None,
+    reason: str = "DELETED",
 ) -> None:
     """Sum up the mirrored messages of these conversations; make missing rows, delete empty ones, tell the feed.
 
-    `kinds` says what new ones are where they are no threads of mail.
+    `kinds` says what new ones are where they are no threads of mail, `reason` why empty ones go.
     """
     if not touched:
         return
@@ -99,7 +101,7 @@ def rebuild(
         row, total = known.get(conversation_id), sums.get(conversation_id)
         if total is None:
             if row is not None and row.redirect_to is None:
-                delete(conn, viewer, conversation_id, recorder)
+                delete(conn, viewer, conversation_id, recorder, reason)
             continue
         first, last = ends[conversation_id]
         waiting = unread.get(conversation_id)
@@ -163,6 +165,12 @@ def delete(conn: Connection, viewer: str, conversation_id: str, recorder: Record
         conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, table.c.conversation_id == conversation_id))
     theirs = sa.or_(conversation.c.id == conversation_id, conversation.c.redirect_to == conversation_id)
     conn.execute(sa.delete(conversation).where(conversation.c.viewer_id == viewer, theirs))
+    if reason == "UNLINKED":  # a mail that was only deleted may come back, and belongs where it was
+        conn.execute(
+            sa.delete(thread_reference).where(
+                thread_reference.c.viewer_id == viewer, thread_reference.c.conversation_id == conversation_id
+            )
+        )
     search_index.drop(conn, viewer, [conversation_id])
     recorder.delete("CONVERSATION", conversation_id, reason=reason)
 

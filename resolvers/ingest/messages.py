@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 
 from providers import records
 from resolvers.ingest import conversations, threads
+from resolvers.ingest.answers import subject_key
 from resolvers.ingest.contacts import Correspondent, put_correspondents, upsert
 from resolvers.ingest.content import write_content
 from resolvers.ingest.states import flags_of, place, sum_up
@@ -195,13 +196,18 @@ def _list_address(item: records.Message) -> str | None:
 def _homes(
     conn: Connection, viewer: str, target: Target, fresh: dict[str, records.Message]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    mails = [(m, item) for m, item in fresh.items() if _native_key(item) is None]
-    threading = threads.assign(conn, viewer, mails) if mails else threads.Threading(conversation_of={}, joined={})
-    homes = dict(threading.conversation_of)
+    homes = {}
+    mails = []
     for node_id, item in fresh.items():
-        if (native := _native_key(item)) is not None:
+        native = _native_key(item)
+        if native is None or (item.conversation_kind == "EMAIL_THREAD" and not target.live):
+            mails.append((node_id, item))
+        else:
             homes[node_id] = ids.derive("CONVERSATION", target.account_id, native)
-    return homes, threading.joined
+    if not mails:
+        return homes, {}
+    threading = threads.assign(conn, viewer, target.account_id, mails)
+    return homes | threading.conversation_of, threading.joined
 
 
 def _native_key(item: records.Message) -> str | None:
@@ -238,6 +244,7 @@ def _write(
                 "body_state": item.body_state, "direction": way, "category": item.category, "category_reason": item.category_reason,
                 "authentication": item.authentication, "flags": flags[node_id],
                 "attachment_count": item.attachment_count, "url": item.url, "fingerprint": prints[node_id], "live": target.live,
+                "subject_key": None if target.live else subject_key(item),
                 "version": None if target.live else 1,
             }
         )  # fmt: skip

@@ -145,7 +145,7 @@ def remove_messages(
     search_index.drop(conn, viewer, dead)
     touched = {row.conversation_id for row in rows}
     conversations.rebuild_members(conn, viewer, touched)
-    conversations.rebuild(conn, viewer, touched, recorder, now)
+    conversations.rebuild(conn, viewer, touched, recorder, now, reason=reason)
     return len(held)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from store.tables import contact, conversation, message, message_source, person
-from tests.household import ME, Household, card, follower, mail
+from store.tables import contact, conversation, message, message_source, person, thread_reference
+from tests.household import ME, NOW, Household, card, follower, mail
 
 
 async def rows(household: Household, table: sa.Table, *columns: str) -> list[tuple[Any, ...]]:
@@ -189,3 +191,83 @@ async def test_positions_in_the_feed_have_no_hole(household: Household) -> None:
     await household.resolve()
     positions = [c.position for c in await household.changes()]
     assert positions == list(range(1, len(positions) + 1))
+
+
+def _lost(
+    number: int, sender: str, to: str, subject: str, *, later: timedelta = timedelta(0), category: str = "PERSONAL"
+) -> records.Message:
+    return mail(number, sender, to, subject=subject, category=category, sent_at=NOW + timedelta(minutes=number) + later)
+
+
+async def _threads(viewer: Household) -> list[set[str]]:
+    found: dict[str, set[str]] = {}
+    for home, internet_id in await rows(viewer, message, "conversation_id", "internet_message_id"):
+        found.setdefault(home, set()).add(internet_id.split("@")[0])
+    return sorted(found.values(), key=lambda ids: sorted(ids))
+
+
+async def test_answers_without_references_join_by_a_telling_subject_whatever_the_order_of_arrival(household: Household) -> None:
+    mails = [
+        _lost(1, "a@example.org", ME, "Lantern walk on Saturday"),
+        _lost(2, ME, "a@example.org", "AW: Lantern walk on Saturday"),
+        _lost(3, "a@example.org", ME, "RE: AW: Lantern walk on Saturday"),
+        mail(4, ME, "a@example.org", answers=[3], subject="Re: Lantern walk on Saturday"),
+        _lost(5, "stranger@example.com", ME, "Re: Lantern walk on Saturday"),
+    ]
+    for n, order in enumerate(itertools.permutations(mails)):
+        if n % 7:
+            continue
+        viewer = await Household.open(household.database, f"u_{n}")
+        box = await viewer.account("mbox", ME, own=[ME])
+        half = n % 5
+        for part in (order[:half], order[half:]):
+            await viewer.take(box, *part)
+        assert await _threads(viewer) == [{"1", "2", "3", "4"}, {"5"}], order
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        _lost(2, ME, "a@example.org", "Re: Invoice 4711"),
+        _lost(2, ME, "b@example.org", "Re: Lantern walk on Saturday"),
+        _lost(2, ME, "a@example.org", "Lantern walk on Saturday"),
+        _lost(2, ME, "a@example.org", "Fwd: Lantern walk on Saturday"),
+        _lost(2, ME, "a@example.org", "Re: Lantern walk on Saturday", later=timedelta(days=60)),
+        _lost(2, ME, "a@example.org", "Re: Lantern walk on Saturday", later=-timedelta(days=1)),
+        _lost(2, ME, "a@example.org", "Re: Lantern walk on Saturday", category="NOTIFICATION"),
+        mail(2, ME, "a@example.org", answers=[99], subject="Re: Lantern walk on Saturday"),
+    ],
+)
+async def test_nothing_joins_by_subject_where_something_speaks_against_it(household: Household, second: records.Message) -> None:
+    box = await household.account("mbox", ME, own=[ME])
+    first = "Invoice 4711" if second.subject == "Re: Invoice 4711" else "Lantern walk on Saturday"
+    await household.take(box, mail(1, "a@example.org", subject=first))
+    await household.take(box, second)
+    assert len(await _threads(household)) == 2
+
+
+async def test_a_networks_own_thread_and_references_join_across_accounts(household: Household) -> None:
+    near = {
+        "gmail": [mail(1, "a@example.org", conversation_key="t1"), mail(2, ME, "a@example.org", conversation_key="t1")],
+        "mbox": [mail(3, "a@example.org", answers=[2]), mail(4, "b@example.org")],
+    }
+    for n, order in enumerate((("gmail", "mbox"), ("mbox", "gmail"))):
+        viewer = await Household.open(household.database, f"u_{n}")
+        for name in order:
+            await viewer.take(await viewer.account(name, ME, own=[ME]), *near[name])
+        assert await _threads(viewer) == [{"1", "2", "3"}, {"4"}]
+
+
+async def test_a_thread_of_one_account_is_not_anothers_of_the_same_name(household: Household) -> None:
+    for name in ("gmail", "other"):
+        box = await household.account(name, ME, own=[ME])
+        number = 1 if name == "gmail" else 2
+        await household.take(box, mail(number, "a@example.org", conversation_key="t1"))
+    assert len(await _threads(household)) == 2
+
+
+async def test_unlinking_forgets_which_ids_belonged_together(household: Household) -> None:
+    box = await household.account("mbox", ME, own=[ME])
+    await household.take(box, mail(2, "a@example.org", answers=[1]))
+    await household.forget(box)
+    assert await rows(household, thread_reference, "internet_id") == []
