@@ -37,7 +37,7 @@ Scenario = Callable[[Path], "Report | Awaitable[Report]"]
 PAGE_GRACE: Final = 0.25  # seconds beyond its deadline within which a page must have arrived
 REFUSAL_MS: Final = 50.0
 ELSEWHERE: Final = {
-    "1": "tests/test_demo.py and the README's first query, `make test`",
+    "1": "tests/test_demo.py, `make test`",
     "2": "tests/gateway/test_imports.py, `make test`",
     "4": "tests/test_conformance.py, `make test`",
     "5": "tests/test_graphiql.py, `make test`",

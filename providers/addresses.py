@@ -317,6 +317,18 @@ class Resolver(aiohttp.abc.AbstractResolver):
         return None
 
 
+def keep_alive(writer: asyncio.StreamWriter) -> None:
+    """For lines that are silent for half an hour, which routers forget; one that is dead is noticed within minutes."""
+    sock = writer.get_extra_info("socket")
+    if sock is None:
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (("TCP_KEEPIDLE", 120), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 4)):
+            if hasattr(socket, option):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
 def _name(host: str) -> str:
     """One spelling for a host: lower case, no root dot, no brackets."""
     name = host.strip().lower().rstrip(".")

@@ -11,13 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import socket
 import ssl
 from collections.abc import Callable
 from functools import cache
 from typing import Literal
 
-from providers.addresses import CONNECT_SECONDS, Guard, is_public
+from providers.addresses import CONNECT_SECONDS, Guard, is_public, keep_alive
 from providers.errors import Malformed, Refused, Unavailable
 
 Security = Literal["TLS", "STARTTLS", "NONE"]
@@ -177,7 +176,7 @@ async def open_stream(
     try:
         if security == "NONE":  # the name may lead elsewhere by now: judged again by where we are
             _check_private(host, str((writer.get_extra_info("peername") or ("",))[0]))
-        _keep_alive(writer.get_extra_info("socket"))
+        keep_alive(writer)
     except BaseException:
         await stream.close()
         raise
@@ -206,14 +205,3 @@ def _check_private(host: str, ip: str) -> None:
             "Choose TLS or STARTTLS: unencrypted is only for servers in the operator's own network.",
             provider_code="unencrypted",
         )
-
-
-def _keep_alive(sock: socket.socket | None) -> None:
-    """A line that is silent for half an hour is forgotten by routers; one that is dead should be noticed."""
-    if sock is None:
-        return
-    with contextlib.suppress(OSError, AttributeError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in (("TCP_KEEPIDLE", 120), ("TCP_KEEPINTVL", 30), ("TCP_KEEPCNT", 4)):
-            if hasattr(socket, option):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
