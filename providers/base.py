@@ -25,7 +25,18 @@ if TYPE_CHECKING:
 
 ProviderKind = Literal["MAIL", "ADDRESS_BOOK", "CALENDAR", "SOCIAL", "CHAT", "FEED", "NOTES", "ARCHIVE"]
 Capability = Literal[
-    "CONTACTS", "CONVERSATIONS", "READ_STATE", "DELTA", "PUSH", "MIRROR", "LIVE", "IMPORT", "SEARCH", "ACTIVITIES", "LABELS"
+    "CONTACTS",
+    "CONTACTS_WRITE",
+    "CONVERSATIONS",
+    "READ_STATE",
+    "DELTA",
+    "PUSH",
+    "MIRROR",
+    "LIVE",
+    "IMPORT",
+    "SEARCH",
+    "ACTIVITIES",
+    "LABELS",
 ]
 LinkMethod = Literal["OAUTH_REDIRECT", "DEVICE_CODE", "PASSWORD", "APP_PASSWORD", "TOKEN", "NO_SECRET"]
 FieldKind = Literal["TEXT", "EMAIL", "PASSWORD", "URL", "NUMBER", "SELECT", "CHECKBOX"]
@@ -138,6 +149,33 @@ class Verifiable(Protocol):
 
     def fetch(self, container: str, keys: Sequence[str]) -> AsyncIterator[records.Page]:
         """These items again, whole. What is no longer there is left out; pages have no cursor."""
+        ...
+
+
+@runtime_checkable
+class ContactWriter(Protocol):
+    """An adapter that can change the account's contacts. Each method may be called again after a crash: doing it twice is doing it once.
+
+    All raise ReauthRequired (`scope`) where the grant does not allow it, and Refused for what the network does not take.
+    """
+
+    async def create_contact(self, wanted: records.Contact) -> records.Contact:
+        """Makes a contact that has no key yet; it is known by `wanted.uid`. `wanted.container` says where, empty leaves it open.
+
+        Gives the contact as the network has it now, also when an earlier call had made it.
+        """
+        ...
+
+    async def update_contact(self, wanted: records.Contact, fields: frozenset[records.ContactField]) -> records.Contact:
+        """Changes these fields of the contact `wanted.key` and nothing else. Gives it as the network has it now.
+
+        `wanted.etag` is the version that the change was made from, None writes over any. Raises Conflict with the present version
+        when it is another one and does not hold the change already, Refused (`not-found`) when the contact is gone.
+        """
+        ...
+
+    async def delete_contact(self, key: str, etag: str | None) -> None:
+        """Deletes a contact; one that is gone already is deleted. Raises Conflict when it is not the version `etag`."""
         ...
 
 

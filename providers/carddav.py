@@ -2,8 +2,9 @@
 
 Speaks RFC 6352 (CardDAV) with RFC 6764 (discovery), RFC 6578 (sync-collection) and, for servers without it, CalendarServer's
 ctag and ETags. A card is known by its path, its version by its ETag exactly as received. A book whose delta token is no
-longer known is listed in full again and says so by a Statement; one broken book does not stop the others. Knows nothing of
-what a card means (`formats/vcard.py`).
+longer known is listed in full again and says so by a Statement; one broken book does not stop the others. What is written is a
+card of the server's own with some properties changed, by If-Match (RFC 6352 §6.3.2), and is read back, since servers rewrite
+what they store. Knows nothing of what a card means (`formats/vcard.py`, `formats/vcard_editing.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import msgspec
 from providers import webdav
 from providers.base import Adapter, FormField, LinkForm, Provider, Quota
 from providers.errors import (
+    Conflict,
     CursorExpired,
     ForbiddenAddress,
     Malformed,
@@ -29,9 +31,10 @@ from providers.errors import (
     Refused,
     Unavailable,
 )
-from providers.formats import vcard
-from providers.http import SUCCESS, Session
-from providers.records import Contact, Gone, Page, Profile, Row, Statement, Unreadable
+from providers.formats import vcard, vcard_editing
+from providers.formats.vcard_syntax import Card
+from providers.http import SUCCESS, Response, Session
+from providers.records import Contact, ContactField, Gone, Page, Profile, Row, Statement, Unreadable
 
 CARD = "{urn:ietf:params:xml:ns:carddav}"
 SERVER = "{http://calendarserver.org/ns/}"
@@ -63,9 +66,26 @@ SKIPPED_BOOKS = frozenset({"z-app-generated--contactsinteraction--recent"})
 #: RFC 6578 §3.2 and what servers really answer: with a token, these mean that the token is not known.
 TOKEN_REFUSED = frozenset({400, 403, 405, 409, 410, 412, 415, 422, 501})
 
+#: RFC 3744 §3: what allows to put cards into a book. A server that tells no privileges is tried.
+WRITING = tuple(DAV + name for name in ("all", "write", "write-content", "bind"))
+#: Statuses of a write whose bodies say why (RFC 6352 §6.3.2.1, RFC 4918 §16), 412 being the one that RFC 9110 §13.1 is for.
+WRITE_REFUSED = frozenset({400, 403, 404, 405, 409, 410, 412, 413, 415, 422, 423, 507})
+#: What a precondition means to people.
+CONDITIONS = {
+    CARD + "no-uid-conflict": "The address book holds this contact already, under another address.",
+    CARD + "supported-address-data": "The address book does not take this kind of card.",
+    CARD + "valid-address-data": "The address book finds this card faulty.",
+    CARD + "max-resource-size": "The card is larger than the address book allows.",
+    DAV + "quota-not-exceeded": "The address book is full.",
+    DAV + "need-privileges": "This address book can only be read.",
+}
+#: How often a change that is to win is made anew, when others write in between.
+WINNING_TRIES = 3
+
 HOME_PROPERTIES = "<D:current-user-principal/><C:addressbook-home-set/><D:resourcetype/><D:displayname/>"
 BOOK_PROPERTIES = (
     "<D:resourcetype/><D:displayname/><D:sync-token/><S:getctag/><D:supported-report-set/><C:supported-address-data/>"
+    "<D:current-user-privilege-set/>"
 )
 
 
@@ -78,6 +98,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     ctag: str | None
     syncs: bool
     version_4: bool
+    writable: bool = True
 
 
 class Mark(msgspec.Struct, omit_defaults=True):
@@ -411,9 +432,8 @@ class CardDav:
 
     async def _get(self, book: Book, path: str, card: Listed) -> Row | None:
         """One card by itself; None when it is gone."""
-        url = httpx.URL(book.url).join(path)
         try:
-            answer = await self._session.request("GET", str(url), headers={"Accept": "text/vcard"}, max_bytes=CARD_BYTES)
+            answer = await self._session.request("GET", _url(book, path), headers={"Accept": "text/vcard"}, max_bytes=CARD_BYTES)
         except Refused as error:
             if error.provider_code == "not-found":
                 return None
@@ -434,10 +454,124 @@ class CardDav:
         card = vcard.parse(content)
         if vcard.is_empty(card):
             return _unreadable(book, path, "SKIPPED", "The card is empty.", "EMPTY")
-        contact: Contact = vcard.to_contact(
-            card, key=path, region=self._session.account.region, container=book.path, keep_card=True
+        return Row(item=self._contact(book, path, card, etag))
+
+    # --- writing ---------------------------------------------------------------------------------------------------
+
+    async def create_contact(self, wanted: Contact) -> Contact:
+        """Puts a card of a new name into a book: the one named, else the first that may be written. Raises Refused."""
+        books = await self._books(await self._discover())
+        open_ = [book for book in books if book.writable]
+        book = next((book for book in open_ if book.path == wanted.container), open_[0] if open_ else None)
+        if book is None:
+            raise Refused("The address books of this account can only be read.", provider_code="read-only")
+        path = book.path.rstrip("/") + f"/{wanted.uid}.vcf"
+        made = vcard_editing.made(wanted, "3.0", now=self._session.clock.now())  # the version that every server takes
+        answer = await self._put(book, path, made.serialise(), {"If-None-Match": "*"})
+        found = await self._held(book, path)
+        if found is not None and (answer.status in SUCCESS or found.uid == wanted.uid):
+            return found
+        raise self._refused(answer)
+
+    async def update_contact(self, wanted: Contact, fields: frozenset[ContactField]) -> Contact:
+        """Edits the card that the server has now. Raises Conflict when it is another than `wanted.etag`, Refused when it is gone."""
+        book = await self._book_of(wanted.key)
+        answer: Response | None = None
+        for _ in range(WINNING_TRIES):
+            card, etag = await self._card(book, wanted.key)
+            edited = vcard_editing.edited(
+                card, wanted, fields, region=self._session.account.region, now=self._session.clock.now()
+            )
+            if edited == card:
+                return await self._still_held(book, wanted.key)
+            if wanted.etag is not None and not _equal(etag, wanted.etag):
+                current = await self._still_held(book, wanted.key)
+                raise Conflict("The card was changed in its address book meanwhile.", current=current, provider_code="412")
+            answer = await self._put(book, wanted.key, edited.serialise(), _if_match(etag))
+            if answer.status in SUCCESS:
+                return await self._still_held(book, wanted.key)
+            if answer.status != 412:
+                break
+        assert answer is not None
+        raise self._refused(answer)
+
+    async def delete_contact(self, key: str, etag: str | None) -> None:
+        """Deletes a card. Raises Conflict when it is another one than `etag`."""
+        book = await self._book_of(key)
+        held = await self._held(book, key) if etag is not None else None
+        if etag is not None and held is None:
+            return
+        if held is not None and not _equal(held.etag, etag):
+            raise Conflict("The card was changed in its address book meanwhile.", current=held, provider_code="412")
+        answer = await self._session.request(
+            "DELETE", _url(book, key), headers=_if_match(held.etag if held else None), accept_statuses={*SUCCESS, *WRITE_REFUSED}
         )
-        return Row(item=msgspec.structs.replace(contact, etag=etag))
+        if answer.status == 412:
+            current = await self._held(book, key)
+            if current is not None:
+                raise Conflict("The card was changed in its address book meanwhile.", current=current, provider_code="412")
+        elif answer.status not in SUCCESS and answer.status not in (404, 410):
+            raise self._refused(answer)
+
+    async def _book_of(self, key: str) -> Book:
+        books = await self._books(await self._discover())
+        book = max((book for book in books if _is_within(book, key)), key=lambda book: len(book.path), default=None)
+        if book is None:
+            raise Refused("The address book of this contact is gone.", provider_code="not-found")
+        return book
+
+    async def _card(self, book: Book, path: str) -> tuple[Card, str | None]:
+        """A card as the server stores it, and its ETag. Raises Refused (`not-found`), Malformed."""
+        answer = await self._session.request("GET", _url(book, path), headers={"Accept": "text/vcard"}, max_bytes=CARD_BYTES)
+        if b"BEGIN:VCARD" not in answer.content[:1000].upper():
+            raise answer.malformed("vCard")
+        etag = answer.headers.get("etag") or None
+        if etag is None:
+            found = _first(await webdav.propfind(self._session, _url(book, path), "<D:getetag/>", depth=0))
+            etag = found.text(DAV + "getetag")
+        return vcard.parse(answer.content), etag
+
+    async def _held(self, book: Book, path: str) -> Contact | None:
+        """The contact as the next poll would show it; None when it is gone. Raises Malformed when it is no contact."""
+        rows, _ = await self._fetch(book, {path: Listed(path, None)})
+        item = rows[0].item
+        if isinstance(item, Unreadable):
+            raise Malformed(item.message, provider_code="not-vcard")
+        return item if isinstance(item, Contact) else None
+
+    async def _still_held(self, book: Book, path: str) -> Contact:
+        if (found := await self._held(book, path)) is None:
+            raise Refused("The card was deleted in its address book meanwhile.", provider_code="not-found")
+        return found
+
+    async def _put(self, book: Book, path: str, content: bytes, condition: dict[str, str]) -> Response:
+        return await self._session.request(
+            "PUT",
+            _url(book, path),
+            headers={"Content-Type": "text/vcard; charset=utf-8", **condition},
+            content=content,
+            accept_statuses={*SUCCESS, *WRITE_REFUSED},
+        )
+
+    def _contact(self, book: Book, path: str, card: Card, etag: str | None) -> Contact:
+        contact = vcard.to_contact(card, key=path, region=self._session.account.region, container=book.path, keep_card=True)
+        return msgspec.structs.replace(contact, etag=etag)
+
+    def _refused(self, answer: Response) -> Refused:
+        """Why a card was not taken, by the precondition that the server names."""
+        named = webdav.conditions(answer)
+        said = next((text for condition, text in CONDITIONS.items() if condition in named), None)
+        host = self._session.home.host
+        text = said or {
+            403: f"{host} does not allow to change this address book.",
+            404: "The card or its address book is gone.",
+            405: f"{host} does not allow to change this address book.",
+            412: "The card is changed by somebody else all the time; try again later.",
+            413: CONDITIONS[CARD + "max-resource-size"],
+            423: "The card is locked by somebody else.",
+            507: CONDITIONS[DAV + "quota-not-exceeded"],
+        }.get(answer.status, f"{host} refused the card (status {answer.status}).")
+        return Refused(text, provider_code="not-found" if answer.status in (404, 410) else str(answer.status))
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -535,6 +669,8 @@ def _book(resource: webdav.Resource, base: str) -> Book | None:
         ctag=resource.text(SERVER + "getctag"),
         syncs=token is not None or resource.contains(DAV + "supported-report-set", DAV + "sync-collection"),
         version_4=versions is not None and any(each.get("version") == "4.0" for each in versions.iter()),
+        writable=DAV + "current-user-privilege-set" not in resource.properties
+        or any(resource.contains(DAV + "current-user-privilege-set", each) for each in WRITING),
     )
 
 
@@ -580,6 +716,24 @@ def _unreadable(book: Book, path: str, outcome: Any, message: str, reason: Any, 
 
 def _short(etag: str) -> str:
     return hashlib.blake2s(etag.encode(), digest_size=6).hexdigest()
+
+
+def _url(book: Book, path: str) -> str:
+    return str(httpx.URL(book.url).join(path))
+
+
+def _if_match(etag: str | None) -> dict[str, str]:
+    """The ETag exactly as it was received; a weak one matches nothing (RFC 9110 §13.1.1) and was compared by us before."""
+    return {"If-Match": etag} if etag and not etag.startswith("W/") else {}
+
+
+def _equal(found: str | None, known: str | None) -> bool:
+    """Whether two spellings name one version: proxies that compress make ETags weak or mark them."""
+
+    def bare(etag: str | None) -> str:
+        return (etag or "").removeprefix("W/").strip('"').removesuffix("-gzip")
+
+    return bare(found) == bare(known)
 
 
 def _is_only_this(error: Unavailable) -> bool:

@@ -7,6 +7,10 @@ the account (its `AccountStatus`, a later retry, an open gap) is decided above, 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from providers.records import Contact
 
 
 class ProviderError(Exception):
@@ -41,6 +45,14 @@ class Malformed(ProviderError):
 
 class CursorExpired(Refused):
     """The delta cursor is no longer known to the source: list everything again and compare."""
+
+
+class Conflict(Refused):
+    """What was to be changed is another version at its source by now; `current` is that version where it was told."""
+
+    def __init__(self, message: str, *, current: Contact | None = None, provider_code: str | None = None) -> None:
+        super().__init__(message, provider_code=provider_code)
+        self.current = current
 
 
 class ForbiddenAddress(Refused):

@@ -21,6 +21,8 @@ Authentication = Literal["PASSED", "FAILED", "NOT_CHECKED", "UNKNOWN"]
 BodyState = Literal["AVAILABLE", "NOT_FETCHED", "EMPTY", "ENCRYPTED", "UNPARSABLE", "DELETED", "GONE"]
 ConversationKind = Literal["EMAIL_THREAD", "DIRECT", "GROUP", "CHANNEL", "THREAD", "POST"]
 SkipReason = Literal["OUTSIDE_WINDOW", "EXCLUDED", "DUPLICATE", "EMPTY", "UNREADABLE", "TOO_LARGE", "UNSUPPORTED", "FORBIDDEN"]
+#: What of a contact can be changed here.
+ContactField = Literal["names", "emails", "phones", "urls", "organizations", "addresses", "dates", "note", "groups"]
 Outcome = Literal["CREATED", "UPDATED", "UNCHANGED", "SKIPPED", "FAILED"]
 
 
@@ -129,6 +131,7 @@ class Contact(Record, frozen=True, kw_only=True, omit_defaults=True):
     addresses: tuple[Address, ...] = ()
     dates: tuple[PartialDate, ...] = ()
     groups: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()  # of a group that is a card itself: the UIDs of those in it
     languages: tuple[str, ...] = ()
     bio: str | None = None
     note: str | None = None

@@ -173,6 +173,7 @@ def to_contact(card: Card, *, key: str | None, region: str | None, container: st
         addresses=_addresses(card, labels),
         dates=_dates(card, labels),
         groups=_distinct(_short(item) for value in card.all("CATEGORIES") for item in value.items)[:MAX_VALUES],
+        members=_members(card),
         languages=_distinct(_short(value.text).lower() for value in sorted(card.all("LANG"), key=_preference)),
         note=_note(card),
         photo=photo,
@@ -530,7 +531,19 @@ def _data_uri(text: str) -> bytes:
 def _uid(card: Card) -> str | None:
     """The UID without `urn:uuid:`; a UUID in lower case (RFC 9562 §4)."""
     value = card.first("UID")
-    text = value.text.strip() if value else ""
+    return _bare_uid(value.text) if value else None
+
+
+def _members(card: Card) -> tuple[str, ...]:
+    """The UIDs in a group (RFC 6350 §6.6.5, and Apple's in cards of 3.0). A member named by its address alone is none of them."""
+    if _nature(card) != "GROUP":
+        return ()
+    named = (value.text.strip() for value in card.all("MEMBER", "X-ADDRESSBOOKSERVER-MEMBER"))
+    return _distinct(uid for text in named if text[:7].lower() != "mailto:" and (uid := _bare_uid(text)))
+
+
+def _bare_uid(text: str) -> str | None:
+    text = text.strip()
     if text[:9].lower() == "urn:uuid:":
         text = text[9:]
     if re.match(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z", text):
