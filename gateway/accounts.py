@@ -26,7 +26,7 @@ from providers.http import DEFAULT_QUOTA, Session
 from providers.records import OwnAddress, Profile
 from providers.session import Account as SessionAccount
 from providers.session import Clock, Observer, Secret
-from store import accounts, leases
+from store import accounts, leases, outbox
 from store.database import Database
 from store.feed import Recorder
 from store.vault import SealBroken, Vault
@@ -148,6 +148,7 @@ class Accounts:
                 )
             _note_own(conn, viewer, account_id, profile.own_addresses, recorder)
             leases.enqueue(conn, viewer, "sync", account_id, now, every=provider.poll_seconds)
+            outbox.wake(conn, viewer, account_id, now)
             recorder.flush(conn, viewer)
             return account_id
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,16 +18,18 @@ from typing import Any, Final, Protocol
 import structlog
 from sqlalchemy import Connection
 
-from gateway import sync, watch
+from gateway import sync, watch, writes
 from gateway.accounts import Accounts
 from gateway.holders import holder_name, is_dead
 from gateway.imports import Imports
+from gateway.kinds import kinds
+from gateway.writes import Kind
 from providers.base import Provider
 from resolvers.identity.resolve import resolve
 from resolvers.ingest import forget_account
 from resolvers.ingest.own import reassign
 from resolvers.operation import Clock
-from store import feed, leases, viewers
+from store import feed, leases, outbox, viewers
 from store.database import Database
 from store.feed import Recorder
 from store.leases import Job
@@ -70,6 +72,7 @@ def of(installation: Pieces) -> Worker:
         clock=installation.clock,
         accounts=installation.accounts,
         imports=imports,
+        kinds=kinds(),
     )
 
 
@@ -96,6 +99,7 @@ class Worker:
     imports: Imports
     owner: str = field(default_factory=holder_name)
     concurrency: int = CONCURRENCY
+    kinds: Mapping[str, Kind] = field(default_factory=dict)  # of writes, by name
 
     def __post_init__(self) -> None:
         self._tasks: dict[str, Task] = {
@@ -106,6 +110,7 @@ class Worker:
             "own": self._own,
             "compact": self._compact,
             "watch": self._watch,
+            outbox.JOB: self._write,
         }
         self._running: set[asyncio.Task[None]] = set()
         self._watching: set[asyncio.Task[None]] = set()
@@ -225,6 +230,9 @@ class Worker:
 
     async def _sync(self, job: Job) -> timedelta | None:
         return await sync.run(self.accounts, self.database, self.clock, job.viewer_id, job.subject)
+
+    async def _write(self, job: Job) -> timedelta | None:
+        return await writes.run(self.accounts, self.database, self.clock, self.kinds, job.viewer_id, job.subject)
 
     async def _watch(self, job: Job) -> timedelta:
         return await watch.run(self.accounts, self.database, self.clock, job.viewer_id, job.subject)

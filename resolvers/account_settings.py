@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from resolvers.mistakes import Mistake, NodeMistake, not_found
 from resolvers.operation import Operation
 from resolvers.writing import Answer, Mistaken, Payload, payload, perform
-from store import accounts, ids, leases
+from store import accounts, ids, leases, outbox
 from store.feed import Recorder
 from store.tables import account, contact, message_source, own_address
 
@@ -40,6 +40,7 @@ async def update(operation: Operation, account_id: str, label: str | None, pause
             provider = operation.services.providers.get(row.provider)
             if provider is not None and provider.archive is None:
                 leases.enqueue(conn, viewer, "sync", account_id, now, every=provider.poll_seconds)
+            outbox.wake(conn, viewer, account_id, now)
         if values:
             accounts.change(conn, viewer, account_id, recorder, **values)
         return Answer(node_id=account_id)

@@ -89,6 +89,15 @@ class NodeSplit(Change, frozen=True, kw_only=True):
     part_ids: tuple[str, ...]
 
 
+class WriteSettled(Change, frozen=True, kw_only=True):
+    """A network has taken a write, or refused it."""
+
+    write_id: str
+    mutation: str
+    state: str
+    node_ids: tuple[str, ...]
+
+
 class ResyncRequired(Change, frozen=True, kw_only=True):
     """The feed cannot bring this client up to date."""
 
@@ -303,6 +312,9 @@ def shown(operation: Operation, at: Place, row: feed.Change) -> Change:
         )
     if row.op == "SPLIT":
         return msgspec.convert({**common, "node_kind": row.kind, "origin_id": row.node_id, "part_ids": row.names}, NodeSplit)
+    if row.op == "SETTLE":
+        settled = {"write_id": row.node_id, "mutation": row.fields[0], "state": row.reason, "node_ids": row.names}
+        return msgspec.convert({**common, **settled}, WriteSettled)
     return msgspec.convert(
         {
             **common,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from resolvers import accounts, attachments, catalogue, contacts, conversations, imports, keys, messages, people, viewers
+from resolvers import accounts, attachments, catalogue, contacts, conversations, imports, keys, messages, people, viewers, writes
 from resolvers.loaders import load
 from resolvers.operation import Operation
 from resolvers.refusals import Refusal
@@ -24,6 +24,7 @@ _LOADED: Final[dict[Kind, Any]] = {
     "IMPORT": imports.by_id,
     "ATTACHMENT": attachments.by_id,
     "GAP": accounts.gaps_by_id,
+    "WRITE": writes.by_id,
 }
 # as the change feed shows them: an id that was absorbed is nobody, never its survivor
 _EXACT: Final[dict[Kind, Any]] = {**_LOADED, "PERSON": people.exactly, "CONVERSATION": conversations.exactly}

@@ -8,14 +8,14 @@ import strawberry
 from strawberry import Parent
 
 from resolvers import accounts as rows
-from resolvers import catalogue
+from resolvers import catalogue, writes
 from resolvers.loaders import load
 from resolvers.paging import Ask, Listing
 from schema import loads
 from schema.declare import UNSET, Info, argument, field, object_type
 from schema.interfaces import Node, Versioned
 from schema.lists import ITEMS, NODE, After, Connection, Edge, First, plain
-from schema.references import ProviderRef
+from schema.references import PendingWriteConnectionRef, ProviderRef
 from schema.scalars import DateTime
 from schema.vocabulary import (
     AccountMode,
@@ -59,6 +59,15 @@ async def _account_gaps(
     return await rows.gaps(info.context.operation, parent.id, Ask(first=first, after=plain(after)))
 
 
+async def _account_writes(
+    parent: Parent[rows.Account],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+) -> Listing:
+    return await writes.page(info.context.operation, parent.id, Ask(first=first, after=plain(after)))
+
+
 @object_type("Accounts.")
 class AccountConnection(Connection):
     edges: list[AccountEdge] = field(ITEMS)
@@ -90,6 +99,7 @@ class Account(Versioned):
     own_addresses: list[OwnAddress] | None = field(
         "Addresses and handles that are the viewer's in this account.", _own_addresses, semantic=True
     )
+    writes: PendingWriteConnectionRef | None = field("Writes not yet settled with the network.", _account_writes, semantic=True)
     created_at: DateTime = field("When it was linked.")
 
 

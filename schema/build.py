@@ -34,6 +34,7 @@ from schema import (
     provider,
     timeline,
     viewer,
+    writes,
 )
 from schema.mutations import Mutation
 from schema.query import Query
@@ -68,6 +69,8 @@ _BEHIND: Final[list[Any]] = [
     provider.Provider,
     timeline.TimelineGap,
     viewer.Viewer,
+    change.WriteSettled,
+    writes.PendingWrite,
 ]
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import strawberry
 from strawberry import Parent
 
-from resolvers import changes, nodes
+from resolvers import changes, nodes, writes
+from resolvers.loaders import load
 from schema.declare import UNSET, Info, asked, field, input_type, interface_type, object_type
 from schema.lists import ITEMS, NODE, Connection, Edge
-from schema.references import NodeRef
+from schema.references import NodeRef, UserErrorRef
 from schema.scalars import Cursor, DateTime
-from schema.vocabulary import ChangeOrigin, DeletionReason, NodeKind, ResyncCause
+from schema.vocabulary import ChangeOrigin, DeletionReason, NodeKind, ResyncCause, WriteState
 
 
 async def _node(parent: Parent[changes.NodeUpserted], info: Info) -> Any:
@@ -27,6 +28,11 @@ async def _survivor(parent: Parent[changes.NodesMerged], info: Info) -> Any:
 async def _parts(parent: Parent[changes.NodeSplit], info: Info) -> list[Any]:
     operation = info.context.operation
     return list(await asyncio.gather(*(nodes.exactly(operation, i) for i in parent.part_ids), return_exceptions=True))
+
+
+async def _write_error(parent: Parent[changes.WriteSettled], info: Info) -> Any:
+    write = await load(info.context.operation, writes.by_id, parent.write_id)
+    return None if write is None else write.error
 
 
 @object_type("The change feed as one operation sees it.")
@@ -101,6 +107,19 @@ class NodeSplit(Change):
     origin_id: strawberry.ID = field("Id that fell apart; among partIds when it stays.")
     part_ids: list[strawberry.ID] = field("Ids of the parts.")
     parts: list[NodeRef | None] = field("The parts as they are now, in the order of partIds.", _parts)
+
+
+@object_type("A write was accepted or refused by the network: end the optimistic state.", of=changes.WriteSettled)
+class WriteSettled(Change):
+    cursor: Cursor = field("Position; store it only after applying the change.")
+    occurred_at: DateTime = field("When it was recorded.")
+    origin: ChangeOrigin = field("What caused it.")
+    account_id: strawberry.ID | None = field("The account it came through.")
+    idempotency_key: str | None = field("Key of the mutation that caused it, to recognise one's own.")
+    mutation: str = field("Name of the mutation.")
+    state: WriteState = field("DONE or REFUSED.")
+    node_ids: list[strawberry.ID] = field("Nodes it changed; refused changes are undone by changes of their own.")
+    error: UserErrorRef | None = field("Why it was refused.", _write_error)
 
 
 @object_type("The feed cannot bring this client up to date: drop the scope and fill it again.", of=changes.ResyncRequired)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from schema.timeline import TimelineConnection
     from schema.viewer import Viewer
+    from schema.writes import PendingWriteConnection
 
 AccountRef = Annotated["Account", strawberry.lazy("schema.account")]
 AccountConnectionRef = Annotated["AccountConnection", strawberry.lazy("schema.account")]
@@ -59,6 +60,7 @@ MessageConnectionRef = Annotated["MessageConnection", strawberry.lazy("schema.me
 NodeRef = Annotated["Node", strawberry.lazy("schema.interfaces")]
 OwnAddressRef = Annotated["OwnAddress", strawberry.lazy("schema.account")]
 ParticipantRef = Annotated["Participant", strawberry.lazy("schema.conversation")]
+PendingWriteConnectionRef = Annotated["PendingWriteConnection", strawberry.lazy("schema.writes")]
 PersonRef = Annotated["Person", strawberry.lazy("schema.person")]
 PersonConnectionRef = Annotated["PersonConnection", strawberry.lazy("schema.person")]
 ProviderRef = Annotated["Provider", strawberry.lazy("schema.provider")]

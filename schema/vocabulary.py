@@ -453,6 +453,16 @@ class ChangeOrigin(Enum):
     SYSTEM = value("SYSTEM", "Retention, erasure, upkeep.")
 
 
+@word("State of a write.")
+class WriteState(Enum):
+    QUEUED = value("QUEUED", "Waits.")
+    RUNNING = value("RUNNING", "Being written.")
+    CHECKING = value("CHECKING", "After a crash or cut: the network is asked whether it took place.")
+    DONE = value("DONE", "Settled.")
+    REFUSED = value("REFUSED", "Refused by the network and undone here.")
+    UNCONFIRMED = value("UNCONFIRMED", "Nobody can say whether it took place; it is not tried again by itself.")
+
+
 @word("Why a node is gone.")
 class DeletionReason(Enum):
     DELETED = value("DELETED", "Deleted at its source or by the viewer.")

@@ -19,13 +19,16 @@ from sqlalchemy import Connection, select
 from store.tables import feed, feed_head
 
 TOMBSTONE_DAYS: Final = 90
-Op = Literal["UPSERT", "DELETE", "MERGE", "SPLIT"]
+Op = Literal["UPSERT", "DELETE", "MERGE", "SPLIT", "SETTLE"]
 NodeKind = Literal["ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "OWN_ADDRESS", "API_KEY", "IMPORT"]
 Origin = Literal["PROVIDER", "CLIENT", "IDENTITY", "SYSTEM"]
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the feed. `names` are the absorbed people of a MERGE, the parts of a SPLIT."""
+    """A row of the feed. `names` are the absorbed people of a MERGE, the parts of a SPLIT, the nodes of a write that SETTLEd.
+
+    Of a SETTLE `node_id` is the write, `reason` its end and `fields` the name of its mutation.
+    """
 
     position: int = 0
     op: Op
@@ -93,6 +96,14 @@ class Recorder:
             self._upserts.pop(node_id, None)
         self._add(Change(op="SPLIT", kind=kind, node_id=origin_id, names=tuple(parts)))
 
+    def settle(
+        self, kind: NodeKind, write_id: str, node_ids: Sequence[str], state: str, mutation: str, *, key: str | None
+    ) -> None:
+        """A write to a network has ended; `key` is that of the mutation that asked for it."""
+        self._add(
+            Change(op="SETTLE", kind=kind, node_id=write_id, names=tuple(node_ids), reason=state, fields=(mutation,)), key=key
+        )
+
     def flush(self, conn: Connection, viewer: str) -> int | None:
         """Write the rows; the last statement before commit. Returns the last position, None when nothing changed."""
         if not self._changes:
@@ -125,10 +136,10 @@ class Recorder:
         self._changes, self._upserts = [], {}
         return last
 
-    def _add(self, change: Change) -> None:
+    def _add(self, change: Change, key: str | None = None) -> None:
         self._changes.append(
             msgspec.structs.replace(
-                change, origin=self._origin, account_id=self._account_id, idempotency_key=self._key, at=self._now
+                change, origin=self._origin, account_id=self._account_id, idempotency_key=key or self._key, at=self._now
             )
         )
 

@@ -353,10 +353,10 @@ import_row = _owned("import_row", _text("import_id"), _int("position"), _maybe("
 feed = _owned(
     "feed",
     Column("position", BigInteger, nullable=False),
-    _text("op"),  # UPSERT, DELETE, MERGE, SPLIT
+    _text("op"),  # UPSERT, DELETE, MERGE, SPLIT, SETTLE
     _text("kind"),  # NodeKind
-    _text("node_id"),  # the survivor for MERGE, the origin for SPLIT
-    Column("names", Text),  # the other nodes of MERGE and SPLIT, space-separated
+    _text("node_id"),  # the survivor for MERGE, the origin for SPLIT, the write for SETTLE
+    Column("names", Text),  # the other nodes of MERGE, SPLIT and SETTLE, space-separated
     Column("node_version", Integer),
     _bool("created"),
     _text("fields", ""),
@@ -371,6 +371,32 @@ feed = _owned(
 )
 feed_head = _owned("feed_head", Column("position", BigInteger, nullable=False), Column("horizon", BigInteger, nullable=False),
                    Column("born", BigInteger, nullable=False), key=())  # fmt: skip
+outbox = _owned(
+    "outbox",
+    _text("id"),
+    _text("account_id"),
+    _text("kind"),  # who carries it out: gateway/writes.py
+    _text("mutation"),
+    _maybe("idempotency_key"),
+    _text("lane"),  # writes of one lane are carried out one after the other
+    _int("position"),  # order of acceptance within the account
+    Column("request", LargeBinary),  # the kind's own; null once settled
+    _text("state"),
+    Column("step", LargeBinary),  # from here on a crash leaves it in doubt; the kind's own
+    _int("attempts", 0),
+    _int("checks", 0),
+    _at("due"),
+    _at("starts_at"),
+    _maybe("error_code"),
+    _maybe("error_message"),
+    _maybe("provider_code"),
+    _at("created_at"),
+    _at("doubted_at", True),
+    _at("settled_at", True),
+    indexes=(("account_id", "state", "due"), ("account_id", "position", "id")),
+)
+outbox_node = _owned("outbox_node", _text("write_id"), _text("node_id"), _int("position"), key=("write_id", "node_id"),
+                     indexes=(("node_id",),))  # fmt: skip
 dirty = _owned("dirty", _text("contact_id"), key=("contact_id",))
 idempotency = _owned("idempotency", _text("key"), _text("mutation"), Column("input_hash", LargeBinary, nullable=False),
                      Column("answer", LargeBinary, nullable=False), _at("at"), key=("key",))  # fmt: skip

@@ -12,13 +12,17 @@ from tests.schema.sdl import parts
 
 CONTRACT = Path(__file__).parents[1] / "contracts" / "kith"
 # what different things answer each in their own way; clients select in fragments there
+#: What the contract lacks and the issue on mail asks for: a send that nobody can vouch for is neither done nor refused, and the
+#: client must be able to say so. Clients handle unknown members of an enum (contract/NOTES.md, "Evolution").
+BEYOND = {("WriteState", "UNCONFIRMED")}
 ALIKE_BY_NAME_ONLY = {"Node", "MutationPayload", "LiveList"}
 
 
 def test_the_printed_schema_says_nothing_that_the_contract_does_not_say() -> None:
     ours, theirs = parts(printed()), parts((CONTRACT / "schema.graphql").read_text())
     differing = {key: (said, theirs.get(key)) for key, said in ours.items() if theirs.get(key, "absent") != said}
-    assert differing == {}
+    assert set(ours) >= BEYOND
+    assert set(differing) - BEYOND == set(), differing
 
 
 def test_every_argument_of_a_field_that_there_is_is_there() -> None:
@@ -31,7 +35,11 @@ def test_everything_is_described() -> None:
         return said[1] if len(said) == 2 else said[2] if len(said) == 4 else said[0]
 
     theirs = parts((CONTRACT / "schema.graphql").read_text())
-    silent = [key for key, said in parts(printed()).items() if said and not sentence(said) and sentence(theirs[key])]
+    silent = [
+        key
+        for key, said in parts(printed()).items()
+        if said and not sentence(said) and key not in BEYOND and sentence(theirs[key])
+    ]
     assert silent == []
 
 
