@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ ME = "robin@example.org"
 async def open_sqlite(folder: Path) -> AsyncIterator[Database]:
     """An empty, migrated SQLite database."""
     url = f"sqlite:///{folder / 'kith.db'}"
+    servers.exercised["SQLite"] = f"{sqlite3.sqlite_version}, Python's own"
     await migrate.migrate(url)
     database = Database(url)
     try:
