@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import servers
+from tests import mail_servers, servers
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +41,20 @@ def radicale_server() -> Iterator[servers.CardDav]:
 def xandikos_server() -> Iterator[servers.CardDav]:
     """One Xandikos for the run."""
     with servers.xandikos() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dovecot_server() -> Iterator[mail_servers.MailServer]:
+    """One Dovecot for the run: take a `.new_user()` of it."""
+    with mail_servers.dovecot() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cyrus_server() -> Iterator[mail_servers.MailServer]:
+    """One Cyrus for the run: take a `.new_user()` of it."""
+    with mail_servers.cyrus() as server:
         yield server
 
 

@@ -39,7 +39,7 @@ exercised: dict[str, str] = {}
 missing: dict[str, str] = {}
 """What could not be started: name → how to get it."""
 
-_NOBODY = 65534
+NOBODY = 65534
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _DEPLOY = Path(__file__).parent.parent / "deploy"
@@ -65,7 +65,7 @@ class Running:
 
     def start(self) -> None:
         """Start it and wait until its port answers. Raises RuntimeError with the end of its log when it does not."""
-        who: dict[str, Any] = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if self._drops_root() else {}
+        who: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if self._drops_root() else {}
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [str(word) for word in self.command],
@@ -111,7 +111,7 @@ class Running:
 
 
 @contextmanager
-def _running(server: Running) -> Iterator[Running]:
+def running(server: Running) -> Iterator[Running]:
     try:
         server.start()
         yield server
@@ -120,16 +120,16 @@ def _running(server: Running) -> Iterator[Running]:
 
 
 @contextmanager
-def _scratch(*, as_nobody: bool = False) -> Iterator[Path]:
+def scratch(*, as_nobody: bool = False) -> Iterator[Path]:
     """A short path, because a Unix socket's ends after 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="kt-", ignore_cleanup_errors=True) as name:
         if as_nobody and fetched.AS_ROOT:
-            os.chown(name, _NOBODY, _NOBODY)
+            os.chown(name, NOBODY, NOBODY)
         yield Path(name)
 
 
 @contextmanager
-def _recorded(name: str) -> Iterator[None]:
+def recorded(name: str) -> Iterator[None]:
     """Remember for the closing summary that `name` was asked for and not to be had."""
     try:
         yield
@@ -170,9 +170,9 @@ def _redis_program() -> tuple[Path, str]:
 @contextmanager
 def redis_server(*flags: str) -> Iterator[Running]:
     """A Redis without persistence that a test may kill and start again. `flags` go to redis-server as they are."""
-    with _recorded("Redis"):
+    with recorded("Redis"):
         program, origin = _redis_program()
-    with _scratch() as folder:
+    with scratch() as folder:
         port = free_port()
         command: Command = [
             program,
@@ -188,7 +188,7 @@ def redis_server(*flags: str) -> Iterator[Running]:
             "no",
             *flags,
         ]
-        with _running(Running(command, port, folder, f"redis://127.0.0.1:{port}/0")) as server:
+        with running(Running(command, port, folder, f"redis://127.0.0.1:{port}/0")) as server:
             exercised["Redis"] = f"{_version(program)}, {origin}"
             yield server
 
@@ -280,9 +280,9 @@ def _postgres_programs() -> tuple[Path, str]:
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     """A cluster of its own with one fresh database. Crash safety is off: it is as fast as it is forgetful."""
-    with _recorded("PostgreSQL"):
+    with recorded("PostgreSQL"):
         programs, origin = _postgres_programs()
-    with _scratch(as_nobody=True) as folder:
+    with scratch(as_nobody=True) as folder:
         port = free_port()
         initdb = [
             programs / "initdb",
@@ -297,14 +297,14 @@ def postgres() -> Iterator[Postgres]:
             "--no-locale",
             "--no-sync",
         ]
-        who: dict[str, Any] = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []} if fetched.AS_ROOT else {}
+        who: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if fetched.AS_ROOT else {}
         subprocess.run([str(word) for word in initdb], cwd=folder, check=True, capture_output=True, timeout=120, **who)
         settings = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=127.0.0.1")
         command: Command = [programs / "postgres", "-D", folder / "data", "-p", str(port), "-k", folder]
         command += [word for setting in settings for word in ("-c", setting)]
         url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
-        with _running(Running(command, port, folder, url, signal.SIGINT, as_nobody=True)) as server:
+        with running(Running(command, port, folder, url, signal.SIGINT, as_nobody=True)) as server:
             exercised["PostgreSQL"] = f"{_version(programs / 'postgres')}, {origin}, as kith_app"
             cluster = Postgres(server, programs, "postgres")
             cluster.wait()
@@ -360,9 +360,9 @@ class CardDav:
 @contextmanager
 def radicale() -> Iterator[CardDav]:
     """Radicale: Basic authentication, rewrites the cards it is given, 403 for an unknown sync-token."""
-    with _recorded("Radicale"):
+    with recorded("Radicale"):
         version = _package("radicale", "dev")
-    with _scratch() as folder:
+    with scratch() as folder:
         port = free_port()
         (folder / "users").write_text("ada:secret\n")
         (folder / "config").write_text(
@@ -372,7 +372,7 @@ def radicale() -> Iterator[CardDav]:
         )
         url = f"http://127.0.0.1:{port}/"
         command: Command = [sys.executable, "-m", "radicale", "--config", folder / "config"]
-        with _running(Running(command, port, folder, url)) as server:
+        with running(Running(command, port, folder, url)) as server:
             exercised["Radicale"] = version
             found = CardDav(server, url, "ada", "secret", f"{url}ada/", f"{url}ada/people/")
             found.create_book("people")
@@ -382,9 +382,9 @@ def radicale() -> Iterator[CardDav]:
 @contextmanager
 def xandikos() -> Iterator[CardDav]:
     """Xandikos: no authentication, keeps cards byte for byte, 412 for an unknown sync-token, redirects discovery."""
-    with _recorded("Xandikos"):
+    with recorded("Xandikos"):
         version = _package("xandikos", "dev")
-    with _scratch() as folder:
+    with scratch() as folder:
         port = free_port()
         url = f"http://127.0.0.1:{port}/"
         command: Command = [
@@ -407,7 +407,7 @@ def xandikos() -> Iterator[CardDav]:
             "/ada/",
             "--no-detect-systemd",
         ]
-        with _running(Running(command, port, folder, url)) as server:
+        with running(Running(command, port, folder, url)) as server:
             exercised["Xandikos"] = version
             yield CardDav(server, url, "ada", "", f"{url}ada/contacts/", f"{url}ada/contacts/addressbook/")
 
@@ -474,9 +474,9 @@ class Mastodon:
 @contextmanager
 def mastodon() -> Iterator[Mastodon]:
     """A Mastodon-compatible server in memory, with one user and its token."""
-    with _recorded("Mastodon-compatible server"):
+    with recorded("Mastodon-compatible server"):
         version = _package("mastodon-mock", "demo")
-    with _scratch() as folder:
+    with scratch() as folder:
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         command: Command = [
@@ -491,7 +491,7 @@ def mastodon() -> Iterator[Mastodon]:
             str(port),
         ]
         command += ["--log-level", "warning"]
-        with _running(Running(command, port, folder, url)) as server:
+        with running(Running(command, port, folder, url)) as server:
             exercised["Mastodon-compatible server"] = f"mastodon_mock {version}"
             yield Mastodon(server, url, "mock_token")
 

@@ -24,7 +24,7 @@ from providers.addresses import Guard
 from providers.base import Adapter, LiveAdapter, Provider, Verifiable
 from providers.errors import CursorExpired, ForbiddenAddress, Malformed, ProviderError, RateLimited, ReauthRequired, Unavailable
 from providers.http import Transport
-from providers.records import Contact, Gone, Message, MessageState, Page, Row, Statement, Unreadable
+from providers.records import Contact, Gone, Message, MessageState, Page, Row, Statement, Unreadable, Voided
 from providers.session import Secret
 from tests.providers.conftest import NOON, Exchange, HandClock, SessionMaker, http_answer
 
@@ -151,6 +151,10 @@ class Mirror:
                     self.contacts[state.key] = msgspec.structs.replace(known, container=container, labels=labels, **told)
             case Gone(key=key):
                 self._delete(key)
+            case Voided(container=container, prefix=prefix):
+                for key in self.held(container):
+                    if key.startswith(prefix):
+                        self._delete(key)
             case Unreadable(message=message):
                 assert message
             case other:

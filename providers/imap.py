@@ -1,0 +1,219 @@
+"""Any mailbox that speaks IMAP, mirrored (RFC 3501, RFC 9051): every message, its flags and folders, kept in step.
+
+Signs in with a password, an app password or an OAuth token, over TLS or a STARTTLS that must succeed. How a mailbox is kept in
+step is in `imap4/mirror.py`; this module says what there is to enter, and hands the network's pieces to each other. A
+message is known by folder, UIDVALIDITY and UID. Knows nothing of MIME, and nothing of finding a server by an address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Final
+from urllib.parse import urlsplit
+
+from providers.base import FormField, LinkForm, Provider, Quota
+from providers.errors import Refused
+from providers.http import Session
+from providers.imap4 import marks, parts, watching
+from providers.imap4.connection import Connection
+from providers.imap4.login import sign_in
+from providers.imap4.mirror import Mirror
+from providers.imap4.uid_set import UidSet
+from providers.records import OwnAddress, Page, Profile, Statement
+from providers.stream import Security
+
+#: Schemes of an account's address, and the port that each has by default (RFC 8314 §3.2, RFC 9051 §2.1).
+SCHEMES: Final[dict[str, tuple[Security, int]]] = {"imaps": ("TLS", 993), "imap": ("STARTTLS", 143), "imap-plain": ("NONE", 143)}
+#: Hosts that show only the latest messages of a folder, and how many; an account that is cut off there says so in its ledger.
+VISIBLE: Final = {"imap.mail.yahoo.com": 10_000, "imap.aol.com": 10_000}
+#: Pages read ahead while the last one is being stored.
+AHEAD: Final = 2
+
+
+class Imap:
+    """A mailbox at an IMAP server."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def profile(self) -> Profile:
+        """The mailbox that the password opens: the address that was entered. Raises ReauthRequired when it does not."""
+        host, port, security = self._place()
+        user = await self._user()
+        connection = await self._connect()
+        try:
+            await connection.run(b"EXAMINE INBOX", doing="to open the inbox")
+        finally:
+            await connection.logout()
+        address = self._session.account.settings.get("address", "").strip() or user
+        known = {value.lower(): value for value in (user, address) if "@" in value}
+        own = tuple(OwnAddress(value=value, primary=value == address) for value in known.values())
+        scheme = next(name for name, (kind, _) in SCHEMES.items() if kind == security)
+        return Profile(user_id=address.lower(), label=address, own_addresses=own, base_url=_url(scheme, host, port))
+
+    async def pages(self, cursor: bytes | None) -> AsyncGenerator[Page]:
+        """What is new, newest first; read ahead while the last page is being stored. Raises CursorExpired, ProviderError."""
+        found = marks.decoded(cursor)
+        own = frozenset(address.lower() for address in self._session.account.own_addresses)
+        mirror = Mirror(self._connect, self._session.clock, found, own, visible=VISIBLE.get(self._place()[0]))
+        queue: asyncio.Queue[Page | BaseException | None] = asyncio.Queue(maxsize=AHEAD)
+
+        async def read() -> None:
+            try:
+                async with aclosing(mirror.pages()) as made:
+                    async for page in made:
+                        await queue.put(page)
+            except Exception as error:
+                await queue.put(error)
+            else:
+                await queue.put(None)
+
+        reading = asyncio.create_task(read())
+        try:
+            while (page := await queue.get()) is not None:
+                if isinstance(page, BaseException):
+                    raise page
+                yield page
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def watch(self) -> AsyncGenerator[None]:
+        """Hints that `pages` has something to tell. Raises Refused with the code `no-push` where the server cannot."""
+        async with aclosing(watching.hints(self._connect)) as hints:
+            async for _ in hints:
+                yield None
+
+    async def listing(self) -> AsyncGenerator[Statement]:
+        """What the server says that each folder holds, with all keys. Raises ProviderError."""
+        async with aclosing(self._mirror().listing()) as found:
+            async for statement in found:
+                yield statement
+
+    async def fetch(self, container: str, keys: Sequence[str]) -> AsyncGenerator[Page]:
+        """These messages again, of any folder. Raises ProviderError."""
+        wanted: dict[tuple[str, int], list[int]] = {}
+        for key in keys:
+            if place := marks.parsed(key):
+                wanted.setdefault(place[:2], []).append(place[2])
+        async with aclosing(self._mirror().again({place: UidSet.of(uids) for place, uids in wanted.items()})) as found:
+            async for page in found:
+                yield page
+
+    async def part(self, key: str, part: str) -> AsyncIterator[bytes]:
+        """The decoded bytes of a part of a message. Raises Refused (`not-found`) when it is gone."""
+        if not part:
+            raise Refused("There is no such part.", provider_code="not-found")
+        return await parts.opened(self._connect, key, part)
+
+    async def raw(self, key: str) -> AsyncIterator[bytes]:
+        """A whole message as it was received. Raises Refused (`not-found`) when it is gone."""
+        return await parts.opened(self._connect, key, "")
+
+    def _mirror(self) -> Mirror:
+        own = frozenset(address.lower() for address in self._session.account.own_addresses)
+        return Mirror(self._connect, self._session.clock, marks.Marks(), own, visible=VISIBLE.get(self._place()[0]))
+
+    async def _connect(self) -> Connection:
+        host, port, security = self._place()
+        return await sign_in(self._session, host, port, security, await self._user())
+
+    async def _user(self) -> str:
+        """Whom to sign in: the user name, or else the address."""
+        account = self._session.account
+        secret = await self._session.credentials()
+        return secret.username or account.settings.get("address", "").strip() or account.user_id or ""
+
+    def _place(self) -> tuple[str, int, Security]:
+        """Host, port and encryption from the account's address. Raises Refused."""
+        try:
+            parts = urlsplit(self._session.account.base_url)
+            security, usual = SCHEMES[parts.scheme]
+            host, port = parts.hostname or "", parts.port or usual
+        except (KeyError, ValueError):
+            host, port, security = "", 0, "TLS"
+        if not host:
+            raise Refused("This is no address of an IMAP server. Enter its name and port again.", provider_code="not-a-server")
+        return host, port, security
+
+
+def _base_url(values: dict[str, str]) -> str:
+    """The server that a form names. Raises Refused with what to enter instead."""
+    host = values.get("host", "").strip().rstrip(".")
+    if not host or any(sign in host for sign in "/@?#\\ ") or not host.isprintable():
+        raise Refused("Enter the name of your provider's IMAP server, such as imap.example.org.", provider_code="host")
+    if host.count(":") > 1 and not host.startswith("["):
+        host = f"[{host}]"
+    chosen = values.get("security", "").strip().upper() or "TLS"
+    scheme = next((name for name, (kind, _) in SCHEMES.items() if kind == chosen), None)
+    if scheme is None:
+        raise Refused("Encryption is TLS, STARTTLS or NONE.", provider_code="security")
+    port = values.get("port", "").strip() or str(SCHEMES[scheme][1])
+    if not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65536:
+        raise Refused("A port is a number from 1 to 65535; 993 for TLS, 143 for STARTTLS.", provider_code="port")
+    return _url(scheme, host, int(port))
+
+
+def _url(scheme: str, host: str, port: int) -> str:
+    name = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"{scheme}://{name}:{port}"
+
+
+_FIELDS = (
+    FormField(name="address", label="E-mail address", kind="EMAIL", placeholder="you@example.org"),
+    FormField(name="password", label="Password", kind="PASSWORD", secret=True),
+    FormField(
+        name="host",
+        label="IMAP server",
+        placeholder="imap.example.org",
+        help="The name that your provider's help gives for mail programs.",
+    ),
+    FormField(
+        name="port", label="Port", kind="NUMBER", required=False, help="993 for TLS, 143 for STARTTLS.", pattern="[0-9]{1,5}"
+    ),
+    FormField(
+        name="security",
+        label="Encryption",
+        required=False,
+        default="TLS",
+        pattern="TLS|STARTTLS|NONE",
+        help="TLS or STARTTLS. NONE is only for servers in the operator's own network.",
+    ),
+    FormField(name="username", label="User name", required=False, help="Where it is not your e-mail address."),
+)
+
+PROVIDER = Provider(
+    key="imap",
+    name="E-mail (IMAP)",
+    kind="MAIL",
+    mode="MIRRORED",
+    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "READ_STATE", "DELTA", "PUSH", "MIRROR", "LABELS"}),
+    limitations=(
+        "Folders that only show messages of other folders again (All Mail, Flagged) are left out.",
+        "Of a message over 256 KB the text is read up to 512 KB a part; files are fetched when somebody opens them.",
+        "Servers without NOTIFY tell at once of the inbox only; other folders are looked at every few minutes.",
+        "Yahoo and AOL show the latest 10,000 messages of a folder; what is missing stands in the account's ledger.",
+        "Servers without CONDSTORE tell of changed flags in old mail only bit by bit.",
+    ),
+    link_forms=(
+        LinkForm(
+            method="APP_PASSWORD",
+            label="App password",
+            fields=_FIELDS,
+            help="Providers with a second step at sign-in want a password made for this program in their security settings.",
+        ),
+        LinkForm(method="PASSWORD", label="Password", fields=_FIELDS),
+    ),
+    quota=Quota(
+        calls=120,
+        seconds=60.0,
+        concurrency=5,
+        sentence="Servers allow a few connections at once; Kith opens up to five an account.",
+    ),
+    docs_path="docs/providers/imap.md",
+    poll_seconds=300,
+    open=lambda session: Imap(session),
+    base_url=_base_url,
+)
