@@ -44,6 +44,9 @@ STOP_SECONDS: Final = 10.0
 HOUSEKEEPING_SECONDS: Final = 3600.0
 COMPACT_EVERY: Final = 86_400
 WATCHES: Final = ("watch",)
+#: Work that takes minutes or hours, and how much of it goes on at once: somebody who sends a mail does not wait for a mailbox.
+LONG: Final = ("sync", "import", "unlink")
+LONG_AT_ONCE: Final = 4
 Task = Callable[[Job], Awaitable[timedelta | None]]
 
 
@@ -113,6 +116,7 @@ class Worker:
             outbox.JOB: self._write,
         }
         self._running: set[asyncio.Task[None]] = set()
+        self._long: set[asyncio.Task[None]] = set()
         self._watching: set[asyncio.Task[None]] = set()
 
     async def work(self, stop: asyncio.Event) -> None:
@@ -127,10 +131,9 @@ class Worker:
             if loop.time() - kept > HOUSEKEEPING_SECONDS:
                 await self._guarded(self.database.system(keep_house, self.clock.now()))
                 kept = loop.time()
-            free = self.concurrency - len(self._running)
-            jobs: list[Job] = await self._guarded(self._claim(free)) or [] if free > 0 else []
+            jobs: list[Job] = await self._guarded(self._claim()) or []
             for job in jobs:
-                self._start(job, self._running)
+                self._start(job, self._running, *([self._long] if job.kind in LONG else []))
             if not jobs:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), POLL_SECONDS)
@@ -154,17 +157,30 @@ class Worker:
     async def _watch_more(self) -> None:
         """Take up the watches that nobody has: lines that are only kept open take no job's turn."""
         free = watch.AT_ONCE - len(self._watching)
-        for job in await self._guarded(self._claim(free, WATCHES)) or [] if free > 0 else []:
-            self._start(job, self._watching)
+        if free > 0:
+            claimed = self.database.system(leases.claim, self.owner, self.clock.now(), free, kinds=WATCHES)
+            for job in await self._guarded(claimed) or []:
+                self._start(job, self._watching)
 
-    def _start(self, job: Job, among: set[asyncio.Task[None]]) -> None:
+    def _start(self, job: Job, *among: set[asyncio.Task[None]]) -> None:
         task = asyncio.create_task(self._do(job), name=f"{job.kind}:{job.subject}")
-        among.add(task)
-        task.add_done_callback(among.discard)
+        for tasks in among:
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
 
-    async def _claim(self, limit: int, kinds: tuple[str, ...] | None = None) -> list[Job]:
+    async def _claim(self) -> list[Job]:
+        """Due jobs for the turns that are free, of long ones no more than LONG_AT_ONCE allows."""
+        free = self.concurrency - len(self._running)
+        if free <= 0:
+            return []
+        long = min(free, max(1, min(LONG_AT_ONCE, self.concurrency - 1)) - len(self._long))
+
         def take(conn: Connection) -> list[Job]:
-            return leases.claim(conn, self.owner, self.clock.now(), limit, kinds=kinds, without=() if kinds else WATCHES)
+            now = self.clock.now()
+            taken = leases.claim(conn, self.owner, now, long, kinds=LONG) if long > 0 else []
+            if len(taken) < free:
+                taken += leases.claim(conn, self.owner, now, free - len(taken), without=(*WATCHES, *LONG))
+            return taken
 
         return await self.database.system(take)
 

@@ -1,0 +1,73 @@
+"""One worker, much to do: whose turn it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.settle import settle
+from gateway.worker import CONCURRENCY
+from providers.records import Profile
+from providers.session import Secret
+from store import leases
+from tests.household import Household
+from tests.workshop import Workshop, workshop
+
+
+class Silent:
+    """A server that takes connections and says nothing; `asked` once somebody came."""
+
+    def __init__(self, port: int, asked: asyncio.Event) -> None:
+        self.port = port
+        self.asked = asked
+
+
+@pytest.fixture
+async def silent() -> AsyncIterator[Silent]:
+    asked = asyncio.Event()
+    held: list[asyncio.StreamWriter] = []
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+        asked.set()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    yield Silent(server.sockets[0].getsockname()[1], asked)
+    for writer in held:
+        writer.close()
+    server.close()
+
+
+async def _syncs(shop: Workshop, household: Household, port: int) -> None:
+    """More accounts that wait for their server than a worker has turns."""
+    for number in range(CONCURRENCY + 2):
+        url = f"http://127.0.0.1:{port}/{number}/"
+        profile = Profile(user_id=str(number), label=f"book {number}")
+        secret = Secret(username="ada", password="secret")
+        await shop.accounts.add(household.viewer, shop.providers["carddav"], profile, secret, base_url=url)
+
+
+async def test_work_that_takes_long_never_takes_every_turn(household: Household, tmp_path: Path, silent: Silent) -> None:
+    async with workshop(household.database, tmp_path, f"127.0.0.1/32:{silent.port}") as shop:
+        await _syncs(shop, household, silent.port)
+        working = asyncio.create_task(shop.worker.work(asyncio.Event()))
+        try:
+            await silent.asked.wait()
+            syncs = await _running(household, "sync")
+            await household.database.system(leases.enqueue, household.viewer, "identity", household.viewer, shop.clock.now())
+            await settle(shop.worker, household.viewer, [("identity", household.viewer)], patience=60)
+            assert 0 < len(syncs) < CONCURRENCY
+            assert await _running(household, "sync") == syncs, "they still wait for their servers"
+        finally:
+            working.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await working
+
+
+async def _running(household: Household, kind: str) -> set[str]:
+    found = await household.database.system_read(leases.listed, viewer=household.viewer, kind=kind)
+    return {job.subject for job in found if job.lease_owner is not None}
