@@ -23,6 +23,7 @@ from typing import Final
 from benchmarks import figures
 from benchmarks.processes import load
 from tests.chaos import (
+    address_books,
     cache_outage,
     hostile_queries,
     killed_imports,
@@ -119,6 +120,11 @@ PROOFS: Final = (
         "mail-5",
         "The same, workers killed with -9 in the middle of renewals",
         lambda home: rotating_grants.renew_side_by_side(home, accounts=3, renewals=60, kill_every=3.0),
+    ),
+    Proof(
+        "mail-7",
+        "5,000 contacts in seven forms, each taken in, again, and with 100 broken rows",
+        lambda home: address_books.take_in_every_form(home, contacts=5_000, broken=100),
     ),
 )
 

@@ -62,6 +62,7 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     own_address: str | None
     candidates: tuple[tuple[str, float], ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +126,7 @@ class Imports:
         names = [source.shown for source in files_named(files)]
         scan: Scan = await asyncio.to_thread(archive.scan, paths, own, names=dict(zip(paths, names, strict=True)))
         address = me.casefold() if me else scan.inferred
-        is_mail = "VCARD" not in provider.archive_formats
+        is_mail = "CONVERSATIONS" in provider.capabilities
         now = self.clock.now()
         mine = frozenset({*own, *([address] if address else [])}) if is_mail else own
         plan = Plan(
@@ -137,7 +138,7 @@ class Imports:
         await self.database.write(viewer, _queue, provider, import_id, name, plan, total, address if is_mail else None, now)
         return Staged(
             import_id=import_id, provider=provider.key, file_name=name, total=total, own_address=address if is_mail else None,
-            candidates=scan.own_addresses,
+            candidates=scan.own_addresses, remarks=scan.remarks,
         )  # fmt: skip
 
     async def run(self, viewer: str, import_id: str) -> None:

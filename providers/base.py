@@ -40,7 +40,7 @@ Capability = Literal[
 ]
 LinkMethod = Literal["OAUTH_REDIRECT", "DEVICE_CODE", "PASSWORD", "APP_PASSWORD", "TOKEN", "NO_SECRET"]
 FieldKind = Literal["TEXT", "EMAIL", "PASSWORD", "URL", "NUMBER", "SELECT", "CHECKBOX"]
-ArchiveFormat = Literal["VCARD", "MBOX", "MAILDIR", "EML"]
+ArchiveFormat = Literal["VCARD", "CSV", "LDIF", "MBOX", "MAILDIR", "EML"]
 Mode = Literal["MIRRORED", "LIVE"]
 
 
@@ -232,7 +232,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """A first look through files of one format: the independent count of items and whose they seem to be.
 
     `own_addresses` are the candidates, best first, with the share of mails they stand on; `inferred` is the one that the
-    rule in `formats/mime.py` chose, or None when it could not.
+    rule in `formats/mime.py` chose, or None when it could not. `remarks` are sentences about how the files were understood.
     """
 
     format: ArchiveFormat
@@ -240,6 +240,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     expected: dict[str, int]  # container → items by an independent count
     own_addresses: tuple[tuple[str, float], ...] = ()
     inferred: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 class Archive(Protocol):

@@ -29,10 +29,14 @@ OUTCOMES = {
 
 @app.command("import")
 def import_files(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files or folders: vCards, mbox, Maildir, .eml.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH…", help="Files, folders or zip archives: vCard, CSV, LDIF, mbox, Maildir, .eml.")
+    ],
     viewer: ViewerOption = None,
     me: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Your own address in these mails.")] = None,
-    format: Annotated[str | None, typer.Option(help="VCARD, MBOX, MAILDIR or EML: take only files of this format.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="VCARD, CSV, LDIF, MBOX, MAILDIR or EML: take only files of this format.")
+    ] = None,
     no_wait: NoWait = False,
     json: JsonOption = False,
 ) -> None:
@@ -143,8 +147,10 @@ def _show(outcome: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _tell_whose(staged: Sequence[Staged], me: str | None) -> None:
-    """Say whose mail it was taken for, so that a wrong guess is seen at once."""
+    """Say how files were understood and whose mail it was taken for, so that a wrong guess is seen at once."""
     for item in staged:
+        for remark in item.remarks:
+            tell(remark)
         if item.own_address is not None and me is None:
             tell(f"{item.file_name}: taken as the mail of {item.own_address} (say --me if that is wrong)")
         elif item.own_address is None and item.candidates:

@@ -15,8 +15,8 @@ from providers.base import ArchiveFormat, Provider, catalogue
 
 MAX_FILES = 100_000
 
-# Asked in this order: an mbox begins like nothing else; a mail may have a card attached.
-_ORDER: tuple[ArchiveFormat, ...] = ("MAILDIR", "MBOX", "VCARD", "EML")
+# Asked in this order: an mbox begins like nothing else; a mail may have a card attached, and its header may have commas.
+_ORDER: tuple[ArchiveFormat, ...] = ("MAILDIR", "MBOX", "VCARD", "LDIF", "EML", "CSV")
 _IGNORED = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", ".localized"})  # left by file managers, nothing of the user's
 _KNOWN_OTHERS = (
     (b"PK\x03\x04", "This is a zip archive. Unpack it and import the folder."),
@@ -34,7 +34,10 @@ _KNOWN_OTHERS = (
     (b"BEGIN:VCALENDAR", "This is a calendar. Only contacts and mail are imported from files."),
 )
 _EMPTY = "The file is empty."
-_UNKNOWN = "This is neither vCard nor mail. Export contacts as vCard (.vcf), mail as mbox, Maildir or .eml, and import that."
+_UNKNOWN = (
+    "This is neither an address book nor mail. Export contacts as vCard (.vcf), CSV with column names, or LDIF, mail as mbox, "
+    "Maildir or .eml, and import that."
+)
 
 
 class Recognised(msgspec.Struct, frozen=True):

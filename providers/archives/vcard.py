@@ -6,17 +6,16 @@ streamed; a card that is broken, cut or too large is reported and the next one r
 
 from __future__ import annotations
 
-import codecs
 import io
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from providers import records
-from providers.archives import files
+from providers.archives import files, text_stream
 from providers.base import ArchiveFormat, Provider, Scan
-from providers.formats import charset, vcard
-from providers.formats.vcard_syntax import ByteStream, Problem
+from providers.formats import vcard
+from providers.formats.vcard_syntax import Problem
 
 _BEGIN = re.compile(rb"^[ \t]*BEGIN[ \t]*:[ \t]*VCARD[ \t]*\r?$", re.I | re.M)
 _FIRST_BEGIN = re.compile(rb"\s*BEGIN[ \t]*:[ \t]*VCARD\b", re.I)
@@ -83,7 +82,7 @@ def _steps(sources: list[files.Source], start: files.Mark, region: str | None) -
             mark = files.Mark(file=index, position=mark.position)
         try:
             with files.open_file(source.path) as handle:
-                stream = _utf8(handle, mark.offset)
+                stream = text_stream.utf8(handle, mark.offset)
                 for raw in vcard.split_cards(stream, offset=mark.offset, position=mark.position, line=mark.line):
                     mark = files.Mark(index, raw.end, raw.position, raw.end_line)
                     place = records.Place(position=raw.position, path=source.shown, line=raw.line)
@@ -121,51 +120,6 @@ def _unreadable(
         excerpt=files.excerpt(raw.data) or None,
         container=container,
     )
-
-
-class _Transcoded:
-    """A UTF-16 file (old Apple and Nokia exports) as UTF-8; offsets in it count the UTF-8."""
-
-    def __init__(self, handle: ByteStream, codec: str) -> None:
-        self._handle = handle
-        self._decoder = codecs.getincrementaldecoder(codec)("replace")
-
-    def read(self, size: int, /) -> bytes:
-        while data := self._handle.read(size):
-            if text := self._decoder.decode(data):
-                return text.encode("utf-8", "replace")
-        return self._decoder.decode(b"", True).encode("utf-8", "replace")
-
-
-def _utf8(handle: io.BufferedIOBase | ByteStream, offset: int) -> ByteStream:
-    """The file from `offset` on, in UTF-8 or a single-byte charset."""
-    assert isinstance(handle, io.BufferedIOBase)
-    codec = charset.byte_order_mark(handle.read(2))
-    if codec not in ("utf-16-le", "utf-16-be"):
-        handle.seek(offset)
-        return handle
-    stream = _Transcoded(handle, codec)
-    skipped = b""
-    while offset > len(skipped):
-        offset -= len(skipped)
-        skipped = stream.read(64 * 1024)
-        if not skipped:
-            return handle
-    return _Ahead(skipped[offset:], stream) if offset else stream
-
-
-class _Ahead:
-    """A stream with bytes put back before it."""
-
-    def __init__(self, data: bytes, stream: ByteStream) -> None:
-        self._data = data
-        self._stream = stream
-
-    def read(self, size: int, /) -> bytes:
-        if self._data:
-            data, self._data = self._data, b""
-            return data
-        return self._stream.read(size)
 
 
 def _counted(path: Path) -> int | None:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.chaos import cache_outage, hostile_queries, killed_imports, reconnecting, rotating_grants, stopping, troubled_sources
+from tests.chaos import (
+    address_books,
+    cache_outage,
+    hostile_queries,
+    killed_imports,
+    reconnecting,
+    rotating_grants,
+    stopping,
+    troubled_sources,
+)
 
 
 def test_an_import_whose_worker_is_killed_three_times_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
@@ -45,4 +54,9 @@ def test_a_web_process_and_two_workers_renew_rotating_grants_and_lose_none(tmp_p
 
 def test_a_grant_that_a_kill_cost_says_so(tmp_path: Path) -> None:
     report = rotating_grants.renew_side_by_side(tmp_path / "home", accounts=2, renewals=3, kill_every=4.0)
+    assert report.broken == []
+
+
+async def test_one_address_book_in_every_form_is_one_address_book_and_importing_it_again_changes_nothing(tmp_path: Path) -> None:
+    report = await address_books.take_in_every_form(tmp_path / "home", contacts=60, broken=12)
     assert report.broken == []

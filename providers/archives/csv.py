@@ -1,0 +1,403 @@
+"""CSV address books: what Google, Outlook, Outlook.com, Yahoo, Thunderbird and spreadsheets write.
+
+The table is read by `formats/csv_table.py`, its columns are told by `formats/contact_columns.py`, a row becomes a card and then a
+contact like any other. One look through the file finds its charset and the order of its dates. A broken row is reported with
+its number, the reason and what to do, and the next one is read. Refuses tables in which nobody can be reached.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from providers import records
+from providers.archives import files, text_stream
+from providers.base import ArchiveFormat, Provider, Scan
+from providers.formats import contact_columns, csv_contact, csv_table, vcard
+from providers.formats.charset_guess import Watcher
+from providers.formats.contact_columns import Dialect, plain
+from providers.formats.vcard_syntax import ByteStream
+
+MAX_COLUMNS = 1_000
+MAX_REMARKS = 10  # columns named in a remark
+_PIECE = 256 * 1024
+_SENTENCE = re.compile(r".{12}[.!?:]\Z|[^\x00-\x7f]{60}|.{100}", re.S)  # no column is called so
+_NAMES = ("full", "given", "family", "nickname", "org")
+
+_OPEN = (
+    'A cell begins with a quotation mark (") that is never closed. Close it, or take it out, and import the file again; '
+    "what was taken already stays as it is."
+)
+_TOO_LARGE = "The row is longer than 1 MB. Shorten its longest cell and import the file again."
+_EMPTY = "The row names nobody: there is no name, address or number in it. Fill it in, or leave it."
+_HEADINGS = "The row repeats the names of the columns: two tables were put together. It is left out."
+_NO_ADDRESS = "All that the row says is an e-mail address that is none. Correct it and import the file again."
+
+
+class Layout(msgspec.Struct, frozen=True, kw_only=True):
+    """How one file is to be read, found by looking through it. `offset` and `line` are where its first row begins."""
+
+    codec: str
+    returns: bool  # lines end in carriage returns alone
+    separator: str
+    headers: tuple[str, ...]
+    dialect: Dialect
+    offset: int
+    line: int
+    orders: dict[int, csv_contact.Order] = {}
+
+
+class CsvArchive:
+    """The Archive contract for CSV address books."""
+
+    format: ArchiveFormat = "CSV"
+
+    def recognise(self, path: Path) -> bool:
+        """Whether a file's first row names columns by which somebody can be reached."""
+        data = files.head(path)
+        if not data or data[:1] in b"<{[":
+            return False
+        watcher = Watcher()
+        watcher.feed(data[: data.rfind(b"\n") + 1 or len(data)])
+        codec = watcher.codec()
+        if codec.startswith("utf-16"):
+            data = data.decode(codec, "replace").encode("utf-8", "replace")
+        if b"\x00" in data[:4096]:
+            return False
+        return _headings(_Head(data.replace(b"\r", b"\n") if b"\n" not in data else data), codec) is not None
+
+    def scan(self, paths: list[Path], known_own: frozenset[str], *, names: Mapping[Path, str] | None = None) -> Scan:
+        """Rows by file, counted line by line; and how each table was understood."""
+        expected: dict[str, int] = {}
+        remarks: list[str] = []
+        sources = files.named(paths, names)
+        for source in sources:
+            try:
+                layout = _layout(source.path)
+            except OSError:
+                continue
+            if layout is None:
+                continue
+            if (count := _counted(source.path, layout)) is not None:
+                expected[source.shown] = count
+            remarks.append(_remark(source, layout))
+        return Scan(format=self.format, paths=tuple(s.shown for s in sources), expected=expected, remarks=tuple(remarks))
+
+    def pages(
+        self,
+        paths: list[Path],
+        cursor: bytes | None,
+        *,
+        own: frozenset[str],
+        region: str | None,
+        names: Mapping[Path, str] | None = None,
+    ) -> Iterator[records.Page]:
+        """The contacts in the order of the files; `names` says what staged files are called."""
+        sources = files.named(paths, names)
+        start = files.mark_of(cursor)
+
+        def expected(source: files.Source) -> int | None:
+            try:
+                layout = _layout(source.path)
+            except OSError:
+                return None
+            return 0 if layout is None else _counted(source.path, layout)
+
+        def statements() -> tuple[records.Statement, ...]:
+            return tuple(
+                records.Statement(container=source.shown, kind="CONTACT", expected=expected(source)) for source in sources
+            )
+
+        return files.paged(_steps(sources, start, region), start, statements)
+
+
+def _steps(sources: list[files.Source], start: files.Mark, region: str | None) -> Iterator[files.Step]:
+    mark = start
+    for index, source in enumerate(sources[start.file :], start.file):
+        if index > mark.file:
+            mark = files.Mark(file=index, position=mark.position)
+        try:
+            layout = _layout(source.path)
+            if layout is None:
+                continue
+            if not mark.offset:
+                mark = files.Mark(index, layout.offset, mark.position, layout.line)
+            with files.open_file(source.path) as handle:
+                for raw in _rows(handle, layout, mark):
+                    mark = files.Mark(index, raw.end, raw.position, raw.end_line)
+                    place = records.Place(position=raw.position, path=source.shown, line=raw.line)
+                    item = _item(raw, layout, source.shown, region)
+                    yield records.Row(item=item, place=place), mark, 2 * len(raw.data) + 1000
+        except OSError as error:
+            unopened = files.unopened(source, error, mark)
+            mark = unopened[1]
+            yield unopened
+
+
+def _rows(handle: BinaryIO, layout: Layout, mark: files.Mark) -> Iterator[csv_table.RawRow]:
+    stream = _stream(handle, layout.codec, layout.returns, mark.offset)
+    return csv_table.split_rows(
+        stream,
+        layout.separator,
+        layout.codec,
+        width=len(layout.headers),
+        offset=mark.offset,
+        position=mark.position,
+        line=mark.line,
+    )
+
+
+def _stream(handle: BinaryIO, codec: str, returns: bool, offset: int) -> ByteStream:
+    stream = text_stream.utf8(handle, offset, codec)
+    return text_stream.LineFeeds(stream) if returns else stream
+
+
+def _item(raw: csv_table.RawRow, layout: Layout, container: str, region: str | None) -> records.Contact | records.Unreadable:
+    def unreadable(outcome: str, reason: records.SkipReason, message: str) -> records.Unreadable:
+        return records.Unreadable(
+            key=f"{container}#{raw.position}", outcome="SKIPPED" if outcome == "SKIPPED" else "FAILED", reason=reason, message=message,
+            excerpt=files.excerpt(csv_table.decoded(raw.data, layout.codec).encode("utf-8", "replace")) or None, container=container,
+        )  # fmt: skip
+
+    if raw.problem is not None:
+        large = raw.problem == "TOO_LARGE"
+        return unreadable(
+            "SKIPPED" if large else "FAILED", "TOO_LARGE" if large else "UNREADABLE", _TOO_LARGE if large else _OPEN
+        )
+    try:
+        row = csv_table.cells(raw.data, layout.separator, layout.codec)
+        width = len(layout.headers)
+        if any(row[width:]):
+            said = len(row) - next(n for n, cell in enumerate(reversed(row)) if cell)
+            message = (
+                f"The row has {said} cells, its table {width} columns: a cell that holds “{layout.separator}” has to stand in quotation "
+                f"marks. Correct it and import the file again."
+            )
+            return unreadable("FAILED", "UNREADABLE", message)
+        row = row[:width]
+        if [plain(cell) for cell in row] == [plain(header) for header in layout.headers]:
+            return unreadable("SKIPPED", "EXCLUDED", _HEADINGS)
+        if not any(row):
+            return unreadable("SKIPPED", "EMPTY", _EMPTY)
+        if csv_contact.wrong_email(row, layout.dialect):
+            return unreadable("FAILED", "UNREADABLE", _NO_ADDRESS)
+        card = csv_contact.card(row, layout.headers, layout.dialect, layout.orders)
+        found = vcard.to_contact(card, key=None, region=region, container=container, keep_card=True)
+        if not (found.names or found.emails or found.phones or found.handles or found.urls):
+            return unreadable("SKIPPED", "EMPTY", _EMPTY)
+        return found
+    except Exception as error:  # a row is a stranger's text: whatever it does, the next one is read
+        message = f"The row could not be understood ({type(error).__name__}). Correct it and import the file again."
+        return unreadable("FAILED", "UNREADABLE", message)
+
+
+# --- how a file is to be read ---------------------------------------------------------------------------------------------
+
+
+class _Head:
+    """Bytes as a stream."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def read(self, size: int, /) -> bytes:
+        data, self._data = self._data, b""
+        return data
+
+
+def _layout(path: Path) -> Layout | None:
+    """How a file is to be read; None when its first row names no columns. Raises OSError as the file does."""
+    watcher, feeds, returns = Watcher(), 0, 0
+    with files.open_file(path) as handle:
+        while piece := handle.read(_PIECE):
+            watcher.feed(piece)
+            feeds, returns = feeds + piece.count(b"\n"), returns + piece.count(b"\r")
+        codec, lone = watcher.codec(), not feeds and returns > 0
+        handle.seek(0)
+        found = _headings(_stream(handle, codec, lone, 0), codec)
+        if found is None:
+            return None
+        separator, headers, offset, line = found
+        dialect = contact_columns.recognised(headers)
+        layout = Layout(
+            codec=codec, returns=lone, separator=separator, headers=tuple(headers), dialect=dialect, offset=offset, line=line
+        )
+        if not dialect.has("birthday", "anniversary", "event"):
+            return layout
+        handle.seek(0)
+        rows = (
+            csv_table.cells(raw.data, separator, codec)
+            for raw in _rows(handle, layout, files.Mark(offset=offset, line=line))
+            if raw.problem is None
+        )
+        return msgspec.structs.replace(layout, orders=csv_contact.date_orders(rows, dialect))
+
+
+def _headings(stream: ByteStream, codec: str) -> tuple[str, list[str], int, int] | None:
+    """The separator, the names of the columns, and offset and line of the first row; None when nobody can be reached by them."""
+    separators: tuple[str, ...] = csv_table.SEPARATORS
+    for number, raw in enumerate(csv_table.split_rows(stream, ",", codec, width=0)):
+        text = csv_table.decoded(raw.data.removeprefix(b"\xef\xbb\xbf"), codec)
+        if not number and text[:4].lower() == "sep=" and text[4:5] in separators:  # what Excel takes as an instruction
+            separators = (text[4],)
+            continue
+        if raw.problem is not None:
+            return None
+        best: tuple[int, str, list[str]] | None = None
+        for separator in separators:
+            headers = csv_table.cells(text.encode("utf-8", "replace"), separator, "utf-8")[:MAX_COLUMNS]
+            while headers and not headers[-1]:
+                headers.pop()
+            dialect = contact_columns.recognised(headers)
+            if best is None or dialect.understood > best[0]:
+                best = (dialect.understood, separator, headers)
+        if best is None or any(_SENTENCE.search(header) for header in best[2]):
+            return None
+        if not _reaches(contact_columns.recognised(best[2])):
+            return None
+        return best[1], best[2], raw.end, raw.end_line
+    return None
+
+
+def _reaches(dialect: Dialect) -> bool:
+    """Whether somebody can be found in such a table: an address, or a name with a number, a place or a day."""
+    if dialect.understood * 4 < len(dialect.columns):
+        return False
+    return dialect.has("email") or (dialect.has(*_NAMES) and dialect.has("tel", "adr", "birthday", "birth", "im"))
+
+
+def _remark(source: files.Source, layout: Layout) -> str:
+    """One sentence on what a file was taken for, so that a wrong guess is seen at once."""
+    if layout.dialect.name.startswith("table"):
+        said = f"{source.shown}: read as a table by the words of its columns"
+    else:
+        said = f"{source.shown}: read as the address book of {layout.dialect.name}"
+    unsure = [layout.headers[n] for n, order in layout.orders.items() if order == "UNKNOWN"]
+    if unsure:
+        first = "the month" if layout.dialect.month_first else "the day"
+        said += f"; the order of dates in {', '.join(unsure)} cannot be told, {first} is taken to come first"
+    if unknown := _not_understood(source.path, layout):
+        more = f" and {len(unknown) - MAX_REMARKS} more" if len(unknown) > MAX_REMARKS else ""
+        said += f"; not understood and kept as they are: {', '.join(unknown[:MAX_REMARKS])}{more}"
+    return said + "."
+
+
+def _not_understood(path: Path, layout: Layout) -> list[str]:
+    """The columns without a meaning in which any row says something."""
+    unknown = {n for n, column in enumerate(layout.dialect.columns) if column is None and layout.headers[n]}
+    found: set[int] = set()
+    with files.open_file(path) as handle:
+        for raw in _rows(handle, layout, files.Mark(offset=layout.offset, line=layout.line)):
+            if found == unknown:
+                break
+            row = csv_table.cells(raw.data, layout.separator, layout.codec) if raw.problem is None else []
+            found.update(n for n in unknown - found if n < len(row) and csv_contact.says(row[n]))
+    return [layout.headers[n] for n in sorted(found)]
+
+
+def _counted(path: Path, layout: Layout) -> int | None:
+    """How many rows a file has, or None when it cannot be read.
+
+    The witness against the reader: it goes through characters, not through a parser, and shares no code with `csv_table.py`.
+    """
+    try:
+        with files.open_file(path) as handle:
+            return _count(handle, layout)
+    except OSError:
+        return None
+
+
+def _count(handle: BinaryIO, layout: Layout) -> int:
+    stream = _stream(handle, layout.codec, layout.returns, layout.offset)
+    width, total, limit = len(layout.headers), 0, csv_table.MAX_ROW
+    lines = _physical(stream, limit)
+    waiting: list[bytes] = []
+
+    def following() -> bytes | None:
+        return waiting.pop(0) if waiting else next(lines, None)
+
+    while (line := following()) is not None:
+        if not line.strip(b" \t\r\n\x00\xef\xbb\xbf\x1a"):
+            continue
+        total += 1
+        if len(line) > limit or not _walk(_text(line, layout), False, layout.separator)[1]:
+            continue
+        taken, size, closed = [line], len(line), False
+        while len(taken) - 1 < csv_table.MAX_LINES and size < limit and (more := following()) is not None:
+            taken.append(more)
+            size += len(more)
+            _, quoted, sound = _walk(_text(more, layout), True, layout.separator)
+            if len(more) > limit or not sound:
+                break
+            if not quoted:
+                closed = True
+                break
+        whole = [n for n in range(1, len(taken)) if _cells(taken[n], layout) == width] if closed and width > 1 else []
+        sure = width >= csv_table.SURE_WIDTH and any(n < len(taken) - 1 for n in whole)
+        if not closed or sure or (whole and _cells(b"".join(taken), layout) > width):
+            waiting[:0] = taken[1:]
+    return total
+
+
+def _physical(stream: ByteStream, limit: int) -> Iterator[bytes]:
+    """Lines; one that is too long as its first `limit` bytes and one more."""
+    rest = b""
+    while chunk := stream.read(_PIECE):
+        rest += chunk
+        *lines, rest = rest.split(b"\n")
+        for line in lines:
+            yield (line + b"\n")[: limit + 1]
+        if len(rest) > 2 * limit:
+            rest = rest[: limit + 2]
+    if rest:
+        yield rest[: limit + 1]
+
+
+def _text(data: bytes, layout: Layout) -> str:
+    return csv_table.decoded(data, layout.codec).rstrip("\r\n")
+
+
+def _cells(data: bytes, layout: Layout) -> int:
+    return _walk(_text(data, layout), False, layout.separator)[0]
+
+
+def _walk(text: str, quoted: bool, separator: str) -> tuple[int, bool, bool]:
+    """How many cells a text has, whether it ends within a quoted one, and whether each was closed before a separator."""
+    count, begun, sound, n = 1, quoted, True, 0
+    while n < len(text):
+        character, following = text[n], text[n + 1 : n + 2]
+        if quoted and character == '"' and following == '"':
+            n += 1
+        elif quoted and character == '"':
+            quoted = False
+            sound = sound and following in ("", separator)
+        elif not quoted and character == separator:
+            count, begun = count + 1, False
+            n += 1
+            continue
+        elif not quoted and character == '"' and not begun:
+            quoted = True
+        begun = True
+        n += 1
+    return count, quoted, sound
+
+
+PROVIDER = Provider(
+    key="csv",
+    name="CSV address book",
+    kind="ARCHIVE",
+    mode="MIRRORED",
+    capabilities=frozenset({"CONTACTS", "IMPORT", "MIRROR"}),
+    limitations=(
+        "A file is a snapshot: what changes in the address book arrives with the next import.",
+        "A table gives no ids: a row is known by its addresses, numbers and name, so one that was renamed arrives as another contact.",
+        "Numbers that a spreadsheet has rounded are kept as text; pictures are links at most.",
+    ),
+    archive_formats=("CSV",),
+    docs_path="docs/providers/csv.md",
+    archive=CsvArchive(),
+)
