@@ -170,7 +170,8 @@ def _configured(settings: Settings, providers: dict[str, Provider], key: str) ->
     if provider is None:
         return False
     methods = {form.method for form in provider.link_forms}
-    return methods != {"OAUTH_REDIRECT"} or provider.authorize is not None or bool(settings.application(key).client_id)
+    registers = provider.authorize is not None and not provider.own_client
+    return methods != {"OAUTH_REDIRECT"} or registers or bool(settings.application(key).client_id)
 
 
 def kith_version() -> str:

@@ -205,7 +205,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     `domains` are those whose addresses belong to this network; `discover(session, form values)` finds what the form still lacks,
     one try after the other. `open(session)` gives an Adapter (no I/O). `authorize(session, form values, redirect_uri)` registers our client where the
-    network has dynamic registration, and returns the Authorization. `base_url(form values)` names the server the user means.
+    network has dynamic registration, and returns the Authorization; `own_client` where it has none, so that the operator has to bring
+    a client id first. `base_url(form values)` names the server the user means.
     """
 
     key: str
@@ -222,6 +223,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     default_url: str | None = None
     open: Callable[[Session], Adapter] | None = None
     authorize: Callable[[Session, dict[str, str], str], object] | None = None
+    own_client: bool = False
     base_url: Callable[[dict[str, str]], str] | None = None
     domains: frozenset[str] = frozenset()
     discover: Callable[[Session, dict[str, str]], AsyncIterator[Found]] | None = None

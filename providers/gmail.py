@@ -533,4 +533,5 @@ PROVIDER = Provider(
     domains=frozenset({"gmail.com", "googlemail.com"}),
     open=_open,
     authorize=authorizer(KEY, "Gmail", SCOPES, "Gmail API"),
+    own_client=True,
 )

@@ -490,4 +490,5 @@ PROVIDER = Provider(
     default_url="https://people.googleapis.com",
     open=_open,
     authorize=authorizer(KEY, "Google contacts", SCOPES, "People API"),
+    own_client=True,
 )

@@ -2,7 +2,7 @@
 
 Signs in with a password, an app password or an OAuth token, over TLS or a STARTTLS that must succeed. How a mailbox is kept in
 step is in `imap4/mirror.py`; this module says what there is to enter, and hands the network's pieces to each other. A
-message is known by folder, UIDVALIDITY and UID. Knows nothing of MIME, and nothing of finding a server by an address.
+message is known by folder, UIDVALIDITY and UID. Knows nothing of MIME; servers are found from an address by `mail_settings.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import aclosing
 from typing import Final
 from urllib.parse import urlsplit
 
+from providers import mail_settings
 from providers.base import FormField, LinkForm, Provider, Quota
 from providers.errors import Refused
 from providers.http import Session
@@ -161,15 +162,17 @@ def _url(scheme: str, host: str, port: int) -> str:
     return f"{scheme}://{name}:{port}"
 
 
+_SERVER = "The name that your provider's help gives for mail programs; found from the address where you leave it empty."
 _FIELDS = (
     FormField(name="address", label="E-mail address", kind="EMAIL", placeholder="you@example.org"),
-    FormField(name="password", label="Password", kind="PASSWORD", secret=True),
     FormField(
-        name="host",
-        label="IMAP server",
-        placeholder="imap.example.org",
-        help="The name that your provider's help gives for mail programs.",
+        name="password",
+        label="Password or app password",
+        kind="PASSWORD",
+        secret=True,
+        help="Providers with a second step at sign-in want a password made for this program in their security settings.",
     ),
+    FormField(name="host", label="IMAP server", required=False, placeholder="imap.example.org", help=_SERVER),
     FormField(
         name="port", label="Port", kind="NUMBER", required=False, help="993 for TLS, 143 for STARTTLS.", pattern="[0-9]{1,5}"
     ),
@@ -177,11 +180,16 @@ _FIELDS = (
         name="security",
         label="Encryption",
         required=False,
-        default="TLS",
+        placeholder="TLS",
         pattern="TLS|STARTTLS|NONE",
         help="TLS or STARTTLS. NONE is only for servers in the operator's own network.",
     ),
     FormField(name="username", label="User name", required=False, help="Where it is not your e-mail address."),
+    # the way out, for whoever sends: kept in the account's settings under these names
+    FormField(name="smtp_host", label="SMTP server", required=False, placeholder="smtp.example.org", help=_SERVER),
+    FormField(name="smtp_port", label="SMTP port", kind="NUMBER", required=False, help="465 for TLS, 587 for STARTTLS."),
+    FormField(name="smtp_security", label="SMTP encryption", required=False, placeholder="TLS", pattern="TLS|STARTTLS|NONE"),
+    FormField(name="smtp_user", label="SMTP user name", required=False, help="Where it is not the one for IMAP."),
 )
 
 PROVIDER = Provider(
@@ -199,12 +207,11 @@ PROVIDER = Provider(
     ),
     link_forms=(
         LinkForm(
-            method="APP_PASSWORD",
-            label="App password",
+            method="PASSWORD",
+            label="Password or app password",
             fields=_FIELDS,
-            help="Providers with a second step at sign-in want a password made for this program in their security settings.",
+            help="Enter your address and password; the servers are found from the address.",
         ),
-        LinkForm(method="PASSWORD", label="Password", fields=_FIELDS),
     ),
     quota=Quota(
         calls=120,
@@ -216,4 +223,5 @@ PROVIDER = Provider(
     poll_seconds=300,
     open=lambda session: Imap(session),
     base_url=_base_url,
+    discover=mail_settings.discover,
 )

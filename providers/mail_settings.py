@@ -120,15 +120,20 @@ SOCKETS: Final = {"SSL": "TLS", "STARTTLS": "STARTTLS"}
 
 
 async def discover(session: Session, values: dict[str, str]) -> AsyncIterator[Found]:
-    """Find the servers of `values["address"]`, a try at a time, until one gives them; nothing when a host was named.
+    """Find the servers of `values["address"]`, a try at a time, until one gives them; of a host that was named, the way out only.
 
-    Gives `host`, `port`, `security`, `username`, `smtp_host`, `smtp_port` and `smtp_security`. Raises nothing: a try that fails
-    says so.
+    Gives `host`, `port`, `security`, `username`, `smtp_host`, `smtp_port`, `smtp_security` and `smtp_user`. Raises nothing: a try
+    that fails says so.
     """
     address = values.get("address", "").strip()
     local, _, domain = address.rpartition("@")
     domain = domain.lower().rstrip(".")
-    if values.get("host") or not local or not domain:
+    if host := values.get("host", "").strip().lower().rstrip("."):
+        preset = next((preset for preset in PRESETS.values() if preset.imap == host), None)
+        if preset is not None and not values.get("smtp_host"):
+            yield _preset("known provider", host, preset, address)
+        return
+    if not local or not domain:
         return
     if domain in BRIDGED:
         text = f"{domain} has no IMAP of its own: start its Bridge on your machine and name that as the host."
@@ -152,10 +157,10 @@ async def discover(session: Session, values: dict[str, str]) -> AsyncIterator[Fo
 
 
 def _preset(method: str, target: str, preset: Preset, address: str) -> Found:
+    user = address if preset.user == "ADDRESS" else address.rpartition("@")[0]
     values = {
-        "host": preset.imap, "port": str(preset.imap_port), "security": "TLS", "smtp_host": preset.smtp,
-        "smtp_port": str(preset.smtp_port), "smtp_security": preset.smtp_security,
-        "username": address if preset.user == "ADDRESS" else address.rpartition("@")[0],
+        "host": preset.imap, "port": str(preset.imap_port), "security": "TLS", "username": user, "smtp_host": preset.smtp,
+        "smtp_port": str(preset.smtp_port), "smtp_security": preset.smtp_security, "smtp_user": user,
     }  # fmt: skip
     return Found(
         method=method, target=target, succeeded=True, message=f"It is {preset.name}. {preset.note}".strip(), values=values
@@ -190,7 +195,7 @@ def read_document(content: bytes, address: str) -> dict[str, str]:
         return {}
     values = {"host": imap[0], "port": imap[1], "security": imap[2], "username": imap[3]}
     if (smtp := _server(root, "outgoingServer", "smtp", address)) is not None:
-        values |= {"smtp_host": smtp[0], "smtp_port": smtp[1], "smtp_security": smtp[2]}
+        values |= {"smtp_host": smtp[0], "smtp_port": smtp[1], "smtp_security": smtp[2], "smtp_user": smtp[3]}
     return values
 
 
@@ -231,12 +236,20 @@ async def _services(session: Session, address: str, domain: str) -> Found:
         text = "DNS names no IMAP server. Ask the provider for its host and type it in."
         return Found(method="DNS (SRV)", target=f"_imaps._tcp.{domain}", succeeded=False, message=text)
     host = values["host"]
-    foreign = not (host == domain or host.endswith("." + domain))
+    foreign = not _is_below(host, domain)
+    if (way_out := values.get("smtp_host", host)) != host and not _is_below(way_out, domain):
+        values = {name: value for name, value in values.items() if not name.startswith("smtp_")}  # nobody is shown that name
+    values["username"] = address
+    if "smtp_host" in values:
+        values["smtp_user"] = address
     text = f"DNS names {host}, a host of another domain: go on only if you know it." if foreign else f"DNS names {host}."
     return Found(
-        method="DNS (SRV)", target=f"_imaps._tcp.{domain}", succeeded=True, message=text, values={**values, "username": address},
-        foreign=foreign,
+        method="DNS (SRV)", target=f"_imaps._tcp.{domain}", succeeded=True, message=text, values=values, foreign=foreign
     )  # fmt: skip
+
+
+def _is_below(host: str, domain: str) -> bool:
+    return host == domain or host.endswith("." + domain)
 
 
 def _is_host(text: str) -> bool:

@@ -170,4 +170,5 @@ PROVIDER = Provider(
     }),
     open=_open,
     authorize=authorize,
+    own_client=True,
 )  # fmt: skip

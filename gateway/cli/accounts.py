@@ -43,12 +43,17 @@ def accounts(viewer: ViewerOption = None, json: JsonOption = False) -> None:
         "label": "account", "provider": "provider", "mode": "mode", "status": "status", "lastSyncedAt": "synchronised",
         "statusReason": "", "id": "id",
     }  # fmt: skip
-    show(run(work), columns, as_json=json, empty="No accounts yet: `kith link carddav`, `kith import PATH…` or `kith demo`.")
+    show(
+        run(work),
+        columns,
+        as_json=json,
+        empty="No accounts yet: `kith link imap ADDRESS`, `kith link carddav URL`, `kith import PATH…` or `kith demo`.",
+    )
 
 
 @app.command()
 def link(
-    provider: Annotated[str, typer.Argument(help="Which network, such as carddav or mastodon.")],
+    provider: Annotated[str, typer.Argument(help="Which network, such as imap, carddav or mastodon.")],
     fields: Annotated[
         list[str] | None,
         typer.Argument(metavar="[ADDRESS|URL] [NAME=VALUE]…", help="What the network asks; the first of it needs no name."),
@@ -171,10 +176,8 @@ def _fill(fields: tuple[FormField, ...], given: dict[str, str], *, from_stdin: b
             values[field.name] = given[field.name]
         elif field.secret and from_stdin:
             values[field.name] = sys.stdin.readline().rstrip("\r\n")
-        elif sys.stdin.isatty() and not from_stdin:
-            asked = typer.prompt(
-                field.label, default=field.default or ("" if not field.required else None), hide_input=field.secret
-            )
+        elif field.required and sys.stdin.isatty() and not from_stdin:
+            asked = typer.prompt(field.label, default=field.default, hide_input=field.secret)
             values[field.name] = str(asked)
         elif field.default is not None:
             values[field.name] = field.default

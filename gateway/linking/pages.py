@@ -142,7 +142,15 @@ class LinkPages:
             return page(TITLE, body)
         if session.state == "LINKED":
             return RedirectResponse("/", 303, NO_STORE)
-        return render('<p class="note wrong">{message}</p>', message=session.error_message or "Linking failed: try again.")
+        tries = [
+            render("<li>{method}: {target}: {message}</li>", method=one.method, target=one.target, message=one.message)
+            for one in session.attempts
+        ]
+        return render(
+            '<p class="note wrong">{message}</p>{tries}',
+            message=session.error_message or "Linking failed: try again.",
+            tries=render("<p>What was tried:</p><ul>{items}</ul>", items=tries) if tries else "",
+        )
 
     def _done(self, link: Link, session: LinkSession | None) -> Response:
         if session is None or session.state != "LINKED":

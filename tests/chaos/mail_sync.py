@@ -15,8 +15,8 @@ from tests.chaos.report import Report
 from tests.gateway_process import Gateway, kith_serve
 
 FIRST = "{ viewer { conversations(first: 50) { edges { node { id subject } } } } }"
-LEDGER = """query Ledger($id: ID!) { account(id: $id) { status statusReason
-  coverage(by: CONTAINER) { name seen stored missing } gaps(first: 50) { edges { node { reason } } } } }"""
+LEDGER = """query Ledger($id: ID!) { node(id: $id) { ... on Account { status statusReason
+  coverage(by: CONTAINER) { name seen stored missing } gaps(first: 50) { edges { node { reason } } } } } }"""
 DONE = "select count(*) from account where last_synced_at is not null and phase is null"
 
 
@@ -73,7 +73,7 @@ def _compare(
         str(row[0]) for row in raw.rows(home, "select internet_message_id from message where internet_message_id is not null")
     }
     report.expect("Message-IDs that are missing", len(filled.ids - found), 0)
-    account = ask(gateway, key, LEDGER, {"id": account_id})["data"]["account"]
+    account = ask(gateway, key, LEDGER, {"id": account_id})["data"]["node"]
     short = [one for one in account["coverage"] if one["missing"] or one["seen"] != one["stored"]]
     report.expect("folders whose ledger does not agree", len(short), 0)
     report.expect("open gaps", len(account["gaps"]["edges"]), 0)

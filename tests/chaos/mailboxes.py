@@ -23,8 +23,7 @@ from tests.chaos.clients import ask
 from tests.gateway_process import Gateway
 from tests.mail_servers import PASSWORD, USER, MailServer
 
-BEGIN: Final = """mutation Begin($address: String!) {
-  beginLink(input: { provider: "imap", address: $address, method: PASSWORD }) { link { id } errors { message } } }"""
+BEGIN: Final = """mutation { beginLink(input: { provider: "imap", method: PASSWORD }) { link { id } errors { message } } }"""
 COMPLETE: Final = """mutation Complete($link: ID!, $form: [FormValue!]!) {
   completeLink(input: { linkId: $link, credentials: { form: $form } }) {
     account { id } errors { message } link { state error { message } } } }"""
@@ -86,7 +85,7 @@ def settings(server: MailServer) -> dict[str, str]:
 
 def link(gateway: Gateway, key: str, server: MailServer) -> str:
     """The account's id. `key` needs the scopes write and admin. Raises RuntimeError when it was refused."""
-    begun: dict[str, Any] = ask(gateway, key, BEGIN, {"address": USER})["data"]["beginLink"]
+    begun: dict[str, Any] = ask(gateway, key, BEGIN)["data"]["beginLink"]
     given = {"address": USER, "password": PASSWORD, "host": "127.0.0.1", "port": str(server.port), "security": "NONE"}
     form = [{"name": name, "value": value} for name, value in given.items()]
     done: dict[str, Any] = ask(gateway, key, COMPLETE, {"link": begun["link"]["id"], "form": form})["data"]["completeLink"]
@@ -138,13 +137,13 @@ def mbsync(server: MailServer, folder: Path, *, fsync: bool) -> float | None:
     config = folder / "mbsyncrc"
     config.write_text(
         f"FSync {'yes' if fsync else 'no'}\nIMAPAccount a\nHost 127.0.0.1\nPort {server.port}\nUser {USER}\nPass {PASSWORD}\nSSLType None\n"
-        f"AuthMechs PLAIN LOGIN\nIMAPStore far\nAccount a\n\nMaildirStore near\nPath {folder}/mail/\nInbox {folder}/mail/INBOX\n"
+        f"AuthMechs LOGIN\n\nIMAPStore far\nAccount a\n\nMaildirStore near\nPath {folder}/mail/\nInbox {folder}/mail/INBOX\n"
         "SubFolders Verbatim\n\nChannel all\nFar :far:\nNear :near:\nPatterns *\nCreate Near\nSync Pull\nSyncState *\n"
     )
     began = time.monotonic()
     done = subprocess.run(
         [str(program), "-c", str(config), "-a"],
-        env={**os.environ, **server.environment, "HOME": str(folder)},
+        env={**os.environ, **mail_servers.library_environment(server.programs), "HOME": str(folder)},
         capture_output=True,
         text=True,
         timeout=3_600,

@@ -121,7 +121,7 @@ async def test_what_the_domain_publishes_by_tls_is_taken_and_plain_servers_are_n
     assert not tries[-1].foreign
     assert tries[-1].values == {
         "host": "imap.example.org", "port": "993", "security": "TLS", "username": "robin", "smtp_host": "smtp.example.org",
-        "smtp_port": "587", "smtp_security": "STARTTLS",
+        "smtp_port": "587", "smtp_security": "STARTTLS", "smtp_user": "robin@example.org",
     }  # fmt: skip
     assert asked == ["https://autoconfig.example.org/mail/config-v1.1.xml?emailaddress=robin@example.org"]
 
@@ -131,6 +131,7 @@ async def test_dns_is_asked_when_nothing_is_published() -> None:
     tries, asked = await found("robin@example.org", services=records)
     assert [t.succeeded for t in tries] == [False, False, False, False, True]
     assert tries[-1].values["host"] == tries[-1].values["smtp_host"] == "mail.example.org"
+    assert tries[-1].values["smtp_user"] == "robin@example.org"
     assert len(asked) == 2
 
 
@@ -138,6 +139,19 @@ async def test_a_host_of_another_domain_that_only_dns_names_is_to_be_looked_at_f
     tries, _ = await found("robin@example.org", services={"_imaps._tcp.example.org": ("imap.example.com", 993)})
     assert tries[-1].foreign
     assert "imap.example.com" in tries[-1].message
+
+
+async def test_a_way_out_at_another_domain_that_only_dns_names_is_not_taken() -> None:
+    records = {"_imaps._tcp.example.org": ("imap.example.org", 993), "_submissions._tcp.example.org": ("smtp.example.com", 465)}
+    tries, _ = await found("robin@example.org", services=records)
+    assert "smtp_host" not in tries[-1].values
+    assert not tries[-1].foreign
+
+
+async def test_of_a_well_known_host_that_was_named_the_way_out_is_known() -> None:
+    tries, _ = await found("robin@robin.example", host="imap.mail.me.com")
+    assert tries[-1].values["smtp_host"] == "smtp.mail.me.com"
+    assert tries[-1].values["smtp_security"] == "STARTTLS"
 
 
 async def test_each_try_says_where_it_looked_and_the_last_one_what_to_do() -> None:
