@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
+from providers.archives import zipped
 from providers.archives.files import named as files_named
 from providers.archives.recognition import recognise
 from providers.base import Archive, Provider, Scan
@@ -121,8 +122,7 @@ class Imports:
         assert archive is not None
         import_id = ids.mint("IMPORT")
         folder = self.home / "imports" / import_id
-        await asyncio.to_thread(_copy, files, folder)
-        paths = [folder / str(n) / f.name for n, f in enumerate(files)]
+        paths = await asyncio.to_thread(_copy, files, folder)
         names = [source.shown for source in files_named(files)]
         scan: Scan = await asyncio.to_thread(archive.scan, paths, own, names=dict(zip(paths, names, strict=True)))
         address = me.casefold() if me else scan.inferred
@@ -200,16 +200,26 @@ def _pages(archive: Archive, plan: Plan, cursor: bytes | None, own: frozenset[st
     return archive.pages(paths, cursor, own=own, region=plan.region, names=dict(zip(paths, plan.names, strict=True)))
 
 
-def _copy(files: Sequence[Path], folder: Path) -> None:
-    """Each file or folder into one of its own, under its own name; links are not followed."""
+def _copy(files: Sequence[Path], folder: Path) -> list[Path]:
+    """Each file or folder into one of its own, under its own name; where each is now. Links are not followed.
+
+    An archive is copied once, as it is: paths that lead into it lead into the copy.
+    """
     folder.mkdir(mode=0o700, parents=True)
-    for n, source in enumerate(files):
-        into = folder / str(n)
-        into.mkdir(mode=0o700)
-        if source.is_dir():
-            shutil.copytree(source, into / source.name, symlinks=True)
-        else:
-            shutil.copyfile(source, into / source.name)
+    copied: dict[Path, Path] = {}
+    paths = []
+    for source in files:
+        archive, within = zipped.place(source) or (source, "")
+        if archive not in copied:
+            into = folder / str(len(copied))
+            into.mkdir(mode=0o700)
+            copied[archive] = into / archive.name
+            if archive.is_dir():
+                shutil.copytree(archive, copied[archive], symlinks=True)
+            else:
+                shutil.copyfile(archive, copied[archive])
+        paths.append(copied[archive] / within)
+    return paths
 
 
 def _queue(

@@ -19,6 +19,7 @@ from gateway.settle import JobDead, settle
 from gateway.worker import Worker
 
 SHOWN_ROWS = 20  # bad rows named on the terminal; all are in the API and in --json
+SHOWN_ALIKE = 3  # files left out for one reason
 KEPT_ROWS = 1_000
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Return as soon as the work is queued.")]
 OUTCOMES = {
@@ -52,8 +53,7 @@ def import_files(
                 raise CommandFailed(str(error)) from None
             if not json:
                 _tell_whose(staged, me)
-                for path, reason in unrecognised:
-                    tell(f"Left out {path}: {reason}")
+                _tell_left_out(unrecognised)
             if not no_wait:
                 jobs = [("import", item.import_id) for item in staged] + [("identity", whose.id)]
                 await _with_progress(worker, whose.id, [item.import_id for item in staged], jobs, quiet=json)
@@ -156,6 +156,18 @@ def _tell_whose(staged: Sequence[Staged], me: str | None) -> None:
         elif item.own_address is None and item.candidates:
             likely = ", ".join(address for address, _ in item.candidates[:3])
             tell(f"{item.file_name}: could not tell which address is yours ({likely}?): import again with --me ADDRESS")
+
+
+def _tell_left_out(unrecognised: Sequence[tuple[Path, str]]) -> None:
+    """What is not imported and why; of many files with one reason, the first ones."""
+    by_reason: dict[str, list[Path]] = {}
+    for path, reason in unrecognised:
+        by_reason.setdefault(reason, []).append(path)
+    for reason, paths in by_reason.items():
+        for path in paths[:SHOWN_ALIKE]:
+            tell(f"Left out {path}: {reason}")
+        if len(paths) > SHOWN_ALIKE:
+            tell(f"  … and {len(paths) - SHOWN_ALIKE} more for the same reason")
 
 
 def _camel(name: str) -> str:

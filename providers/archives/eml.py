@@ -34,7 +34,7 @@ class EmlArchive:
 
     def recognise(self, path: Path) -> bool:
         """Whether a file begins with the header of a mail, or a folder holds such files."""
-        if path.is_dir():
+        if files.is_folder(path):
             return any(self.recognise(file) for file in files.walk(path, into=_not_maildir))
         head = files.head(path)
         apple = _APPLE_LENGTH.match(head)
@@ -86,7 +86,7 @@ class EmlArchive:
         """Each mail with the folder that it is in; files that are given are mails by decree, those found must look like one."""
         found: dict[Path, tuple[str, files.Source]] = {}
         for source in files.named(paths, names):
-            if not source.path.is_dir():
+            if not files.is_folder(source.path):
                 found.setdefault(source.path, (source.shown, source))
                 continue
             for path in files.walk(source.path, into=_not_maildir):
@@ -97,7 +97,7 @@ class EmlArchive:
 
 
 def _not_maildir(folder: Path) -> bool:
-    return not ((folder / "cur").is_dir() and (folder / "new").is_dir())
+    return not (files.is_folder(folder / "cur") and files.is_folder(folder / "new"))
 
 
 def _steps(listed: list[tuple[str, files.Source]], start: files.Mark, own: frozenset[str]) -> Iterator[files.Step]:
@@ -138,10 +138,17 @@ def _counted(paths: list[Path], names: Mapping[Path, str] | None) -> dict[str, i
     total: dict[str, int] = {}
     seen: set[str] = set()
     for source in files.named(paths, names):
-        if not source.path.is_dir():
+        if not files.is_folder(source.path):
             if os.fspath(source.path) not in seen:
                 seen.add(os.fspath(source.path))
                 total[source.shown] = 1
+            continue
+        if not source.path.is_dir():
+            for path in files.walk(source.path, into=_not_maildir):
+                if os.fspath(path) not in seen and _parses_as_mail(files.head(path)):
+                    seen.add(os.fspath(path))
+                    shown = f"{source.shown}/{path.relative_to(source.path).as_posix()}".rpartition("/")[0]
+                    total[shown] = total.get(shown, 0) + 1
             continue
         for folder, below, contained in os.walk(source.path):
             if "cur" in below and "new" in below and folder != os.fspath(source.path):
@@ -151,18 +158,21 @@ def _counted(paths: list[Path], names: Mapping[Path, str] | None) -> dict[str, i
             shown = source.shown if within == "." else f"{source.shown}/{within}"
             for name in contained:
                 at = os.path.join(folder, name)
-                if at not in seen and not os.path.islink(at) and os.path.isfile(at) and _parses_as_mail(at):
+                if at not in seen and not os.path.islink(at) and os.path.isfile(at) and _parses_as_mail(_beginning(at)):
                     seen.add(at)
                     total[shown] = total.get(shown, 0) + 1
     return total
 
 
-def _parses_as_mail(at: str) -> bool:
+def _beginning(at: str) -> bytes:
     try:
         with open(at, "rb") as handle:
-            data = handle.read(files.HEAD).removeprefix(b"\xef\xbb\xbf")
+            return handle.read(files.HEAD).removeprefix(b"\xef\xbb\xbf")
     except OSError:
-        return False
+        return b""
+
+
+def _parses_as_mail(data: bytes) -> bool:
     first, _, rest = data.lstrip().partition(b"\n")
     data = rest if first.strip().isdigit() else data
     signs = set()

@@ -1,8 +1,8 @@
 """The files of an import: opened safely, named as the user knows them, walked in one order, and cut into pages.
 
 Shared by the file formats beside it. Opens regular files only (a FIFO would hang, a device would never end) and follows no
-link out of a folder. Where a reader stands is a `Mark`: file, byte offset, position and line, which is a page's cursor. Knows
-nothing of cards or mails.
+link out of a folder. A zip archive is a folder: a path leads into it as into any other. Where a reader stands is a `Mark`: file,
+byte offset, position and line, which is a page's cursor. Knows nothing of cards or mails.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import BinaryIO
 import msgspec
 
 from providers import records
+from providers.archives import zipped
 from providers.errors import CursorExpired
 from providers.formats import charset
 
@@ -89,8 +90,14 @@ def named(paths: Iterable[Path], names: Mapping[Path, str] | None = None) -> lis
 
 
 def open_file(path: Path) -> BinaryIO:
-    """A regular file for reading. Raises OSError for anything else, without waiting on a FIFO."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    """A regular file, or a member of a zip archive, for reading. Raises OSError for anything else, without waiting on a FIFO."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except NotADirectoryError:
+        within = zipped.place(path)
+        if within is None:
+            raise
+        return zipped.open_member(*within)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(f"{path.name} is not a file")
@@ -133,13 +140,40 @@ def folders(folder: Path, *, leave: tuple[str, ...] = ()) -> Iterator[Path]:
             pending.extend((inner, depth + 1) for inner in reversed(_inner(current)) if inner.name not in leave)
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder at `path`: one of the file system, a zip archive, or a folder within one."""
+    if path.is_dir():
+        return True
+    if path.exists():
+        return zipped.is_archive(path)
+    contents = _zipped(path)
+    return contents is not None
+
+
 def entries(folder: Path) -> list[Path]:
     """The regular files right in a folder, by name, links left out; none when it cannot be read."""
+    contents = None if folder.is_dir() else _zipped(folder)
+    if contents is not None:
+        return [folder / name for name in contents[1]]
     return _listed(folder, lambda entry: entry.is_file(follow_symlinks=False))
 
 
 def _inner(folder: Path) -> list[Path]:
+    contents = None if folder.is_dir() else _zipped(folder)
+    if contents is not None:
+        return [folder / name for name in contents[0]]
     return _listed(folder, lambda entry: entry.is_dir(follow_symlinks=False))
+
+
+def _zipped(folder: Path) -> tuple[list[str], list[str]] | None:
+    """Folders and files right in a folder of a zip archive; None where there is none."""
+    within = zipped.place(folder)
+    if within is None:
+        return None
+    try:
+        return zipped.listing(within[0]).folders.get(within[1])
+    except OSError:
+        return None
 
 
 def _listed(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[Path]:

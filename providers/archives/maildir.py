@@ -31,7 +31,7 @@ class MaildirArchive:
 
     def recognise(self, path: Path) -> bool:
         """Whether a folder has `cur` and `new` (`tmp` is empty, and often not copied)."""
-        return all((path / shelf).is_dir() and not (path / shelf).is_symlink() for shelf in _SHELVES)
+        return all(files.is_folder(path / shelf) and not (path / shelf).is_symlink() for shelf in _SHELVES)
 
     def scan(self, paths: list[Path], known_own: frozenset[str], *, names: Mapping[Path, str] | None = None) -> Scan:
         """Mails by folder, counted by directory entries, and whose they seem to be."""
@@ -121,6 +121,9 @@ def _counted(folder: Path) -> int | None:
     """How many mails lie in a Maildir by the file system's own list: the witness against the reader."""
     total = 0
     for shelf in _SHELVES:
+        if not folder.is_dir():  # in a zip archive
+            total += sum(1 for path in files.entries(folder / shelf) if path.name[0] != ".")
+            continue
         place = os.path.join(folder, shelf)
         try:
             names = os.listdir(place)

@@ -10,16 +10,19 @@ from pathlib import Path
 
 import msgspec
 
-from providers.archives import files
+from providers.archives import files, zipped
 from providers.base import ArchiveFormat, Provider, catalogue
 
 MAX_FILES = 100_000
 
 # Asked in this order: an mbox begins like nothing else; a mail may have a card attached, and its header may have commas.
 _ORDER: tuple[ArchiveFormat, ...] = ("MAILDIR", "MBOX", "VCARD", "LDIF", "EML", "CSV")
-_IGNORED = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", ".localized"})  # left by file managers, nothing of the user's
+_IGNORED = frozenset(
+    {".DS_Store", "Thumbs.db", "desktop.ini", ".localized", "archive_browser.html"}
+)  # left by file managers, nothing of the user's
+_PICTURE = "This is a picture. Pictures come in with the contact whose name they bear, in the same folder of an archive."
 _KNOWN_OTHERS = (
-    (b"PK\x03\x04", "This is a zip archive. Unpack it and import the folder."),
+    (b"PK\x03\x04", "This is a zip archive within another. Unpack the outer one and import the folder."),
     (b"\x1f\x8b", "This is a compressed archive. Unpack it and import the folder."),
     (
         b"!BDN",
@@ -29,6 +32,9 @@ _KNOWN_OTHERS = (
         b"\xd0\xcf\x11\xe0",
         "This is an Outlook message (.msg) or an old Office file. Save mails as .eml, contacts as vCard, and import those.",
     ),
+    (b"\xff\xd8\xff", _PICTURE),
+    (b"\x89PNG", _PICTURE),
+    (b"GIF8", _PICTURE),
     (b"%PDF", "This is a PDF: there are no contacts or mails in it that could be read."),
     (b"SQLite format 3", "This is a database of some program. Export vCard or mbox from that program and import the export."),
     (b"BEGIN:VCALENDAR", "This is a calendar. Only contacts and mail are imported from files."),
@@ -50,7 +56,8 @@ class Recognised(msgspec.Struct, frozen=True):
 def recognise(paths: list[Path]) -> Recognised:
     """Groups files and folders by format. Folders are walked (at most 100,000 files, links left out).
 
-    A Maildir is one path, and so is a folder that holds single mails and no other format; every other file is one of its own.
+    A zip archive is a folder like any other. A Maildir is one path, and so is a folder that holds single mails and no other
+    format; every other file is one of its own.
     """
     archives = {provider.archive.format: provider for provider in catalogue().values() if provider.archive is not None}
     groups: dict[ArchiveFormat, list[Path]] = {}
@@ -75,14 +82,23 @@ def recognise(paths: list[Path]) -> Recognised:
         groups.setdefault("MAILDIR", []).append(folder)
         return False
 
+    def explore(folder: Path, top: Path) -> None:
+        """All files of a folder, and of the zip archives right in it."""
+        unrecognised.extend(_refused(folder))
+        for number, file in enumerate(files.walk(folder, into=enter) if enter(folder) else ()):
+            if number == MAX_FILES:
+                unrecognised.append((folder, f"There are more than {MAX_FILES:,} files. Import the folder in parts."))
+                break
+            if file.name in _IGNORED or "__MACOSX" in file.parts:
+                continue
+            if file.exists() and files.is_folder(file):  # a zip archive; one within another does not exist for the file system
+                explore(file, file)
+            else:
+                look(file, top)
+
     for path in paths:
-        if path.is_dir():
-            for number, file in enumerate(files.walk(path, into=enter) if enter(path) else ()):
-                if number == MAX_FILES:
-                    unrecognised.append((path, f"There are more than {MAX_FILES:,} files. Import the folder in parts."))
-                    break
-                if file.name not in _IGNORED:
-                    look(file, path)
+        if files.is_folder(path):
+            explore(path, path)
         elif path.is_file():
             look(path, None)
         else:
@@ -106,8 +122,26 @@ def _gathered(found: list[Path], tops: dict[Path, Path], others: list[Path]) -> 
     return gathered
 
 
+def _refused(path: Path) -> list[tuple[Path, str]]:
+    """What of a zip archive is not read, or that all of it is not, with the reasons; nothing for other folders."""
+    if path.is_dir():
+        return []
+    try:
+        return [(path / name, reason) for name, reason in zipped.listing(path).refused]
+    except zipped.BadArchive as error:
+        return [(path, str(error))]
+    except OSError:
+        return [(path, "The file cannot be read. Check its permissions.")]
+
+
 def _reason(path: Path) -> str:
     data = files.head(path)
     if not data:
-        return _EMPTY if path.stat().st_size == 0 else "The file cannot be read. Check its permissions."
+        try:
+            with files.open_file(path) as handle:
+                return _EMPTY if not handle.read(1) else "The file cannot be read. Check its permissions."
+        except zipped.BadArchive as error:
+            return str(error)
+        except OSError:
+            return "The file cannot be read. Check its permissions."
     return next((advice for magic, advice in _KNOWN_OTHERS if data.startswith(magic)), _UNKNOWN)

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import msgspec
+
 from providers import records
 from providers.archives import files, text_stream
 from providers.base import ArchiveFormat, Provider, Scan
@@ -81,16 +83,46 @@ def _steps(sources: list[files.Source], start: files.Mark, region: str | None) -
         if index > mark.file:
             mark = files.Mark(file=index, position=mark.position)
         try:
+            pictures = _pictures(source.path)
             with files.open_file(source.path) as handle:
                 stream = text_stream.utf8(handle, mark.offset)
                 for raw in vcard.split_cards(stream, offset=mark.offset, position=mark.position, line=mark.line):
                     mark = files.Mark(index, raw.end, raw.position, raw.end_line)
                     place = records.Place(position=raw.position, path=source.shown, line=raw.line)
-                    yield records.Row(item=_item(raw, source.shown, region), place=place), mark, len(raw.data) + 1000
+                    item = _item(raw, source.shown, region)
+                    if pictures and isinstance(item, records.Contact) and item.names:
+                        item = _with_picture(item, pictures)
+                    weight = len(raw.data) + (
+                        len(item.photo.data or b"") if isinstance(item, records.Contact) and item.photo else 0
+                    )
+                    yield records.Row(item=item, place=place), mark, weight + 1000
         except OSError as error:
             unopened = files.unopened(source, error, mark)
             mark = unopened[1]
             yield unopened
+
+
+def _pictures(path: Path) -> dict[str, Path]:
+    """The pictures that lie beside a file of an archive, by name: Google Takeout writes each contact's picture so."""
+    if path.exists():
+        return {}
+    return {file.stem: file for file in files.entries(path.parent) if file.suffix.lower() in (".jpg", ".jpeg", ".png")}
+
+
+def _with_picture(contact: records.Contact, pictures: Mapping[str, Path]) -> records.Contact:
+    """The contact with the picture that bears its name; a link gives way to it."""
+    path = pictures.get(contact.names[0].full)
+    if path is None or (contact.photo is not None and contact.photo.data is not None):
+        return contact
+    try:
+        with files.open_file(path) as handle:
+            data = handle.read(vcard.MAX_PHOTO + 1)
+    except OSError:
+        return contact
+    media_type = vcard.image_type(data)
+    if media_type is None or len(data) > vcard.MAX_PHOTO:
+        return contact
+    return msgspec.structs.replace(contact, photo=records.Photo(media_type=media_type, data=data))
 
 
 def _item(raw: vcard.RawCard, container: str, region: str | None) -> records.Contact | records.Unreadable:

@@ -8,7 +8,6 @@ quotes a mail is not cut. A gigabyte is read through a window of one megabyte. K
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -139,8 +138,8 @@ class _Window:
     """A file of any size through one buffer."""
 
     def __init__(self, handle: BinaryIO) -> None:
-        self._file = handle.fileno()
-        self.size = os.fstat(self._file).st_size
+        self._file = handle
+        self.size = handle.seek(0, 2)
         self._base = 0
         self._data = b""
 
@@ -176,8 +175,5 @@ class _Window:
         return sum(self._load(at, min(WINDOW, end - at)).count(b"\n") for at in range(start, end, WINDOW))
 
     def _load(self, start: int, length: int) -> bytes:
-        pieces = []
-        while length > 0 and (piece := os.pread(self._file, length, start)):
-            pieces.append(piece)
-            start, length = start + len(piece), length - len(piece)
-        return b"".join(pieces)
+        self._file.seek(start)
+        return self._file.read(length)

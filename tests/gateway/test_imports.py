@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,44 @@ async def test_a_maildir_is_one_line_of_the_ledger(household: Household, tmp_pat
         (report,) = await shop.bring(household.viewer, box)
         assert (report.format, report.created) == ("MAILDIR", 5)
         assert list((await ledger(household)).values()) == [(5, 5)]
+
+
+async def test_an_archive_is_imported_where_it_lies_and_again_changes_nothing(household: Household, tmp_path: Path) -> None:
+    there = tmp_path / "takeout.zip"
+    with zipfile.ZipFile(there, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("Takeout/Contacts/All/All.vcf", CARDS)
+        out.writestr("Takeout/Contacts/Friends/Friends.vcf", CARDS)
+        out.writestr("Takeout/Contacts/contacts.csv", "Name,E-mail 1 - Value\nCid,cid@example.org\n,\n")
+        out.writestr("Takeout/Mail/All mail.mbox", mails(150))
+    async with workshop(household.database, tmp_path / "home") as shop:
+        reports = await shop.bring(household.viewer, there)
+        assert [(r.format, r.state, r.created, r.skipped, r.failed) for r in reports] == [
+            ("MBOX", "DONE", 150, 0, 0),
+            ("VCARD", "DONE", 2, 2, 0),
+            ("CSV", "DONE", 1, 1, 0),
+        ]
+        assert set(await ledger(household)) == {"All/All.vcf", "Friends/Friends.vcf", "contacts.csv", "All mail.mbox"}
+        before = [c for c in await household.changes() if c.kind not in ("IMPORT", "ACCOUNT")]
+        again = await shop.bring(household.viewer, there)
+        assert [(r.created, r.updated, r.unchanged) for r in again] == [(0, 0, 150), (0, 0, 2), (0, 0, 1)]
+        assert [c for c in await household.changes() if c.kind not in ("IMPORT", "ACCOUNT")] == before
+        assert list((tmp_path / "home" / "imports").iterdir()) == []
+
+
+async def test_an_import_from_an_archive_that_was_cut_goes_on_from_its_checkpoint(household: Household, tmp_path: Path) -> None:
+    there = tmp_path / "mail.zip"
+    with zipfile.ZipFile(there, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("Mail/All mail.mbox", mails(450))
+    async with workshop(household.database, tmp_path / "home") as shop:
+        (staged,), _ = await shop.imports.stage(household.viewer, [there])
+        task = asyncio.create_task(shop.imports.run(household.viewer, staged.import_id))
+        done = 0
+        while done < 100:
+            await asyncio.sleep(0.01)
+            done = (await shop.imports.reports(household.viewer, [staged.import_id]))[0].done
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await shop.imports.run(household.viewer, staged.import_id)
+        (report,) = await shop.imports.reports(household.viewer, [staged.import_id])
+        assert (report.state, report.done, report.created + report.unchanged) == ("DONE", 450, 450)
+        assert await shop.count(household.viewer, "select count(*) from message") == 450

@@ -102,7 +102,7 @@ def test_formats_are_told_by_content_whatever_the_files_are_called(export: Path)
     }
     reasons = {path.relative_to(export).as_posix(): reason for path, reason in found.unrecognised}
     assert set(reasons) == {"all.zip", "empty", "letters/notes.txt"}
-    assert "Unpack it" in reasons["all.zip"]
+    assert "archive is broken" in reasons["all.zip"]
 
 
 def test_single_mails_beside_other_formats_are_taken_one_by_one(export: Path) -> None:
