@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 TITLE: Final = "Link an account"
 INPUTS: Final[Mapping[str, str]] = {"EMAIL": "email", "PASSWORD": "password", "URL": "url", "NUMBER": "number"}
 NO_STORE: Final = {"cache-control": "no-store"}
+#: So many settings that may stay empty are shown with the others; more are folded away.
+FEW: Final = 2
 
 
 class LinkPages:
@@ -212,15 +214,21 @@ def _steps(provider: Provider, redirect_uri: str) -> Markup:
 
 
 def _form(provider: Provider, form: LinkForm, token: str) -> Markup:
+    spare = [field for field in form.fields if not field.required and not field.secret]
+    if len(spare) <= FEW:
+        spare = []
     return render(
         '<form class="stacked" method="post" action="/link">{help}<input type="hidden" name="form" value="{token}">'
-        '<input type="hidden" name="provider" value="{key}"><input type="hidden" name="method" value="{method}">{fields}'
+        '<input type="hidden" name="provider" value="{key}"><input type="hidden" name="method" value="{method}">{fields}{more}'
         "<button>{label}</button></form>",
         help=render("<p>{text}</p>", text=form.help) if form.help else "",
         token=token,
         key=provider.key,
         method=form.method,
-        fields=[_field(field) for field in form.fields],
+        fields=[_field(field) for field in form.fields if field not in spare],
+        more=render("<details><summary>More settings</summary>{fields}</details>", fields=[_field(field) for field in spare])
+        if spare
+        else "",
         label=form.label if form.method == "OAUTH_REDIRECT" else f"Link by {form.label.lower()}",
     )
 

@@ -321,3 +321,15 @@ async def test_linking_needs_the_scope_admin(tmp_path: Path) -> None:
             mutation = 'mutation{beginLink(input:{provider:"carddav"}){link{id}}}'
             answer = await client.post("/graphql", json={"query": mutation})
     assert answer.json()["errors"][0]["extensions"]["missingScopes"] == ["ADMIN"]
+
+
+async def test_many_settings_that_may_stay_empty_are_folded_away_and_sent_all_the_same(tmp_path: Path) -> None:
+    async with opened(tmp_path) as installation, asking(installation) as client:
+        await signed_in(installation, client, "ada")
+        page = (await client.get("/link")).text
+        mailbox = page[page.index("E-mail (IMAP)") :].partition("</form>")[0]
+        shown, _, folded = mailbox.partition("<details>")
+        assert 'name="address"' in shown and 'name="password"' in shown
+        assert 'name="host"' in folded and 'name="smtp_host"' in folded
+        book = page[page.index("CardDAV address book") :].partition("</form>")[0]
+        assert 'name="username"' in book and "<details>" not in book
