@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from gateway.contact_writes import ContactWrites
 from gateway.writes import Kind
+from resolvers.ingest import edits
+from store.database import Database
 
 
-def kinds() -> dict[str, Kind]:
+def kinds(database: Database) -> dict[str, Kind]:
     """Every kind, wired."""
-    return {}
+    return {edits.KIND: ContactWrites(database)}

@@ -93,6 +93,7 @@ class _Run:
         self._viewer = viewer
         self._account = found
         self._done = 0
+        self._began = clock.now()
         self._slice = SLICE
         self._statements: list[records.Statement] = []
         self._settings = dict(found.settings)
@@ -250,7 +251,7 @@ class _Run:
         """Write a container's line of the ledger, after what its full listing no longer names is removed."""
         doubt = f"unlisted:{statement.container}"
         before = self._settings.get(doubt)
-        gone, held = await self._database.read(self._viewer, unlisted, self._target, statement)
+        gone, held = await self._database.read(self._viewer, unlisted, self._target, statement, self._began)
         believed = believable(len(gone), held, None if before is None else int(before))
         if believed:
             for n in range(0, len(gone), SLICE):

@@ -75,7 +75,7 @@ def of(installation: Pieces) -> Worker:
         clock=installation.clock,
         accounts=installation.accounts,
         imports=imports,
-        kinds=kinds(),
+        kinds=kinds(installation.database),
     )
 
 

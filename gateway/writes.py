@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from gateway.accounts import Accounts
 from providers.base import Adapter
-from providers.errors import ForbiddenAddress, Malformed, ProviderError, RateLimited, ReauthRequired, Refused
+from providers.errors import Conflict, ForbiddenAddress, Malformed, ProviderError, RateLimited, ReauthRequired, Refused
 from store import outbox
 from store.database import Database
 from store.feed import Recorder
@@ -207,6 +207,8 @@ def trouble_of(error: ProviderError) -> Trouble:
         code = "REAUTH_REQUIRED"
     elif isinstance(error, ForbiddenAddress):
         code = "FORBIDDEN_ADDRESS"
+    elif isinstance(error, Conflict):
+        code = "CONFLICT"
     elif isinstance(error, Refused | Malformed):
         code = "PROVIDER_REFUSED"
     return Trouble(code=code, message=error.message, provider_code=error.provider_code)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -159,10 +159,10 @@ class ContactWriter(Protocol):
     All raise ReauthRequired (`scope`) where the grant does not allow it, and Refused for what the network does not take.
     """
 
-    async def create_contact(self, wanted: records.Contact) -> records.Contact:
+    async def create_contact(self, wanted: records.Contact, *, again: bool) -> records.Contact:
         """Makes a contact that has no key yet; it is known by `wanted.uid`. `wanted.container` says where, empty leaves it open.
 
-        Gives the contact as the network has it now, also when an earlier call had made it.
+        Gives the contact as the network has it now. `again`: an earlier call may have made it, so it is looked for first.
         """
         ...
 
@@ -206,7 +206,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     `domains` are those whose addresses belong to this network; `discover(session, form values)` finds what the form still lacks,
     one try after the other. `open(session)` gives an Adapter (no I/O). `authorize(session, form values, redirect_uri)` registers our client where the
     network has dynamic registration, and returns the Authorization; `own_client` where it has none, so that the operator has to bring
-    a client id first. `base_url(form values)` names the server the user means.
+    a client id first. `base_url(form values)` names the server the user means. `write_scopes`: of these OAuth scopes one is needed
+    to do it; what is not named needs none.
     """
 
     key: str
@@ -219,6 +220,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     archive_formats: tuple[ArchiveFormat, ...] = ()
     quota: Quota | None = None
     docs_path: str = ""
+    write_scopes: Mapping[Capability, frozenset[str]] = {}
     poll_seconds: int = 900
     default_url: str | None = None
     open: Callable[[Session], Adapter] | None = None
@@ -228,6 +230,11 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     domains: frozenset[str] = frozenset()
     discover: Callable[[Session, dict[str, str]], AsyncIterator[Found]] | None = None
     archive: Archive | None = None
+
+    def may(self, capability: Capability, granted: Collection[str]) -> bool:
+        """Whether an account with these scopes can do it. A grant that names no scopes is tried."""
+        needed = self.write_scopes.get(capability, frozenset())
+        return capability in self.capabilities and (not needed or not granted or not needed.isdisjoint(granted))
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):

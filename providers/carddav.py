@@ -458,8 +458,11 @@ class CardDav:
 
     # --- writing ---------------------------------------------------------------------------------------------------
 
-    async def create_contact(self, wanted: Contact) -> Contact:
-        """Puts a card of a new name into a book: the one named, else the first that may be written. Raises Refused."""
+    async def create_contact(self, wanted: Contact, *, again: bool) -> Contact:
+        """Puts a card of a new name into a book: the one named, else the first that may be written. Raises Refused.
+
+        The name is made of the uid, so that a second call finds what the first one put there.
+        """
         books = await self._books(await self._discover())
         open_ = [book for book in books if book.writable]
         book = next((book for book in open_ if book.path == wanted.container), open_[0] if open_ else None)
@@ -750,7 +753,7 @@ PROVIDER = Provider(
     name="CardDAV address book",
     kind="ADDRESS_BOOK",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "DELTA", "MIRROR"}),
+    capabilities=frozenset({"CONTACTS", "CONTACTS_WRITE", "DELTA", "MIRROR"}),
     limitations=(
         "Address books hold contacts only: no conversations, no read state.",
         "The protocol has no push: changes arrive with the next poll.",

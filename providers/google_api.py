@@ -96,6 +96,13 @@ async def ask(
     return await _sent(session, "GET", path, params=list(params), calls=calls, max_bytes=max_bytes)
 
 
+async def tell(
+    session: Session, method: str, path: str, params: Sequence[tuple[str, str]] = (), body: Any = None, *, calls: int = 1
+) -> Response:
+    """One call that changes something, `body` as JSON. Raises what Google's error means."""
+    return await _sent(session, method, path, params=list(params), json=body, calls=calls)
+
+
 async def batch(session: Session, path: str, targets: Sequence[str], *, calls: int, max_bytes: int) -> list[Part]:
     """GETs of `targets` (paths with queries) in one call, answered in their order; `calls` is the price of each.
 
@@ -141,7 +148,7 @@ def failure(session: Session, status: int, content: bytes, retry_after: str = ""
         return ReauthRequired(f"{host} no longer accepts your sign-in. Link the account again.", provider_code="401")
     if status == 403 and reasons & NARROW:
         return ReauthRequired(
-            "Google was not allowed to show this: link the account again and leave every box ticked.", provider_code="scope"
+            "Google was not allowed to do this: link the account again and leave every box ticked.", provider_code="scope"
         )
     if status == 403 and reasons & SWITCHED_OFF:
         return Refused(
@@ -152,7 +159,7 @@ def failure(session: Session, status: int, content: bytes, retry_after: str = ""
         return Refused(f"There is nothing (any more) at this address of {host}.", provider_code="not-found")
     if status >= 500 or status == 408:
         return Unavailable(f"{host} has trouble of its own (status {status}).", provider_code=str(status))
-    code = "EXPIRED_SYNC_TOKEN" if "EXPIRED_SYNC_TOKEN" in reasons else str(status)
+    code = next((name for name in ("EXPIRED_SYNC_TOKEN", "FAILED_PRECONDITION") if name in reasons), str(status))
     return Refused(f"{host} refused the request (status {status}): {said or 'it gave no reason'}.", provider_code=code)
 
 

@@ -2,23 +2,26 @@
 
 Speaks the People API v1 (connections, otherContacts, listDirectoryPeople, contactGroups) with its sync tokens, which end seven days
 after the listing that began them: each list is then read whole again and compared by its ids, which changes nothing that is the
-same. A contact is known by its number in the address book, which outlives the resource name. Knows nothing of writing.
+same. A contact is known by its number in the address book, which outlives the resource name. Only the address book is written, one
+call after the other, as Google wants it; what is written bears the etag of the version that it was made from.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from providers.base import Adapter, LinkForm, Provider, Quota
-from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
-from providers.google_api import CONSOLE, SCOPE, ask, authorizer, decoded
+from providers.errors import Conflict, CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
+from providers.google_api import CONSOLE, SCOPE, ask, authorizer, decoded, tell
 from providers.google_person import FIELDS, OTHER_FIELDS, Person, contact, keys_of
+from providers.google_writing import PERSON_FIELDS, body, fields_of, holds, is_marked, marked
 from providers.http import Session
-from providers.records import Contact, Gone, OwnAddress, Page, Profile, Relation, Row, Statement, Unreadable
+from providers.records import Contact, ContactField, Gone, OwnAddress, Page, Profile, Relation, Row, Statement, Unreadable
 
 KEY = "google"
 #: People in one answer, and in one look-up by name.
@@ -28,6 +31,10 @@ PAGE_BYTES = 24 * 1024 * 1024
 MAX_PAGES = 10_000
 #: Tokens end seven days after the listing that began them, whether they are used or not.
 TOKEN_SECONDS = 6 * 86_400
+#: What a write and the look at a contact before it give back.
+WHOLE = (("personFields", FIELDS + ",clientData"), ("sources", "READ_SOURCE_TYPE_CONTACT"))
+#: How often a change that is to win is made anew, when others write in between.
+WINNING_TRIES = 3
 #: A list that this account may not see (a directory outside of a Workspace) is asked for again so often.
 CLOSED_SECONDS = 86_400
 SCOPES = (
@@ -35,9 +42,12 @@ SCOPES = (
     SCOPE + "userinfo.email",
     SCOPE + "userinfo.profile",
     SCOPE + "contacts.readonly",
+    SCOPE + "contacts",
     SCOPE + "contacts.other.readonly",
     SCOPE + "directory.readonly",
 )
+
+WRITING = frozenset({SCOPE + "contacts"})
 
 
 class Book(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,6 +259,93 @@ class Google:
         async for found in self._walk(book, ""):
             yield Page(rows=tuple(row for row in self._rows(book, found.people) if _keys_in((row,)) & wanted))
 
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    async def create_contact(self, wanted: Contact, *, again: bool) -> Contact:
+        """Makes a contact that bears our mark, by which it is found again when an answer was lost."""
+        await self._may_write()
+        if again and (found := await self._made_before(wanted.uid or "")) is not None:
+            return found
+        every: frozenset[ContactField] = frozenset(name for name in fields_with(wanted))
+        person = {**body({}, wanted, every, self._groups), **marked(wanted.uid or "")}
+        answer = await tell(self._session, "POST", "/v1/people:createContact", WHOLE, person)
+        return self._contact(decoded(answer.content, dict[str, Any]))
+
+    async def update_contact(self, wanted: Contact, fields: frozenset[ContactField]) -> Contact:
+        """Changes fields of a contact as Google has it now. Raises Conflict when that is another version than `wanted.etag`."""
+        await self._may_write()
+        for attempt in range(WINNING_TRIES):
+            held = await self._person(wanted.key)
+            now = self._contact(held)
+            new = body(held, wanted, fields, self._groups)
+            if holds(held, new):
+                return now
+            if wanted.etag is not None and now.etag != wanted.etag:
+                raise Conflict("The contact was changed at Google meanwhile.", current=now, provider_code="FAILED_PRECONDITION")
+            source = {name: value for name, value in _source(held).items() if name in ("type", "id", "etag")}
+            person = {"resourceName": held["resourceName"], "etag": held.get("etag"), "metadata": {"sources": [source]}, **new}
+            params = [("updatePersonFields", ",".join(fields_of(fields))), *WHOLE]
+            try:
+                answer = await tell(self._session, "PATCH", f"/v1/{_segment(held['resourceName'])}:updateContact", params, person)
+                return self._contact(decoded(answer.content, dict[str, Any]))
+            except Refused as error:  # somebody wrote in between: look again
+                if error.provider_code != "FAILED_PRECONDITION" or attempt == WINNING_TRIES - 1:
+                    raise
+        raise AssertionError  # the last attempt raises or returns
+
+    async def delete_contact(self, key: str, etag: str | None) -> None:
+        """Deletes a contact of the address book. Raises Conflict when it is another one than `etag`."""
+        await self._may_write()
+        try:
+            if etag is not None:
+                now = self._contact(await self._person(key))
+                if now.etag != etag:
+                    raise Conflict(
+                        "The contact was changed at Google meanwhile.", current=now, provider_code="FAILED_PRECONDITION"
+                    )
+            await tell(self._session, "DELETE", f"/v1/{_segment(key)}:deleteContact")
+        except Refused as error:
+            if error.provider_code != "not-found":
+                raise
+
+    async def _may_write(self) -> None:
+        granted = frozenset(((await self._session.credentials()).scope or "").split())
+        if granted and not granted & WRITING:
+            raise ReauthRequired(
+                "Changing contacts was not allowed: link the account again and leave the box for it ticked.",
+                provider_code="scope",
+            )
+        self._groups = await self._know_groups()
+
+    async def _person(self, key: str) -> dict[str, Any]:
+        """A contact as Google has it, all of it, whatever of it we understand."""
+        return decoded((await ask(self._session, f"/v1/{_segment(key)}", WHOLE, max_bytes=PAGE_BYTES)).content, dict[str, Any])
+
+    async def _made_before(self, uid: str) -> Contact | None:
+        page = ""
+        for _ in range(MAX_PAGES):
+            params = [
+                ("personFields", "clientData,metadata"),
+                WHOLE[1],
+                ("pageSize", str(LISTED)),
+                *([("pageToken", page)] if page else []),
+            ]
+            found = await self._listed(BOOKS[0], params)
+            for raw in found.people:
+                person: dict[str, Any] = decoded(bytes(raw), dict[str, Any])
+                if is_marked(person, uid):
+                    return self._contact(await self._person(str(person.get("resourceName"))))
+            if not found.next or found.next == page:
+                return None
+            page = found.next
+        return None
+
+    def _contact(self, person: dict[str, Any]) -> Contact:
+        (row,) = self._rows(BOOKS[0], [msgspec.Raw(msgspec.json.encode(person))])[-1:]
+        if not isinstance(row.item, Contact):
+            raise Malformed("Google answered a change with something else than a contact.", provider_code="not-json")
+        return row.item
+
     # --- one list ---------------------------------------------------------------------------------------------------
 
     async def _book(self, book: Book, mark: Mark) -> AsyncIterator[Page]:
@@ -415,6 +512,26 @@ class Google:
         return self._session.clock.now().timestamp()
 
 
+def fields_with(wanted: Contact) -> Iterator[ContactField]:
+    """The fields in which a record says something."""
+    for field in PERSON_FIELDS:
+        if getattr(wanted, field):
+            yield field
+
+
+def _source(person: dict[str, Any]) -> dict[str, Any]:
+    """The source CONTACT of a person: a write has to bear its etag."""
+    sources = (person.get("metadata") or {}).get("sources") or ()
+    return next((each for each in sources if isinstance(each, dict) and each.get("type") == "CONTACT"), {"type": "CONTACT"})
+
+
+def _segment(name: str) -> str:
+    """A resource name for a path: nothing that could lead elsewhere."""
+    if not re.fullmatch(r"people/[A-Za-z0-9_-]{1,100}", name):
+        raise Refused("This is no contact of the address book at Google.", provider_code="not-found")
+    return name
+
+
 def _statement(book: Book, keys: set[str]) -> Statement:
     return Statement(container=book.container, kind="CONTACT", expected=len(keys), keys=frozenset(keys))
 
@@ -462,7 +579,7 @@ PROVIDER = Provider(
     name="Google contacts",
     kind="ADDRESS_BOOK",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "DELTA", "MIRROR"}),
+    capabilities=frozenset({"CONTACTS", "CONTACTS_WRITE", "DELTA", "MIRROR"}),
     limitations=(
         "Mail is another interface of Google's: link Gmail beside it.",
         "Google has no push for contacts: changes arrive with the next poll, and Google itself may take minutes to show them.",
@@ -474,7 +591,8 @@ PROVIDER = Provider(
         LinkForm(
             method="OAUTH_REDIRECT",
             label="Sign in with Google",
-            help="Kith asks to read your contacts, the ones Google collected, and your organisation's directory. Untick what it shall not see.",
+            help="Kith asks to read and change your contacts, to read the ones Google collected, and your organisation's directory. "
+            "Untick what it shall not do.",
             help_url=CONSOLE,
             scopes=SCOPES,
         ),
@@ -486,6 +604,7 @@ PROVIDER = Provider(
         sentence="Google allows about 90 calls a minute for a user's contacts; a page of 500 people is one.",
     ),
     docs_path="docs/providers/google.md",
+    write_scopes={"CONTACTS_WRITE": WRITING},
     poll_seconds=900,
     default_url="https://people.googleapis.com",
     open=_open,

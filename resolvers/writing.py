@@ -48,6 +48,8 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[AnyMistake, ...] = ()
     feed_cursor: str | None = None
     account_id: str | None = None
+    contact_id: str | None = None
+    conflict: Any = None  # contact_editing.Conflict
     own_address_id: str | None = None
     api_key_id: str | None = None
     erased_count: int | None = None

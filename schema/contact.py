@@ -5,7 +5,7 @@ from __future__ import annotations
 import strawberry
 from strawberry import Parent
 
-from resolvers import contacts, photos
+from resolvers import accounts, contact_editing, contacts, photos
 from schema import loads
 from schema.declare import UNSET, Info, asked, field, input_type, object_type
 from schema.interfaces import Versioned
@@ -25,6 +25,14 @@ from schema.references import (
 )
 from schema.scalars import URL, DateTime, LanguageTag
 from schema.vocabulary import ContactRelation
+
+
+async def _writable(parent: Parent[contacts.Contact], info: Info) -> bool:
+    operation = info.context.operation
+    shown = await accounts.get(operation, parent.account_id)
+    return shown is not None and contact_editing.writable(
+        operation.services.providers.get(shown.provider), shown, parent.relation
+    )
 
 
 async def _photo(parent: Parent[contacts.Contact], info: Info) -> photos.Image | None:
@@ -57,6 +65,7 @@ class Contact(Versioned):
     followers: int | None = field("Followers there.")
     following: int | None = field("Followed there.")
     url: URL | None = field("Where to open it at the network.")
+    writable: bool = field("Whether it can be changed and deleted.", _writable)
     etag: str | None = field("The network's version, to be sent back when changing it; null when it has none.")
     provider_created_at: DateTime | None = field("When the network says it was made.")
     provider_updated_at: DateTime | None = field("When the network says it was changed.")

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final, TypeVar
 import msgspec
 import strawberry
 from strawberry import Parent
+from strawberry.types.base import get_object_definition, has_object_definition
+from strawberry.utils.str_converters import to_camel_case
 
 from resolvers import changes
 from resolvers.operation import Operation
@@ -95,6 +97,23 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(plain(one) for one in value)
     return value
+
+
+def told(asked_for: Any) -> dict[str, Any]:
+    """The fields of an input object that were given, by their GraphQL names, as plain values: absent is not null."""
+    definition = get_object_definition(type(asked_for), strict=True)
+    found = {}
+    for one in definition.fields:
+        value = getattr(asked_for, one.python_name)
+        if value is not UNSET:
+            found[one.graphql_name or to_camel_case(one.python_name)] = _told(value)
+    return found
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_told(one) for one in value]
+    return told(value) if has_object_definition(value) else plain(value)
 
 
 def given(asked_for: Any, shape: type[S]) -> S:

@@ -20,6 +20,8 @@ async def account(parent: Parent[Any], info: Info) -> accounts.Account | None:
 
 async def contact(parent: Parent[Any], info: Info) -> contacts.Contact | None:
     """The contact named by `contact_id`."""
+    if parent.contact_id is None:
+        return None
     return await contacts.get(info.context.operation, parent.contact_id)
 
 

@@ -35,13 +35,20 @@ SCOPES: Final[dict[tuple[str, str], Scope]] = {
     ("Mutation", "refreshAccount"): "WRITE",
     ("Mutation", "unlinkAccount"): "ADMIN",
     ("Mutation", "setOwnAddress"): "WRITE",
+    ("Mutation", "createContact"): "WRITE",
+    ("Mutation", "updateContact"): "WRITE",
+    ("Mutation", "deleteContact"): "WRITE",
     ("Mutation", "updateViewer"): "WRITE",
     ("Mutation", "createApiKey"): "ADMIN",
     ("Mutation", "revokeApiKey"): "ADMIN",
 }
 ROOTS: Final[dict[str, Scope]] = {"Query": "READ", "Mutation": "WRITE", "Subscription": "READ"}
 # ways from a payload back to everything of the viewer's: whoever may only write does not read through them
-BACK: Final[dict[tuple[str, str], Scope]] = {("UpdateViewerPayload", "viewer"): "READ"}
+BACK: Final[dict[tuple[str, str], Scope]] = {
+    ("UpdateViewerPayload", "viewer"): "READ",
+    ("CreateContactPayload", "contact"): "READ",
+    ("UpdateContactPayload", "contact"): "READ",
+}
 
 
 def cost_of(type_name: str, field_name: str) -> int | None:

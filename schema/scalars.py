@@ -30,6 +30,7 @@ TimeZone = NewType("TimeZone", str)
 Duration = NewType("Duration", str)
 ByteCount = NewType("ByteCount", int)
 Cursor = NewType("Cursor", str)
+JSON = NewType("JSON", object)
 
 MAX_CURSOR: Final = 1_000
 MAX_URL: Final = 8_000
@@ -198,6 +199,7 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
     ByteCount: _scalar(
         "ByteCount", "Size in bytes as a JSON number up to 2^53 - 1; map it to a 64-bit integer.", None, read_byte_count
     ),
+    JSON: _scalar("JSON", "Any JSON value, passed through unchanged.", "https://www.rfc-editor.org/rfc/rfc8259", _same),
     Cursor: _scalar(
         "Cursor",
         "Opaque, signed position in a list or in the change feed; bound to the viewer and never to be parsed.",

@@ -154,6 +154,12 @@ def settle(
     return True
 
 
+def amend(conn: Connection, viewer: str, write_id: str, request: bytes) -> bool:
+    """Another request for a write that has not begun: what it was made from has changed. False when it is too late for that."""
+    waiting = sa.update(outbox).where(_mine.viewer_id == viewer, _mine.id == write_id, _mine.state == "QUEUED")
+    return conn.execute(waiting.values(request=request)).rowcount == 1
+
+
 def cancel(conn: Connection, viewer: str, write_id: str, now: datetime) -> bool:
     """Take back what has not left; False when it is too late for that. No network has settled anything: the feed does not say so."""
     waiting = sa.update(outbox).where(_mine.viewer_id == viewer, _mine.id == write_id, _mine.state == "QUEUED")

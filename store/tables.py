@@ -224,6 +224,7 @@ contact = _owned(
     _sorted("sort_name"),
     Column("record", LargeBinary, nullable=False),  # records.Contact, msgpack; LIVE: name and strong identifiers only
     Column("fingerprint", LargeBinary, nullable=False),
+    Column("pristine", LargeBinary),  # the record as its network has it, while a change made here is on its way there
     _maybe("etag"),
     Column("photo_hash", Text),
     _at("created_at"),

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from gateway.accounts import Accounts, Held
 from gateway.imports import Imports, Report
+from gateway.kinds import kinds
 from gateway.settle import settle
 from gateway.worker import Worker
 from providers.addresses import Guard
@@ -20,6 +21,7 @@ from providers.session import Account, Secret
 from providers.transport import Transport
 from resolvers.operation import Operation, Services
 from resolvers.wake import Waker
+from store import outbox
 from store.cache import Cache
 from store.database import Database
 from store.vault import Vault
@@ -48,7 +50,9 @@ class Workshop:
             database=database, vault=self.vault, clock=self.clock, transport=self.transport, providers=self.providers
         )
         self.imports = Imports(database=database, home=home, providers=self.providers, clock=self.clock)
-        self.worker = Worker(database=database, clock=self.clock, accounts=self.accounts, imports=self.imports)
+        self.worker = Worker(
+            database=database, clock=self.clock, accounts=self.accounts, imports=self.imports, kinds=kinds(database)
+        )
         self.waker = Waker(database, self.cache)
         self.services = Services(
             database=database, cache=self.cache, vault=self.vault, clock=self.clock, providers=self.providers,
@@ -78,6 +82,11 @@ class Workshop:
     async def sync(self, viewer: str, account_id: str) -> None:
         """One run of the sync job, then identity."""
         await self.worker.run_one(viewer, "sync", account_id)
+        await self.worker.run_one(viewer, "identity", viewer)
+
+    async def write_back(self, viewer: str, account_id: str) -> None:
+        """One run of the job that carries out what the account has in the outbox, then identity."""
+        await self.worker.run_one(viewer, outbox.JOB, account_id)
         await self.worker.run_one(viewer, "identity", viewer)
 
     async def count(self, viewer: str, query: str) -> int:

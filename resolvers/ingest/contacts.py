@@ -1,13 +1,14 @@
 """Contacts become rows with keys and a person of their own; correspondents are contacts that grow with the mail.
 
-A LIVE account leaves its name and strong identifiers only. Lists, robots and rooms (nature AUTOMATED or GROUP) have no
-person until the viewer writes to them.
+What was changed here and is still on its way to its network lies over what the network says (`edits.py`), until it is settled. A
+LIVE account leaves its name and strong identifiers only. Lists, robots and rooms (nature AUTOMATED or GROUP) have no person until
+the viewer writes to them.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from providers import records
 from resolvers.identity.keys import keys_of
 from resolvers.identity.people import reproject
+from resolvers.ingest import edits
 from resolvers.ingest.target import Result, Target
 from resolvers.projection import Member, project
 from store import ids
@@ -27,6 +29,7 @@ from store.tables import contact, contact_key, dirty, person, photo
 
 MAX_NAMES: Final = 5  # spellings kept of a correspondent
 NOBODY: Final = frozenset({"AUTOMATED", "GROUP"})
+_STORED: Final = "sha256:"  # where a kept record's picture is: in `photo`
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(records.Contact).decode
 
@@ -61,15 +64,35 @@ def upsert(
 
 
 def put_contacts(
-    conn: Connection, viewer: str, target: Target, items: Sequence[records.Contact], recorder: Recorder, now: datetime
+    conn: Connection,
+    viewer: str,
+    target: Target,
+    items: Sequence[records.Contact],
+    recorder: Recorder,
+    now: datetime,
+    *,
+    known_as: Mapping[str, str] | None = None,
 ) -> list[Result]:
-    """Write contacts; one result each, in order. The last of several records with one key wins."""
-    contact_ids = [ids.derive("CONTACT", target.account_id, item.key) for item in items]
+    """Write contacts; one result each, in order. The last of several records with one key wins.
+
+    `known_as` gives contacts that come back the ids that they had, by key; an id is made of the key otherwise.
+    """
+    named = {**_ids_by_key(conn, viewer, target, [item.key for item in items]), **(known_as or {})}
+    contact_ids = [named.get(item.key) or ids.derive("CONTACT", target.account_id, item.key) for item in items]
     known = _known(conn, viewer, contact_ids)
+    edited = edits.pending(conn, viewer, [i for i in contact_ids if i not in known or known[i].pristine is not None])
     results: list[Result] = []
     changed: dict[str, records.Contact] = {}
     created: list[str] = []
+    pristine: dict[str, records.Contact | None] = {}
     for contact_id, item in zip(contact_ids, items, strict=True):
+        mine = edited.get(contact_id, ())
+        if contact_id not in known and any(edit.action == "DELETE" for edit in mine):  # and about to be deleted there
+            results.append(Result(outcome="UNCHANGED"))
+            continue
+        if contact_id in known and known[contact_id].pristine is not None:
+            pristine[contact_id] = _kept(item, live=target.live) if mine else None
+            item = edits.over(item, mine)
         record = _kept(item, live=target.live)
         old = changed.get(contact_id)
         if old is None and contact_id in known:
@@ -86,7 +109,31 @@ def put_contacts(
             changed[contact_id] = item
             results.append(Result(outcome="UPDATED", node_id=contact_id))
     _write(conn, viewer, target, changed, known, created, recorder, now)
+    for contact_id, theirs in pristine.items():
+        keep_pristine(conn, viewer, contact_id, theirs)
     return results
+
+
+def put_edited(
+    conn: Connection,
+    viewer: str,
+    target: Target,
+    contact_id: str,
+    item: records.Contact,
+    theirs: records.Contact,
+    recorder: Recorder,
+    now: datetime,
+) -> None:
+    """Show a contact as it was changed here; `theirs` is what its network has until the change is settled there."""
+    known = _known(conn, viewer, [contact_id])
+    _write(conn, viewer, target, {contact_id: item}, known, [] if known else [contact_id], recorder, now)
+    keep_pristine(conn, viewer, contact_id, theirs)
+
+
+def keep_pristine(conn: Connection, viewer: str, contact_id: str, theirs: records.Contact | None) -> None:
+    """What the network has of a contact while a change is on its way; None when nothing is any more."""
+    mine = sa.update(contact).where(contact.c.viewer_id == viewer, contact.c.id == contact_id)
+    conn.execute(mine.values(pristine=None if theirs is None else _encode(theirs)))
 
 
 def put_correspondents(
@@ -149,8 +196,20 @@ def _grown(old: records.Contact | None, seen: Sequence[Correspondent]) -> record
     )
 
 
+def _ids_by_key(conn: Connection, viewer: str, target: Target, keys: Sequence[str]) -> dict[str, str]:
+    """The ids of contacts that are there, by key: one that was made here got its id before it had a key."""
+    mine = contact.c
+    rows = conn.execute(
+        select(mine.key, mine.id).where(
+            mine.viewer_id == viewer, mine.account_id == target.account_id, mine.key.in_(sorted(set(keys)))
+        )
+    )
+    return {row.key: row.id for row in rows}
+
+
 def _known(conn: Connection, viewer: str, contact_ids: Sequence[str]) -> dict[str, Any]:
-    columns = (contact.c.id, contact.c.fingerprint, contact.c.person_id, contact.c.minted_id, contact.c.version, contact.c.record)
+    columns = (contact.c.id, contact.c.fingerprint, contact.c.person_id, contact.c.minted_id, contact.c.version, contact.c.record,
+               contact.c.pristine)  # fmt: skip
     rows = conn.execute(select(*columns).where(contact.c.viewer_id == viewer, contact.c.id.in_(sorted(set(contact_ids)))))
     return {row.id: row for row in rows}
 
@@ -163,7 +222,7 @@ def _kept(item: records.Contact, *, live: bool) -> records.Contact:
             urls=item.urls, handles=item.handles, url=item.url, container=item.container,
         )  # fmt: skip
     if item.photo is not None and item.photo.data is not None:
-        picture = msgspec.structs.replace(item.photo, data=None, url=f"sha256:{hashlib.sha256(item.photo.data).hexdigest()}")
+        picture = msgspec.structs.replace(item.photo, data=None, url=f"{_STORED}{hashlib.sha256(item.photo.data).hexdigest()}")
         return msgspec.structs.replace(item, photo=picture)
     return item
 
@@ -197,6 +256,8 @@ def _write(
             photo_hash = hashlib.sha256(item.photo.data).hexdigest()
             media = item.photo.media_type or "application/octet-stream"
             photos[photo_hash] = {"viewer_id": viewer, "hash": photo_hash, "media_type": media, "data": item.photo.data}
+        elif item.photo is not None and (item.photo.url or "").startswith(_STORED):
+            photo_hash = (item.photo.url or "").removeprefix(_STORED)  # a record as it was kept, written again
         minted = ids.derive("PERSON", contact_id)
         row = known.get(contact_id)
         had = None if row is None else row.person_id

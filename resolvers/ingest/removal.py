@@ -46,9 +46,9 @@ SUSPICIOUS_COUNT: Final = 20
 def remove(conn: Connection, viewer: str, target: Target, item: records.Gone, recorder: Recorder, now: datetime) -> Result:
     """One item that its source says is gone; UNCHANGED when we never had it."""
     if item.kind == "CONTACT":
-        contact_id = ids.derive("CONTACT", target.account_id, item.key)
-        done = remove_contacts(conn, viewer, [contact_id], recorder, now)
-        return Result(outcome="UPDATED" if done else "UNCHANGED", node_id=contact_id if done else None)
+        gone = contact_ids(conn, viewer, target, [item.key])
+        done = remove_contacts(conn, viewer, gone, recorder, now)
+        return Result(outcome="UPDATED" if done else "UNCHANGED", node_id=gone[0] if done else None)
     if item.kind == "MESSAGE":
         done = remove_messages(conn, viewer, target.account_id, [item.key], recorder, now)
         return Result(outcome="UPDATED" if done else "UNCHANGED")
@@ -60,6 +60,13 @@ def remove(conn: Connection, viewer: str, target: Target, item: records.Gone, re
     ).scalars().all()  # fmt: skip
     done = remove_messages(conn, viewer, target.account_id, rows, recorder, now)
     return Result(outcome="UPDATED" if done else "UNCHANGED")
+
+
+def contact_ids(conn: Connection, viewer: str, target: Target, keys: Sequence[str]) -> list[str]:
+    """The ids of the account's contacts with these keys, of those that are there."""
+    mine = contact.c
+    known = select(mine.id).where(mine.viewer_id == viewer, mine.account_id == target.account_id, mine.key.in_(keys))
+    return list(conn.execute(known).scalars())
 
 
 def void(conn: Connection, viewer: str, target: Target, item: records.Voided, recorder: Recorder, now: datetime) -> Result:
@@ -149,14 +156,19 @@ def remove_messages(
     return len(held)
 
 
-def unlisted(conn: Connection, viewer: str, target: Target, statement: records.Statement) -> tuple[list[str], int]:
-    """The keys that are stored for a container and that its full listing does not name, and how many are stored."""
+def unlisted(
+    conn: Connection, viewer: str, target: Target, statement: records.Statement, since: datetime
+) -> tuple[list[str], int]:
+    """The keys that are stored for a container and that its full listing does not name, and how many are stored.
+
+    A contact that was written after `since`, when the listing may have been made, is not judged: it may be newer than the list.
+    """
     if statement.keys is None:
         return [], 0
     if statement.kind == "CONTACT":
         query = select(contact.c.key).where(
             contact.c.viewer_id == viewer, contact.c.account_id == target.account_id,
-            contact.c.container == statement.container, contact.c.relation != "CORRESPONDENT",
+            contact.c.container == statement.container, contact.c.relation != "CORRESPONDENT", contact.c.updated_at <= since,
         )  # fmt: skip
     else:
         mine = message_source.c
@@ -179,8 +191,7 @@ def remove_keys(
 ) -> int:
     """Delete what is stored under these keys, BATCH at most at a time. Returns how many were there."""
     if kind == "CONTACT":
-        contact_ids = [ids.derive("CONTACT", target.account_id, key) for key in keys]
-        return remove_contacts(conn, viewer, contact_ids, recorder, now)
+        return remove_contacts(conn, viewer, contact_ids(conn, viewer, target, keys), recorder, now)
     return remove_messages(conn, viewer, target.account_id, keys, recorder, now)
 
 

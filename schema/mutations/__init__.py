@@ -13,6 +13,14 @@ from schema.mutations.accounts import (
     unlink_account,
     update_account,
 )
+from schema.mutations.contacts import (
+    CreateContactPayload,
+    DeleteContactPayload,
+    UpdateContactPayload,
+    create_contact,
+    delete_contact,
+    update_contact,
+)
 from schema.mutations.linking import (
     BeginLinkPayload,
     CancelLinkPayload,
@@ -46,6 +54,9 @@ class Mutation:
     set_own_address: SetOwnAddressPayload | None = field(
         "Says whether an address is the viewer's own; directions are corrected.", set_own_address, semantic=True
     )
+    create_contact: CreateContactPayload | None = field("Makes a contact at the network.", create_contact, semantic=True)
+    update_contact: UpdateContactPayload | None = field("Changes a contact at the network.", update_contact, semantic=True)
+    delete_contact: DeleteContactPayload | None = field("Deletes a contact at the network.", delete_contact, semantic=True)
     update_viewer: UpdateViewerPayload | None = field(
         "Changes name, language, time zone or region.", update_viewer, semantic=True
     )

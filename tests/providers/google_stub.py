@@ -13,7 +13,7 @@ import email.policy
 import json
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from email.message import Message as Mime
 from pathlib import Path
 from typing import Any
@@ -69,12 +69,20 @@ class Contract:
             elif "enum" in spec and value not in spec["enum"]:
                 faults.append(f"{name}={value} is none of {spec['enum']}")
         faults += [f"{name} is required" for name, spec in known.items() if spec.get("required") and not request.all(name)]
-        if request.method == "GET" and request.body:
-            faults.append("a GET has a body")
+        if request.method in ("GET", "DELETE") and request.body:
+            faults.append(f"a {request.method} has a body")
+        if "request" in method:
+            try:
+                self._check(method["request"], json.loads(request.body), f"{id_} is sent")
+            except (ValueError, AssertionError) as error:
+                faults.append(str(error) or "no JSON")
         return faults
 
     def check(self, id_: str, body: Any) -> None:
         """That an answer is as the document describes it."""
+        if "response" not in self.methods[id_]:
+            assert body in (None, {}), id_
+            return
         self._check({"$ref": self.methods[id_]["response"]["$ref"]}, body, id_)
 
     def _check(self, schema: Mapping[str, Any], value: Any, where: str) -> None:
@@ -169,7 +177,7 @@ class Google:
             return refusal(400, "invalidArgument", "; ".join(faults))
         answer = self.call(id_, segments, request)
         if answer.status == 200:
-            body = json.loads(answer.content)
+            body = json.loads(answer.content or b"null")
             self.contract.check(id_, body)
             answer = Answer(200, self._thinned(body))
         return answer
@@ -447,7 +455,14 @@ class People(Google):
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__(seed)
-        scopes = ("contacts.readonly", "contacts.other.readonly", "directory.readonly", "userinfo.email", "userinfo.profile")
+        scopes = (
+            "contacts.readonly",
+            "contacts",
+            "contacts.other.readonly",
+            "directory.readonly",
+            "userinfo.email",
+            "userinfo.profile",
+        )
         self.tokens = {"token-1": frozenset({SCOPE + scope for scope in scopes})}
         self.now = 0.0
         self.page = 10
@@ -457,6 +472,8 @@ class People(Google):
         self.sync_tokens: dict[str, tuple[str, tuple[tuple[str, str], ...], int, float]] = {}
         self.page_tokens: dict[str, tuple[tuple[tuple[str, str], ...], list[dict[str, Any]], float]] = {}
         self.workspace = True
+        self.lost: list[Answer] = []  # answers that stand in for those of writes that took place
+        self.intruders: list[Callable[[str], object]] = []  # who writes right before us
         self.gives_tokens = True
 
     # --- what happens in the account
@@ -501,6 +518,17 @@ class People(Google):
 
     def call(self, id_: str, segments: list[str], request: Request) -> Answer:
         match id_.removeprefix("people."):
+            case "people.get" if segments[0] != "me":
+                return self._one_person(f"people/{segments[0]}", request)
+            case "people.createContact":
+                return self._made(request)
+            case "people.updateContact":
+                return self._updated(f"people/{segments[0]}", request)
+            case "people.deleteContact":
+                if f"people/{segments[0]}" not in self.lists["connections"]:
+                    return refusal(404, "notFound")
+                self.drop("connections", f"people/{segments[0]}")
+                return self._written() or Answer(200, {})
             case "people.get":
                 return Answer(200, {
                     "resourceName": "people/77", "etag": "%me", "emailAddresses": [{"value": "ada@example.org", "metadata": {"primary": True}}],
@@ -525,6 +553,66 @@ class People(Google):
                 ]  # fmt: skip
                 return Answer(200, {"contactGroups": groups, "totalItems": len(groups)})
         raise AssertionError(id_)
+
+    def _written(self) -> Answer | None:
+        """The answer to a write, when it gets lost on its way."""
+        return self.lost.pop(0) if self.lost else None
+
+    def _one_person(self, name: str, request: Request) -> Answer:
+        person = self.lists["connections"].get(name)
+        if person is None:
+            return refusal(404, "notFound")
+        wanted = {"resourceName", "etag", "metadata", *request.one("personFields").split(",")}
+        return Answer(200, {field: value for field, value in person.items() if field in wanted})
+
+    def _made(self, request: Request) -> Answer:
+        fields: dict[str, Any] = {"names": [], "emailAddresses": [], **self._stored(json.loads(request.body))}
+        name = self.put("connections", 5000 + len(self.log), **fields)
+        return self._written() or self._one_person(name, request)
+
+    def _updated(self, name: str, request: Request) -> Answer:
+        """What updateContact's page says: the source's etag, singletons, a contact without any group."""
+        person, mine = json.loads(request.body), self.lists["connections"].get(name)
+        if mine is None:
+            return refusal(404, "notFound")
+        fields = request.one("updatePersonFields").split(",")
+        if not set(fields) <= {"addresses", "biographies", "birthdays", "emailAddresses", "memberships", "names", "nicknames",
+                               "organizations", "phoneNumbers", "urls"}:  # fmt: skip
+            return refusal(400, "invalidArgument", "updatePersonFields")
+        if self.intruders:
+            self.intruders.pop(0)(name)
+            mine = self.lists["connections"][name]
+        sent = [each for each in person.get("metadata", {}).get("sources", ()) if each["type"] == "CONTACT"]
+        (held,) = mine["metadata"]["sources"]
+        if [each.get("etag") for each in sent] != [held["etag"]]:
+            answer = refusal(400, "failedPrecondition", "Request person.etag is different than the current person.etag.")
+            return Answer(400, json.loads(answer.content.replace(b"INVALID_ARGUMENT", b"FAILED_PRECONDITION")))
+        if any(len(person.get(field, ())) > 1 for field in ("names", "biographies", "birthdays")):
+            return refusal(400, "invalidArgument", "singleton")
+        if "memberships" in fields and not person.get("memberships"):
+            return refusal(400, "invalidArgument", "a contact is in a group")
+        kept = {field: value for field, value in mine.items() if field not in (*fields, "resourceName", "etag", "metadata")}
+        changed = {field: value for field, value in person.items() if field in fields}
+        number = int(name.removeprefix("people/c"))
+        self.put("connections", number, **{"names": [], "emailAddresses": [], **kept, **self._stored(changed)})
+        return self._written() or self._one_person(name, request)
+
+    def _stored(self, person: dict[str, Any]) -> dict[str, Any]:
+        """The fields as Google gives them back: with names put together, and each item with its source."""
+        stored: dict[str, Any] = {}
+        for field, items in person.items():
+            if field in ("resourceName", "etag", "metadata"):
+                continue
+            stored[field] = [
+                {**each, "metadata": {"source": {"type": "CONTACT", "id": "1"}, "primary": n == 0}}
+                for n, each in enumerate(items)
+            ]
+        for name in stored.get("names", ()):
+            parts = [
+                name.get(part, "") for part in ("honorificPrefix", "givenName", "middleName", "familyName", "honorificSuffix")
+            ]
+            name["displayName"] = " ".join(filter(None, parts)) or name.get("unstructuredName", "")
+        return stored
 
     def _looked_up(self, request: Request) -> Answer:
         wanted = request.all("resourceNames")

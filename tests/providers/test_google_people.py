@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from providers import google_people
-from providers.errors import RateLimited, ReauthRequired, Refused
+from providers.errors import Conflict, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.google_api import SCOPE
 from providers.google_people import Google
-from providers.records import Contact, Unreadable
+from providers.records import Address, Contact, ContactField, Email, Name, Organization, PartialDate, Phone, Unreadable, Url
 from providers.session import Secret
 from tests.providers.conftest import NOON, HandClock, SessionMaker
 from tests.providers.contract import AdapterContract, Mirror
@@ -380,3 +380,123 @@ async def test_contacts_that_are_missing_are_asked_for_by_name(account: People, 
         del mirror.contacts[key]
     await mirror.verify(opened())
     assert set(mirror.contacts) == set(account.lists["connections"]) | {"otherContacts/c50"}
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------------
+
+ADA = Contact(
+    key="",
+    relation="ADDRESS_BOOK",
+    names=(Name(full="Ada Lovelace", given="Ada", family="Lovelace", nickname="A"),),
+    emails=(Email(raw="ada@example.org", address="ada@example.org", label="work"),),
+    phones=(Phone(raw="+44 7700 900123", label="cell"),),
+    urls=(Url(url="https://ada.example/", label="blog"),),
+    organizations=(Organization(name="Engines", title="Countess"),),
+    addresses=(Address(formatted="x", street="12 St James's Square", locality="London", label="home"),),
+    dates=(PartialDate(month=12, day=10, label="birthday"),),
+    note="Wrote the first program",
+    groups=("Sailing",),
+    uid="7d2f8c1e-5a07-4a5e-9a4e-1f0f6f6f0001",
+)
+
+
+async def listed(opened: Open) -> dict[str, Contact]:
+    mirror = await Mirror().follow(opened())
+    return {key: item for key, item in mirror.contacts.items() if isinstance(item, Contact)}
+
+
+async def test_a_new_contact_is_shown_by_the_next_poll_as_it_was_answered(account: People, opened: Open) -> None:
+    account.groups["contactGroups/7af"] = "Sailing"
+    made = await opened().create_contact(ADA, again=False)
+    assert (await listed(opened)) == {made.key: made}
+    assert made.names[0].full == "Ada Lovelace"
+    assert [(e.address, e.label) for e in made.emails] == [("ada@example.org", "work")]
+    assert (made.note, made.groups, made.dates) == (ADA.note, ("Sailing",), ADA.dates)
+    assert [(a.street, a.locality, a.label) for a in made.addresses] == [("12 St James's Square", "London", "home")]
+
+
+async def test_a_contact_whose_answer_was_lost_is_found_by_its_mark(account: People, opened: Open) -> None:
+    account.groups["contactGroups/7af"] = "Sailing"
+    for number in range(15):
+        account.put("connections", number)
+    account.lost = [refusal(503, "backendError")]
+    with pytest.raises(Unavailable):
+        await opened().create_contact(ADA, again=False)
+    found = await opened().create_contact(ADA, again=True)
+    assert [key for key, item in (await listed(opened)).items() if item.names[0].full == "Ada Lovelace"] == [found.key]
+
+
+async def test_a_change_leaves_everything_else_of_a_person_as_it_was(account: People, opened: Open) -> None:
+    phones = [{"value": "+1 202 555 0143", "type": "Boat", "formattedType": "Boat", "metadata": {"source": {"type": "CONTACT"}}}]
+    other = {"sipAddresses": [{"value": "sip:x"}], "userDefined": [{"key": "Berth", "value": "7"}]}
+    name = account.put("connections", 1000, phoneNumbers=phones, **other)
+    before = (await listed(opened))[name]
+    new = Email(raw="second@example.org", label="Ship")
+    after = await opened().update_contact(msgspec.structs.replace(before, emails=(*before.emails, new)), frozenset({"emails"}))
+    assert [(e.raw, e.label) for e in after.emails] == [("person1000@example.org", "home"), ("second@example.org", "Ship")]
+    assert (await listed(opened))[name] == after
+    held = account.lists["connections"][name]
+    assert {field: held[field] for field in ("phoneNumbers", *other)} == {"phoneNumbers": phones, **other}
+
+
+async def test_a_person_changed_meanwhile_is_a_conflict_that_shows_it(account: People, opened: Open) -> None:
+    name = account.put("connections", 1000)
+    before = (await listed(opened))[name]
+    account.put("connections", 1000, biographies=[{"value": "Theirs"}])
+    mine = msgspec.structs.replace(before, note="Mine")
+    with pytest.raises(Conflict) as caught:
+        await opened().update_contact(mine, frozenset({"note"}))
+    assert caught.value.current == (await listed(opened))[name]
+    with pytest.raises(Conflict):
+        await opened().delete_contact(name, before.etag)
+    after = await opened().update_contact(msgspec.structs.replace(mine, etag=None), frozenset({"note"}))
+    assert after.note == "Mine"
+
+
+async def test_somebody_who_writes_in_between_makes_a_conflict_or_another_try(account: People, opened: Open) -> None:
+    name = account.put("connections", 1000)
+    before = (await listed(opened))[name]
+
+    def intrude(_: str) -> None:
+        account.put("connections", 1000, nicknames=[{"value": "Theirs"}])
+
+    account.intruders = [intrude]
+    mine = msgspec.structs.replace(before, note="Mine")
+    with pytest.raises(Conflict):
+        await opened().update_contact(mine, frozenset({"note"}))
+    account.intruders = [intrude]
+    after = await opened().update_contact(msgspec.structs.replace(mine, etag=None), frozenset({"note"}))
+    assert (after.note, after.names[0].nickname) == ("Mine", "Theirs")
+
+
+async def test_a_change_whose_answer_was_lost_is_no_conflict(account: People, opened: Open) -> None:
+    name = account.put("connections", 1000)
+    before = (await listed(opened))[name]
+    account.lost = [refusal(503, "backendError")]
+    wanted = msgspec.structs.replace(before, note="Mine", names=ADA.names, phones=ADA.phones, dates=ADA.dates)
+    fields: frozenset[ContactField] = frozenset({"note", "names", "phones", "dates"})
+    with pytest.raises(Unavailable):
+        await opened().update_contact(wanted, fields)
+    assert (await opened().update_contact(wanted, fields)).note == "Mine"
+
+
+async def test_a_deleted_contact_is_gone_and_can_be_deleted_again(account: People, opened: Open) -> None:
+    name = account.put("connections", 1000)
+    before = (await listed(opened))[name]
+    await opened().delete_contact(name, before.etag)
+    await opened().delete_contact(name, before.etag)
+    assert await listed(opened) == {}
+
+
+async def test_a_group_that_google_does_not_have_is_refused(account: People, opened: Open) -> None:
+    name = account.put("connections", 1000)
+    wanted = msgspec.structs.replace((await listed(opened))[name], groups=("Nowhere",))
+    with pytest.raises(Refused, match="no group 'Nowhere'"):
+        await opened().update_contact(wanted, frozenset({"groups"}))
+
+
+async def test_a_grant_that_only_reads_says_what_to_do(account: People, opened: Open) -> None:
+    grant = Secret(access_token="token-1", scope=SCOPE + "contacts.readonly")
+    with pytest.raises(ReauthRequired, match="box for it"):
+        await opened(secret=grant).create_contact(ADA, again=False)
+    assert not google_people.PROVIDER.may("CONTACTS_WRITE", [SCOPE + "contacts.readonly"])
