@@ -29,6 +29,7 @@ from tests.chaos import (
     killed_imports,
     reconnecting,
     rotating_grants,
+    searching,
     stopping,
     troubled_sources,
 )
@@ -37,6 +38,7 @@ from tests.chaos.report import Report
 Scenario = Callable[[Path], "Report | Awaitable[Report]"]
 PAGE_GRACE: Final = 0.25  # seconds beyond its deadline within which a page must have arrived
 REFUSAL_MS: Final = 50.0
+SEARCH_MS: Final = 50.0
 ELSEWHERE: Final = {
     "1": "tests/test_demo.py, `make test`",
     "2": "tests/gateway/test_imports.py, `make test`",
@@ -66,6 +68,12 @@ def _in_time(report: Report) -> None:
 def _refused_at_once(report: Report) -> None:
     slowest = report.figures["slowest median, ms"]
     report.hold(f"a refusal took {slowest} ms, not {REFUSAL_MS} at most", isinstance(slowest, float) and slowest < REFUSAL_MS)
+
+
+def _found_at_once(report: Report) -> None:
+    for database in ("SQLite", "PostgreSQL"):
+        slow = report.figures[f"{database}: all kinds, ms p95"]
+        report.hold(f"p95 on {database} was {slow} ms, not below {SEARCH_MS}", isinstance(slow, float) and slow < SEARCH_MS)
 
 
 PROOFS: Final = (
@@ -125,6 +133,12 @@ PROOFS: Final = (
         "mail-7",
         "5,000 contacts in seven forms, each taken in, again, and with 100 broken rows",
         lambda home: address_books.take_in_every_form(home, contacts=5_000, broken=100),
+    ),
+    Proof(
+        "mail-10",
+        "Search over 100,000 messages on both databases; the same mail from two accounts",
+        lambda home: searching.search_a_full_mailbox(home, messages=100_000, asked=40),
+        _found_at_once,
     ),
 )
 

@@ -26,7 +26,7 @@ from gateway.kinds import kinds
 from gateway.writes import Kind
 from providers.base import Provider
 from resolvers.identity.resolve import resolve
-from resolvers.ingest import forget_account
+from resolvers.ingest import forget_account, reindexing
 from resolvers.ingest.own import reassign
 from resolvers.operation import Clock
 from store import feed, leases, outbox, viewers
@@ -111,6 +111,7 @@ class Worker:
             "identity": self._identity,
             "unlink": self._unlink,
             "own": self._own,
+            "reindex": self._reindex,
             "compact": self._compact,
             "watch": self._watch,
             outbox.JOB: self._write,
@@ -265,6 +266,11 @@ class Worker:
             more = await self.database.write_behind(job.viewer_id, reassign, job.subject, self.clock.now())
         await self.database.system(leases.enqueue, job.viewer_id, "identity", job.viewer_id, self.clock.now())
 
+    async def _reindex(self, job: Job) -> None:
+        place: reindexing.Place | None = reindexing.BEGINNING
+        while place is not None:
+            place = await self.database.write_behind(job.viewer_id, reindexing.reindex, place)
+
     async def _unlink(self, job: Job) -> None:
         done = False
         while not done:
@@ -279,6 +285,6 @@ class Worker:
         return done
 
     async def _compact(self, job: Job) -> timedelta:
-        before = self.clock.now() - timedelta(days=feed.TOMBSTONE_DAYS)
-        await self.database.write_behind(job.viewer_id, feed.compact, before)
+        now = self.clock.now()
+        await self.database.write_behind(job.viewer_id, feed.compact, now - timedelta(days=feed.TOMBSTONE_DAYS))
         return timedelta(seconds=COMPACT_EVERY)

@@ -20,6 +20,7 @@ from resolvers.operation import Operation
 from resolvers.paging import Ask, Listing, Order, Position
 from store import search_index
 from store.tables import contact
+from store.words import fold
 
 MAX_MATCHES = 1_000  # people and contacts that a text filter can find
 _VERSION_4: Final = re.compile(r"^VERSION:4\.0\s*$", re.MULTILINE | re.IGNORECASE)
@@ -295,7 +296,7 @@ def _wanted(conn: Connection, viewer: str, where: ContactFilter) -> sa.Select[An
         rows = conn.execute(
             select(contact.c.id, contact.c.record).where(contact.c.viewer_id == viewer, contact.c.person_id.in_(people))
         )
-        words = search_index.fold(where.text).split()
+        words = fold(where.text).split()
         query = query.where(contact.c.id.in_([row.id for row in rows if _holds(row.record, words)]))
     return query
 
@@ -308,5 +309,5 @@ def _holds(record: bytes, words: Sequence[str]) -> bool:
         return False
     values = [n.full for n in c.names] + [e.raw for e in c.emails] + [p.raw for p in c.phones] + [h.handle for h in c.handles]
     values += [f"{o.name} {o.title or ''}" for o in c.organizations]
-    there = search_index.fold(" ".join(values)).split()
+    there = fold(" ".join(values)).split()
     return all(any(have.startswith(word) for have in there) for word in words)

@@ -14,7 +14,7 @@ import msgspec
 
 from providers import records
 from resolvers.identity.keys import is_role
-from store.search_index import fold
+from store.words import fold
 
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

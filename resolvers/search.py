@@ -1,94 +1,60 @@
-"""Search over people, conversations and messages: all words must be there, the last one as a beginning.
+"""Search over people, conversations, messages and names of files: what the index finds, as pages that stay stable.
 
-The index answers with node ids; what matched is told by folding the node's own text the same way. `before:` and `after:` are
-understood, other operators are named in a warning and left out, never searched for as words.
+By relevance come first the people, then what names all the words in its subject or among its people, then what holds them in its
+text, the latest first in each: tiers that depend on the document alone, so that every page is one walk through the index and no
+hit is lost behind a limit. Only what is stored is searched: of LIVE accounts, the people.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, select
 
-from resolvers import conversations, freshness, messages, nodes, paging, people
+from resolvers import attachments, conversations, freshness, highlights, messages, nodes, paging, people, search_query
+from resolvers.highlights import Highlight
 from resolvers.operation import Operation
 from resolvers.paging import Ask, Listing, PageInfo
+from resolvers.search_query import Place, Query, SearchInterpretation, TextSpan
 from resolvers.sources import Freshness
 from store import search_index
-from store.search_index import Hit
-from store.tables import search_doc
+from store.search_index import Column, Hit, Term, facet
+from store.tables import account
+from store.words import fold
 
-KINDS: Final = {"PEOPLE": "PERSON", "CONVERSATIONS": "CONVERSATION", "MESSAGES": "MESSAGE"}
-OPERATORS: Final = ("from", "to", "with", "in", "before", "after", "has", "is", "subject", "label")
-MAX_QUERY: Final = 1_000  # characters
-MAX_RANKED: Final = 500  # hits that are put in order of relevance; the latest ones where there are more
+KINDS: Final = {"PEOPLE": "PERSON", "CONVERSATIONS": "CONVERSATION", "MESSAGES": "MESSAGE", "ATTACHMENTS": "ATTACHMENT"}
 MAX_SUGGESTIONS: Final = 20
-MAX_HIGHLIGHTS: Final = 5
-MAX_SPANS: Final = 20
-WINDOW: Final = 80  # characters shown on either side of a match
-_OPERATOR: Final = re.compile(rf"(?<!\S)({'|'.join(OPERATORS)}):(\"[^\"]*\"|\S+)", re.IGNORECASE)
-_WORD: Final = re.compile(r"[^\W_]+")
-_AGES: Final = 1e11  # seconds that make the moment a tie-breaker below every other part of a score
+NAMED, KNOWN, ABOUT, WITHIN = 4, 3, 2, 1  # tiers of relevance
+_PLACES: Final = float(2**63)
 
-
-class TextSpan(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a text in UTF-16 code units; line and column from 1."""
-
-    start: int
-    end: int
-    line: int
-    column: int
-
-
-class SearchWarning(msgspec.Struct, frozen=True, kw_only=True):
-    """Something in the query that was ignored."""
-
-    message: str
-    span: TextSpan
-
-
-class SearchInterpretation(msgspec.Struct, frozen=True, kw_only=True):
-    """How the query was read."""
-
-    canonical: str
-    warnings: list[SearchWarning]
-
-
-class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """A query taken apart: words for the index, and a stretch of time (`since` inclusive, `until` exclusive)."""
-
-    words: str
-    since: datetime | None
-    until: datetime | None
-    interpretation: SearchInterpretation
-
-
-class Highlight(msgspec.Struct, frozen=True, kw_only=True):
-    """A matching part of a result."""
-
-    field: str
-    text: str
-    spans: list[TextSpan]
+Position = tuple[int, int, str]  # tier, place, node id
 
 
 class SearchEdge(msgspec.Struct, frozen=True, kw_only=True):
-    """A result with its place; `words` are what its highlights look for."""
+    """A result with its place; `terms` are what its highlights look for."""
 
     cursor: str
     node: Any
     score: float
-    words: tuple[str, ...]
+    terms: tuple[Term, ...]
 
 
 class SearchListing(Listing, frozen=True, kw_only=True):
     """A page of results."""
 
     interpretation: SearchInterpretation
+
+
+class _Tier(msgspec.Struct, frozen=True, kw_only=True):
+    """A rank and what belongs to it."""
+
+    rank: int
+    kinds: Sequence[str]
+    terms: Sequence[Term]
+    unless: Sequence[Term] = ()
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,65 +66,34 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     spans: list[TextSpan]
 
 
-def read(text: str) -> Query:
-    """The query that a user typed; what cannot be understood becomes a warning."""
-    text = text[:MAX_QUERY]
-    warnings: list[SearchWarning] = []
-    known: list[str] = []
-    moments: dict[str, datetime] = {}
-    for found in _OPERATOR.finditer(text):
-        name, value = found.group(1).lower(), found.group(2).strip('"')
-        moment = _day(value) if name in ("before", "after") else None
-        if moment is not None:
-            moments[name] = moment
-            known.append(f"{name}:{value}")
-        else:
-            reason = "needs a day, such as 2026-01-31" if name in ("before", "after") else "is not understood here"
-            warnings.append(SearchWarning(message=f"{name}: {reason} and was left out.", span=span(text, *found.span())))
-    words = " ".join(_OPERATOR.sub(" ", text).split())
-    return Query(
-        words=words,
-        since=moments.get("after"),
-        until=moments.get("before"),
-        interpretation=SearchInterpretation(canonical=" ".join([*([words] if words else []), *known]), warnings=warnings[:20]),
-    )
-
-
-def _day(value: str) -> datetime | None:
-    try:
-        return datetime.combine(date.fromisoformat(value), time(), UTC)
-    except ValueError:
-        return None
-
-
 async def page(
     operation: Operation, text: str, scopes: Sequence[str] | None, ask: Ask, by: str, fresh: Freshness
 ) -> SearchListing:
-    """Results, best (`by` RELEVANCE) or latest first (RECENCY). Only what is stored is searched: of LIVE accounts, the people."""
-    query = read(text)
+    """Results, best (`by` RELEVANCE) or latest first (RECENCY)."""
+    query = search_query.read(text)
     kinds = tuple(KINDS[s] for s in scopes) if scopes is not None else tuple(KINDS.values())
-    scope = paging.bound("search", query.words, query.since, query.until, kinds, by)
+    scope = paging.bound("search", query.interpretation.canonical, text[-1:].isspace(), kinds, by)
     size = ask.size
     answered = await freshness.stored(operation, fresh)
-    after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[float, str])
-    ranked = await operation.read(_ranked, query, kinds, by)
-    rest = [one for one in ranked if after is None or (one[0], one[1].node_id) < after]
-    shown = rest[:size]
+    after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[int, int, str])
+    hits = await operation.read(_found, query, kinds, by, size + 1, after)
+    shown = hits[:size]
     found = await asyncio.gather(*(nodes.get(operation, hit.node_id) for _, hit in shown), return_exceptions=True)
-    words = tuple(search_index.fold(query.words).split())
     edges = [
-        SearchEdge(cursor=paging.cursor(operation, scope, (score, hit.node_id)), node=node, score=score, words=words)
-        for (score, hit), node in zip(shown, found, strict=True)
+        SearchEdge(
+            cursor=paging.cursor(operation, scope, (tier, hit.place, hit.node_id)), node=node, score=_score(tier, hit), terms=query.words
+        )
+        for (tier, hit), node in zip(shown, found, strict=True)
         if node is not None  # gone between the index and the look at it
-    ]
+    ]  # fmt: skip
 
     async def count() -> int | None:
-        return None if len(ranked) >= MAX_RANKED else len(ranked)
+        return await operation.read(_counted, query, kinds)
 
     return SearchListing(
         edges=edges,
         page_info=PageInfo(
-            has_next_page=len(rest) > size,
+            has_next_page=len(hits) > size,
             has_previous_page=after is not None,
             start_cursor=edges[0].cursor if edges else None,
             end_cursor=edges[-1].cursor if edges else None,
@@ -170,60 +105,95 @@ async def page(
     )
 
 
-def _ranked(conn: Connection, viewer: str, query: Query, kinds: Sequence[str], by: str) -> list[tuple[float, Hit]]:
-    """Hits with their scores, the highest first. A score depends on the hit alone, so that pages agree."""
-    before = None if query.until is None else (query.until, "")
-    hits = search_index.match(conn, viewer, query.words, kinds=kinds, limit=MAX_RANKED, before=before)
-    if query.since is not None:
-        hits = [hit for hit in hits if hit.at is not None and hit.at >= query.since]
-    titles: dict[str, str] = {}
-    if by == "RELEVANCE" and hits:
-        rows = conn.execute(
-            select(search_doc.c.node_id, search_doc.c.title).where(
-                search_doc.c.viewer_id == viewer, search_doc.c.node_id.in_([hit.node_id for hit in hits])
-            )
-        )
-        titles = {row.node_id: row.title for row in rows}
-    words = search_index.fold(query.words).split()
-    scored = []
-    for hit in hits:
-        moment = 0.0 if hit.at is None else hit.at.timestamp() / _AGES
-        if by == "RELEVANCE":
-            moment += _share(titles.get(hit.node_id, "").split(), words) + (0.5 if hit.kind == "PERSON" else 0.0)
-        elif hit.at is None:
-            moment = 1.0  # people have no moment: they stand before everything that has one
-        scored.append((round(moment, 12), hit))
-    return sorted(scored, key=lambda one: (one[0], one[1].node_id), reverse=True)
+def _found(
+    conn: Connection, viewer: str, query: Query, kinds: Sequence[str], by: str, limit: int, after: Position | None
+) -> list[tuple[int, Hit]]:
+    """At most `limit` hits with their tiers, from `after` on."""
+    if query.empty:
+        return []
+    terms = _terms(conn, viewer, query)
+    hits: list[tuple[int, Hit]] = []
+    for tier in _tiers(terms, kinds) if by == "RELEVANCE" else [_Tier(rank=0, kinds=kinds, terms=terms)]:
+        if len(hits) >= limit:
+            break
+        if after is not None and tier.rank > after[0]:
+            continue
+        found = search_index.find(
+            conn, viewer, tier.terms, unless=tier.unless, kinds=tier.kinds, limit=limit - len(hits), since=query.since,
+            until=query.until, before=after[1:] if after is not None and tier.rank == after[0] else None,
+        )  # fmt: skip
+        hits += [(tier.rank, hit) for hit in found]
+    return hits
 
 
-def _share(title: Sequence[str], words: Sequence[str]) -> float:
-    """How much of the query stands in the title, whole words counting more than beginnings."""
+def _tiers(terms: Sequence[Term], kinds: Sequence[str]) -> list[_Tier]:
+    """What is asked one after the other: disjoint, and together all."""
+    persons, others = [k for k in kinds if k == "PERSON"], [k for k in kinds if k != "PERSON"]
+    words = [term for term in terms if term.column == "any" and not term.negated]
     if not words:
-        return 0.0
-    there = frozenset(title)
-    return sum(1.0 if w in there else 0.7 if any(t.startswith(w) for t in there) else 0.0 for w in words) / len(words)
+        return [_Tier(rank=KNOWN, kinds=persons, terms=terms), _Tier(rank=WITHIN, kinds=others, terms=terms)]
+    # a phrase stands anywhere, each of its words in the head: so much the index can tell without reading
+    implied = [term for term in words if len(term.words) == 1]
+    kept = [term for term in terms if term not in implied]
+    tiers = []
+    columns: tuple[tuple[int, int, list[str], Column], ...] = ((NAMED, KNOWN, persons, "title"), (ABOUT, WITHIN, others, "head"))
+    for upper, lower, of_tier, column in columns:
+        heads = [
+            Term(column=column, words=(word,), prefix=term.prefix and n == len(term.words) - 1)
+            for term in words
+            for n, word in enumerate(term.words)
+        ]
+        tiers.append(_Tier(rank=upper, kinds=of_tier, terms=[*kept, *heads]))
+        tiers.append(_Tier(rank=lower, kinds=of_tier, terms=terms, unless=heads))
+    return tiers
+
+
+def _terms(conn: Connection, viewer: str, query: Query) -> list[Term]:
+    """The terms of a query; `in:` means a folder, a label or an account that is called so."""
+    if not query.places:
+        return list(query.terms)
+    rows = conn.execute(select(account.c.id, account.c.provider, account.c.label).where(account.c.viewer_id == viewer)).all()
+    return [*query.terms, *(_placed(place, rows) for place in query.places)]
+
+
+def _placed(place: Place, accounts: Sequence[Any]) -> Term:
+    wanted = f" {fold(place.value)} "
+    called = [row.id for row in accounts if wanted in f" {fold(row.label)} " or wanted == f" {fold(row.provider)} "]
+    words = (facet("in", place.value), *(facet("at", account_id) for account_id in called))
+    return Term(column="facets", words=words, negated=place.negated)
+
+
+def _counted(conn: Connection, viewer: str, query: Query, kinds: Sequence[str]) -> int:
+    if query.empty:
+        return 0
+    return search_index.count(conn, viewer, _terms(conn, viewer, query), kinds=kinds, since=query.since, until=query.until)
+
+
+def _score(tier: int, hit: Hit) -> float:
+    """Grows with the tier, and within it with the place."""
+    return round(tier + hit.place / _PLACES, 12)
 
 
 async def suggest(operation: Operation, text: str, scopes: Sequence[str] | None, first: int) -> list[Suggestion]:
     """People and conversations that hold the words typed so far; at most 20."""
     kinds = tuple(KINDS[s] for s in scopes) if scopes is not None else ("PERSON", "CONVERSATION")
-    query = read(text)
+    query = search_query.read(text)
     size = max(0, min(first, MAX_SUGGESTIONS))
-    ranked = (await operation.read(_ranked, query, kinds, "RELEVANCE"))[:size]
-    words = search_index.fold(query.words).split()
-    found = await asyncio.gather(*(nodes.get(operation, hit.node_id) for _, hit in ranked), return_exceptions=True)
+    hits = await operation.read(_found, query, kinds, "RELEVANCE", size, None)
+    found = await asyncio.gather(*(nodes.get(operation, hit.node_id) for _, hit in hits), return_exceptions=True)
     suggestions = []
     for node in found:
         if node is None or isinstance(node, BaseException):
             continue
         title = await _title(operation, node)
         if title:
-            suggestions.append(Suggestion(text=title, kind="RESULT", result=node, spans=matches(title, words)[:10]))
+            spans = highlights.matches(title, query.words)[:10]
+            suggestions.append(Suggestion(text=title, kind="RESULT", result=node, spans=spans))
     return suggestions
 
 
 async def _title(operation: Operation, node: Any) -> str | None:
-    if isinstance(node, people.Person):
+    if isinstance(node, people.Person | attachments.Attachment):
         return node.name
     if isinstance(node, conversations.Conversation):
         return await conversations.subject(operation, node)
@@ -232,52 +202,6 @@ async def _title(operation: Operation, node: Any) -> str | None:
     return None
 
 
-async def highlights(operation: Operation, edge: SearchEdge) -> list[Highlight]:
+async def highlighted(operation: Operation, edge: SearchEdge) -> list[Highlight]:
     """Where the words stand in what the result shows."""
-    fields: list[tuple[str, str | None]] = []
-    if isinstance(edge.node, people.Person):
-        fields = [("name", edge.node.name), *(("emails", e.raw) for e in edge.node.emails)]
-        fields += [("organizations", o.name) for o in edge.node.organizations]
-    elif isinstance(edge.node, conversations.Conversation):
-        fields = [("subject", await conversations.subject(operation, edge.node))]
-    elif isinstance(edge.node, messages.Message):
-        fields = [("subject", edge.node.subject), ("text", await messages.text(operation, edge.node))]
-    found = []
-    for name, value in fields:
-        spans = matches(value or "", edge.words)
-        if value and spans:
-            found.append(_window(name, value, edge.words))
-    return found[:MAX_HIGHLIGHTS]
-
-
-def _window(name: str, value: str, words: Sequence[str]) -> Highlight:
-    """The text around the first match, on word boundaries."""
-    first = next(m for m in _WORD.finditer(value) if _hits(m.group(), words))
-    start, end = max(0, first.start() - WINDOW), min(len(value), first.end() + WINDOW)
-    if start:
-        start = value.find(" ", start, first.start()) + 1 or start
-    part = value[start:end]
-    return Highlight(field=name, text=part, spans=matches(part, words)[:MAX_SPANS])
-
-
-def matches(text: str, words: Sequence[str]) -> list[TextSpan]:
-    """Where `text` holds one of the folded words, as a whole word or its beginning."""
-    return [span(text, *found.span()) for found in _WORD.finditer(text) if _hits(found.group(), words)][:MAX_SPANS]
-
-
-def _hits(word: str, words: Sequence[str]) -> bool:
-    folded = search_index.fold(word).split()
-    return any(part.startswith(w) for part in folded for w in words)
-
-
-def span(text: str, start: int, end: int) -> TextSpan:
-    """A stretch of characters as editors count it: UTF-16 code units, lines and columns from 1."""
-    before = text[:start]
-    line_start = before.rfind("\n") + 1
-    return TextSpan(
-        start=_units(before), end=_units(text[:end]), line=before.count("\n") + 1, column=_units(before[line_start:]) + 1
-    )
-
-
-def _units(text: str) -> int:
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return await highlights.of(operation, edge.node, edge.terms)

@@ -7,19 +7,19 @@ from typing import Annotated
 import strawberry
 from strawberry import Parent
 
-from resolvers import search
+from resolvers import highlights, search
 from schema.declare import Info, field, object_type
 from schema.lists import ITEMS, NODE, Edge, LiveList
-from schema.references import ContactRef, ConversationRef, MessageRef, PersonRef
+from schema.references import AttachmentRef, ContactRef, ConversationRef, MessageRef, PersonRef
 from schema.vocabulary import SuggestionKind
 
 
-async def _highlights(parent: Parent[search.SearchEdge], info: Info) -> list[search.Highlight]:
-    return await search.highlights(info.context.operation, parent)
+async def _highlights(parent: Parent[search.SearchEdge], info: Info) -> list[highlights.Highlight]:
+    return await search.highlighted(info.context.operation, parent)
 
 
 SearchResult = Annotated[
-    PersonRef | ContactRef | ConversationRef | MessageRef,
+    PersonRef | ContactRef | ConversationRef | MessageRef | AttachmentRef,
     strawberry.union("SearchResult", description="Anything a search can find."),
 ]
 

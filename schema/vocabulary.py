@@ -432,6 +432,7 @@ class SearchScope(Enum):
     PEOPLE = value("PEOPLE", "People and contacts.")
     CONVERSATIONS = value("CONVERSATIONS", "Conversations.")
     MESSAGES = value("MESSAGES", "Messages.")
+    ATTACHMENTS = value("ATTACHMENTS", "Names of files.")
 
 
 @word("Order of results.")

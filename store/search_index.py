@@ -1,17 +1,22 @@
 """The search index: one folded document a node, FTS5 on SQLite and tsvector on PostgreSQL, fed with the same words.
 
-`fold` turns text into words once, in Python, for both databases: compatibility decomposition, no marks, no case, letters
-such as Ł and ß written out, and runs of Han, kana and Hangul cut into overlapping pairs, so that a word inside a run is found.
-The viewer is a word of the index itself: no query can be made without one.
+A document stands at its `place`: the moment in milliseconds, then bits of its id; people, who have no moment, after all others.
+Places are what pages are cut by, and on SQLite they are the row ids, so that FTS5 walks its lists from the latest document on and
+stops when a page is full. PostgreSQL's GIN knows no order: there the latest documents are looked at one by one first, which
+answers what is frequent, and the index is asked for the rest, which answers what is rare.
+
+Words that hold for a column stand in the index under the column's name, states and places as facets. The viewer is a word of the
+index itself: no query can be made without one. Knows no query language; `resolvers/search_query.py` does.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import Final
+import hashlib
+import zlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, Final, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -19,85 +24,96 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.tables import Instant, microseconds, search_doc
+from store.words import fold, fold_whole
 
 MAX_TITLE: Final = 2_000  # characters
 MAX_BODY: Final = 100_000
+MAX_PEOPLE: Final = 20_000
 MAX_TERMS: Final = 16
-MAX_WORD: Final = 100  # characters: PostgreSQL refuses words over 2 KB, and nobody types one
-
-# letters that Unicode does not decompose; what people type instead
-_LETTERS: Final = str.maketrans({
-    "ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ß": "ss", "ħ": "h", "ı": "i", "ŋ": "n", "ŧ": "t",
-    "ĸ": "k", "ſ": "s",
-})  # fmt: skip
-_WORD: Final = re.compile(r"[^\W_]+")
-_CJK: Final = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
-_KEPT_MARKS: Final = re.compile(r"[\u3099\u309a]")  # voicing marks are part of kana
+BITS: Final = 20  # of a place below the milliseconds
+TIMELESS: Final = 2**62  # where people begin
+_LATEST: Final = 2**42 - 1  # ms: the year 2109; what pretends to be later stands there
+EVERYWHERE: Final = ("title", "sender", "receivers", "body")
+HEADS: Final = ("title", "sender", "receivers")
+#: (columns on SQLite, prefixes of PostgreSQL's words, the letter of a phrase's column in kith_find)
+_COLUMNS: Final = {
+    "any": (EVERYWHERE, ("",), "a"), "head": (HEADS, ("^", "<", ">"), "h"), "title": (("title",), ("^",), "t"),
+    "sender": (("sender",), ("<",), "f"), "receivers": (("receivers",), (">",), "r"), "people": (("sender", "receivers"), ("<", ">"), "p"),
+}  # fmt: skip
+_WRITTEN: Final = ("kind", "at", "place", "title", "sender", "receivers", "body", "facets")
+Column = Literal["any", "head", "title", "sender", "receivers", "people", "facets"]
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """A node that matches: `at` is its place in time, None for people."""
+    """A node that matches: `at` is its moment, None for people; (`place`, `node_id`) is where it stands."""
 
     node_id: str
     kind: str
     at: datetime | None
+    place: int = 0
 
 
 class Doc(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be found of a node; folded when it is put."""
+    """What is to be found of a node; folded when it is put. `facets` are words by themselves (`facet`)."""
 
     node_id: str
     kind: str
     title: str
+    sender: str = ""
+    receivers: str = ""
     body: str = ""
+    facets: frozenset[str] = frozenset()
     at: datetime | None = None
 
 
-def fold(value: str) -> str:
-    """The words of `value` as the index spells them, separated by single spaces."""
-    return " ".join(word[:MAX_WORD] for word in _words(value))
+class Term(msgspec.Struct, frozen=True, kw_only=True):
+    """Words that stand side by side in a column, the last one as a beginning with `prefix`; of facets any one will do."""
+
+    column: Column = "any"
+    words: tuple[str, ...]
+    prefix: bool = False
+    negated: bool = False
 
 
-def _words(value: str) -> Iterator[str]:
-    if value.isascii():
-        yield from _WORD.findall(value.lower())
-        return
-    plain = unicodedata.normalize("NFKD", value).casefold().translate(_LETTERS)
-    plain = "".join(c for c in plain if not unicodedata.combining(c) or _KEPT_MARKS.match(c))
-    plain = unicodedata.normalize("NFC", plain)  # Hangul and kana in one piece again
-    for word in _WORD.findall(plain):
-        if not _CJK.search(word):
-            yield word
-            continue
-        at = 0
-        for run in _CJK.finditer(word):
-            if run.start() > at:
-                yield word[at : run.start()]
-            letters = run.group()
-            if len(letters) == 1:
-                yield letters
-            for n in range(len(letters) - 1):
-                yield letters[n : n + 2]
-            at = run.end()
-        if at < len(word):
-            yield word[at:]
+def facet(kind: str, value: str) -> str:
+    """The word for a state or a place: `facet("in", "Work/Trips")`."""
+    return kind + "".join(fold(value).split())[:80]
 
 
 def put(conn: Connection, viewer: str, docs: Sequence[Doc]) -> None:
     """Write or replace the documents."""
     if not docs:
         return
-    rows = [
-        {"viewer_id": viewer, "node_id": d.node_id, "kind": d.kind, "at": d.at, "title": fold(d.title[:MAX_TITLE]), "body": fold(d.body[:MAX_BODY])}
-        for d in docs
-    ]  # fmt: skip
-    insert = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(search_doc)
+    rows = [_row(viewer, doc) for doc in {doc.node_id: doc for doc in docs}.values()]
+    on_sqlite = conn.dialect.name == "sqlite"
+    if on_sqlite:
+        _settle(conn, rows)
+    else:
+        for row in rows:
+            row["pairs"] = _pairs(row)
+    written = (*_WRITTEN, "n" if on_sqlite else "pairs")
+    statement = (sqlite.insert if on_sqlite else postgresql.insert)(search_doc)
     statement = statement.on_conflict_do_update(
-        index_elements=["viewer_id", "node_id"],
-        set_={name: statement.excluded[name] for name in ("kind", "at", "title", "body")},
+        index_elements=["viewer_id", "node_id"], set_={name: statement.excluded[name] for name in written}
     )
     conn.execute(statement, rows)
+
+
+def put_facets(conn: Connection, viewer: str, facets: Mapping[str, frozenset[str]]) -> None:
+    """Replace the facets of documents, where they differ; who has none stays without."""
+    known = conn.execute(
+        sa.select(search_doc.c.node_id, search_doc.c.kind, search_doc.c.facets).where(
+            search_doc.c.viewer_id == viewer, search_doc.c.node_id.in_(sorted(facets))
+        )
+    ).all()
+    changed = [
+        {"whose": row.node_id, "now": now}
+        for row in known
+        if (now := _facets(viewer, row.kind, facets[row.node_id])) != row.facets
+    ]
+    if changed:
+        mine = sa.update(search_doc).where(search_doc.c.viewer_id == viewer, search_doc.c.node_id == sa.bindparam("whose"))
+        conn.execute(mine.values(facets=sa.bindparam("now")), changed)
 
 
 def drop(conn: Connection, viewer: str, node_ids: Sequence[str]) -> None:
@@ -108,58 +124,212 @@ def drop(conn: Connection, viewer: str, node_ids: Sequence[str]) -> None:
         )
 
 
-def match(
+def missing(conn: Connection, viewer: str, node_ids: Sequence[str]) -> list[str]:
+    """Which of these have no document."""
+    there = conn.execute(
+        sa.select(search_doc.c.node_id).where(search_doc.c.viewer_id == viewer, search_doc.c.node_id.in_(node_ids))
+    ).scalars()
+    return sorted(set(node_ids).difference(there))
+
+
+def match(conn: Connection, viewer: str, query: str, *, kinds: Sequence[str], limit: int) -> list[Hit]:
+    """At most `limit` nodes that hold every word of `query`, the last one as a prefix; latest first, people before all."""
+    terms = plain_terms(query)
+    return find(conn, viewer, terms, kinds=kinds, limit=limit) if terms else []
+
+
+def plain_terms(query: str) -> list[Term]:
+    """What somebody typed as terms: pieces that fold to several words are looked for side by side."""
+    pieces = [words for piece in query.split() if (words := tuple(fold(piece).split()))][:MAX_TERMS]
+    return [Term(words=words, prefix=n == len(pieces) - 1) for n, words in enumerate(pieces)]
+
+
+def find(
     conn: Connection,
     viewer: str,
-    query: str,
+    terms: Sequence[Term],
     *,
     kinds: Sequence[str],
     limit: int,
-    before: tuple[datetime | None, str] | None = None,
+    unless: Sequence[Term] = (),
+    before: tuple[int, str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[Hit]:
-    """At most `limit` nodes that hold every word of `query`, the last one as a prefix; latest first, people before all.
+    """At most `limit` nodes that match all terms, the latest first and people before all.
 
-    `before` is the (at, node id) of the last hit of the former page. Words are looked for in titles and bodies.
+    `unless` are single words: what matches all of them is left out. `before` is (place, node id) of the last hit of the former
+    page; `since` is inclusive, `until` exclusive.
     """
-    words = fold(query).split()[:MAX_TERMS]
-    if not words or not kinds:
+    if not kinds:
         return []
-    found = _sqlite(conn, viewer, words) if conn.dialect.name == "sqlite" else _postgresql(words)
-    # people have no moment: they sort as the far future, so one keyset serves all
-    far = sa.literal(2**62)
-    moment = sa.func.coalesce(sa.type_coerce(found.c.at, sa.BigInteger), far)
-    statement = sa.select(found.c.node_id, found.c.kind, sa.type_coerce(found.c.at, Instant).label("at")).where(
-        found.c.kind.in_(kinds)
-    )
-    if before is not None:
-        at = sa.literal(microseconds(before[0])) if before[0] is not None else far
-        statement = statement.where(sa.or_(moment < at, sa.and_(moment == at, found.c.node_id < before[1])))
-    statement = statement.order_by(moment.desc(), found.c.node_id.desc()).limit(limit)
-    return [Hit(r.node_id, r.kind, r.at) for r in conn.execute(statement)]
-
-
-def _sqlite(conn: Connection, viewer: str, words: list[str]) -> sa.Subquery:
-    quoted = [f'"{w}"' for w in words]
-    quoted[-1] += "*"
-    expression = f'viewer_id : "{viewer}" AND {{title body}} : ({" AND ".join(quoted)})'
-    # CROSS JOIN keeps the planner from walking the documents by date first, which takes 100 times longer
-    return (
-        text(
-            "SELECT d.node_id, d.kind, d.at FROM search_fts CROSS JOIN search_doc d ON d.n = search_fts.rowid "
-            "WHERE search_fts MATCH :expression AND d.viewer_id = :viewer"
+    low, high = _stretch(since, until)
+    if conn.dialect.name == "sqlite":
+        if before is not None:
+            high = min(high, before[0])
+        statement = text(
+            # CROSS JOIN keeps the planner from walking the documents by date first, which takes 100 times longer
+            "SELECT d.node_id, d.kind, d.at, d.n AS place FROM search_fts CROSS JOIN search_doc d ON d.n = search_fts.rowid "
+            "WHERE search_fts MATCH :expression AND search_fts.rowid >= :low AND search_fts.rowid < :high "
+            "AND d.viewer_id = :viewer ORDER BY search_fts.rowid DESC LIMIT :limit"
+        ).bindparams(expression=_expression(viewer, terms, kinds, unless), low=low, high=high, viewer=viewer, limit=limit)
+    else:
+        place, node_id = before or (TIMELESS * 2 - 1, "")
+        statement = text(
+            "SELECT node_id, kind, at, place FROM kith_find(:query, :phrases, :kinds, :low, :high, :place, :id, :limit)"
         )
-        .bindparams(expression=expression, viewer=viewer)
-        .columns(sa.column("node_id", sa.Text), sa.column("kind", sa.Text), sa.column("at", sa.BigInteger))
-        .subquery("found")
+        statement = statement.bindparams(place=place, id=node_id, limit=limit, **_asked(terms, kinds, low, high, unless))
+    rows = conn.execute(statement.columns(at=Instant))
+    return [Hit(r.node_id, r.kind, r.at, r.place) for r in rows]
+
+
+def count(
+    conn: Connection,
+    viewer: str,
+    terms: Sequence[Term],
+    *,
+    kinds: Sequence[str],
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> int:
+    """How many nodes match."""
+    if not kinds:
+        return 0
+    low, high = _stretch(since, until)
+    if conn.dialect.name == "sqlite":
+        statement = text(
+            "SELECT count(*) FROM search_fts WHERE search_fts MATCH :expression AND rowid >= :low AND rowid < :high"
+        ).bindparams(expression=_expression(viewer, terms, kinds), low=low, high=high)
+    else:
+        statement = text("SELECT count(*) FROM kith_find(:query, :phrases, :kinds, :low, :high, NULL, '', NULL)")
+        statement = statement.bindparams(**_asked(terms, kinds, low, high))
+    return int(conn.execute(statement).scalar_one())
+
+
+def _row(viewer: str, doc: Doc) -> dict[str, Any]:
+    place = _place(doc.node_id, doc.at)
+    return {
+        "viewer_id": viewer, "node_id": doc.node_id, "kind": doc.kind, "at": doc.at, "place": place, "title": fold_whole(doc.title[:MAX_TITLE]),
+        "sender": fold_whole(doc.sender[:MAX_PEOPLE]), "receivers": fold_whole(doc.receivers[:MAX_PEOPLE]),
+        "body": fold_whole(doc.body[:MAX_BODY]), "facets": _facets(viewer, doc.kind, doc.facets),
+    }  # fmt: skip
+
+
+def _pairs(row: Mapping[str, str]) -> str:
+    """The neighbours in each column; never empty, which would say that only facets changed."""
+    found = {"0"}
+    for name in EVERYWHERE:
+        words = row[name].split(" ")
+        found.update(map(_pair, words, words[1:]))
+    return " ".join(sorted(found))
+
+
+def _pair(left: str, right: str) -> str:
+    return f"{zlib.crc32(f'{left} {right}'.encode()) & 0xFFFF:x}"
+
+
+def _facets(viewer: str, kind: str, facets: frozenset[str]) -> str:
+    return " ".join([_scope(viewer, kind), *sorted(facets)])
+
+
+def _scope(viewer: str, kind: str) -> str:
+    """The word that every document of a viewer and a kind has."""
+    return f"{viewer}{kind}".replace("_", "").lower()
+
+
+def _place(node_id: str, at: datetime | None) -> int:
+    digest = int.from_bytes(hashlib.blake2b(node_id.encode(), digest_size=8).digest(), "big")
+    if at is None:
+        return TIMELESS + digest % (TIMELESS - 1)
+    return (_moment(at) << BITS) + digest % (1 << BITS)
+
+
+def _moment(at: datetime) -> int:
+    return max(-_LATEST, min(microseconds(at.astimezone(UTC)) // 1_000, _LATEST))
+
+
+def _stretch(since: datetime | None, until: datetime | None) -> tuple[int, int]:
+    """The places between two moments; people have none and are left out as soon as one is named."""
+    low = -TIMELESS * 2 if since is None else _moment(since) << BITS
+    high = (TIMELESS if since is not None else TIMELESS * 2 - 1) if until is None else _moment(until) << BITS
+    return low, high
+
+
+def _settle(conn: Connection, rows: list[dict[str, Any]]) -> None:
+    """Give each row of SQLite a row id that nobody else has: its place, or the next one free."""
+    known = {
+        (r.viewer_id, r.node_id): r.n
+        for r in conn.execute(
+            sa.select(search_doc.c.viewer_id, search_doc.c.node_id, search_doc.c.n).where(
+                search_doc.c.viewer_id == rows[0]["viewer_id"], search_doc.c.node_id.in_([row["node_id"] for row in rows])
+            )
+        )
+    }
+    taken = set(conn.execute(sa.select(search_doc.c.n).where(search_doc.c.n.in_([row["place"] for row in rows]))).scalars())
+    given: set[int] = set()
+    for row in rows:
+        mine = known.get((row["viewer_id"], row["node_id"]))
+        if mine is not None and 0 <= mine - row["place"] < 64:
+            row["n"] = row["place"] = mine  # where it stands already, or as near as it got
+            given.add(mine)
+            continue
+        while row["place"] in given or (row["place"] in taken and not _free(conn, row["place"])):
+            row["place"] += 1
+            taken.add(row["place"])
+        given.add(row["place"])
+        row["n"] = row["place"]
+
+
+def _free(conn: Connection, place: int) -> bool:
+    return conn.execute(sa.select(search_doc.c.n).where(search_doc.c.n == place)).one_or_none() is None
+
+
+def _expression(viewer: str, terms: Sequence[Term], kinds: Sequence[str], unless: Sequence[Term] = ()) -> str:
+    """The query in FTS5's language; words hold letters and digits only, so quoting them is enough."""
+    scope = " OR ".join(f'"{_scope(viewer, kind)}"' for kind in kinds)
+    wanted = [f"facets : ({scope})", *(_match(term) for term in terms if not term.negated)]
+    unwanted = [_match(term) for term in terms if term.negated]
+    if unless:
+        unwanted.append(f"({' AND '.join(_match(term) for term in unless)})")
+    expression = " AND ".join(wanted)
+    return f"({expression}) NOT ({' OR '.join(unwanted)})" if unwanted else expression
+
+
+def _match(term: Term) -> str:
+    if term.column == "facets":
+        return "facets : ({})".format(" OR ".join(f'"{word}"' for word in term.words))
+    columns, _, _ = _COLUMNS[term.column]
+    return '{{{}}} : "{}"{}'.format(" ".join(columns), " ".join(term.words), " *" if term.prefix else "")
+
+
+def _asked(terms: Sequence[Term], kinds: Sequence[str], low: int, high: int, unless: Sequence[Term] = ()) -> dict[str, Any]:
+    """The arguments of kith_find: a tsquery, and the phrases that a tsquery without positions cannot tell."""
+    queries, phrases = [], []
+    for term in terms:
+        if term.column != "facets" and len(term.words) > 1:
+            letter, end = _COLUMNS[term.column][2], "" if term.prefix else " "
+            phrases.append(f"{'!' if term.negated else '='}{letter}% {' '.join(term.words)}{end}%")
+            if term.negated:
+                continue
+            whole = term.words[:-1] if term.prefix else term.words
+            queries += [f"'={_pair(left, right)}'" for left, right in pairwise(whole)]
+            if term.column == "any" and not term.prefix:
+                continue
+        queries.append(f"!({_lexemes(term)})" if term.negated else _lexemes(term))
+    if unless:
+        queries.append(f"!({' & '.join(_lexemes(term) for term in unless)})")
+    return {"query": " & ".join(queries) or None, "phrases": phrases, "kinds": list(kinds), "low": low, "high": high}
+
+
+def _lexemes(term: Term) -> str:
+    """A term in the language of tsquery."""
+    if term.column == "facets":
+        return "({})".format(" | ".join(f"'#{word}'" for word in term.words))
+    signs, last = _COLUMNS[term.column][1], len(term.words) - 1
+    return " & ".join(
+        "({})".format(" | ".join(f"'{sign}{word}'{':*' if term.prefix and n == last else ''}" for sign in signs))
+        for n, word in enumerate(term.words)
     )
 
 
-def _postgresql(words: list[str]) -> sa.Subquery:
-    # words hold letters and digits only (fold), so quoting them is enough
-    query = " & ".join([*(f"'{w}'" for w in words[:-1]), f"'{words[-1]}':*"])
-    return (
-        text("SELECT node_id, kind, at FROM kith_search(:query)")
-        .bindparams(query=query)
-        .columns(sa.column("node_id", sa.Text), sa.column("kind", sa.Text), sa.column("at", sa.BigInteger))
-        .subquery("found")
-    )
+__all__ = ["Doc", "Hit", "Term", "count", "drop", "facet", "find", "match", "missing", "plain_terms", "put", "put_facets"]

@@ -409,8 +409,14 @@ search_doc = Table(
     Column("node_id", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("at", Instant),
-    Column("title", Text, nullable=False),  # folded
-    Column("body", Text, nullable=False),  # folded
+    Column("place", BigInteger, nullable=False, server_default="0"),  # the moment, then bits of the id; on SQLite also `n`
+    Column("title", Text, nullable=False),  # folded, as are the next three
+    _text("sender", ""),
+    _text("receivers", ""),
+    Column("body", Text, nullable=False),
+    _text("facets", ""),  # states and places, each one word
+    _text("pairs", ""),  # on its way to PostgreSQL's index, empty when it is there
     sa.UniqueConstraint("viewer_id", "node_id", name="search_doc_once"),
+    Index("search_doc_by_place_node_id", "viewer_id", "place", "node_id"),
 )
 OWNED = tuple(t for t in metadata.sorted_tables if t not in SYSTEM)

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from resolvers.identity.keys import Key, meet
-from store.search_index import fold
+from store.words import fold
 
 MAX_CARRIERS: Final = 25  # more contacts than this with one value: nobody's own
 # log-odds that two contacts with this in common are one person; frozen with the release

@@ -20,6 +20,7 @@ from resolvers.projection import Member, Projection, project
 from store import search_index
 from store.feed import Recorder
 from store.tables import contact, evidence, person
+from store.words import BREAK
 
 _encode = msgspec.msgpack.Encoder().encode
 _record = msgspec.msgpack.Decoder(records.Contact).decode
@@ -85,6 +86,14 @@ def reproject(
         recorder.upsert("PERSON", person_id, version, created=person_id in created, fields=fields)
         docs.append(_document(person_id, projection))
     search_index.put(conn, viewer, docs)
+
+
+def index_people(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
+    """Write the search documents of people from their projections."""
+    rows = conn.execute(
+        select(person.c.id, person.c.projection).where(person.c.viewer_id == viewer, person.c.id.in_(sorted(person_ids)))
+    )
+    search_index.put(conn, viewer, [_document(row.id, _projection(row.projection)) for row in rows if row.projection is not None])
 
 
 def changed_fields(old: Projection, new: Projection) -> tuple[str, ...]:
@@ -214,7 +223,7 @@ def _write_evidence(conn: Connection, viewer: str, partition: Partition, now: da
 
 
 def _document(person_id: str, projection: Projection) -> search_index.Doc:
-    names = " ".join(n.full + (f" {n.nickname}" if n.nickname else "") for n in projection.names) or projection.name
+    names = [n.full + (f" {n.nickname}" if n.nickname else "") for n in projection.names] or [projection.name]
     other = [e.raw for e in projection.emails] + [p.raw for p in projection.phones] + [p.number or "" for p in projection.phones]
     other += [f"{o.name} {o.title or ''}" for o in projection.organizations] + [u.url for u in projection.urls]
-    return search_index.Doc(node_id=person_id, kind="PERSON", title=names, body=" ".join(other))
+    return search_index.Doc(node_id=person_id, kind="PERSON", title=BREAK.join(names), body=BREAK.join(other))

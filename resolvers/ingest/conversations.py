@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from providers import records
 from resolvers.ingest.contacts import upsert
+from resolvers.ingest.findable import index_conversations
 from store import search_index
 from store.feed import Recorder
 from store.tables import (
@@ -95,7 +96,7 @@ def rebuild(
         r.id: r
         for r in conn.execute(select(conversation).where(conversation.c.viewer_id == viewer, conversation.c.id.in_(wanted)))
     }
-    subjects: dict[str, str | None] = {}
+    living: list[str] = []
     lines: list[dict[str, Any]] = []
     for conversation_id in wanted:
         row, total = known.get(conversation_id), sums.get(conversation_id)
@@ -110,7 +111,7 @@ def rebuild(
             "subject": first.subject, "last_activity_at": total.latest, "message_count": total.n, "unread_count": waiting,
             "last_message_id": last.id, "category": last.category, "flags": " ".join(state), "redirect_to": None, "live": False,
         }  # fmt: skip
-        subjects[conversation_id] = first.subject
+        living.append(conversation_id)
         if row is not None and all(getattr(row, name) == value for name, value in values.items()):
             continue
         version = 1 if row is None else (row.version or 0) + 1
@@ -126,7 +127,7 @@ def rebuild(
         )
         recorder.upsert("CONVERSATION", conversation_id, version, created=row is None)
     upsert(conn, conversation, lines, ["id"], [*SUMS, "version"])
-    _index(conn, viewer, subjects)
+    index_conversations(conn, viewer, living)
 
 
 def add_members(conn: Connection, viewer: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -256,30 +257,3 @@ def _flags(conn: Connection, viewer: str, wanted: Sequence[str]) -> dict[str, se
     for row in rows:
         found[row.conversation_id].update(f for f in row.flags.split() if f in ("FLAGGED", "DRAFT"))
     return found
-
-
-def _index(conn: Connection, viewer: str, subjects: Mapping[str, str | None]) -> None:
-    if not subjects:
-        return
-    names: dict[str, list[str]] = defaultdict(list)
-    mine = conversation_member.c
-    for row in conn.execute(
-        select(mine.conversation_id, mine.name, mine.address).where(
-            mine.viewer_id == viewer, mine.conversation_id.in_(sorted(subjects))
-        )
-    ):
-        names[row.conversation_id].append(f"{row.name} {row.address}")
-    moments = conn.execute(
-        select(conversation.c.id, conversation.c.last_activity_at).where(
-            conversation.c.viewer_id == viewer, conversation.c.id.in_(sorted(subjects))
-        )
-    )
-    at = {row.id: row.last_activity_at for row in moments}
-    search_index.put(
-        conn,
-        viewer,
-        [
-            search_index.Doc(node_id=c, kind="CONVERSATION", title=subject or "", body=" ".join(sorted(names[c])), at=at[c])
-            for c, subject in subjects.items()
-        ],
-    )

@@ -1,8 +1,9 @@
 """Messages become rows once, however many sources show them.
 
 The same message is the one with equal Message-ID, From and Date to the second; without a Message-ID equal From, Date, Subject and
-text; otherwise its source's own key. A text that differs under the same id is kept beside it as a message of its own: nothing
-that is forged can hide what is real. Mail that failed authentication makes no correspondent and joins nothing.
+text, and mail whose From names nobody as well; otherwise its source's own key. A text that differs under the same id is kept beside
+it as a message of its own: nothing that is forged can hide what is real. Mail that failed authentication makes no correspondent and
+joins nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.ingest import conversations, threads
+from resolvers.ingest import conversations, findable, threads
 from resolvers.ingest.answers import subject_key
 from resolvers.ingest.contacts import Correspondent, put_correspondents, upsert
 from resolvers.ingest.content import write_content
@@ -75,8 +76,7 @@ def put_messages(
     contacts = _correspondents(conn, viewer, target, list(fresh.values()), recorder, now)
     homes, joined = _homes(conn, viewer, target, fresh)
     conversations.join(conn, viewer, joined, recorder)
-    flags = {m: "" if target.live else flags_of(list(places[m].values())) for m in fresh}
-    _write(conn, viewer, target, fresh, homes, contacts, dict(zip(final, prints, strict=True)), flags, recorder, now)
+    _write(conn, viewer, target, fresh, homes, contacts, dict(zip(final, prints, strict=True)), places, recorder, now)
     upsert(
         conn, message_source, list({r["key"]: r for r in resourced}.values()), ["account_id", "key"],
         ["message_id", "container", "unread", "flags", "labels", "url"],
@@ -109,6 +109,10 @@ def message_id(viewer: str, account_id: str, item: records.Message) -> str:
         return ids.derive("MESSAGE", viewer, item.internet_message_id, sender, second)
     if sender:
         return ids.derive("MESSAGE", viewer, "", sender, second, item.subject or "", " ".join(item.text.split()))
+    if item.internet_message_id:  # mail whose From names nobody: the text speaks for it
+        return ids.derive(
+            "MESSAGE", viewer, item.internet_message_id, "", second, item.subject or "", " ".join(item.text.split())
+        )
     return ids.derive("MESSAGE", account_id, item.key)
 
 
@@ -223,13 +227,14 @@ def _write(
     homes: dict[str, str],
     contacts: dict[tuple[str, str], str],
     prints: dict[str, bytes],
-    flags: dict[str, str],
+    places: dict[str, dict[str, records.Message]],
     recorder: Recorder,
     now: datetime,
 ) -> None:
     if not fresh:
         return
-    rows, people, members, docs, homes_rows = [], [], [], [], []
+    rows, people, members, homes_rows = [], [], [], []
+    docs: list[search_index.Doc] = []
     heard: dict[str, datetime] = {}
     for node_id, item in fresh.items():
         way = direction(target, item)
@@ -242,7 +247,7 @@ def _write(
                 "body": None if target.live else zlib.compress(item.text.encode("utf-8", "replace"), 1),
                 "headers": None if target.live or not item.headers else zlib.compress(_encode(item.headers), 1),
                 "body_state": item.body_state, "direction": way, "category": item.category, "category_reason": item.category_reason,
-                "authentication": item.authentication, "flags": flags[node_id],
+                "authentication": item.authentication, "flags": "" if target.live else flags_of(list(places[node_id].values())),
                 "attachment_count": item.attachment_count, "url": item.url, "fingerprint": prints[node_id], "live": target.live,
                 "subject_key": None if target.live else subject_key(item),
                 "version": None if target.live else 1,
@@ -263,12 +268,7 @@ def _write(
         homes_rows.append({"viewer_id": viewer, "conversation_id": homes[node_id], "account_id": target.account_id, "key": key})
         if not target.live:
             recorder.upsert("MESSAGE", node_id, 1, created=True)
-            who = " ".join(f"{p.name} {p.address}" for p in item.participants)
-            docs.append(
-                search_index.Doc(
-                    node_id=node_id, kind="MESSAGE", title=f"{item.subject or ''} {who}", body=item.text, at=item.sent_at
-                )
-            )
+            docs += findable.documents(node_id, item, target.account_id, list(places[node_id].values()))
     conn.execute(message.insert(), rows)
     conn.execute(message_participant.insert(), people) if people else None
     if not target.live:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 from providers import records
 from resolvers.ingest import conversations
 from resolvers.ingest.contacts import upsert
+from resolvers.ingest.findable import refresh_states
 from resolvers.ingest.target import Result, Target
 from store.feed import Recorder
 from store.tables import message, message_source
@@ -114,4 +115,5 @@ def sum_up(conn: Connection, viewer: str, message_ids: Collection[str], recorder
             .values(flags=" ".join(sorted(state)), version=shown.version + 1)
         )  # fmt: skip
         recorder.upsert("MESSAGE", shown.id, shown.version + 1, fields=("flags", "labels", "sources"))
+    refresh_states(conn, viewer, wanted)
     return touched

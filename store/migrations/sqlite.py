@@ -10,7 +10,7 @@ from typing import Final
 
 from alembic import op
 
-_STATEMENTS: Final = (
+_FIRST: Final = (
     """CREATE VIRTUAL TABLE search_fts USING fts5(viewer_id, title, body, content='search_doc', content_rowid='n',
        tokenize="unicode61 remove_diacritics 0", prefix='2 3')""",
     """CREATE TRIGGER search_doc_put AFTER INSERT ON search_doc BEGIN
@@ -24,6 +24,32 @@ _STATEMENTS: Final = (
 )
 
 
+_COLUMNS: Final = ("title", "sender", "receivers", "body", "facets")
+_OLD: Final = ", ".join(f"old.{name}" for name in _COLUMNS)
+_NEW: Final = ", ".join(f"new.{name}" for name in _COLUMNS)
+_NAMES: Final = ", ".join(_COLUMNS)
+_DROP: Final = f"INSERT INTO search_fts(search_fts, rowid, {_NAMES}) VALUES ('delete', old.n, {_OLD});"  # noqa: S608 - our own names
+_PUT: Final = f"INSERT INTO search_fts(rowid, {_NAMES}) VALUES (new.n, {_NEW});"  # noqa: S608
+_CHANGED: Final = " OR ".join(f"old.{name} <> new.{name}" for name in ("n", *_COLUMNS))
+# `n` is the document's place in time: FTS5 gives its hits in the order of row ids without sorting
+_BY_COLUMN: Final = (
+    *(f"DROP TRIGGER search_doc_{name}" for name in ("put", "drop", "change")),
+    "DROP TABLE search_fts",
+    "DELETE FROM search_doc",
+    f"""CREATE VIRTUAL TABLE search_fts USING fts5({", ".join(_COLUMNS)}, content='search_doc', content_rowid='n',
+        tokenize="unicode61 remove_diacritics 0", prefix='2 3')""",
+    f"CREATE TRIGGER search_doc_put AFTER INSERT ON search_doc BEGIN {_PUT} END",
+    f"CREATE TRIGGER search_doc_drop AFTER DELETE ON search_doc BEGIN {_DROP} END",
+    f"CREATE TRIGGER search_doc_change AFTER UPDATE ON search_doc WHEN {_CHANGED} BEGIN {_DROP} {_PUT} END",
+)
+
+
 def create_search() -> None:
-    for statement in _STATEMENTS:
+    for statement in _FIRST:
+        op.execute(statement)
+
+
+def search_by_column() -> None:
+    """The index of revision 0007, empty."""
+    for statement in _BY_COLUMN:
         op.execute(statement)

@@ -11,6 +11,7 @@ from tests.chaos import (
     killed_imports,
     reconnecting,
     rotating_grants,
+    searching,
     stopping,
     troubled_sources,
 )
@@ -59,4 +60,9 @@ def test_a_grant_that_a_kill_cost_says_so(tmp_path: Path) -> None:
 
 async def test_one_address_book_in_every_form_is_one_address_book_and_importing_it_again_changes_nothing(tmp_path: Path) -> None:
     report = await address_books.take_in_every_form(tmp_path / "home", contacts=60, broken=12)
+    assert report.broken == []
+
+
+async def test_a_mailbox_is_searched_on_both_databases_and_two_accounts_that_hold_it_count_it_once(tmp_path: Path) -> None:
+    report = await searching.search_a_full_mailbox(tmp_path / "home", messages=400, asked=2)
     assert report.broken == []

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from resolvers import search
+from resolvers import highlights, search_query
+from resolvers.search_query import TextSpan
+from store.search_index import Term
 from tests.asking import Desk, nodes, pages
 from tests.household import ME, mail
 from tests.schema.village import Village
@@ -72,10 +74,10 @@ async def test_days_narrow_the_search(desk: Desk) -> None:
 
 
 async def test_what_is_not_understood_is_said_and_left_out(desk: Desk, village: Village) -> None:
-    data = await desk.ask(SEARCH, query='engine from:ada "before:yesterday" before:yesterday', scopes=["MESSAGES"])
+    data = await desk.ask(SEARCH, query='engine is:blueish "before:yesterday" before:yesterday', scopes=["MESSAGES"])
     read = data["viewer"]["search"]["interpretation"]
-    assert [w["message"].split(":")[0] for w in read["warnings"]] == ["from", "before"]
-    assert read["warnings"][0]["span"] == {"start": 7, "end": 15, "line": 1, "column": 8}
+    assert [w["message"].split(":")[0] for w in read["warnings"]] == ["is", "before"]
+    assert read["warnings"][0]["span"] == {"start": 7, "end": 17, "line": 1, "column": 8}
 
 
 @pytest.mark.parametrize("query", ["", "   ", '"', "' OR 1=1 --", "*", "from:", "AND OR NOT", "()", "engine)" * 200])
@@ -96,5 +98,5 @@ async def test_completions_lead_to_people_and_conversations(desk: Desk, village:
 
 def test_spans_count_as_editors_do() -> None:
     text = "a 😀\nwörd"
-    assert search.matches(text, ["word"]) == [search.TextSpan(start=5, end=9, line=2, column=1)]
-    assert search.span(text, 2, 3) == search.TextSpan(start=2, end=4, line=1, column=3)
+    assert highlights.matches(text, [Term(words=("word",))]) == [TextSpan(start=5, end=9, line=2, column=1)]
+    assert search_query.span(text, 2, 3) == TextSpan(start=2, end=4, line=1, column=3)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from store import search_index
-from store.search_index import Doc
+from store.search_index import Doc, Term
 from tests.household import NOW, Household
 
 KINDS = ["PERSON", "MESSAGE"]
@@ -51,10 +51,11 @@ async def test_people_come_first_then_the_latest_and_pages_do_not_overlap(househ
     docs = [Doc(node_id=f"m_{n}", kind="MESSAGE", title="harbour", at=NOW + timedelta(minutes=n)) for n in range(5)]
     docs.append(Doc(node_id="p_1", kind="PERSON", title="Harbour Master"))
     await household.database.write(household.viewer, search_index.put, docs)
-    first = await household.database.read(household.viewer, search_index.match, "harbour", kinds=KINDS, limit=3)
+    terms = [Term(words=("harbour",))]
+    first = await household.database.read(household.viewer, search_index.find, terms, kinds=KINDS, limit=3)
     last = first[-1]
     rest = await household.database.read(
-        household.viewer, search_index.match, "harbour", kinds=KINDS, limit=9, before=(last.at, last.node_id)
+        household.viewer, search_index.find, terms, kinds=KINDS, limit=9, before=(last.place, last.node_id)
     )
     assert [h.node_id for h in first + rest] == ["p_1", "m_4", "m_3", "m_2", "m_1", "m_0"]
 

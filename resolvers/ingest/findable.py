@@ -1,0 +1,190 @@
+"""What is to be found of messages, their files and their conversations: the documents of the search index.
+
+States and places (read state, flags, folders, labels, accounts) are facets, written anew whenever a source says something else; the
+words of a message never change. A conversation is found by what holds of any of its messages.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from providers import records
+from store import ids, search_index
+from store.search_index import Doc, facet
+from store.tables import attachment, conversation, message, message_participant, message_source
+from store.words import BREAK
+
+WRITERS: Final = ("FROM", "SENDER")
+
+
+def documents(node_id: str, item: records.Message, account_id: str, places: Collection[records.Message]) -> list[Doc]:
+    """The documents of a message that was just seen at these places of one account, and of its files."""
+    people = [(p.role, p.name, p.address) for p in item.participants]
+    flags = {flag for place in places for flag, on in _states(place).items() if on}
+    tracked = [place.unread for place in places if place.unread is not None]
+    facets = _facets(
+        flags=[*flags, *(["UNREAD"] if tracked and all(tracked) else ["READ"] if tracked else [])],
+        attached=item.attachment_count > 0,
+        accounts=[account_id],
+        places=[name for place in places for name in (place.container, *place.labels)],
+    )
+    doc = _letter(node_id, item.subject, people, item.text, facets, item.sent_at)
+    files = {found.part: found for found in item.attachments if found.name}
+    return [doc, *(_file(ids.derive("ATTACHMENT", node_id, part), found.name, doc) for part, found in files.items())]
+
+
+def refresh_states(conn: Connection, viewer: str, message_ids: Collection[str]) -> None:
+    """The states and places of these messages may be others now."""
+    facets = _facets_of(conn, viewer, message_ids)
+    files = select(attachment.c.id, attachment.c.message_id).where(
+        attachment.c.viewer_id == viewer, attachment.c.message_id.in_(sorted(facets))
+    )
+    all_of_them = dict(facets)
+    for row in conn.execute(files):
+        all_of_them[row.id] = facets[row.message_id]
+    search_index.put_facets(conn, viewer, all_of_them)
+
+
+def index_conversations(conn: Connection, viewer: str, conversation_ids: Collection[str]) -> None:
+    """Write the documents of these conversations from their messages."""
+    wanted = sorted(conversation_ids)
+    if not wanted:
+        return
+    rows = conn.execute(
+        select(conversation.c.id, conversation.c.subject, conversation.c.last_activity_at, conversation.c.flags).where(
+            conversation.c.viewer_id == viewer, conversation.c.id.in_(wanted), conversation.c.redirect_to.is_(None)
+        )
+    ).all()
+    mine = message.c
+    p = message_participant.c
+    people: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    for who in conn.execute(
+        select(mine.conversation_id, p.role, p.name, p.address)
+        .join(message_participant, sa.and_(p.viewer_id == mine.viewer_id, p.message_id == mine.id))
+        .where(mine.viewer_id == viewer, mine.conversation_id.in_(wanted)).distinct()
+    ):  # fmt: skip
+        people[who.conversation_id].append((who.role, who.name, who.address))
+    said: dict[str, list[Any]] = defaultdict(list)
+    s = message_source.c
+    for place in conn.execute(
+        select(mine.conversation_id, mine.flags, sa.case((mine.attachment_count > 0, 1), else_=0).label("attached"), s.account_id,
+               s.container, s.labels, s.unread)
+        .join(message_source, sa.and_(s.viewer_id == mine.viewer_id, s.message_id == mine.id))
+        .where(mine.viewer_id == viewer, mine.conversation_id.in_(wanted)).distinct()
+    ):  # fmt: skip
+        said[place.conversation_id].append(place)
+    docs = []
+    for row in rows:
+        about = said[row.id]
+        states = {flag for one in about for flag in one.flags.split()} - {"UNREAD"}
+        if any(one.unread is not None for one in about):
+            states.add("UNREAD" if "UNREAD" in row.flags.split() else "READ")
+        facets = _facets(
+            flags=states, attached=any(one.attached for one in about), accounts={one.account_id for one in about}, places=_places(about)
+        )  # fmt: skip
+        sender, receivers = _spelled(sorted(people[row.id]))
+        docs.append(
+            Doc(node_id=row.id, kind="CONVERSATION", title=row.subject or "", sender=sender, receivers=receivers, facets=facets,
+                at=row.last_activity_at)
+        )  # fmt: skip
+    search_index.put(conn, viewer, docs)
+
+
+def index_messages(conn: Connection, viewer: str, message_ids: Collection[str]) -> None:
+    """Write the documents of messages and their files from what is stored."""
+    wanted = sorted(message_ids)
+    facets = _facets_of(conn, viewer, wanted)
+    p = message_participant.c
+    people: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    query = select(p.message_id, p.role, p.name, p.address).where(p.viewer_id == viewer, p.message_id.in_(wanted))
+    for row in conn.execute(query.order_by(p.message_id, p.position)):
+        people[row.message_id].append((row.role, row.name, row.address))
+    docs: dict[str, Doc] = {}
+    letters = select(message.c.id, message.c.subject, message.c.body, message.c.sent_at)
+    for found in conn.execute(letters.where(message.c.viewer_id == viewer, message.c.id.in_(wanted))):
+        docs[found.id] = _letter(found.id, found.subject, people[found.id], _text(found.body), facets[found.id], found.sent_at)
+    files = select(attachment.c.id, attachment.c.message_id, attachment.c.name)
+    named = [
+        _file(row.id, row.name, docs[row.message_id])
+        for row in conn.execute(files.where(attachment.c.viewer_id == viewer, attachment.c.message_id.in_(sorted(docs))))
+        if row.name
+    ]
+    search_index.put(conn, viewer, [*docs.values(), *named])
+
+
+def _text(packed: bytes | None) -> str:
+    if packed is None:
+        return ""
+    try:
+        return zlib.decompress(packed).decode("utf-8", "replace")
+    except zlib.error:
+        return ""  # damaged: the message says so when it is shown
+
+
+def _facets_of(conn: Connection, viewer: str, message_ids: Collection[str]) -> dict[str, frozenset[str]]:
+    wanted = sorted(message_ids)
+    s = message_source.c
+    said: dict[str, list[Any]] = defaultdict(list)
+    query = select(s.message_id, s.account_id, s.container, s.labels, s.unread)
+    for row in conn.execute(query.where(s.viewer_id == viewer, s.message_id.in_(wanted))):
+        said[row.message_id].append(row)
+    found = {}
+    shown = select(message.c.id, message.c.flags, message.c.attachment_count)
+    for letter in conn.execute(shown.where(message.c.viewer_id == viewer, message.c.id.in_(wanted))):
+        about = said[letter.id]
+        flags = letter.flags.split()
+        if "UNREAD" not in flags and any(one.unread is not None for one in about):
+            flags.append("READ")
+        found[letter.id] = _facets(
+            flags=flags, attached=letter.attachment_count > 0, accounts={one.account_id for one in about}, places=_places(about)
+        )
+    return found
+
+
+def _states(item: records.Message) -> dict[str, bool]:
+    return {"FLAGGED": item.flagged, "ANSWERED": item.answered, "DRAFT": item.draft}
+
+
+def _places(rows: Iterable[Any]) -> list[str]:
+    return [name for row in rows for name in (row.container, *row.labels.split("\n"))]
+
+
+def _facets(*, flags: Iterable[str], attached: bool, accounts: Iterable[str], places: Iterable[str]) -> frozenset[str]:
+    words = {facet("is", flag) for flag in flags} | {facet("at", account_id) for account_id in accounts}
+    if attached:
+        words.add(facet("is", "ATTACHMENT"))
+    for place in places:
+        # by its whole name and by its last part: Work/Trips is found as trips, INBOX.Archive as archive
+        words |= {facet("in", place), *(facet("in", place.rpartition(sign)[2]) for sign in "/.")} if place else set()
+    return frozenset(words - {"in"})
+
+
+def _letter(
+    node_id: str, subject: str | None, people: Sequence[tuple[str, str, str]], body: str, facets: frozenset[str], at: Any
+) -> Doc:
+    sender, receivers = _spelled(people)
+    return Doc(
+        node_id=node_id, kind="MESSAGE", title=subject or "", sender=sender, receivers=receivers, body=body, facets=facets, at=at
+    )
+
+
+def _file(node_id: str, name: str, of: Doc) -> Doc:
+    return Doc(
+        node_id=node_id, kind="ATTACHMENT", title=name, sender=of.sender, receivers=of.receivers, facets=of.facets, at=of.at
+    )
+
+
+def _spelled(people: Iterable[tuple[str, str, str]]) -> tuple[str, str]:
+    """Who wrote and who received, each person apart from the next."""
+    wrote: dict[str, None] = {}
+    received: dict[str, None] = {}
+    for role, name, address in people:
+        if role != "REPLY_TO":
+            (wrote if role in WRITERS else received)[f"{name} {address}"] = None
+    return BREAK.join(wrote), BREAK.join(received)
