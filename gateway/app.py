@@ -27,6 +27,7 @@ from gateway.linking.service import LinkService
 from gateway.settings import Settings, SettingsError
 from gateway.signin.door import Door
 from gateway.telemetry import Telemetry
+from gateway.webhooks import Courier
 from providers.addresses import Guard
 from providers.base import Provider, catalogue
 from providers.transport import Transport
@@ -161,6 +162,7 @@ async def open_installation(
             given_schema=schema,
         )
         services.linking = LinkService(installation)
+        services.courier = Courier(services=services, transport=transport)
         yield installation
 
 

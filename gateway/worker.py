@@ -23,15 +23,17 @@ from gateway.accounts import Accounts
 from gateway.holders import holder_name, is_dead
 from gateway.imports import Imports
 from gateway.kinds import kinds
+from gateway.webhooks import Courier
 from gateway.writes import Kind
 from providers.base import Provider
+from providers.transport import Transport
 from resolvers.identity.resolve import resolve
 from resolvers.ingest import forget_account, reindexing
 from resolvers.ingest.own import reassign
-from resolvers.operation import Clock
-from store import feed, leases, outbox, viewers
+from resolvers.operation import Clock, Services
+from store import feed, leases, outbox, viewers, webhooks
 from store.database import Database
-from store.feed import Recorder
+from store.feed import DELIVERY_JOB, Recorder
 from store.leases import Job
 
 log = structlog.get_logger()
@@ -45,7 +47,7 @@ HOUSEKEEPING_SECONDS: Final = 3600.0
 COMPACT_EVERY: Final = 86_400
 WATCHES: Final = ("watch",)
 #: Work that takes minutes or hours, and how much of it goes on at once: somebody who sends a mail does not wait for a mailbox.
-LONG: Final = ("sync", "import", "unlink")
+LONG: Final = ("sync", "import", "unlink", "reindex")
 LONG_AT_ONCE: Final = 4
 Task = Callable[[Job], Awaitable[timedelta | None]]
 
@@ -63,6 +65,10 @@ class Pieces(Protocol):
     def providers(self) -> dict[str, Provider]: ...
     @property
     def home(self) -> Path: ...
+    @property
+    def services(self) -> Services: ...
+    @property
+    def transport(self) -> Transport: ...
 
 
 def of(installation: Pieces) -> Worker:
@@ -76,6 +82,7 @@ def of(installation: Pieces) -> Worker:
         accounts=installation.accounts,
         imports=imports,
         kinds=kinds(installation.database),
+        courier=Courier(services=installation.services, transport=installation.transport),
     )
 
 
@@ -100,6 +107,7 @@ class Worker:
     clock: Clock
     accounts: Accounts
     imports: Imports
+    courier: Courier | None = None
     owner: str = field(default_factory=holder_name)
     concurrency: int = CONCURRENCY
     kinds: Mapping[str, Kind] = field(default_factory=dict)  # of writes, by name
@@ -115,6 +123,7 @@ class Worker:
             "compact": self._compact,
             "watch": self._watch,
             outbox.JOB: self._write,
+            DELIVERY_JOB: self._webhook,
         }
         self._running: set[asyncio.Task[None]] = set()
         self._long: set[asyncio.Task[None]] = set()
@@ -284,7 +293,11 @@ class Worker:
         recorder.flush(conn, viewer)
         return done
 
+    async def _webhook(self, job: Job) -> timedelta | None:
+        return None if self.courier is None else await self.courier.run(job.viewer_id, job.subject)
+
     async def _compact(self, job: Job) -> timedelta:
         now = self.clock.now()
         await self.database.write_behind(job.viewer_id, feed.compact, now - timedelta(days=feed.TOMBSTONE_DAYS))
+        await self.database.write_behind(job.viewer_id, webhooks.forget_old, now)
         return timedelta(seconds=COMPACT_EVERY)

@@ -6,7 +6,20 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from resolvers import accounts, attachments, catalogue, contacts, conversations, imports, keys, messages, people, viewers, writes
+from resolvers import (
+    accounts,
+    attachments,
+    catalogue,
+    contacts,
+    conversations,
+    imports,
+    keys,
+    messages,
+    people,
+    viewers,
+    webhooks,
+    writes,
+)
 from resolvers.loaders import load
 from resolvers.operation import Operation
 from resolvers.refusals import Refusal
@@ -51,6 +64,9 @@ async def _find(operation: Operation, node_id: str, readers: Mapping[Kind, Any])
     if kind == "API_KEY":
         # keys are told only to those who may make them
         return await load(operation, keys.by_id, node_id) if "admin" in operation.scopes else None
+    if kind in ("WEBHOOK", "DELIVERY"):
+        found = webhooks.get if kind == "WEBHOOK" else webhooks.get_delivery
+        return await found(operation, node_id) if "admin" in operation.scopes else None
     if kind == "LINK" and operation.services.linking is not None and "admin" in operation.scopes:
         return await operation.services.linking.get(operation.viewer, node_id)
     return None

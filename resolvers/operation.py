@@ -23,6 +23,7 @@ from store.vault import Vault
 
 if TYPE_CHECKING:
     from resolvers.linking import Linking
+    from resolvers.webhooks import Courier
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -93,6 +94,7 @@ class Services:
     flights: dict[tuple[str, ...], Any] = field(default_factory=dict)  # single flight, keyed by viewer first
     wake: Wake | None = None
     linking: Linking | None = None
+    courier: Courier | None = None
     facts: Facts = field(default_factory=Facts)
 
 

@@ -52,6 +52,8 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     conflict: Any = None  # contact_editing.Conflict
     own_address_id: str | None = None
     api_key_id: str | None = None
+    webhook_id: str | None = None
+    delivery_id: str | None = None
     erased_count: int | None = None
     secret: str | None = None
     link: LinkSession | None = None

@@ -28,6 +28,7 @@ WEIGHTS: Final[dict[tuple[str, str], int]] = {
 }
 SCOPES: Final[dict[tuple[str, str], Scope]] = {
     ("Viewer", "apiKeys"): "ADMIN",
+    ("Viewer", "webhooks"): "ADMIN",
     ("Mutation", "beginLink"): "ADMIN",
     ("Mutation", "completeLink"): "ADMIN",
     ("Mutation", "cancelLink"): "ADMIN",
@@ -40,6 +41,11 @@ SCOPES: Final[dict[tuple[str, str], Scope]] = {
     ("Mutation", "deleteContact"): "WRITE",
     ("Mutation", "updateViewer"): "WRITE",
     ("Mutation", "createApiKey"): "ADMIN",
+    ("Mutation", "createWebhook"): "ADMIN",
+    ("Mutation", "updateWebhook"): "ADMIN",
+    ("Mutation", "deleteWebhook"): "ADMIN",
+    ("Mutation", "testWebhook"): "ADMIN",
+    ("Mutation", "replayWebhook"): "ADMIN",
     ("Mutation", "revokeApiKey"): "ADMIN",
 }
 ROOTS: Final[dict[str, Scope]] = {"Query": "READ", "Mutation": "WRITE", "Subscription": "READ"}

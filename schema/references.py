@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from schema.timeline import TimelineConnection
     from schema.viewer import Viewer
+    from schema.webhook import Webhook, WebhookDelivery
     from schema.writes import PendingWriteConnection
 
 AccountRef = Annotated["Account", strawberry.lazy("schema.account")]
@@ -79,3 +80,5 @@ SyncProgressRef = Annotated["SyncProgress", strawberry.lazy("schema.account")]
 TimelineConnectionRef = Annotated["TimelineConnection", strawberry.lazy("schema.timeline")]
 UserErrorRef = Annotated["UserError", strawberry.lazy("schema.errors")]
 ViewerRef = Annotated["Viewer", strawberry.lazy("schema.viewer")]
+WebhookRef = Annotated["Webhook", strawberry.lazy("schema.webhook")]
+WebhookDeliveryRef = Annotated["WebhookDelivery", strawberry.lazy("schema.webhook")]

@@ -7,7 +7,7 @@ from typing import Annotated
 import strawberry
 from strawberry import Parent
 
-from resolvers import accounts, changes, contacts, conversations, imports, keys, people, search, timeline, viewers
+from resolvers import accounts, changes, contacts, conversations, imports, keys, people, search, timeline, viewers, webhooks
 from resolvers.paging import Ask, Listing
 from schema import loads
 from schema.change import ChangeFilter
@@ -32,6 +32,7 @@ from schema.references import (
     SearchConnectionRef,
     SuggestionRef,
     TimelineConnectionRef,
+    WebhookRef,
 )
 from schema.scalars import Cursor, LanguageTag, TimeZone
 from schema.timeline import TimelineFilter
@@ -55,6 +56,10 @@ async def _own_addresses(parent: Parent[viewers.Viewer], info: Info) -> list[acc
 
 async def _api_keys(parent: Parent[viewers.Viewer], info: Info) -> list[keys.ApiKey]:
     return await keys.of_viewer(info.context.operation)
+
+
+async def _webhooks(parent: Parent[viewers.Viewer], info: Info) -> list[webhooks.Shown]:
+    return await webhooks.of_viewer(info.context.operation)
 
 
 async def _viewer_accounts(
@@ -209,6 +214,7 @@ class Viewer(Node):
         semantic=True,
     )
     imports: ImportConnectionRef | None = field("Imported archives, latest first.", _viewer_imports, semantic=True)
+    webhooks: list[WebhookRef] | None = field("Webhooks; at most 50.", _webhooks, semantic=True)
     api_keys: list[ApiKeyRef] | None = field("API keys, revoked ones for 90 days; at most 200.", _api_keys, semantic=True)
 
 

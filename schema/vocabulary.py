@@ -65,6 +65,7 @@ class NodeKind(Enum):
     CONVERSATION = value("CONVERSATION", "Conversation.")
     MESSAGE = value("MESSAGE", "Message.")
     OWN_ADDRESS = value("OWN_ADDRESS", "OwnAddress.")
+    WEBHOOK = value("WEBHOOK", "Webhook.")
     API_KEY = value("API_KEY", "ApiKey.")
     IMPORT = value("IMPORT", "Import.")
 
@@ -487,3 +488,17 @@ class ApiScope(Enum):
     WRITE = value("WRITE", "Change contacts, people, annotations and read state.")
     SEND = value("SEND", "Send messages.")
     ADMIN = value("ADMIN", "Link accounts, keys, webhooks, export and erasure.")
+
+
+@word("Whether a webhook works.")
+class WebhookHealth(Enum):
+    ACTIVE = value("ACTIVE", "Delivers.")
+    FAILING = value("FAILING", "Repeats with growing pauses.")
+    DISABLED = value("DISABLED", "Switched off by the viewer or after 3 days of failure.")
+
+
+@word("What became of a delivery.")
+class DeliveryOutcome(Enum):
+    PENDING = value("PENDING", "Being tried.")
+    DELIVERED = value("DELIVERED", "Accepted.")
+    DEAD = value("DEAD", "Given up; can be replayed.")

@@ -16,11 +16,13 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
-from store.tables import feed, feed_head
+from store import leases
+from store.tables import feed, feed_head, webhook
 
 TOMBSTONE_DAYS: Final = 90
+DELIVERY_JOB: Final = "webhook"  # the kind of the job that sends rows to a webhook
 Op = Literal["UPSERT", "DELETE", "MERGE", "SPLIT", "SETTLE"]
-NodeKind = Literal["ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "OWN_ADDRESS", "API_KEY", "IMPORT"]
+NodeKind = Literal["ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "OWN_ADDRESS", "API_KEY", "IMPORT", "WEBHOOK"]
 Origin = Literal["PROVIDER", "CLIENT", "IDENTITY", "SYSTEM"]
 
 
@@ -133,6 +135,7 @@ class Recorder:
                 for n, c in enumerate(self._changes)
             ],
         )
+        _wake_receivers(conn, viewer, self._now)
         self._changes, self._upserts = [], {}
         return last
 
@@ -142,6 +145,16 @@ class Recorder:
                 change, origin=self._origin, account_id=self._account_id, idempotency_key=key or self._key, at=self._now
             )
         )
+
+
+def _wake_receivers(conn: Connection, viewer: str, now: datetime) -> None:
+    """Have what was written delivered, in the same transaction: nobody looks again and again. Not where a receiver is off, or is
+    being waited for after a failure: that job is due by itself.
+    """
+    w = webhook.c
+    ready = select(w.id).where(w.viewer_id == viewer, w.health != "DISABLED", w.retry_at.is_(None)).order_by(w.id)
+    for webhook_id in conn.execute(ready).scalars().all():
+        leases.enqueue(conn, viewer, DELIVERY_JOB, webhook_id, now)
 
 
 def begin(conn: Connection, viewer: str) -> None:

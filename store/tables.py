@@ -398,6 +398,38 @@ outbox = _owned(
 )
 outbox_node = _owned("outbox_node", _text("write_id"), _text("node_id"), _int("position"), key=("write_id", "node_id"),
                      indexes=(("node_id",),))  # fmt: skip
+webhook = _owned(
+    "webhook",
+    _text("id"),
+    _text("target_url"),
+    _maybe("kinds"),  # space-separated, null for all
+    _maybe("account_ids"),
+    _at("messages_after", True),
+    _text("health"),
+    _maybe("health_reason"),
+    Column("position", BigInteger, nullable=False),  # the last one that was taken from the feed
+    Column("began", BigInteger, nullable=False),
+    _at("failing_since", True),
+    _at("retry_at", True),
+    _at("former_until", True),  # how long the secret before signs too
+    _at("created_at"),
+    _int("version", 1),
+)
+webhook_delivery = _owned(
+    "webhook_delivery",
+    _text("id"),
+    _text("webhook_id"),
+    Column("position", BigInteger, nullable=False),
+    Column("began", BigInteger, nullable=False),
+    Column("event", LargeBinary),  # the row of the feed, msgpack; null for a test
+    _text("outcome"),
+    _int("attempts", 0),
+    Column("http_status", Integer),
+    _maybe("message"),
+    _at("next_attempt_at", True),
+    _at("occurred_at"),
+    indexes=(("webhook_id", "occurred_at", "id"), ("webhook_id", "outcome", "position")),
+)
 dirty = _owned("dirty", _text("contact_id"), key=("contact_id",))
 idempotency = _owned("idempotency", _text("key"), _text("mutation"), Column("input_hash", LargeBinary, nullable=False),
                      Column("answer", LargeBinary, nullable=False), _at("at"), key=("key",))  # fmt: skip

@@ -37,6 +37,18 @@ from schema.mutations.viewer import (
     revoke_api_key,
     update_viewer,
 )
+from schema.mutations.webhooks import (
+    CreateWebhookPayload,
+    DeleteWebhookPayload,
+    ReplayWebhookPayload,
+    TestWebhookPayload,
+    UpdateWebhookPayload,
+    create_webhook,
+    delete_webhook,
+    replay_webhook,
+    test_webhook,
+    update_webhook,
+)
 
 
 @object_type("Entry points for writing.")
@@ -60,5 +72,10 @@ class Mutation:
     update_viewer: UpdateViewerPayload | None = field(
         "Changes name, language, time zone or region.", update_viewer, semantic=True
     )
+    create_webhook: CreateWebhookPayload | None = field("Registers a receiver of changes.", create_webhook, semantic=True)
+    update_webhook: UpdateWebhookPayload | None = field("Changes a webhook.", update_webhook, semantic=True)
+    delete_webhook: DeleteWebhookPayload | None = field("Deletes a webhook.", delete_webhook, semantic=True)
+    test_webhook: TestWebhookPayload | None = field("Sends a test event now.", test_webhook, semantic=True)
+    replay_webhook: ReplayWebhookPayload | None = field("Sends events again from a position.", replay_webhook, semantic=True)
     create_api_key: CreateApiKeyPayload | None = field("Makes a key.", create_api_key, semantic=True)
     revoke_api_key: RevokeApiKeyPayload | None = field("Revokes a key at once.", revoke_api_key, semantic=True)
