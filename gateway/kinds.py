@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from gateway.accounts import Accounts
 from gateway.contact_writes import ContactWrites
+from gateway.sending import Sending
 from gateway.writes import Kind
+from resolvers import sending
 from resolvers.ingest import edits
-from store.database import Database
 
 
-def kinds(database: Database) -> dict[str, Kind]:
+def kinds(accounts: Accounts) -> dict[str, Kind]:
     """Every kind, wired."""
-    return {edits.KIND: ContactWrites(database)}
+    return {edits.KIND: ContactWrites(accounts.database), sending.KIND: Sending(accounts)}

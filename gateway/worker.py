@@ -81,8 +81,8 @@ def of(installation: Pieces) -> Worker:
         clock=installation.clock,
         accounts=installation.accounts,
         imports=imports,
-        kinds=kinds(installation.database),
         courier=Courier(services=installation.services, transport=installation.transport),
+        kinds=kinds(installation.accounts),
     )
 
 

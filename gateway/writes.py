@@ -33,10 +33,14 @@ PATIENCE: Final = timedelta(days=4)  # RFC 5321 §4.5.4.1: so long a message is 
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a write: DONE, NOT_DONE (only a check can tell), or DOUBT; `evidence` is a sentence for people."""
+    """What became of a write: DONE, NOT_DONE (only a check can tell), or DOUBT; `evidence` is a sentence for people.
+
+    `told` is what the network said of it that the kind wants to see again when it is settled, as the `step` of the write.
+    """
 
     verdict: Literal["DONE", "NOT_DONE", "DOUBT"]
     evidence: str = ""
+    told: bytes | None = None
 
 
 DONE: Final = Outcome(verdict="DONE")
@@ -143,7 +147,7 @@ class _Run:
     async def _concluded(self, write: Write, outcome: Outcome) -> None:
         now = self._clock.now()
         if outcome.verdict == "DONE":
-            await self._settle(write, "DONE", None)
+            await self._settle(write, "DONE", None, outcome.told)
         elif outcome.verdict == "NOT_DONE":
             await self._postpone(write, now, None, doubt=False)
         elif write.checks >= len(CHECKS):
@@ -180,12 +184,12 @@ class _Run:
 
         await asyncio.shield(self._database.write(self._viewer, change))
 
-    async def _settle(self, write: Write, state: outbox.State, trouble: Trouble | None) -> None:
+    async def _settle(self, write: Write, state: outbox.State, trouble: Trouble | None, told: bytes | None = None) -> None:
         now = self._clock.now()
 
         def change(conn: Connection, viewer: str) -> None:
             recorder = Recorder(now, account_id=self._account_id)
-            if outbox.settle(conn, viewer, write, state, trouble, recorder, now):
+            if outbox.settle(conn, viewer, write, state, trouble, recorder, now, told=told):
                 settled = outbox.get(conn, viewer, write.id)
                 assert settled is not None
                 self._moved(conn, settled, now, recorder)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -28,6 +28,8 @@ Capability = Literal[
     "CONTACTS",
     "CONTACTS_WRITE",
     "CONVERSATIONS",
+    "SEND",
+    "REPLY",
     "READ_STATE",
     "DELTA",
     "PUSH",
@@ -188,6 +190,23 @@ class Parts(Protocol):
         ...
 
 
+@runtime_checkable
+class Sender(Protocol):
+    """An adapter whose network sends messages."""
+
+    async def send(self, mail: records.Outgoing, note: Callable[[bytes], Awaitable[None]]) -> records.Submitted:
+        """Hand a message over, once. `await note(step)` before the first call that must not happen twice, `step` being the
+        adapter's own; a later one replaces it.
+
+        Answers TAKEN, or UNKNOWN when the line was cut after that. Raises ProviderError when it certainly was not taken.
+        """
+        ...
+
+    async def look_up(self, mail: records.Outgoing, step: bytes) -> records.Submitted:
+        """Whether a message was taken, after a crash or cut that followed `step`. Never looks at what the recipients have."""
+        ...
+
+
 class LiveAdapter(Adapter, Protocol):
     """An account whose conversations are asked for when they are read."""
 
@@ -203,6 +222,7 @@ class LiveAdapter(Adapter, Protocol):
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """A network or file format, as data, with the functions that open it.
 
+    One of `send_scopes` must have been granted to send, where there are any.
     `domains` are those whose addresses belong to this network; `discover(session, form values)` finds what the form still lacks,
     one try after the other. `open(session)` gives an Adapter (no I/O). `authorize(session, form values, redirect_uri)` registers our client where the
     network has dynamic registration, and returns the Authorization; `own_client` where it has none, so that the operator has to bring
@@ -228,6 +248,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     own_client: bool = False
     base_url: Callable[[dict[str, str]], str] | None = None
     domains: frozenset[str] = frozenset()
+    send_scopes: frozenset[str] = frozenset()
     discover: Callable[[Session, dict[str, str]], AsyncIterator[Found]] | None = None
     archive: Archive | None = None
 

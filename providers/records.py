@@ -265,6 +265,30 @@ class Voided(Record, frozen=True, kw_only=True, omit_defaults=True):
     prefix: str
 
 
+class Outgoing(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A message that is ready to leave: `data` is what everybody gets, `blind` the Bcc field for networks that take it out
+    themselves. `recipients` are all who get it, Bcc included; `thread` is the network's own thread that it belongs to.
+    """
+
+    message_id: str  # without angle brackets; made before the first attempt
+    sender: str
+    recipients: tuple[str, ...]
+    data: bytes
+    blind: bytes = b""
+    thread: str | None = None
+
+
+class Submitted(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of an outgoing message: TAKEN, NOT_TAKEN (only a later look can tell), or UNKNOWN, with the evidence in a sentence.
+
+    `key` is the network's own of the copy that the sender keeps, where it told.
+    """
+
+    fate: Literal["TAKEN", "NOT_TAKEN", "UNKNOWN"]
+    evidence: str = ""
+    key: str | None = None
+
+
 class Unreadable(Record, frozen=True, kw_only=True, omit_defaults=True):
     """An item that is there but could not be taken: reported by row, never dropped silently."""
 

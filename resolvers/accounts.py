@@ -57,7 +57,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OwnAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """An address of the viewer. Nothing can be sent yet, whatever the network could do: `can_send` is false."""
+    """An address of the viewer; `provider` is the key of its account's network."""
 
     id: str
     version: int
@@ -68,7 +68,7 @@ class OwnAddress(msgspec.Struct, frozen=True, kw_only=True):
     mine: bool
     primary: bool
     message_count: int | None
-    can_send: bool = False
+    provider: str
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,9 +145,7 @@ def get(operation: Operation, account_id: str) -> Awaitable[Account | None]:
 def own(conn: Connection, viewer: str, account_ids: Sequence[str]) -> dict[str, list[OwnAddress]]:
     """The own addresses of each account, primary ones first."""
     rows = conn.execute(
-        select(own_address)
-        .where(own_address.c.viewer_id == viewer, own_address.c.account_id.in_(account_ids))
-        .order_by(own_address.c.primary.desc(), own_address.c.value)
+        _own(viewer).where(own_address.c.account_id.in_(account_ids)).order_by(own_address.c.primary.desc(), own_address.c.value)
     )
     found: dict[str, list[OwnAddress]] = {account_id: [] for account_id in account_ids}
     for row in rows:
@@ -157,8 +155,16 @@ def own(conn: Connection, viewer: str, account_ids: Sequence[str]) -> dict[str, 
 
 def own_by_id(conn: Connection, viewer: str, ids: Sequence[str]) -> dict[str, OwnAddress]:
     """Own addresses by id."""
-    rows = conn.execute(select(own_address).where(own_address.c.viewer_id == viewer, own_address.c.id.in_(ids)))
+    rows = conn.execute(_own(viewer).where(own_address.c.id.in_(ids)))
     return {row.id: own_of_row(row) for row in rows}
+
+
+def _own(viewer: str) -> sa.Select[Any]:
+    return (
+        select(own_address, account.c.provider)
+        .join(account, sa.and_(account.c.viewer_id == own_address.c.viewer_id, account.c.id == own_address.c.account_id))
+        .where(own_address.c.viewer_id == viewer)
+    )
 
 
 def own_of_row(row: Any) -> OwnAddress:
@@ -173,6 +179,7 @@ def own_of_row(row: Any) -> OwnAddress:
         mine=row.mine,
         primary=row.primary,
         message_count=row.message_count,
+        provider=row.provider,
     )
 
 
@@ -180,8 +187,7 @@ async def own_of_viewer(operation: Operation) -> list[OwnAddress]:
     """All own addresses, account by account."""
 
     def read(conn: Connection, viewer: str) -> list[OwnAddress]:
-        query = select(own_address).where(own_address.c.viewer_id == viewer)
-        rows = conn.execute(query.order_by(own_address.c.account_id, own_address.c.primary.desc(), own_address.c.value))
+        rows = conn.execute(_own(viewer).order_by(own_address.c.account_id, own_address.c.primary.desc(), own_address.c.value))
         return [own_of_row(row) for row in rows]
 
     return await once(operation, ("own addresses",), lambda: operation.read(read))

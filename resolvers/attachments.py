@@ -18,6 +18,7 @@ from resolvers import links, paging
 from resolvers.loaders import load
 from resolvers.operation import Operation
 from resolvers.paging import Ask
+from store import outbox
 from store.tables import account, attachment, message_source
 
 MAX_PLACES: Final = 10
@@ -86,7 +87,12 @@ def places(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[st
     rows = conn.execute(
         select(s.c.message_id, s.c.account_id, s.c.key, account.c.provider)
         .join(account, sa.and_(account.c.viewer_id == s.c.viewer_id, account.c.id == s.c.account_id))
-        .where(s.c.viewer_id == viewer, s.c.message_id.in_(message_ids), account.c.status != "UNLINKING")
+        .where(
+            s.c.viewer_id == viewer,
+            s.c.message_id.in_(message_ids),
+            account.c.status != "UNLINKING",
+            s.c.container != outbox.CONTAINER,
+        )
         .order_by(s.c.seen_at, s.c.account_id, s.c.key)
     )
     found: dict[str, list[Place]] = {}

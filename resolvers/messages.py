@@ -231,10 +231,15 @@ def headers(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[s
     found: dict[str, Any] = {}
     for row in rows:
         try:
-            found[row.id] = _headers(_inflate(row.headers))[:MAX_HEADERS]
+            found[row.id] = unpacked_headers(row.headers)
         except (zlib.error, msgspec.MsgspecError):
             found[row.id] = ItemUnreadable(row.id)
     return found
+
+
+def unpacked_headers(packed: bytes) -> tuple[records.Header, ...]:
+    """Stored header fields. Raises zlib.error or MsgspecError when they are damaged."""
+    return _headers(_inflate(packed))[:MAX_HEADERS]
 
 
 def _inflate(packed: bytes) -> bytes:

@@ -37,6 +37,11 @@ def _capabilities(parent: Parent[rows.Account], info: Info) -> list[str]:
     return catalogue.get(info.context.operation.services, parent.provider).capabilities
 
 
+def _can_send(parent: Parent[rows.OwnAddress], info: Info) -> bool:
+    network = catalogue.get(info.context.operation.services, parent.provider)
+    return parent.mine and parent.address_kind == "EMAIL" and "SEND" in network.capabilities
+
+
 async def _own_addresses(parent: Parent[rows.Account], info: Info) -> list[rows.OwnAddress]:
     return await load(info.context.operation, rows.own, parent.id) or []
 
@@ -163,5 +168,5 @@ class OwnAddress(Versioned):
     origin: OwnAddressOrigin = field("How it was found.")
     mine: bool = field("Whether it counts as the viewer's; false after a correction.")
     primary: bool = field("Whether new messages start from it.")
-    can_send: bool = field("Whether messages can be sent from it.")
+    can_send: bool = field("Whether messages can be sent from it.", _can_send)
     message_count: int | None = field("Messages sent from it; null where not counted.")

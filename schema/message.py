@@ -9,17 +9,17 @@ import strawberry
 from strawberry import Parent
 
 from providers import records
-from resolvers import attachments, conversations, html, messages
+from resolvers import attachments, conversations, html, messages, sending
 from resolvers.loaders import load
 from resolvers.paging import Ask
 from schema import loads
 from schema.declare import Info, argument, field, object_type
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, Edge, First, LiveList
-from schema.references import AccountRef, AttachmentRef, ConversationRef, ParticipantRef
+from schema.references import AccountRef, AttachmentRef, ConversationRef, ParticipantRef, UserErrorRef
 from schema.scalars import URL, DateTime
 from schema.timeline import TimelineItem
-from schema.vocabulary import BodyState, Direction, Flag, MessageAuthentication, MessageCategory, RemoteContent
+from schema.vocabulary import BodyState, DeliveryState, Direction, Flag, MessageAuthentication, MessageCategory, RemoteContent
 
 
 async def _conversation(parent: Parent[messages.Message], info: Info) -> conversations.Conversation | None:
@@ -63,6 +63,10 @@ async def _in_reply_to(parent: Parent[messages.Message], info: Info) -> messages
 
 async def _sources(parent: Parent[messages.Message], info: Info) -> Sequence[messages.MessageSource]:
     return await load(info.context.operation, messages.places, parent.id) or ()
+
+
+async def _delivery(parent: Parent[messages.Message], info: Info) -> sending.Delivery | None:
+    return await load(info.context.operation, sending.deliveries, parent.id)
 
 
 async def _headers(parent: Parent[messages.Message], info: Info) -> Sequence[records.Header]:
@@ -124,6 +128,7 @@ class Message(Versioned, TimelineItem):
     category: MessageCategory = field("Whether a person wrote it to the viewer.")
     category_reason: str = field("Why we think so, as a sentence.")
     authentication: MessageAuthentication = field("Whether the receiving side vouches for the sender's address.")
+    delivery: Delivery | None = field("How sending it goes; null for what was not sent through Kith.", _delivery)
     sources: list[MessageSource] = field("Every place it was reached through; at most 50.", _sources)
     internet_message_id: str | None = field("Message-ID header, for mail.")
     headers: list[MessageHeader] | None = field("Header fields, for mail; at most 500.", _headers, semantic=True)
@@ -143,6 +148,16 @@ class MessageSource:
     external_id: str = field("The network's id there.")
     url: URL | None = field("Where to open it there.")
     seen_at: DateTime = field("When it was first seen there.")
+
+
+@object_type("How sending a message goes.", of=sending.Delivery)
+class Delivery:
+    state: DeliveryState = field("Where it stands.")
+    send_at: DateTime = field("When it leaves; until then it can be taken back.")
+    undoable_until: DateTime | None = field("Last moment of undoSend; null when too late.")
+    attempts: int = field("Tries so far.")
+    error: UserErrorRef | None = field("What went wrong.")
+    idempotency_key: str = field("Key of the mutation.")
 
 
 @object_type("Messages.")

@@ -40,6 +40,8 @@ SCOPES: Final[dict[tuple[str, str], Scope]] = {
     ("Mutation", "updateContact"): "WRITE",
     ("Mutation", "deleteContact"): "WRITE",
     ("Mutation", "updateViewer"): "WRITE",
+    ("Mutation", "sendMessage"): "SEND",
+    ("Mutation", "undoSend"): "SEND",
     ("Mutation", "createApiKey"): "ADMIN",
     ("Mutation", "createWebhook"): "ADMIN",
     ("Mutation", "updateWebhook"): "ADMIN",

@@ -455,6 +455,18 @@ class ChangeOrigin(Enum):
     SYSTEM = value("SYSTEM", "Retention, erasure, upkeep.")
 
 
+@word("Where sending stands.")
+class DeliveryState(Enum):
+    HELD = value("HELD", "Waits for sendAt.")
+    SENDING = value("SENDING", "Being handed over.")
+    CHECKING = value("CHECKING", "After a crash or cut: the network is asked whether it took place.")
+    SENT = value("SENT", "Accepted by the network.")
+    DELIVERED = value("DELIVERED", "Confirmed by the recipient's side.")
+    FAILED = value("FAILED", "Refused.")
+    CANCELLED = value("CANCELLED", "Taken back.")
+    UNCONFIRMED = value("UNCONFIRMED", "Nobody can say whether the network took it; it is not sent again by itself.")
+
+
 @word("State of a write.")
 class WriteState(Enum):
     QUEUED = value("QUEUED", "Waits.")

@@ -34,6 +34,8 @@ from store.tables import account, outbox, outbox_node
 State = Literal["QUEUED", "RUNNING", "CHECKING", "DONE", "REFUSED", "UNCONFIRMED", "CANCELLED"]
 OPEN: Final = ("QUEUED", "RUNNING", "CHECKING")
 SETTLED: Final = ("DONE", "REFUSED", "UNCONFIRMED", "CANCELLED")
+#: The container of a message's place (message_source) while only this outbox has it.
+CONTAINER: Final = "Outbox"
 JOB: Final = "write"  # the leased job that carries out what an account has in the outbox
 _mine = outbox.c
 
@@ -144,10 +146,21 @@ def postpone(
 
 
 def settle(
-    conn: Connection, viewer: str, write: Write, state: State, trouble: Trouble | None, recorder: Recorder, now: datetime
+    conn: Connection,
+    viewer: str,
+    write: Write,
+    state: State,
+    trouble: Trouble | None,
+    recorder: Recorder,
+    now: datetime,
+    *,
+    told: bytes | None = None,
 ) -> bool:
-    """The write's end, told in the feed; False when somebody else took it up meanwhile. Its request is dropped when DONE."""
-    kept = {"request": None} if state == "DONE" else {}
+    """The write's end, told in the feed; False when somebody else took it up meanwhile.
+
+    A write that is DONE needs its request no more; its `step` becomes what the network told of it.
+    """
+    kept = {"request": None, "step": told} if state == "DONE" else {}
     if not _change(conn, viewer, write, state=state, settled_at=now, **_told(trouble), **kept):
         return False
     recorder.settle(_node_kind(write), write.id, write.node_ids, state, write.mutation, key=write.idempotency_key)

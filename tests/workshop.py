@@ -51,7 +51,7 @@ class Workshop:
         )
         self.imports = Imports(database=database, home=home, providers=self.providers, clock=self.clock)
         self.worker = Worker(
-            database=database, clock=self.clock, accounts=self.accounts, imports=self.imports, kinds=kinds(database)
+            database=database, clock=self.clock, accounts=self.accounts, imports=self.imports, kinds=kinds(self.accounts)
         )
         self.waker = Waker(database, self.cache)
         self.services = Services(

@@ -49,6 +49,8 @@ def _prefix(words: tuple[str, ...]) -> re.Pattern[str]:
 
 _ANSWER: Final = _prefix(ANSWERS)
 _FORWARD: Final = _prefix(FORWARDS)
+_WRITTEN_ANSWER: Final = re.compile(_ANSWER.pattern, re.I)
+_WRITTEN_FORWARD: Final = re.compile(_FORWARD.pattern, re.I)
 _TAG: Final = re.compile(r"\[([^\[\]]{1,60})\]\s*(?=\S)")
 _FORWARDED: Final = re.compile(r"\s*\(fwd\)$")
 _WORD: Final = re.compile(r"[^\W_]+")
@@ -89,3 +91,17 @@ def telling(base: str) -> bool:
         elif len(word) > 1 and not word.isdigit() and word not in GENERIC:
             count += 1
     return count >= 2
+
+
+def bare(subject: str, *, answers: bool = True) -> str:
+    """A subject to be answered or passed on: as it was written, without the prefixes that would pile up in front of it.
+
+    With `answers` all prefixes go, else only those of forwards.
+    """
+    text = " ".join(subject[:MAX_SUBJECT].split())
+    for _ in range(MAX_ROUNDS):
+        found = _WRITTEN_FORWARD.match(text) or (_WRITTEN_ANSWER.match(text) if answers else None)
+        if found is None:
+            break
+        text = text[found.end() :]
+    return text

@@ -25,7 +25,7 @@ from resolvers.ingest.contacts import Correspondent, put_correspondents, upsert
 from resolvers.ingest.content import write_content
 from resolvers.ingest.states import flags_of, place, sum_up
 from resolvers.ingest.target import Result, Target
-from store import ids, search_index
+from store import ids, outbox, search_index
 from store.feed import Recorder
 from store.tables import contact, conversation_source, message, message_participant, message_source, person
 
@@ -51,6 +51,11 @@ def put_messages(
     if set(final) - set(message_ids):
         known = _known(conn, viewer, final)
     sources = _sources(conn, viewer, target, [item.key for item in items])
+    # a network may rewrite what it sent for us: the key that it named then says that it is the same message
+    renamed = {n: sources[i.key]["message_id"] for n, i in enumerate(items) if i.key in sources and final[n] not in known}
+    if ours := outbox.latest(conn, viewer, "send", sorted(set(renamed.values()))) if renamed else {}:
+        final = [renamed[n] if renamed.get(n) in ours else node_id for n, node_id in enumerate(final)]
+        known = _known(conn, viewer, final)
     results: list[Result] = []
     fresh: dict[str, records.Message] = {}
     places: dict[str, dict[str, records.Message]] = {}
@@ -81,6 +86,7 @@ def put_messages(
         conn, message_source, list({r["key"]: r for r in resourced}.values()), ["account_id", "key"],
         ["message_id", "container", "unread", "flags", "labels", "url"],
     )  # fmt: skip
+    _arrived(conn, viewer, target, [m for m, item in elsewhere.items() if item.container != outbox.CONTAINER])
     touched = set(homes.values()) | set(joined.values())
     seen_again = {m: i for m, i in elsewhere.items() if m not in fresh}
     homes_again = {m: joined.get(known[m].conversation_id, known[m].conversation_id) for m in seen_again}
@@ -99,6 +105,18 @@ def put_messages(
         kinds = {homes[m]: item.conversation_kind for m, item in fresh.items()}
         conversations.rebuild(conn, viewer, touched, recorder, now, kinds=kinds)
     return results
+
+
+def _arrived(conn: Connection, viewer: str, target: Target, message_ids: Sequence[str]) -> None:
+    """What its network shows needs its place in the outbox no more."""
+    if message_ids:
+        mine = message_source.c
+        conn.execute(
+            sa.delete(message_source).where(
+                mine.viewer_id == viewer, mine.account_id == target.account_id, mine.message_id.in_(message_ids),
+                mine.container == outbox.CONTAINER, mine.key.like("outbox:%"),
+            )
+        )  # fmt: skip
 
 
 def message_id(viewer: str, account_id: str, item: records.Message) -> str:

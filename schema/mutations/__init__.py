@@ -29,6 +29,7 @@ from schema.mutations.linking import (
     cancel_link,
     complete_link,
 )
+from schema.mutations.sending import SendMessagePayload, UndoSendPayload, send_message, undo_send
 from schema.mutations.viewer import (
     CreateApiKeyPayload,
     RevokeApiKeyPayload,
@@ -69,6 +70,12 @@ class Mutation:
     create_contact: CreateContactPayload | None = field("Makes a contact at the network.", create_contact, semantic=True)
     update_contact: UpdateContactPayload | None = field("Changes a contact at the network.", update_contact, semantic=True)
     delete_contact: DeleteContactPayload | None = field("Deletes a contact at the network.", delete_contact, semantic=True)
+    send_message: SendMessagePayload | None = field(
+        "Sends a new message, a reply or a forward; a row in the outbox before anything leaves.", send_message, semantic=True
+    )
+    undo_send: UndoSendPayload | None = field(
+        "Takes a message back before it leaves; deletes it afterwards where the network can.", undo_send, semantic=True
+    )
     update_viewer: UpdateViewerPayload | None = field(
         "Changes name, language, time zone or region.", update_viewer, semantic=True
     )

@@ -146,6 +146,8 @@ class Cutter:
                 inner = self._value(one.value, get_named_type(kind.fields[one.name.value].type))
                 if inner is not None:
                     fields.append(replace(one, value=inner))
+            if value.fields and not fields:
+                return None  # nothing is left of what was meant
             return replace(value, fields=tuple(fields))
         if isinstance(value, ListValueNode):
             return replace(value, values=tuple(v for one in value.values or () if (v := self._value(one, kind)) is not None))

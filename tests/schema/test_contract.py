@@ -14,7 +14,7 @@ CONTRACT = Path(__file__).parents[1] / "contracts" / "kith"
 # what different things answer each in their own way; clients select in fragments there
 #: What the contract lacks and the issue on mail asks for: a send that nobody can vouch for is neither done nor refused, and the
 #: client must be able to say so. Clients handle unknown members of an enum (contract/NOTES.md, "Evolution").
-BEYOND = {("WriteState", "UNCONFIRMED")}
+BEYOND = {("WriteState", "UNCONFIRMED"), ("DeliveryState", "UNCONFIRMED")}
 ALIKE_BY_NAME_ONLY = {"Node", "MutationPayload", "LiveList"}
 
 

@@ -19,8 +19,6 @@ TEXT = (CONTRACT / "operations.graphql").read_text()
 # operations of which nothing is left, until their day comes
 GONE = {
     "ReserveUpload",
-    "SendReply",
-    "UndoSend",
     "MarkRead",
     "AcceptSuggestion",
     "RejectSuggestion",
@@ -97,6 +95,8 @@ async def test_the_operation_gives_data(name: str, desk: Desk, village: Village)
         "ImportFailures": {"importId": have["import"]},
         "OfflineDelta": {"since": None, "window": "2026-01-01T00:00:00Z"},
         "LiveChanges": {"since": have["head"]},
+        "SendReply": {"key": "k-1", "messageId": have["message"], "text": "Yes."},
+        "UndoSend": {"messageId": have["message"]},
         "SearchAsYouType": {"text": "eng"},
         "SearchFully": {"query": "engine before:2027-01-01", "scopes": ["PEOPLE", "MESSAGES"]},
     }.get(name, {})

@@ -1,0 +1,130 @@
+"""Messages carried out of the outbox: put together with their files, handed to the account's network, looked up when in doubt.
+
+Files come from where they are, at the moment of sending. Whether a message was taken is asked of the sender's own side alone
+(`providers.base.Sender`): nobody's inbox is read to find out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection
+
+from gateway.accounts import Accounts
+from gateway.writes import Note, Outcome
+from providers.base import Adapter, Parts, Sender
+from providers.errors import ProviderError, Refused, Unavailable
+from providers.formats import mail_writing
+from providers.formats.mail_writing import File
+from providers.records import Outgoing, Submitted
+from resolvers import attachments, sending
+from resolvers.composing import MAX_BYTES
+from resolvers.sending import FileRef, Request
+from store.feed import Recorder
+from store.outbox import Write
+
+FILE_SECONDS: Final = 120.0  # for all bytes of one file to come
+_VERDICTS: Final[dict[str, Any]] = {"TAKEN": "DONE", "NOT_TAKEN": "NOT_DONE", "UNKNOWN": "DOUBT"}
+
+
+class Sending:
+    """The kind of write that sends a message."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    async def carry_out(self, adapter: Adapter, viewer: str, write: Write, note: Note) -> Outcome:
+        request = _request(write)
+        mail = _outgoing(request, await self._files(viewer, request.files))
+        return _outcome(await _sender(adapter).send(mail, note))
+
+    async def check(self, adapter: Adapter, viewer: str, write: Write) -> Outcome:
+        request = _request(write)
+        try:
+            files = await self._files(viewer, request.files)
+        except ProviderError:
+            return _outcome(await _sender(adapter).look_up(_outgoing(request, None), write.step or b""))
+        return _outcome(await _sender(adapter).look_up(_outgoing(request, files), write.step or b""))
+
+    def moved(self, conn: Connection, viewer: str, write: Write, recorder: Recorder, now: datetime) -> None:
+        for message_id in write.node_ids:
+            sending.told(conn, viewer, message_id, recorder)
+            if write.state == "DONE" and write.step is not None:
+                sending.filed(conn, viewer, write.account_id, message_id, write.step.decode(), now)
+
+    async def _files(self, viewer: str, wanted: tuple[FileRef, ...]) -> list[File]:
+        files: list[File] = []
+        room = MAX_BYTES
+        for one in wanted:
+            data = await self._bytes(viewer, one, room)
+            room -= len(data)
+            files.append(File(name=one.name, media_type=one.media_type, data=data))
+        return files
+
+    async def _bytes(self, viewer: str, wanted: FileRef, room: int) -> bytes:
+        database = self._accounts.database
+        file = (await database.read(viewer, attachments.by_id, [wanted.attachment_id])).get(wanted.attachment_id)
+        if file is None:
+            raise Refused(f"The file {wanted.name} is no longer there: its message is gone.", provider_code="file-gone")
+        places = await database.read(viewer, attachments.places, [file.message_id])
+        trouble: ProviderError | None = None
+        for place in attachments.reachable(self._accounts.providers, file, places.get(file.message_id, [])):
+            try:
+                adapter = await self._accounts.open(viewer, place.account_id)
+                if not isinstance(adapter, Parts):
+                    continue
+                async with asyncio.timeout(FILE_SECONDS):
+                    return await _read(adapter, place.key, file.part, wanted.name, room)
+            except TimeoutError:
+                trouble = Unavailable(f"The file {wanted.name} does not come from where it is kept.")
+            except ProviderError as error:
+                trouble = error
+        raise trouble or Refused(f"The file {wanted.name} is no longer at any account.", provider_code="file-gone")
+
+
+async def _read(adapter: Parts, key: str, part: str, name: str, room: int) -> bytes:
+    opening: Any = adapter.part(key, part)
+    if inspect.isawaitable(opening):
+        opening = await opening
+    pieces: AsyncIterator[bytes] = opening
+    found = bytearray()
+    async for piece in pieces:
+        found += piece
+        if len(found) > room:
+            raise Refused(f"With {name} the files have more than {MAX_BYTES // 1_000_000} MB.", provider_code="size")
+    return bytes(found)
+
+
+def _request(write: Write) -> Request:
+    if write.request is None:
+        raise Refused("What was to be sent is gone.", provider_code="request-gone")
+    return msgspec.msgpack.decode(write.request, type=Request)
+
+
+def _outgoing(request: Request, files: list[File] | None) -> Outgoing:
+    """The message as it leaves; without bytes (None) where its files cannot be had and it is only looked for."""
+    letter = request.letter
+    try:
+        data = b"" if files is None else mail_writing.compose(letter, files)
+    except mail_writing.Unwritable as error:
+        raise Refused(f"This message cannot be written: {error}.", provider_code="unwritable") from error
+    return Outgoing(
+        message_id=letter.message_id, sender=letter.sender.address, data=data, blind=mail_writing.blind(letter), thread=request.thread,
+        recipients=tuple(dict.fromkeys(one.address for one in (*letter.to, *letter.cc, *letter.bcc))),
+    )  # fmt: skip
+
+
+def _sender(adapter: Adapter) -> Sender:
+    if not isinstance(adapter, Sender):
+        raise Refused("Nothing can be sent by this account.", provider_code="unsupported")
+    return adapter
+
+
+def _outcome(found: Submitted) -> Outcome:
+    told = None if found.key is None else found.key.encode()
+    return Outcome(verdict=_VERDICTS[found.fate], evidence=found.evidence, told=told)

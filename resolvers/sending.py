@@ -1,0 +1,202 @@
+"""Sending: a message is in its conversation at once, in the outbox until its network has it, and can be taken back before it leaves.
+
+Its Message-ID and date are made here, once, so that the copy that the network files is the same message: one row, one id, whatever
+comes first. What is said of its way (`Delivery`) is read from the outbox. Nothing here waits for a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from providers import records
+from providers.formats import mail_writing, mime
+from providers.formats.mail_writing import Letter, Mailbox
+from resolvers import composing
+from resolvers.composing import Composed, Draft, wrong
+from resolvers.ingest import Target, conversations, take_in
+from resolvers.ingest.states import sum_up
+from resolvers.mistakes import NetworkMistake, NodeMistake, not_found
+from resolvers.operation import Operation
+from resolvers.writes import error_of
+from resolvers.writing import Answer, Mistaken, Payload, payload, perform
+from store import accounts, leases, outbox
+from store.feed import Recorder
+from store.outbox import Write
+from store.tables import message, message_source
+
+KIND: Final = "send"
+MAX_UNDO: Final = 120  # seconds
+LATEST: Final = timedelta(days=366)  # a message can be held so long
+_STATES: Final[dict[outbox.State, str]] = {
+    "QUEUED": "HELD",
+    "RUNNING": "SENDING",
+    "CHECKING": "CHECKING",
+    "DONE": "SENT",
+    "REFUSED": "FAILED",
+    "UNCONFIRMED": "UNCONFIRMED",
+    "CANCELLED": "CANCELLED",
+}
+
+
+class FileRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A file to go with a message: a row of `attachment`, whose bytes are at a source of its message."""
+
+    attachment_id: str
+    name: str
+    media_type: str
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What the outbox keeps of a message to send."""
+
+    letter: Letter
+    thread: str | None = None
+    files: tuple[FileRef, ...] = ()
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """How sending a message goes."""
+
+    state: str
+    send_at: datetime
+    undoable_until: datetime | None
+    attempts: int
+    error: NetworkMistake | None
+    idempotency_key: str
+
+
+async def send(operation: Operation, draft: Draft, key: str) -> Payload:
+    """Put a message into its conversation and into the outbox."""
+    now = operation.now()
+
+    def write(conn: Connection, viewer: str, recorder: Recorder) -> Answer:
+        start = _start(draft, now)
+        composed = composing.compose(conn, viewer, operation.services.providers, draft, start.replace(microsecond=0))
+        message_id = _show(conn, viewer, composed, recorder, now)
+        files = tuple(FileRef(attachment_id=f.id, name=f.name, media_type=f.media_type) for f in composed.files)
+        request = Request(letter=composed.letter, thread=composed.thread, files=files)
+        outbox.add(
+            conn, viewer, account_id=composed.account_id, kind=KIND, mutation="sendMessage", node_ids=[message_id],
+            request=msgspec.msgpack.encode(request), now=now, key=key, starts_at=start,
+        )  # fmt: skip
+        leases.enqueue(conn, viewer, "identity", viewer, now)
+        return Answer(node_id=message_id)
+
+    done = await perform(operation, "sendMessage", key, draft, write)
+    return payload(operation, done, message_id="node_id")
+
+
+async def undo(operation: Operation, message_id: str, key: str | None) -> Payload:
+    """Take a message back that has not left; it stays as a draft."""
+    now = operation.now()
+
+    def write(conn: Connection, viewer: str, recorder: Recorder) -> Answer:
+        there = select(message.c.id).where(message.c.viewer_id == viewer, message.c.id == message_id)
+        if conn.execute(there).one_or_none() is None:
+            raise Mistaken(not_found(message_id, "messageId"))
+        sent = outbox.latest(conn, viewer, KIND, [message_id]).get(message_id)
+        if sent is None:
+            text = "This message was not sent through Kith."
+            raise Mistaken(NodeMistake(code="NOT_WRITABLE", message=text, field=("messageId",), node_id=message_id))
+        if sent.state == "CANCELLED":
+            return Answer(node_id=message_id)
+        if not outbox.cancel(conn, viewer, sent.id, now):
+            text = "This message has left, or is just leaving: it cannot be taken back any more."
+            raise Mistaken(NodeMistake(code="TOO_LATE", message=text, field=("messageId",), node_id=message_id))
+        ours = sa.update(message_source).where(
+            message_source.c.viewer_id == viewer, message_source.c.message_id == message_id,
+            message_source.c.container == outbox.CONTAINER,
+        )  # fmt: skip
+        conn.execute(ours.values(flags="DRAFT"))
+        conversations.rebuild(conn, viewer, sum_up(conn, viewer, [message_id], recorder), recorder, now)
+        told(conn, viewer, message_id, recorder)
+        return Answer(node_id=message_id)
+
+    done = await perform(operation, "undoSend", key, [message_id], write)
+    return payload(operation, done, message_id="node_id")
+
+
+def told(conn: Connection, viewer: str, message_id: str, recorder: Recorder) -> None:
+    """The message's way has changed: a newer version, told in the feed."""
+    newer = sa.update(message).where(message.c.viewer_id == viewer, message.c.id == message_id, message.c.version.is_not(None))
+    version = conn.execute(newer.values(version=message.c.version + 1).returning(message.c.version)).scalar_one_or_none()
+    if version is not None:
+        recorder.upsert("MESSAGE", message_id, version, fields=("delivery",))
+
+
+def filed(conn: Connection, viewer: str, account_id: str, message_id: str, key: str, now: datetime) -> None:
+    """The network has named its copy of a sent message: what it shows under `key` is this one, however it rewrote it."""
+    mine = message_source.c
+    at = sa.and_(mine.viewer_id == viewer, mine.account_id == account_id)
+    if conn.execute(select(mine.key).where(at, mine.key == key)).one_or_none() is None:
+        conn.execute(
+            sa.update(message_source)
+            .where(at, mine.message_id == message_id, mine.container == outbox.CONTAINER)
+            .values(key=key, seen_at=now)
+        )
+
+
+def deliveries(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[str, Delivery]:
+    """How sending each message goes; what was not sent through Kith is left out."""
+    return {i: delivery(write) for i, write in outbox.latest(conn, viewer, KIND, message_ids).items()}
+
+
+def delivery(write: Write) -> Delivery:
+    """What the outbox says of a message."""
+    return Delivery(
+        state=_STATES[write.state],
+        send_at=write.starts_at,
+        undoable_until=write.due if write.state == "QUEUED" else None,
+        attempts=write.attempts,
+        error=error_of(write),
+        idempotency_key=write.idempotency_key or "",
+    )
+
+
+def _start(draft: Draft, now: datetime) -> datetime:
+    if not 0 <= draft.undo_seconds <= MAX_UNDO:
+        raise wrong("INVALID", f"undoSeconds goes from 0 to {MAX_UNDO}.", "undoSeconds")
+    undoable = now + timedelta(seconds=draft.undo_seconds)
+    if draft.send_at is None:
+        return undoable
+    if draft.send_at > now + LATEST:
+        raise wrong("INVALID", "A message can be held for a year at most.", "sendAt")
+    return max(undoable, draft.send_at)
+
+
+def _show(conn: Connection, viewer: str, composed: Composed, recorder: Recorder, now: datetime) -> str:
+    """The message in its conversation, read from the very bytes that will leave: the network's copy will equal it."""
+    letter = composed.letter
+    try:
+        data = mail_writing.compose(letter)
+    except mail_writing.Unwritable as error:
+        raise wrong("INVALID", f"This cannot be written as a mail: {error}.") from error
+    own = accounts.own_values(conn, viewer)
+    read = mime.message(data, own=own, key=f"outbox:{letter.message_id}")
+    item = msgspec.structs.replace(
+        read, container=outbox.CONTAINER, sent_at=letter.date, received_at=None, conversation_key=composed.thread,
+        participants=(*read.participants, *(_blind(one) for one in letter.bcc)), attachments=_attachments(composed.files),
+        attachment_count=len(composed.files), unread=None, category="PERSONAL", category_reason="You wrote it.",
+    )  # fmt: skip
+    target = Target(account_id=composed.account_id, own=own)
+    (result,) = take_in(conn, viewer, target, [records.Row(item=item)], recorder, now)
+    assert result.node_id is not None
+    return result.node_id
+
+
+def _blind(one: Mailbox) -> records.Participant:
+    return records.Participant(role="BCC", address=one.address, name=one.name)
+
+
+def _attachments(files: Sequence[Any]) -> tuple[records.Attachment, ...]:
+    # the parts of multipart/mixed behind the text, as compose() writes them
+    return tuple(
+        records.Attachment(part=str(n), name=f.name, media_type=f.media_type, size=f.size, sha256=f.sha256)
+        for n, f in enumerate(files, start=2)
+    )
