@@ -25,6 +25,7 @@ from benchmarks.processes import load
 from tests.chaos import (
     address_books,
     cache_outage,
+    crashing_sends,
     hostile_queries,
     killed_imports,
     reconnecting,
@@ -128,6 +129,11 @@ PROOFS: Final = (
         "mail-5",
         "The same, workers killed with -9 in the middle of renewals",
         lambda home: rotating_grants.renew_side_by_side(home, accounts=3, renewals=60, kill_every=3.0),
+    ),
+    Proof(
+        "mail-6",
+        "A thousand sends, crashed between every two steps and cut at every point of the line",
+        lambda home: crashing_sends.send_through_crashes(home, messages=1_000),
     ),
     Proof(
         "mail-7",

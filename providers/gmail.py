@@ -3,12 +3,13 @@
 Speaks the Gmail API v1 (users.messages, users.history, users.labels, batches). Labels overlap, so the ledger counts three places
 that do not: what is in the trash, what is in spam, and all the rest. Gmail's thread joins its mails as one more reference, beside
 those they carry, so that their copies from elsewhere stay in the same conversation. A history that Gmail has lost costs the mails
-of the meantime and a comparison of ids and labels, never the whole mailbox again. Knows nothing of sending or storing.
+of the meantime and a comparison of ids and labels, never the whole mailbox again. Sending is in
+`gmail_sending.py`. Knows nothing of storing.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import TypeVar
@@ -16,6 +17,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from providers import gmail_sending
 from providers.base import Adapter, LinkForm, Provider, Quota
 from providers.errors import CursorExpired, Malformed, ReauthRequired, Refused, Unavailable
 from providers.gmail_message import (
@@ -38,7 +40,19 @@ from providers.gmail_message import (
 )
 from providers.google_api import CONSOLE, SCOPE, Part, ask, authorizer, base64url, batch, decoded, failure
 from providers.http import SUCCESS, Session
-from providers.records import Gone, Message, MessageState, OwnAddress, Page, Profile, Row, Statement, Unreadable
+from providers.records import (
+    Gone,
+    Message,
+    MessageState,
+    Outgoing,
+    OwnAddress,
+    Page,
+    Profile,
+    Row,
+    Statement,
+    Submitted,
+    Unreadable,
+)
 
 KEY = "gmail"
 USER = "/gmail/v1/users/me"
@@ -57,7 +71,7 @@ ATTACHMENT_BYTES = 72 * 1024 * 1024
 PIECE = 256 * 1024  # signs of base64, a multiple of four
 MAX_PAGES = 10_000
 #: Any of these lets us read mail; with gmail.metadata alone there are no texts.
-SCOPES = (SCOPE + "gmail.readonly",)
+SCOPES = (SCOPE + "gmail.readonly", gmail_sending.SENDING[0])
 READING = frozenset({SCOPE + "gmail.readonly", SCOPE + "gmail.modify", "https://mail.google.com/"})
 #: Labels whose mails cannot be listed (Hangouts).
 UNLISTED = frozenset({"CHAT"})
@@ -199,6 +213,14 @@ class Gmail:
             data = decoded(answer.content, Content).data
         for start in range(0, len(data), PIECE):
             yield base64url(data[start : start + PIECE])
+
+    async def send(self, mail: Outgoing, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
+        """Hand a message over (gmail_sending.py)."""
+        return await gmail_sending.send(self._session, mail, note)
+
+    async def look_up(self, mail: Outgoing, step: bytes) -> Submitted:
+        """Whether a message is in Sent."""
+        return await gmail_sending.look_up(self._session, mail, step)
 
     # --- the first time ---------------------------------------------------------------------------------------------
 
@@ -505,7 +527,7 @@ PROVIDER = Provider(
     name="Gmail",
     kind="MAIL",
     mode="MIRRORED",
-    capabilities=frozenset({"CONVERSATIONS", "READ_STATE", "DELTA", "MIRROR", "LABELS"}),
+    capabilities=frozenset({"CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "MIRROR", "LABELS"}),
     limitations=(
         "Contacts are another interface of Google's: link Google contacts beside it.",
         "There is no push in this release: changes arrive with the next poll.",
@@ -516,7 +538,7 @@ PROVIDER = Provider(
         LinkForm(
             method="OAUTH_REDIRECT",
             label="Sign in with Google",
-            help="Kith asks to read your mail, not to change or send any.",
+            help="Kith asks to read your mail, and to send what you write in it.",
             help_url=CONSOLE,
             scopes=SCOPES,
         ),
@@ -534,4 +556,5 @@ PROVIDER = Provider(
     open=_open,
     authorize=authorizer(KEY, "Gmail", SCOPES, "Gmail API"),
     own_client=True,
+    send_scopes=frozenset(gmail_sending.SENDING),
 )

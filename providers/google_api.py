@@ -103,6 +103,11 @@ async def tell(
     return await _sent(session, method, path, params=list(params), json=body, calls=calls)
 
 
+async def post(session: Session, path: str, headers: Mapping[str, str], body: bytes, *, calls: int = 1) -> Response:
+    """One POST below the account's base URL, never repeated by itself. Raises what Google's error means."""
+    return await _sent(session, "POST", path, headers=headers, content=body, calls=calls)
+
+
 async def batch(session: Session, path: str, targets: Sequence[str], *, calls: int, max_bytes: int) -> list[Part]:
     """GETs of `targets` (paths with queries) in one call, answered in their order; `calls` is the price of each.
 

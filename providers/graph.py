@@ -24,7 +24,7 @@ SIGN_IN = "https://login.microsoftonline.com/common/oauth2/v2.0"
 PORTAL = "https://entra.microsoft.com/#view/Microsoft_AAD_RegisteredApps/ApplicationsListBlade"
 HOST = "graph.microsoft.com"
 #: Reading alone; offline_access is what makes Microsoft give a refresh token.
-SCOPES = ("offline_access", "openid", "profile", "email", "User.Read", "Mail.Read", "Contacts.Read")
+SCOPES = ("offline_access", "openid", "profile", "email", "User.Read", "Mail.ReadWrite", "Mail.Send", "Contacts.Read")
 PAGE_BYTES = 16 * 1024 * 1024
 #: learn.microsoft.com/graph/json-batching
 MAX_BATCH = 20
@@ -81,6 +81,20 @@ async def ask(session: Session, path: str, *, page_size: int | None = None, max_
         headers=_headers(page_size),
         accept_statuses=frozenset(SUCCESS) | TELLING,
         max_bytes=max_bytes,
+    )
+    if answer.status in SUCCESS:
+        return answer
+    raise failure(session, answer.status, answer.content)
+
+
+async def post(session: Session, path: str, body: bytes = b"", *, content_type: str = "application/json") -> Response:
+    """One POST below the account's base URL, never repeated by itself. Raises what Graph's error means."""
+    answer = await session.request(
+        "POST",
+        session.account.base_url.rstrip("/") + path,
+        headers={**_headers(None), "Content-Type": content_type},
+        content=body,
+        accept_statuses=frozenset(SUCCESS) | TELLING,
     )
     if answer.status in SUCCESS:
         return answer

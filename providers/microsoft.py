@@ -2,15 +2,17 @@
 
 Speaks Graph v1.0, for personal accounts and those of organisations alike. What is mail is in `microsoft_mail.py`, what is contacts
 in `microsoft_contacts.py`; here is whose account it is, and what of it was allowed. Mails are threaded by their own references, since
-Outlook's conversations are made by subject. Knows nothing of sending or storing.
+Outlook's conversations are made by subject. Sending is
+in `microsoft_sending.py`. Knows nothing of storing.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import msgspec
 
+from providers import microsoft_sending
 from providers.base import Adapter, LinkForm, Provider, Quota
 from providers.errors import CursorExpired, ReauthRequired
 from providers.graph import PORTAL, SCOPES, ask, authorize, decoded, path_of
@@ -18,7 +20,7 @@ from providers.http import Session
 from providers.microsoft_contacts import AddressBook
 from providers.microsoft_folders import Mark
 from providers.microsoft_mail import Mailbox
-from providers.records import OwnAddress, Page, Profile, Statement
+from providers.records import Outgoing, OwnAddress, Page, Profile, Statement, Submitted
 
 KEY = "microsoft"
 MAIL_SCOPES = frozenset({"mail.read", "mail.readwrite"})
@@ -104,6 +106,14 @@ class Microsoft:
         """A part of a message by its section number."""
         return self._mail.part(key, part)
 
+    async def send(self, mail: Outgoing, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
+        """Hand a message over (microsoft_sending.py)."""
+        return await microsoft_sending.send(self._session, mail, note)
+
+    async def look_up(self, mail: Outgoing, step: bytes) -> Submitted:
+        """Whether a draft has left."""
+        return await microsoft_sending.look_up(self._session, mail, step)
+
     async def _allowed(self) -> tuple[frozenset[str], bool, bool]:
         """What was granted, and whether mail and contacts are in it. Scopes may come with or without their host."""
         scope = (await self._session.credentials()).scope or ""
@@ -137,7 +147,7 @@ PROVIDER = Provider(
     name="Outlook and Microsoft 365",
     kind="MAIL",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "READ_STATE", "DELTA", "MIRROR", "LABELS"}),
+    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "MIRROR", "LABELS"}),
     limitations=(
         "There is no push in this release: changes arrive with the next poll.",
         "Whether a mail was answered is not told.",
@@ -149,7 +159,7 @@ PROVIDER = Provider(
         LinkForm(
             method="OAUTH_REDIRECT",
             label="Sign in with Microsoft",
-            help="For Outlook.com, Hotmail, Live and Microsoft 365. Kith asks to read mail and contacts, not to change or send any.",
+            help="For Outlook.com, Hotmail, Live and Microsoft 365. Kith asks to read mail and contacts, and to send what you write in it.",
             help_url=PORTAL,
             scopes=SCOPES,
         ),
@@ -171,4 +181,5 @@ PROVIDER = Provider(
     open=_open,
     authorize=authorize,
     own_client=True,
+    send_scopes=frozenset({microsoft_sending.SENDING[0]}),
 )  # fmt: skip

@@ -56,6 +56,9 @@ BACK: Final[dict[tuple[str, str], Scope]] = {
     ("UpdateViewerPayload", "viewer"): "READ",
     ("CreateContactPayload", "contact"): "READ",
     ("UpdateContactPayload", "contact"): "READ",
+    ("SendMessagePayload", "message"): "READ",
+    ("SendMessagePayload", "conversation"): "READ",
+    ("UndoSendPayload", "message"): "READ",
 }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.chaos import (
     address_books,
     cache_outage,
+    crashing_sends,
     hostile_queries,
     killed_imports,
     reconnecting,
@@ -65,4 +66,9 @@ async def test_one_address_book_in_every_form_is_one_address_book_and_importing_
 
 async def test_a_mailbox_is_searched_on_both_databases_and_two_accounts_that_hold_it_count_it_once(tmp_path: Path) -> None:
     report = await searching.search_a_full_mailbox(tmp_path / "home", messages=400, asked=2)
+    assert report.broken == []
+
+
+async def test_a_crash_between_any_two_steps_delivers_no_message_twice(tmp_path: Path) -> None:
+    report = await crashing_sends.send_through_crashes(tmp_path / "home", messages=120)
     assert report.broken == []

@@ -121,6 +121,9 @@ class Graph:
         self.asked: list[str] = []
         self.throttled: list[Answer] = []
         self.troubled: dict[str, list[Answer]] = {}
+        self.sent: list[bytes] = []
+        self.cuts: list[Answer] = []  # said after a message was sent
+        self.sending_fails: list[Answer] = []  # said instead of sending
         self.page = 10
         self.forgetful = 0.0
         self.replays = False
@@ -204,7 +207,10 @@ class Graph:
 
     def _one(self, request: Request, authorization: str, prefer: str) -> Answer:
         found = self.contract.template(request.path)
-        if found is None or request.method != "GET":
+        made = found is not None and (
+            "made" in self.contract.paths[found[0]] or self.contract.paths[found[0]]["answer"] == "nothing"
+        )
+        if found is None or (request.method != "GET" and not (request.method == "POST" and made)):
             self.violations.append(f"no path for {request.method} {request.path}")
             return refusal(404, "UnknownError")
         template, ids = found
@@ -216,7 +222,9 @@ class Graph:
         if scopes is None:
             return refusal(401, "InvalidAuthenticationToken")
         needed = "Contacts.Read" if "contact" in template else "User.Read" if template == "/me" else "Mail.Read"
-        if needed not in scopes:
+        if request.method == "POST":
+            needed = "Mail.Send" if template.endswith("/send") else "Mail.ReadWrite"
+        if needed not in scopes and f"{needed}Write" not in scopes:
             return refusal(403, "ErrorAccessDenied")
         if template != "/me" and IMMUTABLE not in prefer:
             self.violations.append(f"{template} without immutable ids")
@@ -224,6 +232,8 @@ class Graph:
             self.violations += faults
             return refusal(400, "BadRequest")
         answer = self._called(template, ids, request, prefer)
+        if answer.status == 201:
+            self.contract.check(self.contract.paths[template]["made"], json.loads(answer.content), template)
         if answer.status == 200 and answer.headers.get("Content-Type", "").startswith("application/json"):
             body = json.loads(answer.content)
             kind = self.contract.paths[template]["answer"].strip("[]")
@@ -256,6 +266,24 @@ class Graph:
                 return self._listed(request.path, inside, request)
             case "/mailFolders/{mailFolder-id}/messages/delta":
                 return self._round(ids[0], request, prefer)
+            case "/messages" if request.method == "POST":
+                if request.headers.get("content-type") != "text/plain":
+                    return refusal(400, "BadRequest")
+                id_ = self.deliver(base64.b64decode(request.body, validate=True), "drafts", isDraft=True)
+                return Answer(201, self._told(id_))
+            case "/messages":
+                wanted = request.one("$filter").removeprefix("internetMessageId eq '").removesuffix("'")
+                found = [self._told(i) for i, held in self.messages.items() if held.properties["internetMessageId"] == wanted]
+                return self._listed(template, found, request)
+            case "/messages/{message-id}/send":
+                if ids[0] not in self.messages:
+                    return refusal(404, "ErrorItemNotFound")
+                if self.sending_fails:
+                    return self.sending_fails.pop(0)
+                self.sent.append(self.messages[ids[0]].raw)
+                self.change(ids[0], isDraft=False)
+                self.move(ids[0], "sentitems")
+                return self.cuts.pop(0) if self.cuts else Answer(202)
             case "/messages/{message-id}":
                 return self._shown(self._told(ids[0]), request) if ids[0] in self.messages else refusal(404, "ErrorItemNotFound")
             case "/messages/{message-id}/$value":

@@ -572,12 +572,19 @@ async def test_without_a_client_the_steps_name_the_exact_redirect_address(new_se
     assert "KITH_GMAIL_CLIENT_ID" in refused.value.message
 
 
-async def test_the_sign_in_is_asked_for_with_pkce_offline_and_for_reading_alone(new_session: SessionMaker) -> None:
+async def test_the_sign_in_is_asked_for_with_pkce_offline_and_for_reading_and_sending_alone(new_session: SessionMaker) -> None:
     session = new_session("https://gmail.googleapis.com", secret=Secret(client_id="ours.apps", client_secret="hush"))
     authorization = await gmail.PROVIDER.authorize(session, {}, "https://kith.example.org/link/callback")  # type: ignore[misc]
     url = oauth.authorization_url(authorization, "https://kith.example.org/link/callback", "state", "v" * 43)
     assert url.startswith("https://accounts.google.com/o/oauth2/v2/auth?")
-    for part in ("code_challenge_method=S256", "access_type=offline", "prompt=consent", "gmail.readonly", "client_id=ours.apps"):
+    for part in (
+        "code_challenge_method=S256",
+        "access_type=offline",
+        "prompt=consent",
+        "gmail.readonly",
+        "gmail.send",
+        "client_id=ours.apps",
+    ):
         assert part in url
     assert "gmail.modify" not in url
     assert "hush" not in url
