@@ -8,7 +8,7 @@ message is known by folder, UIDVALIDITY and UID. Knows nothing of MIME; servers 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,12 +17,12 @@ from providers import mail_settings
 from providers.base import FormField, LinkForm, Provider, Quota
 from providers.errors import Refused
 from providers.http import Session
-from providers.imap4 import marks, parts, watching
+from providers.imap4 import marks, parts, sending, watching
 from providers.imap4.connection import Connection
 from providers.imap4.login import sign_in
 from providers.imap4.mirror import Mirror
 from providers.imap4.uid_set import UidSet
-from providers.records import OwnAddress, Page, Profile, Statement
+from providers.records import Outgoing, OwnAddress, Page, Profile, Statement, Submitted
 from providers.stream import Security
 
 #: Schemes of an account's address, and the port that each has by default (RFC 8314 §3.2, RFC 9051 §2.1).
@@ -113,6 +113,16 @@ class Imap:
         """A whole message as it was received. Raises Refused (`not-found`) when it is gone."""
         return await parts.opened(self._connect, key, "")
 
+    async def send(self, mail: Outgoing, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
+        """Hand a message over by SMTP and see to its copy in Sent (imap4/sending.py)."""
+        place = await sending.place_of(self._session, self._place()[0], await self._user())
+        return await sending.send(self._session, self._connect, place, mail, note)
+
+    async def look_up(self, mail: Outgoing, step: bytes) -> Submitted:
+        """Whether a message is in Sent."""
+        place = await sending.place_of(self._session, self._place()[0], await self._user())
+        return await sending.look_up(self._connect, place, mail, step)
+
     def _mirror(self) -> Mirror:
         own = frozenset(address.lower() for address in self._session.account.own_addresses)
         return Mirror(self._connect, self._session.clock, marks.Marks(), own, visible=VISIBLE.get(self._place()[0]))
@@ -197,7 +207,7 @@ PROVIDER = Provider(
     name="E-mail (IMAP)",
     kind="MAIL",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "READ_STATE", "DELTA", "PUSH", "MIRROR", "LABELS"}),
+    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "PUSH", "MIRROR", "LABELS"}),
     limitations=(
         "Folders that only show messages of other folders again (All Mail, Flagged) are left out.",
         "Of a message over 256 KB the text is read up to 512 KB a part; files are fetched when somebody opens them.",
