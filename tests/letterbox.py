@@ -39,12 +39,10 @@ SECRET = Secret(username=ME, password="secret")
 
 @dataclass
 class Box:
-    """The account's own side: what it files, what it says when it is asked, and its files."""
+    """The account's own side: what it says when it is asked, and its files."""
 
     server: Submission
-    files: bool = True  # whether what was sent is kept in Sent
     certain: bool = False  # whether it can say for sure that something is not there
-    sent: list[bytes] = field(default_factory=list)
     parts: dict[tuple[str, str], bytes] = field(default_factory=dict)
     key: str | None = None
 
@@ -63,15 +61,12 @@ class Letterbox:
 
     async def send(self, mail: records.Outgoing, note: Callable[[bytes], Awaitable[None]]) -> records.Submitted:
         place = Place(host="127.0.0.1", port=self._box.server.port, security="NONE", user=ME)
-        before = len(self._box.server.taken)
         sent = await submit(self._session, place, mail, note)
-        if self._box.files and len(self._box.server.taken) > before:
-            self._box.sent.append(mail.data)
         return msgspec.structs.replace(sent, key=self._box.key) if sent.fate == "TAKEN" else sent
 
     async def look_up(self, mail: records.Outgoing, step: bytes) -> records.Submitted:
         assert step == b"data"
-        if any(mime.message(data).internet_message_id == mail.message_id for data in self._box.sent):
+        if any(mime.message(data).internet_message_id == mail.message_id for data in self._box.server.filed):
             return records.Submitted(fate="TAKEN", evidence="It is in Sent.")
         if self._box.certain:
             return records.Submitted(fate="NOT_TAKEN")

@@ -42,10 +42,18 @@ class Submission:
         "ENHANCEDSTATUSCODES",
     )
     taken: list[Letter] = field(default_factory=list)
+    files: bool = True  # whether the sender's side keeps what was sent, as many servers do
+    filed: list[bytes] = field(default_factory=list)
     cut: list[Point] = field(default_factory=list)
     said: dict[str, list[str]] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
     at: Callable[[Point], None] = lambda point: None
+
+    def take(self, letter: Letter) -> None:
+        """The moment from which the message is on its way."""
+        self.taken.append(letter)
+        if self.files:
+            self.filed.append(letter.data)
 
     def envelope(self) -> list[tuple[str, tuple[str, ...]]]:
         return [(letter.sender, tuple(letter.recipients)) for letter in self.taken]
@@ -112,7 +120,7 @@ class _Talk:
         if refused := self.server.said.get("dot"):
             self.writer.write(refused.pop(0).encode() + b"\r\n")
             return
-        self.server.taken.append(Letter(self.sender, self.recipients, b"".join(lines), self.utf8))
+        self.server.take(Letter(self.sender, self.recipients, b"".join(lines), self.utf8))
         await self.reply("taken", f"250 2.0.0 queued as {len(self.server.taken)}")
         await self.writer.drain()
         self.passed("answered")

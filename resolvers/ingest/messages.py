@@ -86,7 +86,7 @@ def put_messages(
         conn, message_source, list({r["key"]: r for r in resourced}.values()), ["account_id", "key"],
         ["message_id", "container", "unread", "flags", "labels", "url"],
     )  # fmt: skip
-    _arrived(conn, viewer, target, [m for m, item in elsewhere.items() if item.container != outbox.CONTAINER])
+    _arrived(conn, viewer, target, {m: i for m, i in elsewhere.items() if i.container != outbox.CONTAINER}, recorder, now)
     touched = set(homes.values()) | set(joined.values())
     seen_again = {m: i for m, i in elsewhere.items() if m not in fresh}
     homes_again = {m: joined.get(known[m].conversation_id, known[m].conversation_id) for m in seen_again}
@@ -107,16 +107,30 @@ def put_messages(
     return results
 
 
-def _arrived(conn: Connection, viewer: str, target: Target, message_ids: Sequence[str]) -> None:
-    """What its network shows needs its place in the outbox no more."""
-    if message_ids:
-        mine = message_source.c
-        conn.execute(
-            sa.delete(message_source).where(
-                mine.viewer_id == viewer, mine.account_id == target.account_id, mine.message_id.in_(message_ids),
-                mine.container == outbox.CONTAINER, mine.key.like("outbox:%"),
-            )
-        )  # fmt: skip
+def _arrived(
+    conn: Connection, viewer: str, target: Target, shown: dict[str, records.Message], recorder: Recorder, now: datetime
+) -> None:
+    """What its network shows needs its place in the outbox no more, and was taken if nobody could say so before.
+
+    Unless it is also addressed to ourselves: then it may be the recipient's copy, which decides nothing.
+    """
+    if not shown:
+        return
+    mine = message_source.c
+    conn.execute(
+        sa.delete(message_source).where(
+            mine.viewer_id == viewer, mine.account_id == target.account_id, mine.message_id.in_(sorted(shown)),
+            mine.container == outbox.CONTAINER,
+        )
+    )  # fmt: skip
+    sent = {m for m, item in shown.items() if direction(target, item) == "OUTBOUND" and not _to_ourselves(target, item)}
+    for message_id, write in outbox.latest(conn, viewer, "send", sorted(sent)).items() if sent else ():
+        if write.account_id == target.account_id and outbox.confirm(conn, viewer, write.id, recorder, now):
+            recorder.upsert("MESSAGE", message_id, 0, fields=("delivery",))  # its new version follows (sum_up)
+
+
+def _to_ourselves(target: Target, item: records.Message) -> bool:
+    return any(p.role in ("TO", "CC", "BCC") and p.address.casefold() in target.own for p in item.participants)
 
 
 def message_id(viewer: str, account_id: str, item: records.Message) -> str:

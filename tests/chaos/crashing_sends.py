@@ -85,7 +85,7 @@ class _Kept:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         assert isinstance(envelope.content, bytes)
-        self._server.taken.append(Letter(envelope.mail_from or "", list(envelope.rcpt_tos), envelope.content))
+        self._server.take(Letter(envelope.mail_from or "", list(envelope.rcpt_tos), envelope.content))
         return "250 2.0.0 kept"
 
 
@@ -100,7 +100,7 @@ async def send_through_crashes(home: Path, *, messages: int) -> Report:
         for n in range(messages):
             plan = next(kept)
             office.server.port = other if n % 2 and plan.for_any_server else scripted
-            office.box.files = n % 3 > 0  # servers that file what they send, and some that do not
+            office.server.files = n % 3 > 0  # servers that file what they send, and some that do not
             to = NOBODY if n % 50 == 49 else f"p{n}@example.org"
             message = await office.write(to, f"Message {n}", key=f"k-{n}")
             crashed = await _carry_out(office, database, plan)

@@ -87,7 +87,7 @@ async def test_the_same_key_never_sends_twice_and_another_text_under_it_is_refus
 async def test_the_copy_that_the_network_files_is_the_same_message(office: PostOffice) -> None:
     message = await office.write(text="Grüße aus Łódź")
     await office.work_to_the_end()
-    copy = mime.message(office.box.sent[0], key="Sent:1", container="Sent")
+    copy = mime.message(office.server.filed[0], key="Sent:1", container="Sent")
     assert await taken(office, copy) == [message["id"]]
     query = "query($id: ID!) { node(id: $id) { ... on Message { sources { container externalId } } } }"
     shown = (await office.desk.ask(query, id=message["id"]))["node"]
@@ -152,7 +152,7 @@ async def test_bcc_gets_it_and_nobody_can_see_that(office: PostOffice) -> None:
     await office.work_to_the_end()
     assert office.server.envelope() == [(ME, ("ada@example.org", "cy@example.org", "eve@example.org"))]
     assert b"eve" not in office.server.taken[0].data
-    assert b"eve" not in office.box.sent[0]
+    assert b"eve" not in office.server.filed[0]
 
 
 async def test_a_page_is_sent_safe_and_with_a_text_for_those_who_cannot_read_it(office: PostOffice) -> None:
@@ -296,6 +296,28 @@ async def test_a_line_that_is_cut_anywhere_delivers_once_or_says_that_nobody_kno
     assert len(office.server.taken) <= 1
     assert state == ("UNCONFIRMED" if point in ("body", "dot") else "SENT")
     assert len(office.server.taken) == (0 if state == "UNCONFIRMED" else 1)
+
+
+async def test_what_nobody_could_say_is_known_once_the_accounts_own_copy_turns_up(office: PostOffice) -> None:
+    office.server.cut, office.server.files = ["taken"], False
+    message = await office.write()
+    await office.work_to_the_end()
+    assert await office.state(message["id"]) == "UNCONFIRMED"
+    head = await office.household.head()
+    copy = mime.message(office.server.taken[0].data, key="Sent:9", container="Sent")
+    assert await taken(office, copy) == [message["id"]]
+    assert await office.state(message["id"]) == "SENT"
+    changes = await office.household.changes(head)
+    assert [c.reason for c in changes if c.op == "SETTLE"] == ["DONE"]
+    assert ["delivery" in c.fields for c in changes if c.node_id == message["id"]] == [True]
+
+
+async def test_the_recipients_copy_decides_nothing_even_when_it_is_ones_own(office: PostOffice) -> None:
+    office.server.cut, office.server.files = ["taken"], False
+    message = await office.write(ME)
+    await office.work_to_the_end()
+    await taken(office, mime.message(office.server.taken[0].data, key="INBOX:9", container="INBOX"))
+    assert await office.state(message["id"]) == "UNCONFIRMED"
 
 
 async def test_a_network_that_can_say_for_sure_leaves_nothing_unconfirmed(office: PostOffice) -> None:
