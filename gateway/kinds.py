@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from gateway.accounts import Accounts
 from gateway.contact_writes import ContactWrites
+from gateway.marking_writes import MarkingWrites
 from gateway.sending import Sending
 from gateway.writes import Kind
 from resolvers import sending
-from resolvers.ingest import edits
+from resolvers.ingest import edits, markings
 
 
 def kinds(accounts: Accounts) -> dict[str, Kind]:
     """Every kind, wired."""
-    return {edits.KIND: ContactWrites(accounts.database), sending.KIND: Sending(accounts)}
+    return {
+        edits.KIND: ContactWrites(accounts.database),
+        markings.KIND: MarkingWrites(),
+        sending.KIND: Sending(accounts),
+    }

@@ -182,6 +182,18 @@ class ContactWriter(Protocol):
 
 
 @runtime_checkable
+class Marker(Protocol):
+    """An adapter that can change the state of messages."""
+
+    async def mark(self, keys: Sequence[str], marking: records.Marking) -> None:
+        """Sets or takes off the marks, however many messages they are; those that are gone are left out. Doing it twice is doing it once.
+
+        Raises ReauthRequired (`scope`) where the grant does not allow it, Refused for what the network does not take.
+        """
+        ...
+
+
+@runtime_checkable
 class Parts(Protocol):
     """An adapter that can stream a part of a message."""
 

@@ -3,7 +3,7 @@
 Speaks the Gmail API v1 (users.messages, users.history, users.labels, batches). Labels overlap, so the ledger counts three places
 that do not: what is in the trash, what is in spam, and all the rest. Gmail's thread joins its mails as one more reference, beside
 those they carry, so that their copies from elsewhere stay in the same conversation. A history that Gmail has lost costs the mails
-of the meantime and a comparison of ids and labels, never the whole mailbox again. Sending is in
+of the meantime and a comparison of ids and labels, never the whole mailbox again. Read and starred are written back; sending is in
 `gmail_sending.py`. Knows nothing of storing.
 """
 
@@ -38,10 +38,11 @@ from providers.gmail_message import (
     numbered,
     state,
 )
-from providers.google_api import CONSOLE, SCOPE, Part, ask, authorizer, base64url, batch, decoded, failure
+from providers.google_api import CONSOLE, SCOPE, Part, ask, authorizer, base64url, batch, decoded, failure, tell
 from providers.http import SUCCESS, Session
 from providers.records import (
     Gone,
+    Marking,
     Message,
     MessageState,
     Outgoing,
@@ -59,11 +60,12 @@ USER = "/gmail/v1/users/me"
 #: The guide to batches names the first, the discovery document the second (`batchPath`).
 BATCHES = ("/batch/gmail/v1", "/batch")
 #: developers.google.com/workspace/gmail/api/reference/quota: units a call, as for projects made since May 2026.
-UNITS = {"get": 20, "list": 5, "history": 2, "profile": 1, "labels": 1, "send_as": 1, "attachment": 20}
+UNITS = {"get": 20, "list": 5, "history": 2, "profile": 1, "labels": 1, "send_as": 1, "attachment": 20, "modify": 50}
 #: Google advises at most 50 parts; so many mails of usual size stay far below the cap on one answer.
 FETCHED = 25
 LISTED = 500
 STATES = 500
+MODIFIED = 1000  # ids in one batchModify
 ANSWER_BYTES = 24 * 1024 * 1024
 #: Mails above this come without their files, which are fetched when somebody opens them.
 LARGE = 4 * 1024 * 1024
@@ -71,8 +73,9 @@ ATTACHMENT_BYTES = 72 * 1024 * 1024
 PIECE = 256 * 1024  # signs of base64, a multiple of four
 MAX_PAGES = 10_000
 #: Any of these lets us read mail; with gmail.metadata alone there are no texts.
-SCOPES = (SCOPE + "gmail.readonly", gmail_sending.SENDING[0])
+SCOPES = (SCOPE + "gmail.readonly", SCOPE + "gmail.modify", gmail_sending.SENDING[0])
 READING = frozenset({SCOPE + "gmail.readonly", SCOPE + "gmail.modify", "https://mail.google.com/"})
+WRITING = frozenset({SCOPE + "gmail.modify", "https://mail.google.com/"})
 #: Labels whose mails cannot be listed (Hangouts).
 UNLISTED = frozenset({"CHAT"})
 #: What came in while a history was lost is fetched anew from so long before the last good look.
@@ -221,6 +224,22 @@ class Gmail:
     async def look_up(self, mail: Outgoing, step: bytes) -> Submitted:
         """Whether a message is in Sent."""
         return await gmail_sending.look_up(self._session, mail, step)
+
+    async def mark(self, keys: Sequence[str], marking: Marking) -> None:
+        """Read and starred are labels of Gmail's. Raises ReauthRequired where only reading was allowed."""
+        granted = frozenset(((await self._session.credentials()).scope or "").split())
+        if granted and not granted & WRITING:
+            raise ReauthRequired(
+                "Changing mail was not allowed: link the account again and leave the box for it ticked.", provider_code="scope"
+            )
+        told = (("UNREAD", marking.unread), ("STARRED", marking.flagged))
+        change = {
+            "addLabelIds": [label for label, on in told if on is True],
+            "removeLabelIds": [label for label, on in told if on is False],
+        }
+        for ids in _groups(keys, MODIFIED):
+            body = {"ids": ids, **{name: labels for name, labels in change.items() if labels}}
+            await tell(self._session, "POST", USER + "/messages/batchModify", body=body, calls=UNITS["modify"])
 
     # --- the first time ---------------------------------------------------------------------------------------------
 
@@ -538,7 +557,7 @@ PROVIDER = Provider(
         LinkForm(
             method="OAUTH_REDIRECT",
             label="Sign in with Google",
-            help="Kith asks to read your mail, and to send what you write in it.",
+            help="Kith asks to read your mail, to mark it as read or starred, and to send what you write in it.",
             help_url=CONSOLE,
             scopes=SCOPES,
         ),
@@ -550,6 +569,7 @@ PROVIDER = Provider(
         sentence="Gmail allows 6,000 units a minute to a mailbox; a message costs 20.",
     ),
     docs_path="docs/providers/gmail.md",
+    write_scopes={"READ_STATE": WRITING},
     poll_seconds=120,
     default_url="https://gmail.googleapis.com",
     domains=frozenset({"gmail.com", "googlemail.com"}),

@@ -23,7 +23,7 @@ from providers.http import SUCCESS, Response, Session
 SIGN_IN = "https://login.microsoftonline.com/common/oauth2/v2.0"
 PORTAL = "https://entra.microsoft.com/#view/Microsoft_AAD_RegisteredApps/ApplicationsListBlade"
 HOST = "graph.microsoft.com"
-#: Reading alone; offline_access is what makes Microsoft give a refresh token.
+#: offline_access is what makes Microsoft give a refresh token.
 SCOPES = ("offline_access", "openid", "profile", "email", "User.Read", "Mail.ReadWrite", "Mail.Send", "Contacts.Read")
 PAGE_BYTES = 16 * 1024 * 1024
 #: learn.microsoft.com/graph/json-batching
@@ -129,10 +129,13 @@ async def batch(session: Session, paths: Sequence[str], *, max_bytes: int) -> li
     A part that is throttled or in trouble is asked for again, alone with its like, as late as Graph says. Raises RateLimited
     when some still are, Malformed (`too-large`) when the answers of one call are larger than `max_bytes`.
     """
-    found: list[Part] = []
-    for start in range(0, len(paths), MAX_BATCH):
-        found += await _persistently(session, paths[start : start + MAX_BATCH], max_bytes)
-    return found
+    return await _all(session, [{"method": "GET", "url": path} for path in paths], max_bytes)
+
+
+async def patch(session: Session, paths: Sequence[str], change: Mapping[str, Any]) -> list[Part]:
+    """The same change to many items, in calls of twenty, as `batch`; doing it twice is doing it once."""
+    requests = [{"method": "PATCH", "url": path, "body": dict(change)} for path in paths]
+    return await _all(session, requests, PAGE_BYTES)
 
 
 def failure(session: Session, status: int, content: bytes, retry_after: str = "") -> ProviderError:
@@ -219,9 +222,16 @@ def raw_bytes(part: Part) -> bytes:
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
-async def _persistently(session: Session, paths: Sequence[str], max_bytes: int) -> list[Part]:
+async def _all(session: Session, requests: Sequence[Mapping[str, Any]], max_bytes: int) -> list[Part]:
+    found: list[Part] = []
+    for start in range(0, len(requests), MAX_BATCH):
+        found += await _persistently(session, requests[start : start + MAX_BATCH], max_bytes)
+    return found
+
+
+async def _persistently(session: Session, requests: Sequence[Mapping[str, Any]], max_bytes: int) -> list[Part]:
     found: dict[int, Part] = {}
-    wanted = list(range(len(paths)))
+    wanted = list(range(len(requests)))
     for attempt in range(BATCH_ROUNDS):
         if attempt:
             longest = max(
@@ -230,7 +240,7 @@ async def _persistently(session: Session, paths: Sequence[str], max_bytes: int) 
             if longest > PAUSE:
                 break
             await session.clock.sleep(longest.total_seconds() * attempt)
-        found.update(await _batch(session, {n: paths[n] for n in wanted}, max_bytes))
+        found.update(await _batch(session, {n: requests[n] for n in wanted}, max_bytes))
         wanted = [n for n in wanted if n not in found or _passing(found[n])]
         if not wanted:
             break
@@ -240,15 +250,19 @@ async def _persistently(session: Session, paths: Sequence[str], max_bytes: int) 
     for refusal in refusals:
         if isinstance(refusal, RateLimited):
             raise refusal
-    if len(found) < len(paths):
+    if len(found) < len(requests):
         raise Malformed("Microsoft left some answers of a batch out.", provider_code="batch")
-    if refusals and len(refusals) == len(paths):
+    if refusals and len(refusals) == len(requests):
         raise refusals[0]
-    return [found[n] for n in range(len(paths))]
+    return [found[n] for n in range(len(requests))]
 
 
-async def _batch(session: Session, paths: Mapping[int, str], max_bytes: int) -> dict[int, Part]:
-    requests = [{"id": str(n), "method": "GET", "url": path, "headers": _headers(None)} for n, path in paths.items()]
+async def _batch(session: Session, wanted: Mapping[int, Mapping[str, Any]], max_bytes: int) -> dict[int, Part]:
+    requests = [
+        # a body needs its type to be read at all
+        {"id": str(n), **one, "headers": _headers(None) | ({"Content-Type": "application/json"} if "body" in one else {})}
+        for n, one in wanted.items()
+    ]
     answer = await session.request(
         "POST",
         session.account.base_url.rstrip("/") + "/$batch",
@@ -262,7 +276,7 @@ async def _batch(session: Session, paths: Mapping[int, str], max_bytes: int) -> 
     if answer.status not in SUCCESS:
         raise failure(session, answer.status, answer.content)
     parts = decoded(answer.content, Parts).responses
-    return {int(part.id): part for part in parts if part.id.isascii() and part.id.isdigit() and int(part.id) in paths}
+    return {int(part.id): part for part in parts if part.id.isascii() and part.id.isdigit() and int(part.id) in wanted}
 
 
 def _passing(part: Part) -> bool:

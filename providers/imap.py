@@ -20,9 +20,10 @@ from providers.http import Session
 from providers.imap4 import marks, parts, sending, watching
 from providers.imap4.connection import Connection
 from providers.imap4.login import sign_in
+from providers.imap4.marking import marked
 from providers.imap4.mirror import Mirror
 from providers.imap4.uid_set import UidSet
-from providers.records import Outgoing, OwnAddress, Page, Profile, Statement, Submitted
+from providers.records import Marking, Outgoing, OwnAddress, Page, Profile, Statement, Submitted
 from providers.stream import Security
 
 #: Schemes of an account's address, and the port that each has by default (RFC 8314 §3.2, RFC 9051 §2.1).
@@ -122,6 +123,10 @@ class Imap:
         """Whether a message is in Sent."""
         place = await sending.place_of(self._session, self._place()[0], await self._user())
         return await sending.look_up(self._connect, place, mail, step)
+
+    async def mark(self, keys: Sequence[str], marking: Marking) -> None:
+        """Sets or takes off \\Seen and \\Flagged. Raises ProviderError."""
+        await marked(self._connect, keys, marking)
 
     def _mirror(self) -> Mirror:
         own = frozenset(address.lower() for address in self._session.account.own_addresses)

@@ -2,8 +2,8 @@
 
 Speaks Graph v1.0, for personal accounts and those of organisations alike. What is mail is in `microsoft_mail.py`, what is contacts
 in `microsoft_contacts.py`; here is whose account it is, and what of it was allowed. Mails are threaded by their own references, since
-Outlook's conversations are made by subject. Sending is
-in `microsoft_sending.py`. Knows nothing of storing.
+Outlook's conversations are made by subject. Read and flagged are written back; sending is in `microsoft_sending.py`. Knows nothing of
+storing.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from providers.http import Session
 from providers.microsoft_contacts import AddressBook
 from providers.microsoft_folders import Mark
 from providers.microsoft_mail import Mailbox
-from providers.records import Outgoing, OwnAddress, Page, Profile, Statement, Submitted
+from providers.records import Marking, Outgoing, OwnAddress, Page, Profile, Statement, Submitted
 
 KEY = "microsoft"
 MAIL_SCOPES = frozenset({"mail.read", "mail.readwrite"})
+WRITING = frozenset({"Mail.ReadWrite"})
 CONTACT_SCOPES = frozenset({"contacts.read", "contacts.readwrite"})
 
 
@@ -114,6 +115,16 @@ class Microsoft:
         """Whether a draft has left."""
         return await microsoft_sending.look_up(self._session, mail, step)
 
+    async def mark(self, keys: Sequence[str], marking: Marking) -> None:
+        """Sets read and flagged. Raises ReauthRequired where only reading was allowed."""
+        granted, _, _ = await self._allowed()
+        if granted and not granted & WRITING:
+            raise ReauthRequired(
+                "Changing mail was not allowed: link the account again and allow everything that is asked for.",
+                provider_code="scope",
+            )
+        await self._mail.mark(keys, marking)
+
     async def _allowed(self) -> tuple[frozenset[str], bool, bool]:
         """What was granted, and whether mail and contacts are in it. Scopes may come with or without their host."""
         scope = (await self._session.credentials()).scope or ""
@@ -159,7 +170,8 @@ PROVIDER = Provider(
         LinkForm(
             method="OAUTH_REDIRECT",
             label="Sign in with Microsoft",
-            help="For Outlook.com, Hotmail, Live and Microsoft 365. Kith asks to read mail and contacts, and to send what you write in it.",
+            help="For Outlook.com, Hotmail, Live and Microsoft 365. Kith asks to read mail and contacts, to mark mail as read or flagged, and "
+            "to send what you write in it.",
             help_url=PORTAL,
             scopes=SCOPES,
         ),
@@ -171,6 +183,7 @@ PROVIDER = Provider(
         sentence="Microsoft allows 10,000 calls in ten minutes to a mailbox, four at once.",
     ),
     docs_path="docs/providers/microsoft.md",
+    write_scopes={"READ_STATE": WRITING},
     poll_seconds=300,
     default_url="https://graph.microsoft.com/v1.0",
     domains=frozenset({

@@ -15,7 +15,7 @@ import msgspec
 
 from providers.errors import CursorExpired, Malformed, Refused, Unavailable
 from providers.formats import mail_body
-from providers.graph import ask, batch, decoded, listed, path_of, raw_bytes
+from providers.graph import ask, batch, decoded, failure, listed, patch, path_of, raw_bytes
 from providers.http import SUCCESS, Session
 from providers.microsoft_folders import (
     Folder,
@@ -31,7 +31,7 @@ from providers.microsoft_folders import (
     unreadable,
 )
 from providers.microsoft_item import STATE, WHOLE, File, Outlook, is_mail, message, outline, state
-from providers.records import Gone, Page, Row, Statement, Unreadable
+from providers.records import Gone, Marking, Page, Row, Statement, Unreadable
 
 #: Mails listed at a time, and states in one page of a round.
 LISTED = 40
@@ -89,6 +89,17 @@ class Mailbox:
             raise Refused("This mail has no such part any more.", provider_code="not-found")
         for start in range(0, len(content), PIECE):
             yield content[start : start + PIECE]
+
+    async def mark(self, keys: Sequence[str], marking: Marking) -> None:
+        """Read and flagged are properties of a message. Raises what Graph answers, but for messages that are gone."""
+        change: dict[str, object] = {}
+        if marking.unread is not None:
+            change["isRead"] = not marking.unread
+        if marking.flagged is not None:
+            change["flag"] = {"flagStatus": "flagged" if marking.flagged else "notFlagged"}
+        for part in await patch(self._session, [path_of("me", "messages", key) for key in keys], change):
+            if part.status not in SUCCESS and part.status not in (404, 410):
+                raise failure(self._session, part.status, bytes(part.body))
 
     async def pages(self, marks: dict[str, Mark]) -> AsyncIterator[Page]:
         """Folder by folder: everything newest first, or what changed; `marks` move along."""

@@ -234,6 +234,13 @@ class MessageState(Record, frozen=True, kw_only=True, omit_defaults=True):
     labels: tuple[str, ...] | None = None
 
 
+class Marking(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What is to be set on messages at their source; what is None stays."""
+
+    unread: bool | None = None
+    flagged: bool | None = None
+
+
 class ConversationHead(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A conversation as a LIVE network lists it, with its latest message."""
 

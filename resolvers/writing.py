@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from resolvers import changes
 from resolvers.linking import LinkSession
-from resolvers.mistakes import AnyMistake, Mistake
+from resolvers.mistakes import AnyMistake, Mistake, NodeMistake
 from resolvers.operation import Operation
 from store import idempotency
 from store.feed import Recorder
@@ -37,6 +37,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a write has done, as it is kept for the next caller with the same key."""
 
     node_id: str | None = None
+    node_ids: tuple[str | None, ...] | None = None
+    mistakes: tuple[NodeMistake, ...] = ()  # of parts that were left out, beside what was done
     count: int | None = None
     secret: str | None = None
     position: int | None = None
@@ -49,6 +51,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     feed_cursor: str | None = None
     account_id: str | None = None
     contact_id: str | None = None
+    node_ids: tuple[str | None, ...] | None = None
     conflict: Any = None  # contact_editing.Conflict
     own_address_id: str | None = None
     api_key_id: str | None = None
@@ -154,4 +157,4 @@ def payload(operation: Operation, done: Answer | AnyMistake, **fields: Any) -> P
     if not isinstance(done, Answer):
         return Payload(errors=(done,))
     named = {name: getattr(done, source) for name, source in fields.items()}
-    return Payload(feed_cursor=cursor_of(operation, done), **named)
+    return Payload(errors=done.mistakes, feed_cursor=cursor_of(operation, done), **named)

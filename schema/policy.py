@@ -36,6 +36,7 @@ SCOPES: Final[dict[tuple[str, str], Scope]] = {
     ("Mutation", "refreshAccount"): "WRITE",
     ("Mutation", "unlinkAccount"): "ADMIN",
     ("Mutation", "setOwnAddress"): "WRITE",
+    ("Mutation", "markConversations"): "WRITE",
     ("Mutation", "createContact"): "WRITE",
     ("Mutation", "updateContact"): "WRITE",
     ("Mutation", "deleteContact"): "WRITE",
@@ -54,6 +55,7 @@ ROOTS: Final[dict[str, Scope]] = {"Query": "READ", "Mutation": "WRITE", "Subscri
 # ways from a payload back to everything of the viewer's: whoever may only write does not read through them
 BACK: Final[dict[tuple[str, str], Scope]] = {
     ("UpdateViewerPayload", "viewer"): "READ",
+    ("MarkConversationsPayload", "conversations"): "READ",
     ("CreateContactPayload", "contact"): "READ",
     ("UpdateContactPayload", "contact"): "READ",
     ("SendMessagePayload", "message"): "READ",

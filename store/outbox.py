@@ -168,8 +168,8 @@ def settle(
 
 
 def amend(conn: Connection, viewer: str, write_id: str, request: bytes) -> bool:
-    """Another request for a write that has not begun: what it was made from has changed. False when it is too late for that."""
-    waiting = sa.update(outbox).where(_mine.viewer_id == viewer, _mine.id == write_id, _mine.state == "QUEUED")
+    """Another request for a write that is not settled: what it was made from has changed. False when it is too late for that."""
+    waiting = sa.update(outbox).where(_mine.viewer_id == viewer, _mine.id == write_id, _mine.state.in_(OPEN))
     return conn.execute(waiting.values(request=request)).rowcount == 1
 
 
@@ -235,6 +235,16 @@ def unsettled(conn: Connection, viewer: str, kind: str, node_ids: Sequence[str])
         .order_by(_mine.created_at, _mine.position, _mine.id)
     ).all()
     return with_nodes(conn, viewer, rows)
+
+
+def unsettled_at(conn: Connection, viewer: str, kind: str, account_id: str) -> list[Write]:
+    """Writes of a kind that are still on their way to an account, in order of acceptance."""
+    rows = conn.execute(
+        select(outbox)
+        .where(_mine.viewer_id == viewer, _mine.account_id == account_id, _mine.kind == kind, _mine.state.in_(OPEN))
+        .order_by(_mine.position, _mine.id)
+    ).all()
+    return with_nodes(conn, viewer, rows) if rows else []
 
 
 def next_due(conn: Connection, viewer: str, account_id: str) -> datetime | None:

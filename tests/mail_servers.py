@@ -210,6 +210,13 @@ class Mailbox:
         self._select(folder)
         _ok(self._client.uid("STORE", _set(uids), "-FLAGS" if off else "+FLAGS", f"({flags})"))
 
+    def flags(self, folder: str) -> list[frozenset[str]]:
+        """The flags of each message, in the folder's order."""
+        self._select(folder)
+        found = _ok(self._client.uid("FETCH", "1:*", "(FLAGS)"))
+        told = [re.search(rb"FLAGS \(([^)]*)\)", line) for line in found if isinstance(line, bytes)]
+        return [frozenset(one[1].decode().split()) for one in told if one]
+
     def move(self, folder: str, uids: Iterable[int], to: str) -> None:
         self._select(folder)
         _ok(self._client.uid("MOVE", _set(uids), f'"{to}"'))

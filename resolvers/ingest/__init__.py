@@ -4,6 +4,7 @@ from resolvers.ingest.contacts import put_contacts, put_edited
 from resolvers.ingest.intake import Result, Target, take_in
 from resolvers.ingest.live import take_in_heads, take_in_messages
 from resolvers.ingest.removal import believable, forget_account, remove_contacts, remove_keys, unlisted
+from resolvers.ingest.states import put_marks
 
 __all__ = [
     "Result",
@@ -12,6 +13,7 @@ __all__ = [
     "forget_account",
     "put_contacts",
     "put_edited",
+    "put_marks",
     "remove_contacts",
     "remove_keys",
     "take_in",

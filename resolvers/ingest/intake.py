@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from providers import records
+from resolvers.ingest import markings
 from resolvers.ingest.contacts import put_contacts
 from resolvers.ingest.messages import put_messages
 from resolvers.ingest.removal import remove, void
@@ -50,10 +51,12 @@ def take_in(
         outcome = put_contacts(conn, viewer, target, [c for _, c in contacts], recorder, now)
         results.update(zip((n for n, _ in contacts), outcome, strict=True))
     if messages:
-        outcome = put_messages(conn, viewer, target, [m for _, m in messages], recorder, now)
+        shown = markings.over(conn, viewer, target.account_id, [m for _, m in messages])
+        outcome = put_messages(conn, viewer, target, shown, recorder, now)
         results.update(zip((n for n, _ in messages), outcome, strict=True))
     if states:
-        outcome = put_states(conn, viewer, target, [s for _, s in states], recorder, now)
+        told = markings.over(conn, viewer, target.account_id, [s for _, s in states])
+        outcome = put_states(conn, viewer, target, told, recorder, now)
         results.update(zip((n for n, _ in states), outcome, strict=True))
     # arrivals first: a message that moved is never gone in between
     for n, left in leaving:

@@ -6,7 +6,7 @@ when it is unread wherever somebody keeps track, flagged, answered or a draft wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from providers import records
 from resolvers.ingest import conversations
 from resolvers.ingest.contacts import upsert
 from resolvers.ingest.findable import refresh_states
+from resolvers.ingest.markings import Before
 from resolvers.ingest.target import Result, Target
 from store.feed import Recorder
 from store.tables import message, message_source
@@ -87,6 +88,39 @@ def put_states(
         touched = sum_up(conn, viewer, {row["message_id"] for row in changed.values()}, recorder)
         conversations.rebuild(conn, viewer, touched, recorder, now)
     return results
+
+
+def put_marks(
+    conn: Connection,
+    viewer: str,
+    account_id: str,
+    states: Mapping[str, Before],
+    recorder: Recorder,
+    now: datetime,
+    *,
+    instead_of: records.Marking | None = None,
+) -> None:
+    """Set read state and flag of an account's messages, by key; with `instead_of` only where they are still as that set them."""
+    mine = message_source.c
+    rows = conn.execute(
+        select(message_source).where(mine.viewer_id == viewer, mine.account_id == account_id, mine.key.in_(sorted(states)))
+    ).all()
+    changed: list[dict[str, Any]] = []
+    for row in rows:
+        state = states[row.key]
+        flags = set(row.flags.split())
+        unread, flagged = row.unread, "FLAGGED" in flags
+        if instead_of is None or instead_of.unread == unread:
+            unread = state.unread
+        if instead_of is None or instead_of.flagged == flagged:
+            flagged = state.flagged
+        written = " ".join(sorted((flags - {"FLAGGED"}) | ({"FLAGGED"} if flagged else set())))
+        if (unread, written) != (row.unread, row.flags):
+            changed.append({**row._mapping, "unread": unread, "flags": written})
+    upsert(conn, message_source, changed, ["account_id", "key"], ["unread", "flags"])
+    if changed:
+        touched = sum_up(conn, viewer, {row["message_id"] for row in changed}, recorder)
+        conversations.rebuild(conn, viewer, touched, recorder, now)
 
 
 def sum_up(conn: Connection, viewer: str, message_ids: Collection[str], recorder: Recorder) -> set[str]:

@@ -21,6 +21,7 @@ from schema.mutations.contacts import (
     delete_contact,
     update_contact,
 )
+from schema.mutations.conversations import MarkConversationsPayload, mark_conversations
 from schema.mutations.linking import (
     BeginLinkPayload,
     CancelLinkPayload,
@@ -66,6 +67,11 @@ class Mutation:
     )
     set_own_address: SetOwnAddressPayload | None = field(
         "Says whether an address is the viewer's own; directions are corrected.", set_own_address, semantic=True
+    )
+    mark_conversations: MarkConversationsPayload | None = field(
+        "Changes the state of conversations, here at once and at the network after; undone if refused.",
+        mark_conversations,
+        semantic=True,
     )
     create_contact: CreateContactPayload | None = field("Makes a contact at the network.", create_contact, semantic=True)
     update_contact: UpdateContactPayload | None = field("Changes a contact at the network.", update_contact, semantic=True)

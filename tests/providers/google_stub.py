@@ -141,7 +141,7 @@ class Google:
         self.url = ""
         self.contract = Contract(self.name)
         self.random = random.Random(seed)
-        self.tokens = {"token-1": frozenset({SCOPE + "gmail.readonly"})}
+        self.tokens = {"token-1": frozenset({SCOPE + "gmail.readonly", SCOPE + "gmail.modify"})}
         self.violations: list[str] = []
         self.asked: list[str] = []
         self.spent = 0
@@ -317,6 +317,14 @@ class Mailbox(Google):
                 return self._counted(segments[1])
             case "settings.sendAs.list":
                 return Answer(200, {"sendAs": self.identities})
+            case "messages.batchModify":
+                wanted = json.loads(request.body)
+                if not 1 <= len(wanted["ids"]) <= 1000:
+                    return refusal(400, "invalidArgument")
+                for each in wanted["ids"]:
+                    if each in self.messages:
+                        self.relabel(each, add=wanted.get("addLabelIds", ()), remove=wanted.get("removeLabelIds", ()))
+                return Answer(204)
             case "messages.list":
                 return self._listed(request)
             case "messages.get":

@@ -105,7 +105,7 @@ class Graph:
         self.base = "/v1.0"
         self.contract = Contract()
         self.random = random.Random(seed)
-        self.tokens = {"token-1": {"Mail.Read", "Contacts.Read", "User.Read"}}
+        self.tokens = {"token-1": {"Mail.Read", "Mail.ReadWrite", "Contacts.Read", "User.Read"}}
         self.user: dict[str, Any] = {
             "id": "u-1", "displayName": "Ada Byron", "mail": None, "userPrincipalName": "ada@outlook.example",
         }  # fmt: skip
@@ -207,10 +207,12 @@ class Graph:
 
     def _one(self, request: Request, authorization: str, prefer: str) -> Answer:
         found = self.contract.template(request.path)
-        made = found is not None and (
-            "made" in self.contract.paths[found[0]] or self.contract.paths[found[0]]["answer"] == "nothing"
-        )
-        if found is None or (request.method != "GET" and not (request.method == "POST" and made)):
+        allowed = {"GET"}
+        if found is not None:
+            path = self.contract.paths[found[0]]
+            allowed |= {"POST"} if "made" in path or path["answer"] == "nothing" else set()
+            allowed |= {"PATCH"} if "changed" in path else set()
+        if found is None or request.method not in allowed:
             self.violations.append(f"no path for {request.method} {request.path}")
             return refusal(404, "UnknownError")
         template, ids = found
@@ -224,6 +226,9 @@ class Graph:
         needed = "Contacts.Read" if "contact" in template else "User.Read" if template == "/me" else "Mail.Read"
         if request.method == "POST":
             needed = "Mail.Send" if template.endswith("/send") else "Mail.ReadWrite"
+        if request.method == "PATCH":
+            needed = "Mail.ReadWrite"
+            self.contract.check(self.contract.paths[template]["changed"], json.loads(request.body), f"PATCH {template}")
         if needed not in scopes and f"{needed}Write" not in scopes:
             return refusal(403, "ErrorAccessDenied")
         if template != "/me" and IMMUTABLE not in prefer:
@@ -284,6 +289,11 @@ class Graph:
                 self.change(ids[0], isDraft=False)
                 self.move(ids[0], "sentitems")
                 return self.cuts.pop(0) if self.cuts else Answer(202)
+            case "/messages/{message-id}" if request.method == "PATCH":
+                if ids[0] not in self.messages:
+                    return refusal(404, "ErrorItemNotFound")
+                self.change(ids[0], **json.loads(request.body))
+                return self._shown(self._told(ids[0]), request)
             case "/messages/{message-id}":
                 return self._shown(self._told(ids[0]), request) if ids[0] in self.messages else refusal(404, "ErrorItemNotFound")
             case "/messages/{message-id}/$value":
@@ -437,7 +447,10 @@ class Graph:
             return refusal(400, "BadRequest")
         answers = []
         for each in wanted:
-            inner = Request(each["method"], each["url"], {}, b"")
+            sent = json.dumps(each["body"]).encode() if "body" in each else b""
+            if sent and each.get("headers", {}).get("Content-Type") != "application/json":
+                self.violations.append("a body in a batch needs its type")
+            inner = Request(each["method"], each["url"], {}, sent)
             answer = self._one(inner, request.headers.get("authorization", ""), each.get("headers", {}).get("Prefer", ""))
             json_body = answer.headers.get("Content-Type", "").startswith("application/json")
             text = (

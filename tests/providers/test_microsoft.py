@@ -608,7 +608,7 @@ async def test_without_an_application_the_steps_name_the_exact_redirect_address(
     assert "https://kith.example.org/link/callback" in refused.value.message
 
 
-async def test_the_sign_in_is_for_personal_and_work_accounts_and_for_what_is_needed_alone(new_session: SessionMaker) -> None:
+async def test_the_sign_in_is_for_personal_and_work_accounts_and_for_what_is_done_with_it(new_session: SessionMaker) -> None:
     session = new_session("https://graph.microsoft.com/v1.0", secret=Secret(client_id="app-1"))
     authorization = await microsoft.PROVIDER.authorize(session, {}, "https://kith.example.org/link/callback")  # type: ignore[misc]
     url = oauth.authorization_url(authorization, "https://kith.example.org/link/callback", "state", "v" * 43)

@@ -19,7 +19,6 @@ TEXT = (CONTRACT / "operations.graphql").read_text()
 # operations of which nothing is left, until their day comes
 GONE = {
     "ReserveUpload",
-    "MarkRead",
     "AcceptSuggestion",
     "RejectSuggestion",
     "Unmerge",
@@ -88,6 +87,7 @@ async def test_the_operation_gives_data(name: str, desk: Desk, village: Village)
         "PersonPage": {"id": have["person"]},
         "ConversationScreen": {"id": have["conversation"], "around": {"marker": "FIRST_UNREAD"}},
         "OlderMessages": {"id": have["conversation"], "before": await cursor_of_last(desk, have["conversation"])},
+        "MarkRead": {"ids": [have["conversation"]], "key": "k-1"},
         "LinkMail": {"address": "robin@example.org"},
         "FinishLink": {"linkId": "l_nothing"},
         "LinkSteps": {"linkId": "l_nothing"},

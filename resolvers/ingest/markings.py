@@ -1,0 +1,68 @@
+"""Marks that were set here and are on their way to their source, and what a message shows meanwhile.
+
+A marking is the request of a write in the outbox (kind `mark`): the messages of one account, what is set on them, and what their
+source said before. Until it is settled it lies over what the source says, which is kept in it, so that a refused one leaves no trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+import msgspec
+from sqlalchemy import Connection
+
+from providers import records
+from store import outbox
+
+KIND: Final = "mark"
+Item = TypeVar("Item", records.Message, records.MessageState)
+
+
+class Before(msgspec.Struct, frozen=True, array_like=True):
+    """The state of a message as its source said it last."""
+
+    unread: bool | None
+    flagged: bool
+
+
+class Marked(msgspec.Struct, frozen=True, kw_only=True):
+    """The request: messages by key, with what they were before."""
+
+    marking: records.Marking
+    before: dict[str, Before]
+
+
+def encoded(marked: Marked) -> bytes:
+    return msgspec.msgpack.encode(marked)
+
+
+def decoded(request: bytes) -> Marked:
+    return msgspec.msgpack.decode(request, type=Marked)
+
+
+def over(conn: Connection, viewer: str, account_id: str, items: Sequence[Item]) -> list[Item]:
+    """What a source says of messages, with the marks over it that are on their way there."""
+    if not items:
+        return []
+    found = list(items)
+    for write in outbox.unsettled_at(conn, viewer, KIND, account_id):
+        if write.request is None:
+            continue
+        request = decoded(write.request)
+        said: dict[str, Before] = {}
+        for n, item in enumerate(found):
+            if item.key in request.before:
+                said[item.key] = Before(item.unread, item.flagged)
+                found[n] = applied(item, request.marking)
+        if any(request.before[key] != now for key, now in said.items()):
+            later = msgspec.structs.replace(request, before={**request.before, **said})
+            outbox.amend(conn, viewer, write.id, encoded(later))
+    return found
+
+
+def applied(item: Item, marking: records.Marking) -> Item:
+    """An item with the marks set; a source that keeps no read state keeps none."""
+    unread = item.unread if marking.unread is None or item.unread is None else marking.unread
+    flagged = item.flagged if marking.flagged is None else marking.flagged
+    return msgspec.structs.replace(item, unread=unread, flagged=flagged)
