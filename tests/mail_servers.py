@@ -253,6 +253,7 @@ class MailServer:
     environment: Mapping[str, str] = field(default_factory=dict)
     programs: Path = Path("/")
     add: Callable[[str], None] = lambda name: None
+    dav_port: int = 0  # of its address books, where it has any
 
     def new_user(self) -> str:
         """A user of the test's own, with PASSWORD and an empty mailbox."""
@@ -274,6 +275,15 @@ class MailServer:
 
         with smtplib.LMTP("127.0.0.1", self.lmtp_port) as client:
             client.sendmail("sender@example.com", [user], mail)
+
+    def address_books(self, user: str) -> servers.CardDav:
+        """The user's CardDAV home; their default book is there from the first sign-in by IMAP."""
+        with self.mailbox(user):
+            pass
+        local = user.partition("@")[0]
+        url = f"http://127.0.0.1:{self.dav_port}/"
+        home = f"{url}dav/addressbooks/user/{local}/"
+        return servers.CardDav(self.server, url, user, PASSWORD, home, f"{home}Default/")
 
     def doveadm(self, *words: str) -> str:
         """What Dovecot's own tool says."""
@@ -410,7 +420,7 @@ def cyrus() -> Iterator[MailServer]:
         with servers.running(running) as server:
             _wait_for_sign_in(imap)
             servers.exercised["Cyrus"] = "3.6, unpacked"
-            yield MailServer(server, imap, 0, lmtp, folder, None, environment, root, add)
+            yield MailServer(server, imap, 0, lmtp, folder, None, environment, root, add, http)
 
 
 def mail(

@@ -18,6 +18,7 @@ from store import outbox as writes
 from store.tables import contact, outbox, person
 from tests.asking import Desk, nodes
 from tests.household import Household
+from tests.mail_servers import MailServer
 from tests.providers.conftest import http_answer, scripted
 from tests.providers.test_carddav import CARD, BookRig
 from tests.providers.test_carddav_writing import WritableDav
@@ -101,10 +102,10 @@ async def update(study: Study, contact_id: str, patch: str, etag: str | None = N
 # --- a round trip (mail-9) --------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["radicale", "xandikos"])
+@pytest.fixture(params=["radicale", "xandikos", "cyrus"])
 def rig(request: pytest.FixtureRequest) -> BookRig:
-    server: CardDav = request.getfixturevalue(f"{request.param}_server")
-    return BookRig(server)
+    server: CardDav | MailServer = request.getfixturevalue(f"{request.param}_server")
+    return BookRig(server.address_books(server.new_user()) if isinstance(server, MailServer) else server)
 
 
 async def test_a_contact_made_here_is_at_the_server_and_comes_back_changed(study: Study, rig: BookRig) -> None:

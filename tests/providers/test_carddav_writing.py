@@ -12,6 +12,7 @@ import pytest
 from providers import carddav
 from providers.errors import Conflict, Refused
 from providers.records import Contact, ContactField, Email, Name, Phone
+from tests.mail_servers import MailServer
 from tests.providers.conftest import Exchange, SessionMaker, http_answer, scripted
 from tests.providers.contract import Mirror
 from tests.providers.test_carddav import ADA, CARD, BookRig, Dav, multistatus, opened
@@ -35,9 +36,10 @@ NEW = Contact(
 )
 
 
-@pytest.fixture(params=["radicale", "xandikos"])
+@pytest.fixture(params=["radicale", "xandikos", "cyrus"])
 def rig(request: pytest.FixtureRequest) -> Iterator[BookRig]:
-    yield BookRig(request.getfixturevalue(f"{request.param}_server"))
+    server = request.getfixturevalue(f"{request.param}_server")
+    yield BookRig(server.address_books(server.new_user()) if isinstance(server, MailServer) else server)
 
 
 def book(new_session: SessionMaker, rig: BookRig) -> carddav.CardDav:
