@@ -1,8 +1,8 @@
 """Contacts written back: the kind `contact` of the outbox.
 
-An edit may be carried out twice: the adapters see to it that this is doing it once (providers/base.py, ContactWriter). What is noted
-is therefore never a doubt but the network's answer, so that a crash between the answer and its end here loses neither: the contact as
-the network has it now, after a change and when it refused one because its version is another.
+An edit may be carried out twice: the adapters see to it that this is doing it once (providers/base.py, ContactWriter). So nothing is
+ever in doubt, and what a crash interrupted is done again. What the network has now is told with the end of a write: after a change,
+and, noted before it is refused, when its version is another.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from store.outbox import Write
 from store.tables import contact
 
 _decode = msgspec.msgpack.Decoder(records.Contact).decode
-_GONE = b""  # the answer to a deletion
 
 
 class ContactWrites:
@@ -52,17 +51,15 @@ class ContactWrites:
                 answer = await adapter.update_contact(wanted, frozenset(edit.fields))
             else:
                 await adapter.delete_contact(key, edit.etag)
-                await note(_GONE)
                 return DONE
         except Conflict as refused:
             if refused.current is not None:
                 await note(msgspec.msgpack.encode(refused.current))
             raise
-        await note(msgspec.msgpack.encode(answer))
-        return DONE
+        return Outcome(verdict="DONE", told=msgspec.msgpack.encode(answer))
 
     async def check(self, adapter: Adapter, viewer: str, write: Write) -> Outcome:
-        """The answer was noted and not taken in: doing it again gives it again."""
+        """Whatever was noted, doing it again tells it again."""
         return NOT_DONE
 
     def moved(self, conn: Connection, viewer: str, write: Write, recorder: Recorder, now: datetime) -> None:
