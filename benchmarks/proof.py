@@ -47,6 +47,7 @@ ELSEWHERE: Final = {
     "5": "tests/test_graphiql.py, `make test`",
     "8": "tests/store/test_tenancy.py and its neighbours, `make test`",
     "10": "`make bench`",
+    "mail-9": "tests/gateway/test_contact_writing.py, `make test`",
 }
 
 
