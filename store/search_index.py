@@ -32,6 +32,8 @@ MAX_PEOPLE: Final = 20_000
 MAX_TERMS: Final = 16
 BITS: Final = 20  # of a place below the milliseconds
 TIMELESS: Final = 2**62  # where people begin
+END: Final = (2**63 - 1, "")  # behind the last place
+NEAR: Final = 600  # of the latest documents, which PostgreSQL looks at one by one
 _LATEST: Final = 2**42 - 1  # ms: the year 2109; what pretends to be later stands there
 EVERYWHERE: Final = ("title", "sender", "receivers", "body")
 HEADS: Final = ("title", "sender", "receivers")
@@ -155,11 +157,12 @@ def find(
     before: tuple[int, str] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    rare: bool = False,
 ) -> list[Hit]:
     """At most `limit` nodes that match all terms, the latest first and people before all.
 
     `unless` are single words: what matches all of them is left out. `before` is (place, node id) of the last hit of the former
-    page; `since` is inclusive, `until` exclusive.
+    page; `since` is inclusive, `until` exclusive. `rare`: few documents are expected to match, so that the index is asked at once.
     """
     if not kinds:
         return []
@@ -174,11 +177,11 @@ def find(
             "AND d.viewer_id = :viewer ORDER BY search_fts.rowid DESC LIMIT :limit"
         ).bindparams(expression=_expression(viewer, terms, kinds, unless), low=low, high=high, viewer=viewer, limit=limit)
     else:
-        place, node_id = before or (TIMELESS * 2 - 1, "")
+        place, node_id = before or END
+        near = 0 if rare or "MESSAGE" not in kinds else NEAR
         statement = text(
-            "SELECT node_id, kind, at, place FROM kith_find(:query, :phrases, :kinds, :low, :high, :place, :id, :limit)"
-        )
-        statement = statement.bindparams(place=place, id=node_id, limit=limit, **_asked(terms, kinds, low, high, unless))
+            "SELECT node_id, kind, at, place FROM kith_find(:query, :phrases, :kinds, :low, :high, :place, :id, :near, :limit)"
+        ).bindparams(place=place, id=node_id, near=near, limit=limit, **_asked(terms, kinds, low, high, unless))
     rows = conn.execute(statement.columns(at=Instant))
     return [Hit(r.node_id, r.kind, r.at, r.place) for r in rows]
 
@@ -201,8 +204,8 @@ def count(
             "SELECT count(*) FROM search_fts WHERE search_fts MATCH :expression AND rowid >= :low AND rowid < :high"
         ).bindparams(expression=_expression(viewer, terms, kinds), low=low, high=high)
     else:
-        statement = text("SELECT count(*) FROM kith_find(:query, :phrases, :kinds, :low, :high, NULL, '', NULL)")
-        statement = statement.bindparams(**_asked(terms, kinds, low, high))
+        statement = text("SELECT count(*) FROM kith_find(:query, :phrases, :kinds, :low, :high, :place, :id, 0, NULL)")
+        statement = statement.bindparams(place=END[0], id=END[1], **_asked(terms, kinds, low, high))
     return int(conn.execute(statement).scalar_one())
 
 
@@ -304,7 +307,9 @@ def _match(term: Term) -> str:
 
 def _asked(terms: Sequence[Term], kinds: Sequence[str], low: int, high: int, unless: Sequence[Term] = ()) -> dict[str, Any]:
     """The arguments of kith_find: a tsquery, and the phrases that a tsquery without positions cannot tell."""
-    queries, phrases = [], []
+    # the kinds of which there are few narrow the index's lists; messages are nearly all
+    queries = [] if "MESSAGE" in kinds else ["({})".format(" | ".join(f"'@{kind}'" for kind in kinds))]
+    phrases = []
     for term in terms:
         if term.column != "facets" and len(term.words) > 1:
             letter, end = _COLUMNS[term.column][2], "" if term.prefix else " "

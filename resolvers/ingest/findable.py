@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
-import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
@@ -20,6 +19,7 @@ from store.search_index import Doc, facet
 from store.tables import attachment, conversation, message, message_participant, message_source
 from store.words import BREAK
 
+ASKED_AT_ONCE: Final = 500  # messages of a statement
 WRITERS: Final = ("FROM", "SENDER")
 
 
@@ -61,32 +61,39 @@ def index_conversations(conn: Connection, viewer: str, conversation_ids: Collect
             conversation.c.viewer_id == viewer, conversation.c.id.in_(wanted), conversation.c.redirect_to.is_(None)
         )
     ).all()
-    mine = message.c
-    p = message_participant.c
-    people: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
-    for who in conn.execute(
-        select(mine.conversation_id, p.role, p.name, p.address)
-        .join(message_participant, sa.and_(p.viewer_id == mine.viewer_id, p.message_id == mine.id))
-        .where(mine.viewer_id == viewer, mine.conversation_id.in_(wanted)).distinct()
-    ):  # fmt: skip
-        people[who.conversation_id].append((who.role, who.name, who.address))
+    # in steps: of a join SQLite, which knows no figures of the tables, walks through everything that the viewer has
+    letters = {
+        row.id: row
+        for row in conn.execute(
+            select(message.c.id, message.c.conversation_id, message.c.flags, message.c.attachment_count).where(
+                message.c.viewer_id == viewer, message.c.conversation_id.in_(wanted)
+            )
+        )
+    }
+    people: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
     said: dict[str, list[Any]] = defaultdict(list)
-    s = message_source.c
-    for place in conn.execute(
-        select(mine.conversation_id, mine.flags, sa.case((mine.attachment_count > 0, 1), else_=0).label("attached"), s.account_id,
-               s.container, s.labels, s.unread)
-        .join(message_source, sa.and_(s.viewer_id == mine.viewer_id, s.message_id == mine.id))
-        .where(mine.viewer_id == viewer, mine.conversation_id.in_(wanted)).distinct()
-    ):  # fmt: skip
-        said[place.conversation_id].append(place)
+    p, s = message_participant.c, message_source.c
+    ids_ = sorted(letters)
+    for n in range(0, len(ids_), ASKED_AT_ONCE):
+        part = ids_[n : n + ASKED_AT_ONCE]
+        names = select(p.message_id, p.role, p.name, p.address).where(p.viewer_id == viewer, p.message_id.in_(part))
+        for who in conn.execute(names):
+            people[letters[who.message_id].conversation_id].add((who.role, who.name, who.address))
+        places = select(s.message_id, s.account_id, s.container, s.labels, s.unread)
+        for place in conn.execute(places.where(s.viewer_id == viewer, s.message_id.in_(part))):
+            said[letters[place.message_id].conversation_id].append(place)
+    attached = {letter.conversation_id for letter in letters.values() if letter.attachment_count > 0}
+    shown: dict[str, set[str]] = defaultdict(set)
+    for letter in letters.values():
+        shown[letter.conversation_id].update(letter.flags.split())
     docs = []
     for row in rows:
         about = said[row.id]
-        states = {flag for one in about for flag in one.flags.split()} - {"UNREAD"}
+        states = shown[row.id] - {"UNREAD"}
         if any(one.unread is not None for one in about):
             states.add("UNREAD" if "UNREAD" in row.flags.split() else "READ")
         facets = _facets(
-            flags=states, attached=any(one.attached for one in about), accounts={one.account_id for one in about}, places=_places(about)
+            flags=states, attached=row.id in attached, accounts={one.account_id for one in about}, places=_places(about)
         )  # fmt: skip
         sender, receivers = _spelled(sorted(people[row.id]))
         docs.append(

@@ -32,9 +32,9 @@ _SEARCH: Final = (
     "REVOKE ALL ON FUNCTION kith_search(text) FROM PUBLIC",
 )
 
-# What holds for a column stands in the index under a sign: ^ title, < sender, > receivers, # facets, = pairs of neighbours, ~ viewer.
-# The latest documents are looked at one by one first: of a frequent word they fill the page, and GIN would fetch every hit to sort
-# them. Of a rare one they cost a few milliseconds, and GIN finds the rest; OFFSET 0 keeps the planner from mixing the two. Of phrases the
+# What holds for a column stands in the index under a sign: ^ title, < sender, > receivers, # facets, = pairs of neighbours, ~ viewer, @ kind.
+# The latest `near` documents are looked at one by one first: of a frequent word they fill the page, and GIN would fetch every hit to sort
+# them. Of a rare one they cost a few milliseconds, and GIN finds the rest; LIMIT and OFFSET 0 keep the planner from mixing the two. Of phrases the
 # index knows which neighbours there may be (hashed, so that there are few); then the folded text is compared, which is exact: a tsvector
 # forgets positions beyond the 256th of a word, and GIN knows none.
 _BY_COLUMN: Final = (
@@ -50,7 +50,7 @@ _BY_COLUMN: Final = (
          END IF;
          NEW.tsv := array_to_tsvector(array_remove(array_remove(string_to_array(concat_ws(' ', NEW.title, NEW.sender, NEW.receivers, NEW.body), ' '),
                       ''), chr(57344)) || kith_signed('^', NEW.title) || kith_signed('<', NEW.sender) || kith_signed('>', NEW.receivers)
-                      || kith_signed('#', NEW.facets) || kith_signed('=', NEW.pairs) || ARRAY['~' || NEW.viewer_id]);
+                      || kith_signed('#', NEW.facets) || kith_signed('=', NEW.pairs) || ARRAY['~' || NEW.viewer_id, '@' || NEW.kind]);
          NEW.pairs := '';
          RETURN NEW;
        END $$""",
@@ -64,7 +64,7 @@ _BY_COLUMN: Final = (
          FROM unnest(phrases) p
        $$""",
     """CREATE FUNCTION kith_find(query text, phrases text[], kinds text[], low bigint, high bigint, before_place bigint,
-                                 before_id text, most integer)
+                                 before_id text, near integer, most integer)
        RETURNS TABLE (node_id text, kind text, at bigint, place bigint)
        LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public SET enable_seqscan = off AS $$
        #variable_conflict use_column
@@ -72,8 +72,8 @@ _BY_COLUMN: Final = (
          me text := nullif(current_setting('kith.viewer', true), '');
          wanted tsquery := ('''~' || me || '''')::tsquery;
          exact boolean := coalesce(array_length(phrases, 1), 0) = 0;
-         upper bigint := high;
-         edge bigint;
+         edge_place bigint := before_place;
+         edge_id text := before_id;
          found_now integer := 0;
        BEGIN
          IF me IS NULL THEN
@@ -82,36 +82,34 @@ _BY_COLUMN: Final = (
          IF query IS NOT NULL THEN
            wanted := wanted && query::tsquery;
          END IF;
-         IF most IS NOT NULL THEN
-           SELECT d.place INTO edge FROM public.search_doc d
-             WHERE d.viewer_id = me AND d.place < high AND d.place <= coalesce(before_place, high)
-             ORDER BY d.place DESC OFFSET 600 LIMIT 1;
+         IF near > 0 THEN
            RETURN QUERY SELECT d.node_id, d.kind, d.at, d.place FROM (
                SELECT * FROM public.search_doc s
-               WHERE s.viewer_id = me AND s.place >= greatest(low, coalesce(edge, low)) AND s.place < high
-                 AND s.place <= coalesce(before_place, high) AND (before_place IS NULL OR (s.place, s.node_id) < (before_place, before_id))
-               OFFSET 0) d
-             WHERE d.kind = ANY (kinds) AND d.tsv @@ wanted
+               WHERE s.viewer_id = me AND s.place < high AND (s.place, s.node_id) < (before_place, before_id)
+               ORDER BY s.place DESC, s.node_id DESC LIMIT near) d
+             WHERE d.place >= low AND d.kind = ANY (kinds) AND d.tsv @@ wanted
                AND (exact OR public.kith_phrases(phrases, d.title, d.sender, d.receivers, d.body))
              ORDER BY d.place DESC, d.node_id DESC LIMIT most;
            GET DIAGNOSTICS found_now = ROW_COUNT;
-           IF found_now >= most OR edge IS NULL OR edge <= low THEN
+           SELECT d.place, d.node_id INTO edge_place, edge_id FROM public.search_doc d
+             WHERE d.viewer_id = me AND d.place < high AND (d.place, d.node_id) < (before_place, before_id)
+             ORDER BY d.place DESC, d.node_id DESC OFFSET near - 1 LIMIT 1;
+           IF found_now >= most OR edge_place IS NULL OR edge_place < low THEN
              RETURN;
            END IF;
-           upper := edge;
          END IF;
          RETURN QUERY SELECT d.node_id, d.kind, d.at, d.place FROM (
              SELECT * FROM public.search_doc s WHERE s.tsv @@ wanted OFFSET 0) d
-           WHERE d.viewer_id = me AND d.place >= low AND d.place < upper AND d.kind = ANY (kinds)
-             AND (exact OR public.kith_phrases(phrases, d.title, d.sender, d.receivers, d.body))
+           WHERE d.viewer_id = me AND d.place >= low AND d.place < high AND (d.place, d.node_id) < (edge_place, edge_id)
+             AND d.kind = ANY (kinds) AND (exact OR public.kith_phrases(phrases, d.title, d.sender, d.receivers, d.body))
            ORDER BY d.place DESC, d.node_id DESC LIMIT most - found_now;
        END $$""",
-    "REVOKE ALL ON FUNCTION kith_find(text, text[], text[], bigint, bigint, bigint, text, integer) FROM PUBLIC",
+    "REVOKE ALL ON FUNCTION kith_find(text, text[], text[], bigint, bigint, bigint, text, integer, integer) FROM PUBLIC",
     """DO $$ BEGIN
          IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'kith_app') AND current_user <> 'kith_app' THEN
-           GRANT EXECUTE ON FUNCTION kith_find(text, text[], text[], bigint, bigint, bigint, text, integer) TO kith_app;
+           GRANT EXECUTE ON FUNCTION kith_find(text, text[], text[], bigint, bigint, bigint, text, integer, integer) TO kith_app;
          ELSE
-           GRANT EXECUTE ON FUNCTION kith_find(text, text[], text[], bigint, bigint, bigint, text, integer) TO CURRENT_USER;
+           GRANT EXECUTE ON FUNCTION kith_find(text, text[], text[], bigint, bigint, bigint, text, integer, integer) TO CURRENT_USER;
          END IF;
        END $$""",
 )

@@ -41,7 +41,7 @@ FOUND: Final = """query($query: String!) { viewer { search(query: $query, scopes
   edges { node { ... on Message { subject } } } } } }"""
 #: What somebody types → a text that has to be found, in a mail of its own.
 SCRIPTS: Final = {
-    "hauptstrasse": "Wir wohnen in der Hauptstraße neben der STRAẞE zum See", "lodz": "Pozdrowienia z Łodzi: ŁÓDŹ jest piękna",
+    "hauptstrasse": "Wir wohnen in der Hauptstraße neben der STRAẞE zum See", "lodz piekna": "Pozdrowienia z Łodzi: ŁÓDŹ jest piękna",
     "京都": "来月東京都庁で会いましょう", "مدرسه": "هذه مَدْرَسَة قديمة", "회의": "내일회의는열시입니다",
 }  # fmt: skip
 NEEDLE: Final = "quincunx"
