@@ -48,6 +48,7 @@ class Accounts:
     transport: httpx.AsyncBaseTransport
     providers: dict[str, Provider]
     observer: Observer | None = None
+    hooks: str | None = None  # where networks call us, https; None when they cannot
     breakers: Breakers = field(init=False)
     renewals: set[asyncio.Task[Secret]] = field(default_factory=set, init=False)
     _budgets: dict[str, TokenBudget] = field(default_factory=dict)

@@ -128,7 +128,13 @@ async def open_installation(
         providers = dict(catalogue())
         telemetry = Telemetry(cache)
         accounts = Accounts(
-            database=database, vault=vault, clock=clock, transport=transport, providers=providers, observer=telemetry
+            database=database,
+            vault=vault,
+            clock=clock,
+            transport=transport,
+            providers=providers,
+            observer=telemetry,
+            hooks=f"{settings.url}/hooks" if settings.secure else None,
         )
         stack.push_async_callback(accounts.close)
         waker = Waker(database, cache)

@@ -19,13 +19,15 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy import Connection, select
 
+from gateway import pushing
 from gateway.accounts import Accounts
 from providers import records
 from providers.base import Verifiable, Watcher
 from providers.errors import CursorExpired, ProviderError, RateLimited, ReauthRequired
+from providers.push import Pushed
 from resolvers.ingest import Result, Target, believable, remove_keys, take_in, unlisted
 from resolvers.ingest.intake import SLICE
-from store import accounts, leases
+from store import accounts, leases, push_routes
 from store.database import Database
 from store.feed import Recorder
 from store.tables import contact, message_source
@@ -38,6 +40,7 @@ FETCHED: Final = 200  # items that are asked for again at a time
 QUIET: Final = "quiet"  # the account's setting that counts runs without a change
 LONG_QUIET: Final = 16  # of these, after which an account is as idle as can be
 PATIENCE: Final = 4.0
+CALLED: Final = 12.0  # intervals to wait while the network has promised to call
 WATCH_AGAIN: Final = 60  # seconds until a watch that ended is taken up again
 
 
@@ -76,14 +79,17 @@ async def run(opener: Accounts, database: Database, clock: Clock, viewer: str, a
         await run.settle()
         if isinstance(adapter, Verifiable) and await run.in_doubt():
             await run.verify(adapter)
-        await run.end(watch=isinstance(adapter, Watcher))
+        await run.end(watch=isinstance(adapter, Watcher), push=opener.hooks is not None and isinstance(adapter, Pushed))
     except ProviderError as error:
         await run.failed(error)
         if isinstance(error, ReauthRequired):
             return timedelta(hours=6)  # only a person can help; look again now and then
         raise Retry(error.message, error.retry_at) from error
     provider = opener.providers.get(found.provider)
-    return None if provider is None else timedelta(seconds=provider.poll_seconds * run.patience)
+    if provider is None:
+        return None
+    called = await database.system_read(push_routes.live, viewer, account_id, clock.now())
+    return timedelta(seconds=provider.poll_seconds * (CALLED if called else run.patience))
 
 
 class _Run:
@@ -173,7 +179,7 @@ class _Run:
                 await self.take(adapter.fetch(statement.container, missing[n : n + FETCHED]))
             await self._settle(statement)
 
-    async def end(self, *, watch: bool = False) -> None:
+    async def end(self, *, watch: bool = False, push: bool = False) -> None:
         if accounts.VERIFY in self._settings:
             await self._keep_setting(accounts.VERIFY, None)
         quiet = 0 if self._changed else min(self._quiet + 1, LONG_QUIET)
@@ -196,6 +202,8 @@ class _Run:
             )
             if watch and leases.pending(conn, viewer, "watch", self._account.id) is None:
                 leases.enqueue(conn, viewer, "watch", self._account.id, now, every=WATCH_AGAIN)
+            if push and leases.pending(conn, viewer, pushing.JOB, self._account.id) is None:
+                leases.enqueue(conn, viewer, pushing.JOB, self._account.id, now)
             recorder.flush(conn, viewer)
 
         await self._database.write_behind(self._viewer, write)

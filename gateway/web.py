@@ -15,6 +15,7 @@ from gateway.endpoint import Endpoint
 from gateway.figures import Figures
 from gateway.files import Files
 from gateway.health import Health
+from gateway.hooks import Hooks
 from gateway.linking.pages import LinkPages
 from gateway.linking.service import LinkService
 from gateway.pages import Pages
@@ -52,6 +53,7 @@ def application(installation: Installation) -> ASGIApp:
         *LinkPages(installation, LinkService(installation)).routes(),
         *Files(installation).routes(),
         *Photos(installation).routes(),
+        *Hooks(installation).routes(),
         *explorer.routes(),
     ]
     middleware = [Middleware(Guarded, installation=installation)]

@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 import structlog
 from sqlalchemy import Connection
 
-from gateway import sync, watch, writes
+from gateway import pushing, sync, watch, writes
 from gateway.accounts import Accounts
 from gateway.holders import holder_name, is_dead
 from gateway.imports import Imports
@@ -124,6 +124,7 @@ class Worker:
             "watch": self._watch,
             outbox.JOB: self._write,
             DELIVERY_JOB: self._webhook,
+            pushing.JOB: self._push,
         }
         self._running: set[asyncio.Task[None]] = set()
         self._long: set[asyncio.Task[None]] = set()
@@ -292,6 +293,9 @@ class Worker:
         done = forget_account(conn, viewer, account_id, recorder, now)
         recorder.flush(conn, viewer)
         return done
+
+    async def _push(self, job: Job) -> timedelta | None:
+        return await pushing.run(self.accounts, self.database, self.clock, job.viewer_id, job.subject)
 
     async def _webhook(self, job: Job) -> timedelta | None:
         return None if self.courier is None else await self.courier.run(job.viewer_id, job.subject)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 import msgspec
 
 from providers import records
+from providers.push import Call, Heard
 
 if TYPE_CHECKING:
     from providers.http import Session
@@ -239,7 +240,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     one try after the other. `open(session)` gives an Adapter (no I/O). `authorize(session, form values, redirect_uri)` registers our client where the
     network has dynamic registration, and returns the Authorization; `own_client` where it has none, so that the operator has to bring
     a client id first. `base_url(form values)` names the server the user means. `write_scopes`: of these OAuth scopes one is needed
-    to do it; what is not named needs none.
+    to do it; what is not named needs none. `hear(session, call, secret)` judges a request of a network that calls us
+    (`providers/push.py`); the session is nobody's.
     """
 
     key: str
@@ -263,6 +265,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     send_scopes: frozenset[str] = frozenset()
     discover: Callable[[Session, dict[str, str]], AsyncIterator[Found]] | None = None
     archive: Archive | None = None
+    hear: Callable[[Session, Call, str], Awaitable[Heard]] | None = None
 
     def may(self, capability: Capability, granted: Collection[str]) -> bool:
         """Whether an account with these scopes can do it. A grant that names no scopes is tried."""

@@ -101,6 +101,20 @@ async def post(session: Session, path: str, body: bytes = b"", *, content_type: 
     raise failure(session, answer.status, answer.content)
 
 
+async def tell(session: Session, method: str, path: str, body: Any, *, accept: frozenset[int] = frozenset()) -> Response:
+    """One call that writes; the statuses in `accept` are answers too. Raises what Graph's error means."""
+    answer = await session.request(
+        method,
+        session.account.base_url.rstrip("/") + path,
+        headers=_headers(None),
+        json=body,
+        accept_statuses=frozenset(SUCCESS) | TELLING,
+    )
+    if answer.status in SUCCESS or answer.status in accept:
+        return answer
+    raise failure(session, answer.status, answer.content)
+
+
 async def listed(session: Session, path: str, *, page_size: int | None = None) -> AsyncIterator[Page]:
     """A list page by page, from a path or from a link of an earlier page. Raises Malformed when it goes in circles."""
     seen = {path}

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import msgspec
 
-from providers import microsoft_sending
+from providers import microsoft_push, microsoft_sending
 from providers.base import Adapter, LinkForm, Provider, Quota
 from providers.errors import CursorExpired, ReauthRequired
 from providers.graph import PORTAL, SCOPES, ask, authorize, decoded, path_of
@@ -20,6 +20,7 @@ from providers.http import Session
 from providers.microsoft_contacts import AddressBook
 from providers.microsoft_folders import Mark
 from providers.microsoft_mail import Mailbox
+from providers.push import Subscription
 from providers.records import Marking, Outgoing, OwnAddress, Page, Profile, Statement, Submitted
 
 KEY = "microsoft"
@@ -125,6 +126,12 @@ class Microsoft:
             )
         await self._mail.mark(keys, marking)
 
+    async def subscribe(self, url: str, secret: str, known: str | None) -> Subscription:
+        """Have Graph call for what was allowed."""
+        _, mail, contacts = await self._allowed()
+        wanted = (*([microsoft_push.MAIL] if mail else []), *([microsoft_push.CONTACTS] if contacts else []))
+        return await microsoft_push.subscribe(self._session, wanted, url, secret, known)
+
     async def _allowed(self) -> tuple[frozenset[str], bool, bool]:
         """What was granted, and whether mail and contacts are in it. Scopes may come with or without their host."""
         scope = (await self._session.credentials()).scope or ""
@@ -160,7 +167,7 @@ PROVIDER = Provider(
     mode="MIRRORED",
     capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "MIRROR", "LABELS"}),
     limitations=(
-        "There is no push in this release: changes arrive with the next poll.",
+        "Microsoft calls only installations that are reached by https; to others changes come with the next poll.",
         "Whether a mail was answered is not told.",
         "Mailboxes on an organisation's own Exchange server are not in Microsoft Graph: link them by IMAP.",
         "Archive mailboxes and hidden folders are not read.",
@@ -195,4 +202,5 @@ PROVIDER = Provider(
     authorize=authorize,
     own_client=True,
     send_scopes=frozenset({microsoft_sending.SENDING[0]}),
+    hear=microsoft_push.hear,
 )  # fmt: skip

@@ -169,7 +169,18 @@ job = Table(
     sa.UniqueConstraint("viewer_id", "kind", "dedupe_key", name="job_once"),
     Index("job_by_due", "due"),
 )
-SYSTEM = (viewer, api_key, session, oauth_state, client_registration, job)
+push_route = Table(
+    "push_route",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # of the random part of the address
+    Column("viewer_id", Text, nullable=False),
+    Column("account_id", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("expires_at", Instant),  # until when the network has promised to call
+    Column("created_at", Instant, nullable=False),
+    sa.UniqueConstraint("viewer_id", "account_id", name="push_route_once"),
+)
+SYSTEM = (viewer, api_key, session, oauth_state, client_registration, job, push_route)
 
 # --- accounts -----------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from resolvers.ingest.contacts import upsert
 from resolvers.ingest.content import drop_content
 from resolvers.ingest.states import sum_up
 from resolvers.ingest.target import Result, Target
-from store import ids, leases, outbox, search_index
+from store import ids, leases, outbox, push_routes, search_index
 from store.feed import Recorder
 from store.tables import (
     account,
@@ -217,6 +217,7 @@ def forget_account(conn: Connection, viewer: str, account_id: str, recorder: Rec
     for table, column in tables:
         conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, column == account_id))
     outbox.forget(conn, viewer, account_id)
+    push_routes.drop(conn, viewer, account_id)
     conn.execute(sa.delete(secret).where(secret.c.viewer_id == viewer, secret.c.row_id == account_id))
     conn.execute(sa.delete(account).where(account.c.viewer_id == viewer, account.c.id == account_id))
     recorder.delete("ACCOUNT", account_id, reason="UNLINKED")

@@ -117,6 +117,8 @@ class Graph:
         self.log: list[tuple[str, str]] = []
         self.marks: dict[str, tuple[str, str, int]] = {}
         self.pages: dict[str, tuple[str, list[Any], str]] = {}
+        self.subscriptions: list[dict[str, Any]] = []
+        self.prolonged = 0
         self.violations: list[str] = []
         self.asked: list[str] = []
         self.throttled: list[Answer] = []
@@ -203,7 +205,40 @@ class Graph:
         request.path = request.path.removeprefix(self.base)
         if request.path == "/$batch":
             return self._batch(request)
+        if request.path.startswith("/subscriptions"):
+            troubles = self.troubled.get("/subscriptions")
+            answer = self._subscription(request)
+            return troubles.pop(0) if troubles else answer
         return self._one(request, request.headers.get("authorization", ""), request.headers.get("prefer", ""))
+
+    def _subscription(self, request: Request) -> Answer:
+        """The subscription resource, as learn.microsoft.com/graph/api/resources/subscription describes it."""
+        body = json.loads(request.body)
+        if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
+            return refusal(401, "InvalidAuthenticationToken")
+        if request.method == "PATCH":
+            known = next((each for each in self.subscriptions if each["id"] == request.segments[-1]), None)
+            if known is None:
+                return refusal(404, "ResourceNotFound")
+            if set(body) != {"expirationDateTime"}:
+                self.violations.append(f"a subscription is prolonged, not changed: {sorted(body)}")
+            known |= body
+            self.prolonged += 1
+            return Answer(200, known)
+        wanted = {"changeType", "notificationUrl", "lifecycleNotificationUrl", "resource", "expirationDateTime", "clientState"}
+        if request.method != "POST" or set(body) != wanted:
+            self.violations.append(f"{request.method} {request.path} with {sorted(body)}")
+            return refusal(400, "InvalidRequest")
+        if (
+            not body["notificationUrl"].startswith("https://")
+            or len(body["clientState"]) > 128
+            or IMMUTABLE not in request.headers.get("prefer", "")
+        ):
+            self.violations.append(f"a subscription that Graph would refuse: {body}")
+            return refusal(400, "InvalidRequest")
+        made = {"id": f"sub-{len(self.subscriptions) + self.random.getrandbits(40)}", "applicationId": "a-1", **body}
+        self.subscriptions.append(made)
+        return Answer(201, made)
 
     def _one(self, request: Request, authorization: str, prefer: str) -> Answer:
         found = self.contract.template(request.path)

@@ -16,7 +16,7 @@ from store.tables import OWNED, SYSTEM, metadata
 from tests import servers
 from tests.household import NOW, Household
 
-CLOSED_LIST = {"viewer", "job", "session", "api_key", "oauth_state", "client_registration"}
+CLOSED_LIST = {"viewer", "job", "session", "api_key", "oauth_state", "client_registration", "push_route"}
 REFUSED = sa.exc.DBAPIError
 
 
@@ -109,15 +109,23 @@ async def test_the_serving_role_owns_nothing_and_cannot_step_around(app: AsyncCo
     assert (await app.execute(text("select count(*) from pg_tables where tableowner = current_user"))).scalar_one() == 0
 
 
-async def test_the_search_function_takes_the_viewer_from_the_transaction_alone(app: AsyncConnection) -> None:
-    async with app.begin():
-        await as_viewer(app, "u_a")
-        assert len((await app.execute(text("select * from kith_search('''x''')"))).all()) == 1
-    for query in ("'x'", "'~u_a'", "'x' | '~u_a'", "!'nothing'"):
+async def test_the_search_functions_take_the_viewer_from_the_transaction_alone(app: AsyncConnection) -> None:
+    asked = (
+        "select * from kith_search(:q)",
+        "select * from kith_find(:q, '{}', '{x}', 0, 9, 9, '', 0, 5)",
+        "select * from kith_find(:q, '{}', '{x}', 0, 9, 9, '', 5, 5)",
+        "select * from kith_find(:q, '{}', '{x}', 0, 9, 9, '', 0, null)",
+    )
+    for ask in asked:
         async with app.begin():
-            await as_viewer(app, "u_b")
-            assert (await app.execute(text("select * from kith_search(:q)"), {"q": query})).all() == []
-    assert (await app.execute(text("select * from kith_search('''x''')"))).all() == []
+            await as_viewer(app, "u_a")
+            assert len((await app.execute(text(ask), {"q": "'x'"})).all()) == 1, ask
+        for query in ("'x'", "'~u_a'", "'x' | '~u_a'", "!'nothing'"):
+            async with app.begin():
+                await as_viewer(app, "u_b")
+                assert (await app.execute(text(ask), {"q": query})).all() == []
+        async with app.begin():
+            assert (await app.execute(text(ask), {"q": "'x'"})).all() == []
 
 
 async def test_a_viewer_setting_ends_with_its_transaction(place: servers.Postgres) -> None:

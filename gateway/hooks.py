@@ -1,0 +1,92 @@
+"""`/hooks/{provider}/{random}`: where networks call to say that something happened.
+
+The random part finds the account, the provider judges the raw body, a hint queues a sync, and the answer is given before anything is
+done. What is forged, too long, or for nobody is answered alike for everybody and leaves no trace. Nothing of a call is data: it is
+never stored and never logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from gateway import pushing
+from gateway.accounts import Held
+from providers.errors import ProviderError
+from providers.push import Call, Forged
+from providers.session import Account, Secret
+from store import accounts, push_routes, viewers
+
+if TYPE_CHECKING:
+    from gateway.app import Installation
+
+log = structlog.get_logger("kith.hooks")
+MAX_BODY: Final = 64 * 1024  # bytes
+SECONDS: Final = 10.0  # for a body to arrive
+HEADERS: Final = {
+    "cache-control": "no-store",
+    "content-security-policy": "sandbox; default-src 'none'",
+    "x-content-type-options": "nosniff",
+}
+
+
+class Hooks:
+    """The calls of one installation."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route("/hooks/{provider}/{token}", self.call, methods=["POST"])]
+
+    async def call(self, request: Request) -> Response:
+        """One call."""
+        there = self._installation
+        provider = there.providers.get(request.path_params["provider"])
+        body = await _body(request)
+        if body is None:
+            return Response(status_code=413, headers=HEADERS)
+        route = await there.database.system_read(push_routes.find, request.path_params["token"][:200])
+        if route is None or provider is None or provider.hear is None or route.provider != provider.key:
+            return Response(status_code=404, headers=HEADERS)
+        whose = await there.database.system_read(viewers.get, route.viewer_id)
+        blob = await there.database.read(route.viewer_id, push_routes.sealed, route.account_id)
+        account = await there.database.read(route.viewer_id, accounts.get, route.account_id)
+        held = None if blob is None else pushing.opened(there.accounts, route.viewer_id, route.account_id, blob)
+        if whose is None or whose.disabled_at is not None or account is None or held is None:
+            return Response(status_code=404, headers=HEADERS)
+        nobody = Held(Secret())
+        session = there.accounts.session(Account(provider=provider.key, base_url=account.base_url), nobody, provider)
+        call = Call(query=dict(request.query_params), headers=dict(request.headers), body=body)
+        try:
+            heard = await provider.hear(session, call, held.secret)
+        except Forged:
+            log.warning("a call was forged", provider=provider.key)
+            return Response(status_code=403, headers=HEADERS)
+        except ProviderError:
+            return Response(status_code=400, headers=HEADERS)
+        if heard.hint or heard.renew:
+            now = there.clock.now()
+            await there.database.write(route.viewer_id, pushing.heard, route.account_id, now, hint=heard.hint, renew=heard.renew)
+        if heard.echo is not None:
+            return PlainTextResponse(heard.echo, headers=HEADERS)
+        return Response(status_code=202, headers=HEADERS)
+
+
+async def _body(request: Request) -> bytes | None:
+    """The raw body; None when it is longer than anybody's notification, or does not arrive."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > MAX_BODY:
+                    return None
+    except (TimeoutError, ClientDisconnect):
+        return None
+    return bytes(body)

@@ -1,0 +1,90 @@
+"""Where networks call us: the hash of an address's random part → whose account it is, and until when the network has promised to call.
+
+A system table: whoever calls has no viewer. The address itself, what the network has to show and its own name for the subscription are
+sealed with the account's other secrets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from store.tables import push_route, secret
+
+PLACE: Final = ("account", "push")  # table and column of the vault's associated data
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """An address's account."""
+
+    viewer_id: str
+    account_id: str
+    provider: str
+    expires_at: datetime | None
+
+
+def digest(token: str) -> bytes:
+    """What is kept of the random part of an address."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def find(conn: Connection, token: str) -> Route | None:
+    """Whose address this is."""
+    row = conn.execute(select(push_route).where(push_route.c.hash == digest(token))).one_or_none()
+    if row is None:
+        return None
+    return Route(viewer_id=row.viewer_id, account_id=row.account_id, provider=row.provider, expires_at=row.expires_at)
+
+
+def put(conn: Connection, viewer: str, account_id: str, provider: str, token: str, sealed: bytes, now: datetime) -> None:
+    """A new address for an account, in place of its former one."""
+    drop(conn, viewer, account_id)
+    conn.execute(
+        push_route.insert().values(hash=digest(token), viewer_id=viewer, account_id=account_id, provider=provider, created_at=now)
+    )
+    _seal(conn, viewer, account_id, sealed)
+
+
+def promised(conn: Connection, viewer: str, account_id: str, sealed: bytes, expires_at: datetime | None) -> None:
+    """What the network has promised; None: nothing any more."""
+    mine = sa.update(push_route).where(push_route.c.viewer_id == viewer, push_route.c.account_id == account_id)
+    conn.execute(mine.values(expires_at=expires_at))
+    _seal(conn, viewer, account_id, sealed)
+
+
+def sealed(conn: Connection, viewer: str, account_id: str) -> bytes | None:
+    """The sealed half."""
+    found: bytes | None = conn.execute(select(secret.c.sealed).where(*_mine(viewer, account_id))).scalar_one_or_none()
+    return found
+
+
+def live(conn: Connection, viewer: str, account_id: str, now: datetime) -> bool:
+    """Whether the network calls at the moment."""
+    p = push_route.c
+    query = select(p.hash).where(p.viewer_id == viewer, p.account_id == account_id, p.expires_at > now)
+    return conn.execute(query).first() is not None
+
+
+def drop(conn: Connection, viewer: str, account_id: str) -> None:
+    """Forget an account's address."""
+    conn.execute(sa.delete(push_route).where(push_route.c.viewer_id == viewer, push_route.c.account_id == account_id))
+    conn.execute(sa.delete(secret).where(*_mine(viewer, account_id)))
+
+
+def _seal(conn: Connection, viewer: str, account_id: str, blob: bytes) -> None:
+    if conn.execute(sa.update(secret).where(*_mine(viewer, account_id)).values(sealed=blob)).rowcount == 0:
+        conn.execute(
+            secret.insert().values(
+                viewer_id=viewer, table_name=PLACE[0], row_id=account_id, column_name=PLACE[1], sealed=blob, fence=0
+            )
+        )
+
+
+def _mine(viewer: str, account_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    s = secret.c
+    return (s.viewer_id == viewer, s.table_name == PLACE[0], s.row_id == account_id, s.column_name == PLACE[1])
