@@ -28,6 +28,7 @@ from tests.chaos import (
     crashing_sends,
     hostile_queries,
     killed_imports,
+    mail_sync,
     reconnecting,
     rotating_grants,
     searching,
@@ -40,6 +41,8 @@ Scenario = Callable[[Path], "Report | Awaitable[Report]"]
 PAGE_GRACE: Final = 0.25  # seconds beyond its deadline within which a page must have arrived
 REFUSAL_MS: Final = 50.0
 SEARCH_MS: Final = 50.0
+FIRST_SECONDS: Final = 10.0
+WORKER_MIB: Final = 300.0
 ELSEWHERE: Final = {
     "1": "tests/test_demo.py, `make test`",
     "2": "tests/gateway/test_imports.py, `make test`",
@@ -76,6 +79,16 @@ def _found_at_once(report: Report) -> None:
     for database in ("SQLite", "PostgreSQL"):
         slow = report.figures[f"{database}: all kinds, ms p95"]
         report.hold(f"p95 on {database} was {slow} ms, not below {SEARCH_MS}", isinstance(slow, float) and slow < SEARCH_MS)
+
+
+def _beside_mbsync(report: Report) -> None:
+    found = {name: value for name, value in report.figures.items() if isinstance(value, float | int)}
+    first, whole, peak = (found[name] for name in ("first 50 conversations, s", "whole mailbox, s", "worker RSS at most, MiB"))
+    report.hold(f"the first 50 conversations took {first} s, not 10 at most", first <= FIRST_SECONDS)
+    report.hold(f"the worker took {peak} MiB, not less than 300", peak < WORKER_MIB)
+    if (theirs := found.get("mbsync, FSync yes, s")) is not None:
+        report.figures["times mbsync, FSync yes"] = round(whole / theirs, 2)
+        report.hold(f"the whole took {whole / theirs:.2f} times mbsync, not 1.5 at most", whole <= 1.5 * theirs)
 
 
 PROOFS: Final = (
@@ -120,6 +133,12 @@ PROOFS: Final = (
         "Hostile documents: median ms until the refusal, while others are served",
         lambda home: hostile_queries.send_hostile_queries(home, times=9, others=4),
         _refused_at_once,
+    ),
+    Proof(
+        "mail-1",
+        "A mailbox of 100,000 messages in 40 folders at Dovecot, beside mbsync",
+        lambda home: mail_sync.mirror(home, messages=100_000, folders=40, huge=2, compare=True),
+        _beside_mbsync,
     ),
     Proof(
         "mail-5",

@@ -28,14 +28,17 @@ from providers.push import Pushed
 from resolvers.ingest import Result, Target, believable, remove_keys, take_in, unlisted
 from resolvers.ingest.intake import SLICE
 from store import accounts, leases, push_routes
-from store.database import Database
+from store.database import Database, others_commits
 from store.feed import Recorder
 from store.tables import contact, message_source
 
 log = structlog.get_logger()
 
 SLOW_SLICE: Final = 0.05  # seconds a write transaction should take at most
-SMALLEST_SLICE: Final = 10
+SMALLEST_SLICE: Final = 25  # below it, what every slice costs outweighs its rows
+#: SQLite has one writer: after a slice the others get as long as it took while they write too, and this share of it while they do not.
+ALONE: Final = 0.2
+COMPANY_SECONDS: Final = 5.0
 FETCHED: Final = 200  # items that are asked for again at a time
 QUIET: Final = "quiet"  # the account's setting that counts runs without a change
 LONG_QUIET: Final = 16  # of these, after which an account is as idle as can be
@@ -101,6 +104,8 @@ class _Run:
         self._done = 0
         self._began = clock.now()
         self._slice = SLICE
+        self._others: int | None = None  # commits of others, as last seen
+        self._company_until = 0.0
         self._statements: list[records.Statement] = []
         self._settings = dict(found.settings)
         self._quiet = int(self._settings.get(QUIET, "0"))
@@ -230,6 +235,10 @@ class _Run:
         now = self._clock.now()
 
         def write(conn: Connection, viewer: str) -> list[Result]:
+            if (others := others_commits(conn)) != self._others:
+                if self._others is not None:
+                    self._company_until = time.perf_counter() + COMPANY_SECONDS
+                self._others = others
             recorder = Recorder(now, account_id=self._account.id)
             results = take_in(conn, viewer, self._target, rows, recorder, now)
             values: dict[str, Any] = {"done": self._done + len(rows), "progress_at": now}
@@ -249,8 +258,8 @@ class _Run:
         took = time.perf_counter() - started
         self._done += len(rows)
         if self._database.sqlite and rows:
-            # one writer: the longer ours took, the longer the others get
-            await asyncio.sleep(min(took, 0.25))
+            alone = time.perf_counter() > self._company_until
+            await asyncio.sleep(min(took, 0.25) * (ALONE if alone else 1.0))
             wanted = len(rows) * SLOW_SLICE / max(took, 0.001)
             self._slice = int(min(SLICE, max(SMALLEST_SLICE, wanted)))
         return results

@@ -200,6 +200,11 @@ def _in_transaction(engine: sa.Engine, body: Callable[[Connection], T], begin: s
         return result
 
 
+def others_commits(conn: Connection) -> int:
+    """A number that differs once somebody else has committed since this connection looked last; 0 on PostgreSQL."""
+    return int(conn.exec_driver_sql("PRAGMA data_version").scalar_one()) if conn.dialect.name == "sqlite" else 0
+
+
 def sqlite_engine(path: str) -> sa.Engine:
     """A plain engine for migrations and checks, with our pragmas."""
     return _sqlite_engine(path, read_only=False, pool=False)

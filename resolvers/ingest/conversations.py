@@ -38,6 +38,21 @@ SUMS: Final = (
     "redirect_to",
     "live",
 )
+_WANTED: Final = sa.and_(
+    message.c.viewer_id == sa.bindparam("viewer"), message.c.conversation_id.in_(sa.bindparam("wanted", expanding=True))
+)
+_RANK: Final = (message.c.sent_at, message.c.id)
+_NUMBERED: Final = (
+    select(
+        message.c.conversation_id, message.c.id, message.c.subject, message.c.category,
+        sa.func.row_number().over(partition_by=message.c.conversation_id, order_by=_RANK).label("up"),
+        sa.func.row_number().over(partition_by=message.c.conversation_id, order_by=[c.desc() for c in _RANK]).label("down"),
+    )
+    .where(_WANTED)
+    .subquery()
+)  # fmt: skip
+# made once: to build it takes longer than to run it
+_ENDS: Final = select(_NUMBERED).where(sa.or_(_NUMBERED.c.up == 1, _NUMBERED.c.down == 1))
 
 
 def join(conn: Connection, viewer: str, joined: Mapping[str, str], recorder: Recorder) -> None:
@@ -207,19 +222,9 @@ def rebuild_members(conn: Connection, viewer: str, conversation_ids: Collection[
 def _ends(conn: Connection, viewer: str, wanted: Sequence[str]) -> dict[str, tuple[Any, Any]]:
     """The first and the last message of each conversation, by (sent_at, id)."""
     found: dict[str, tuple[Any, Any]] = {}
-    rank = (message.c.sent_at, message.c.id)
-    numbered = (
-        select(
-            message.c.conversation_id, message.c.id, message.c.subject, message.c.category,
-            sa.func.row_number().over(partition_by=message.c.conversation_id, order_by=rank).label("up"),
-            sa.func.row_number().over(partition_by=message.c.conversation_id, order_by=[c.desc() for c in rank]).label("down"),
-        )
-        .where(message.c.viewer_id == viewer, message.c.conversation_id.in_(wanted))
-        .subquery()
-    )  # fmt: skip
     firsts: dict[str, Any] = {}
     lasts: dict[str, Any] = {}
-    for row in conn.execute(select(numbered).where(sa.or_(numbered.c.up == 1, numbered.c.down == 1))):
+    for row in conn.execute(_ENDS, {"viewer": viewer, "wanted": wanted}):
         if row.up == 1:
             firsts[row.conversation_id] = row
         if row.down == 1:

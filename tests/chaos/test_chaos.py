@@ -10,6 +10,7 @@ from tests.chaos import (
     crashing_sends,
     hostile_queries,
     killed_imports,
+    mail_sync,
     reconnecting,
     rotating_grants,
     searching,
@@ -72,3 +73,7 @@ async def test_a_mailbox_is_searched_on_both_databases_and_two_accounts_that_hol
 async def test_a_crash_between_any_two_steps_delivers_no_message_twice(tmp_path: Path) -> None:
     report = await crashing_sends.send_through_crashes(tmp_path / "home", messages=120)
     assert report.broken == []
+
+
+def test_a_whole_mailbox_is_mirrored_and_its_ledger_agrees_with_the_server(tmp_path: Path) -> None:
+    assert mail_sync.mirror(tmp_path / "home", messages=600, folders=8, huge=1).broken == []
