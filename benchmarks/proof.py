@@ -28,6 +28,9 @@ from tests.chaos import (
     crashing_sends,
     hostile_queries,
     killed_imports,
+    lost_marks,
+    mail_faults,
+    mail_news,
     mail_sync,
     reconnecting,
     rotating_grants,
@@ -43,6 +46,7 @@ REFUSAL_MS: Final = 50.0
 SEARCH_MS: Final = 50.0
 FIRST_SECONDS: Final = 10.0
 WORKER_MIB: Final = 300.0
+EVENT_SECONDS: Final = 2.0
 ELSEWHERE: Final = {
     "1": "tests/test_demo.py, `make test`",
     "2": "tests/gateway/test_imports.py, `make test`",
@@ -89,6 +93,12 @@ def _beside_mbsync(report: Report) -> None:
     if (theirs := found.get("mbsync, FSync yes, s")) is not None:
         report.figures["times mbsync, FSync yes"] = round(whole / theirs, 2)
         report.hold(f"the whole took {whole / theirs:.2f} times mbsync, not 1.5 at most", whole <= 1.5 * theirs)
+
+
+def _as_it_happens(report: Report) -> None:
+    for name, value in report.figures.items():
+        if ", s, at " in name:
+            report.hold(f"{name}: {value}, not {EVENT_SECONDS} at most", isinstance(value, float) and value <= EVENT_SECONDS)
 
 
 PROOFS: Final = (
@@ -139,6 +149,22 @@ PROOFS: Final = (
         "A mailbox of 100,000 messages in 40 folders at Dovecot, beside mbsync",
         lambda home: mail_sync.mirror(home, messages=100_000, folders=40, huge=2, compare=True),
         _beside_mbsync,
+    ),
+    Proof(
+        "mail-2",
+        "Four changes at a mirrored mailbox, and the bytes of a look at which nothing changed",
+        lambda home: mail_news.follow(home, messages=500, more=20_000),
+        _as_it_happens,
+    ),
+    Proof(
+        "mail-3",
+        "A first sync with the worker killed 50 times, the server started again 10 times, lines cut 50 times",
+        lambda home: mail_faults.break_everything(home, messages=20_000, kills=50, restarts=10, cuts=50),
+    ),
+    Proof(
+        "mail-4",
+        "Five networks forget what we knew them by, 500 items each",
+        lambda home: lost_marks.lose_every_mark(home, items=500),
     ),
     Proof(
         "mail-5",

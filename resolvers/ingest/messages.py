@@ -23,7 +23,7 @@ from resolvers.ingest import conversations, findable, threads
 from resolvers.ingest.answers import subject_key
 from resolvers.ingest.contacts import Correspondent, put_correspondents, upsert
 from resolvers.ingest.content import write_content
-from resolvers.ingest.states import flags_of, place, sum_up
+from resolvers.ingest.states import already_there, flags_of, place, sum_up
 from resolvers.ingest.target import Result, Target
 from store import ids, outbox, search_index
 from store.feed import Recorder
@@ -61,6 +61,7 @@ def put_messages(
     places: dict[str, dict[str, records.Message]] = {}
     resourced: list[dict[str, Any]] = []
     elsewhere: dict[str, records.Message] = {}  # known messages, seen in another state or place
+    rekeyed: dict[str, records.Message] = {}  # of these, under a key that is new
     for node_id, item in zip(final, items, strict=True):
         source = sources.get(item.key)
         new = node_id not in known and node_id not in fresh
@@ -70,6 +71,8 @@ def put_messages(
             results.append(Result(outcome="CREATED", node_id=node_id))
         elif source is None or any(source[name] != value for name, value in state.items()):
             elsewhere[node_id] = item
+            if source is None:
+                rekeyed[node_id] = item
             results.append(Result(outcome="UPDATED", node_id=node_id))
         else:
             results.append(Result(outcome="UNCHANGED", node_id=node_id))
@@ -81,6 +84,8 @@ def put_messages(
     contacts = _correspondents(conn, viewer, target, list(fresh.values()), recorder, now)
     homes, joined = _homes(conn, viewer, target, fresh)
     conversations.join(conn, viewer, joined, recorder)
+    alone = {m: item for m, item in rekeyed.items() if m in known and len(places[m]) == 1}
+    silent = already_there(conn, viewer, target.account_id, alone) if alone else set()
     _write(conn, viewer, target, fresh, homes, contacts, dict(zip(final, prints, strict=True)), places, recorder, now)
     upsert(
         conn, message_source, list({r["key"]: r for r in resourced}.values()), ["account_id", "key"],
@@ -100,7 +105,7 @@ def put_messages(
         ],
         ["conversation_id", "account_id", "key"],
     )
-    touched |= sum_up(conn, viewer, seen_again, recorder)
+    touched |= sum_up(conn, viewer, seen_again.keys() - silent, recorder)
     if not target.live:
         kinds = {homes[m]: item.conversation_kind for m, item in fresh.items()}
         conversations.rebuild(conn, viewer, touched, recorder, now, kinds=kinds)

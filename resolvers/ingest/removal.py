@@ -124,13 +124,18 @@ def remove_messages(
 ) -> int:
     """Drop one account's sources of messages; a message without a source is deleted, the others stay."""
     mine = message_source.c
-    held = conn.execute(
-        select(mine.message_id).where(mine.viewer_id == viewer, mine.account_id == account_id, mine.key.in_(keys))
-    ).scalars().all()  # fmt: skip
+    shown = (mine.message_id, mine.account_id, mine.container, mine.unread, mine.flags, mine.labels, mine.url)
+    left = conn.execute(
+        select(*shown).where(mine.viewer_id == viewer, mine.account_id == account_id, mine.key.in_(keys))
+    ).all()  # fmt: skip
+    held = [row.message_id for row in left]
     if not held:
         return 0
     conn.execute(sa.delete(message_source).where(mine.viewer_id == viewer, mine.account_id == account_id, mine.key.in_(keys)))
-    still = set(conn.execute(select(mine.message_id).where(mine.viewer_id == viewer, mine.message_id.in_(held))).scalars())
+    places = conn.execute(select(*shown).where(mine.viewer_id == viewer, mine.message_id.in_(held))).all()
+    still = {row.message_id for row in places}
+    # one that is at just such a place under another key was numbered anew, and nobody sees a difference
+    news = {row.message_id for row in set(left) - set(places)}
     rows = conn.execute(
         select(message.c.id, message.c.conversation_id, message.c.version).where(
             message.c.viewer_id == viewer, message.c.id.in_(held)
@@ -141,7 +146,7 @@ def remove_messages(
     for row in gone:
         if row.version is not None:
             recorder.delete("MESSAGE", row.id, parent_id=row.conversation_id, reason=reason)
-    sum_up(conn, viewer, still, recorder)
+    sum_up(conn, viewer, still & news, recorder)
     conn.execute(
         sa.delete(message_participant).where(
             message_participant.c.viewer_id == viewer, message_participant.c.message_id.in_(dead)

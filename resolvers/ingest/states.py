@@ -123,6 +123,17 @@ def put_marks(
         conversations.rebuild(conn, viewer, touched, recorder, now)
 
 
+def already_there(conn: Connection, viewer: str, account_id: str, items: Mapping[str, records.Message]) -> set[str]:
+    """Messages that are known at just such a place of the account, under another key: numbered anew, and no news to anybody."""
+    mine = message_source.c
+    rows = conn.execute(
+        select(message_source).where(mine.viewer_id == viewer, mine.account_id == account_id, mine.message_id.in_(sorted(items)))
+    )
+    return {
+        row.message_id for row in rows if all(getattr(row, name) == value for name, value in place(items[row.message_id]).items())
+    }
+
+
 def sum_up(conn: Connection, viewer: str, message_ids: Collection[str], recorder: Recorder) -> set[str]:
     """Show again what the sources of these messages say together; returns the conversations they are in."""
     wanted = sorted(message_ids)

@@ -31,10 +31,10 @@ def mirror(home: Path, *, messages: int, folders: int, huge: int = 0, compare: b
             for fsync in (True, False):
                 seconds = mailboxes.mbsync(server, home.parent / f"mbsync-{fsync}", fsync=fsync)
                 report.figures[f"mbsync, FSync {'yes' if fsync else 'no'}, s"] = None if seconds is None else round(seconds, 1)
-        with kith_serve(home, **mailboxes.settings(server)) as gateway:
+        with kith_serve(home, **mailboxes.settings(server.port)) as gateway:
             key = gateway.token("owner", "read", "write", "admin")
             began = time.monotonic()
-            account_id = mailboxes.link(gateway, key, server)
+            account_id = mailboxes.link(gateway, key, server.port)
             first, whole, peak = _wait(gateway, key, home, began, min(50, messages // 4))
             report.figures |= {
                 "first 50 conversations, s": round(first, 1),

@@ -5,11 +5,14 @@ Filling writes Maildir files (https://cr.yp.to/proto/maildir.html; Dovecot's Mai
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
 import subprocess
 import time
+import zlib
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -17,6 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.mailbox import Letter, Mailbox
+from providers.formats import mime
+from providers.imap4 import mailbox_name
 from tests import mail_servers, servers
 from tests.chaos import raw
 from tests.chaos.clients import ask
@@ -38,20 +43,22 @@ def maildir_server() -> AbstractContextManager[MailServer]:
 
 @dataclass
 class Filled:
-    """What the writer put where: folder → how many, and the letters' Message-IDs."""
+    """What the writer put where: folder → how many, the letters' Message-IDs, and digests of their texts where asked for."""
 
     folders: dict[str, int] = field(default_factory=dict)
     ids: set[str] = field(default_factory=set)
+    texts: Counter[bytes] = field(default_factory=Counter)
     total: int = 0
     bytes: int = 0
 
 
-def fill(server: MailServer, letters: Iterable[Letter]) -> Filled:
-    """Write the letters into the user's folders."""
+def fill(server: MailServer, letters: Iterable[Letter], *, texts: bool = False) -> Filled:
+    """Write the letters into the user's folders. `texts`: read each of them here too, to compare with what Kith stores."""
     root = server.folder / "mail" / USER / "mail"
     done = Filled()
     for number, letter in enumerate(letters):
-        folder = root if letter.folder == "INBOX" else root / ("." + letter.folder.replace("/", "."))
+        on_disk = mailbox_name.encode(letter.folder).decode("ascii").replace("/", ".")
+        folder = root if letter.folder == "INBOX" else root / f".{on_disk}"
         if letter.folder not in done.folders:
             for part in ("cur", "new", "tmp"):
                 (folder / part).mkdir(parents=True, exist_ok=True)
@@ -66,6 +73,9 @@ def fill(server: MailServer, letters: Iterable[Letter]) -> Filled:
         done.bytes += len(letter.content)
         if letter.message_id is not None:
             done.ids.add(letter.message_id)
+        if texts:
+            read = mime.message(letter.content, container=letter.folder, own=frozenset(), key="", arrived=letter.at)
+            done.texts[_digest(read.text)] += 1
     if server.server.as_nobody:
         for entry in [root, *root.rglob("*")]:
             os.chown(entry, servers.NOBODY, servers.NOBODY)
@@ -78,15 +88,15 @@ def of(messages: int, folders: int, **more: int) -> Iterable[Letter]:
     return Mailbox(messages, folders, **more).letters()
 
 
-def settings(server: MailServer) -> dict[str, str]:
+def settings(port: int) -> dict[str, str]:
     """What an installation needs to be allowed to go there."""
-    return {"KITH_ALLOW_PRIVATE_HOSTS": f"127.0.0.1/32:{server.port}", "KITH_RATE_COST": "0"}
+    return {"KITH_ALLOW_PRIVATE_HOSTS": f"127.0.0.1/32:{port}", "KITH_RATE_COST": "0"}
 
 
-def link(gateway: Gateway, key: str, server: MailServer) -> str:
+def link(gateway: Gateway, key: str, port: int) -> str:
     """The account's id. `key` needs the scopes write and admin. Raises RuntimeError when it was refused."""
     begun: dict[str, Any] = ask(gateway, key, BEGIN)["data"]["beginLink"]
-    given = {"address": USER, "password": PASSWORD, "host": "127.0.0.1", "port": str(server.port), "security": "NONE"}
+    given = {"address": USER, "password": PASSWORD, "host": "127.0.0.1", "port": str(port), "security": "NONE"}
     form = [{"name": name, "value": value} for name, value in given.items()]
     done: dict[str, Any] = ask(gateway, key, COMPLETE, {"link": begun["link"]["id"], "form": form})["data"]["completeLink"]
     if not done["account"]:
@@ -100,12 +110,12 @@ def server_keys(server: MailServer) -> dict[str, set[int]]:
     with server.mailbox() as box:
         for name in folders(server):
             if uids := set(box.uids(name)):
-                found[name] = uids
+                found[mailbox_name.decode(name.encode())] = uids
     return found
 
 
 def folders(server: MailServer) -> list[str]:
-    """The folders that can hold mail, by what lies on the server's disk."""
+    """The folders that can hold mail, by what lies on the server's disk, as they are spelt on the wire."""
     root = server.folder / "mail" / USER / "mail"
     return sorted(["INBOX", *(entry.name[1:].replace(".", "/") for entry in root.glob(".*") if (entry / "cur").is_dir())])
 
@@ -118,6 +128,16 @@ def stored_keys(home: Path) -> dict[str, set[int]]:
         assert uid is not None, key
         found.setdefault(str(container), set()).add(int(uid.group(1)))
     return found
+
+
+def stored_texts(home: Path) -> Counter[bytes]:
+    """Digests of the texts of all messages that Kith has, once for each place at which one is."""
+    query = "select m.body from message_source s join message m on m.viewer_id = s.viewer_id and m.id = s.message_id"
+    return Counter(_digest(zlib.decompress(bytes(body)).decode()) for (body,) in raw.rows(home, query) if isinstance(body, bytes))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
 
 
 def difference(ours: dict[str, set[int]], theirs: dict[str, set[int]]) -> tuple[int, int]:

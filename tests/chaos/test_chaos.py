@@ -10,6 +10,9 @@ from tests.chaos import (
     crashing_sends,
     hostile_queries,
     killed_imports,
+    lost_marks,
+    mail_faults,
+    mail_news,
     mail_sync,
     reconnecting,
     rotating_grants,
@@ -77,3 +80,17 @@ async def test_a_crash_between_any_two_steps_delivers_no_message_twice(tmp_path:
 
 def test_a_whole_mailbox_is_mirrored_and_its_ledger_agrees_with_the_server(tmp_path: Path) -> None:
     assert mail_sync.mirror(tmp_path / "home", messages=600, folders=8, huge=1).broken == []
+
+
+async def test_what_happens_to_a_mirrored_mailbox_arrives_and_a_silent_look_costs_the_same_at_any_size(tmp_path: Path) -> None:
+    report = await mail_news.follow(tmp_path / "home", messages=60, more=300)
+    assert report.broken == []
+
+
+def test_a_first_sync_through_kills_restarts_and_cuts_ends_with_exactly_what_the_server_has(tmp_path: Path) -> None:
+    assert mail_faults.break_everything(tmp_path / "home", messages=500, kills=2, restarts=1, cuts=3).broken == []
+
+
+async def test_a_network_that_forgets_its_marks_is_read_anew_without_a_duplicate_or_an_event(tmp_path: Path) -> None:
+    report = await lost_marks.lose_every_mark(tmp_path / "home", items=30)
+    assert report.broken == []
