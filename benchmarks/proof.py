@@ -26,6 +26,7 @@ from tests.chaos import (
     address_books,
     cache_outage,
     crashing_sends,
+    hostile_mail,
     hostile_queries,
     killed_imports,
     lost_marks,
@@ -99,6 +100,12 @@ def _as_it_happens(report: Report) -> None:
     for name, value in report.figures.items():
         if ", s, at " in name:
             report.hold(f"{name}: {value}, not {EVENT_SECONDS} at most", isinstance(value, float) and value <= EVENT_SECONDS)
+
+
+def _in_one_pass(report: Report) -> None:
+    growth = report.figures["worst growth"]
+    held = isinstance(growth, float) and growth <= hostile_mail.GROWTH
+    report.hold(f"four times the bait cost {growth} times as much, not {hostile_mail.GROWTH} at most", held)
 
 
 PROOFS: Final = (
@@ -185,6 +192,12 @@ PROOFS: Final = (
         "mail-7",
         "5,000 contacts in seven forms, each taken in, again, and with 100 broken rows",
         lambda home: address_books.take_in_every_form(home, contacts=5_000, broken=100),
+    ),
+    Proof(
+        "mail-8",
+        "Hostile mails, a bomb of 10 GB, and 5,000 variations of each kind of input",
+        lambda home: hostile_mail.meet_hostile_mail(home, variations=5_000, length=200_000),
+        _in_one_pass,
     ),
     Proof(
         "mail-10",

@@ -23,6 +23,7 @@ MAX_INPUT: Final = 1_000_000  # characters
 MAX_DEPTH: Final = 150  # elements within each other; what is deeper loses its element, never its text
 MAX_TAGS: Final = 60_000
 MAX_VALUE: Final = 8_000  # characters of an attribute
+MAX_REFERENCES: Final = 500  # character references in one run of text
 MAX_PIXELS: Final = 2  # edge of a picture that nobody can see
 
 #: What stands for the address of a picture; None where it is left out.
@@ -141,10 +142,11 @@ def _rewritten(source: str) -> str:
     out: list[str] = []
     stack: list[str] = []
     open_of: dict[str, int] = {}
-    tags = 0
+    tags = references = 0
     for kind, value, attributes in html_tokens.tokens(source):
         if kind == "text":
-            out.append(value.replace("<", "&lt;").replace(">", "&gt;"))
+            text, references = _parted(value.replace("<", "&lt;").replace(">", "&gt;"), references)
+            out.append(text)
             continue
         tags += 1
         if value not in TAGS or tags > MAX_TAGS:
@@ -162,6 +164,23 @@ def _rewritten(source: str) -> str:
                     break
     out += [f"</{tag}>" for tag in reversed(stack)]
     return "".join(out)
+
+
+def _parted(text: str, references: int) -> tuple[str, int]:
+    """A text with a comment, which is not shown, before every MAX_REFERENCES-th `&`; `references` counts on from the text before.
+
+    The parser below copies a run of text at each reference in it: a megabyte of them would take it seconds.
+    """
+    found = text.count("&")
+    if references + found < MAX_REFERENCES:
+        return text, references + found
+    pieces = text.split("&")
+    out = [pieces[0]]
+    for piece in pieces[1:]:
+        references += 1
+        out.append("&" if references % MAX_REFERENCES else "<!---->&")
+        out.append(piece)
+    return "".join(out), references % MAX_REFERENCES
 
 
 def _open(out: list[str], stack: list[str], open_of: dict[str, int], tag: str, attributes: str) -> None:

@@ -8,6 +8,7 @@ from tests.chaos import (
     address_books,
     cache_outage,
     crashing_sends,
+    hostile_mail,
     hostile_queries,
     killed_imports,
     lost_marks,
@@ -93,4 +94,9 @@ def test_a_first_sync_through_kills_restarts_and_cuts_ends_with_exactly_what_the
 
 async def test_a_network_that_forgets_its_marks_is_read_anew_without_a_duplicate_or_an_event(tmp_path: Path) -> None:
     report = await lost_marks.lose_every_mark(tmp_path / "home", items=30)
+    assert report.broken == []
+
+
+async def test_hostile_mails_and_spoiled_files_do_nothing_and_none_is_lost(tmp_path: Path) -> None:
+    report = await hostile_mail.meet_hostile_mail(tmp_path / "home", variations=80)
     assert report.broken == []

@@ -101,3 +101,8 @@ def test_no_mixture_of_traps_becomes_more_than_text(pieces: list[str]) -> None:
 def test_a_megabyte_of_any_piece_is_shown_without_keeping_anybody_waiting(piece: str) -> None:
     count = 1_000_000 // len(piece)
     shown("".join(piece % n for n in range(count)) if "%d" in piece else piece * count)
+
+
+@pytest.mark.parametrize("text", ["a&amp;b", "<b>x</b>&lt;", "&amp;&amp;", "&lt;p&gt; "])
+def test_thousands_of_character_references_are_shown_as_they_are(text: str) -> None:
+    assert shown(text * 3_000) == text * 3_000
