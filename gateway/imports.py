@@ -36,6 +36,7 @@ from store.tables import import_row, import_run, message_participant, message_so
 
 MAX_MESSAGE: Final = 500  # characters of a row's message
 FILES: Final = "files"
+OUTCOMES: Final = ("created", "updated", "unchanged", "skipped", "failed")
 
 
 class ImportRefused(Exception):
@@ -418,6 +419,23 @@ def _reports(conn: Connection, viewer: str, import_ids: Sequence[str]) -> list[R
         )
         for r in (rows[i] for i in import_ids if i in rows)
     ]  # fmt: skip
+
+
+def outcomes_by_file(conn: Connection, viewer: str, import_id: str, limit: int) -> list[dict[str, Any]]:
+    """The files of an import with their rows by outcome, in order; empty where there are more than `limit` (single mails)."""
+    c = import_row.c
+    query = (
+        select(c.path, c.outcome, sa.func.count().label("n"), sa.func.min(c.position).label("first"))
+        .where(c.viewer_id == viewer, c.import_id == import_id)
+        .group_by(c.path, c.outcome)
+        .order_by("first")
+        .limit(limit * len(OUTCOMES) + 1)
+    )
+    found: dict[str, dict[str, Any]] = {}
+    for row in conn.execute(query):
+        file = found.setdefault(row.path or "", {"path": row.path, **dict.fromkeys(OUTCOMES, 0)})
+        file[row.outcome.lower()] = row.n
+    return list(found.values()) if len(found) <= limit else []
 
 
 def failed_rows(conn: Connection, viewer: str, import_id: str, limit: int) -> list[Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import address_book, hostile
 from benchmarks.universe import Universe, count_cards, count_mails
 
 
@@ -33,3 +34,17 @@ def test_no_two_people_share_a_name_or_an_address() -> None:
 def test_everybody_on_the_first_page_has_as_many_conversations_as_the_page_shows(tmp_path: Path) -> None:
     written = Universe(200, 3000).write(tmp_path)
     assert all(len(written.latest[person.number]) == 3 for person in written.page(50))
+
+
+def test_the_same_seed_gives_the_same_address_book_and_the_same_hostility() -> None:
+    assert address_book.people(40) == address_book.people(40) != address_book.people(40, seed=8)
+    for kind in hostile.WORDS:
+        assert list(hostile.mutations([b"whole"], kind, 20)) == list(hostile.mutations([b"whole"], kind, 20))
+    assert hostile.mails() == hostile.mails()
+
+
+def test_nobody_in_an_address_book_is_somebody_else_and_no_form_lacks_what_there_is_not() -> None:
+    cards = address_book.people(5_000)
+    assert len({card.emails[0] for card in cards}) == 5_000
+    assert set().union(*address_book.LACKS.values()) <= set(address_book.FIELDS)
+    assert address_book.LACKS.keys() == address_book.WRITERS.keys() == address_book.PROVIDER_OF.keys()

@@ -13,19 +13,26 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gateway import worker as working
 from gateway.app import Installation, open_installation
 from gateway.cli.frame import CommandFailed, JsonOption, ViewerOption, app, err, load, run, show, show_json, tell
-from gateway.imports import ImportRefused, Staged, failed_rows
+from gateway.imports import ImportRefused, Staged, failed_rows, outcomes_by_file
 from gateway.people import named
 from gateway.settle import JobDead, settle
 from gateway.worker import Worker
 
 SHOWN_ROWS = 20  # bad rows named on the terminal; all are in the API and in --json
 SHOWN_ALIKE = 3  # files left out for one reason
+SHOWN_FILES = 50  # of one import; a folder of single mails has thousands
 KEPT_ROWS = 1_000
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Return as soon as the work is queued.")]
 OUTCOMES = {
     "fileName": "file", "format": "format", "state": "state", "created": "new", "updated": "changed", "unchanged": "unchanged",
     "skipped": "skipped", "failed": "failed",
 }  # fmt: skip
+
+
+FILE_OUTCOMES = {
+    "path": "file",
+    **{name: title for name, title in OUTCOMES.items() if name not in ("fileName", "format", "state")},
+}
 
 
 @app.command("import")
@@ -117,9 +124,11 @@ async def _outcome(installation: Installation, worker: Worker, viewer: str, impo
     imports = []
     for report in await worker.imports.reports(viewer, list(import_ids)):
         rows = await installation.database.read(viewer, failed_rows, report.import_id, KEPT_ROWS)
+        by_file = await installation.database.read(viewer, outcomes_by_file, report.import_id, SHOWN_FILES)
         imports.append(
             {
                 **{_camel(name): value for name, value in msgspec.structs.asdict(report).items()},
+                "files": by_file,
                 "rows": [
                     {"position": r.position, "path": r.path, "line": r.line, "outcome": r.outcome, "message": r.message}
                     for r in rows
@@ -135,6 +144,8 @@ def _show(outcome: dict[str, Any], *, as_json: bool) -> None:
     else:
         show(outcome["imports"], OUTCOMES, as_json=False, empty="Nothing was imported.")
         for item in outcome["imports"]:
+            if len(item["files"]) > 1:
+                show(item["files"], FILE_OUTCOMES, as_json=False, empty="")
             for row in item["rows"][:SHOWN_ROWS]:
                 place = f"{row['path'] or item['fileName']}{':' + str(row['line']) if row['line'] else ''}"
                 tell(f"  {row['outcome'].lower()} {place} (item {row['position']}): {row['message']}")

@@ -181,7 +181,8 @@ def _separates(line: bytes, following: bytes) -> bool:
     field = colon[0].rstrip(b" \t")
     is_field = bool(field) and bool(colon[1]) and all(33 <= byte <= 126 for byte in field)
     cut = not colon[1] and not following.endswith(b"\n") and all(33 <= byte <= 126 for byte in following)
-    if any(_is_time(word) for word in words) and any(_is_year(word) for word in words):
+    dated = words if line[5:6].isspace() else words[1:]  # a date stands behind a sender
+    if any(_is_time(word) for word in dated) and any(_is_year(word) for word in dated):
         return is_field or cut or (following.startswith(b">") and following.lstrip(b">").startswith(b"From "))
     undated = line[5:].strip(b" \t\r\n")
     if undated and undated != b"-" and (len(words) != 1 or b"@" not in undated.strip(b"@")):

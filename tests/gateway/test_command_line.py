@@ -127,6 +127,16 @@ def test_an_import_says_what_became_of_each_file_and_item_and_again_changes_noth
     assert [edge["node"]["name"] for edge in json.loads(answer.stdout)["data"]["viewer"]["people"]["edges"]] == ["Ada Example"]
 
 
+def test_an_import_of_several_files_shows_what_became_of_each(kith: Kith, tmp_path: Path) -> None:
+    for name in ("a.vcf", "b.vcf"):
+        (tmp_path / name).write_text(CARDS, newline="")
+    shown = kith("import", str(tmp_path / "a.vcf"), str(tmp_path / "b.vcf")).stdout
+    assert [line.split() for line in shown.splitlines() if ".vcf " in line][-2:] == [
+        ["a.vcf", "1", "0", "0", "0", "1"],
+        ["b.vcf", "0", "0", "0", "1", "1"],
+    ]
+
+
 def test_an_import_of_nothing_says_so(kith: Kith, tmp_path: Path) -> None:
     missing = kith("import", str(tmp_path / "missing.vcf"))
     assert missing.returncode == 1 and "missing.vcf" in missing.stderr and "Traceback" not in missing.stderr

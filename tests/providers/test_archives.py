@@ -270,3 +270,10 @@ def test_pages_with_large_pictures_are_handed_over_early(tmp_path: Path) -> None
     pages = read(catalogue()["vcard"], [path])
     assert len(rows(pages)) == 6
     assert all(len(page.rows) <= 2 for page in pages)
+
+
+def test_reader_and_witness_agree_that_a_time_without_a_sender_begins_no_mail(tmp_path: Path) -> None:
+    path = tmp_path / "box"
+    path.write_bytes(mbox_of(range(1)) + b"From 10:00:00 2024\nA: b\n\ntext\n\n" + mbox_of(range(1, 2)))
+    pages = read(catalogue()["mbox"], [path])
+    assert len(rows(pages)) == pages[-1].statements[0].expected == 2
