@@ -218,7 +218,10 @@ class Grant:
         )
         try:
             async with asyncio.timeout(RENEWAL_SECONDS):  # far less than the lease: nobody else begins meanwhile
-                new = await oauth.refresh(session, authorization, old)
+                if self._provider.renew is not None:
+                    new = await self._provider.renew(session, old)
+                else:
+                    new = await oauth.refresh(session, authorization, old)
         except TimeoutError:
             await database.write(self._viewer, accounts.end_refresh, self._account_id, fence, None)
             raise Unavailable("The network did not answer in time when this sign-in was to be renewed.") from None

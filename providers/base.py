@@ -20,6 +20,7 @@ import msgspec
 
 from providers import records
 from providers.push import Call, Heard
+from providers.session import Secret
 
 if TYPE_CHECKING:
     from providers.http import Session
@@ -112,6 +113,13 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     pkce: bool = True
     base_url: str = ""
     extra: dict[str, str] = {}
+
+
+class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept in the place of what was typed: a grant, and the address that it is good for."""
+
+    secret: Secret
+    base_url: str
 
 
 class Adapter(Protocol):
@@ -242,6 +250,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     a client id first. `base_url(form values)` names the server the user means. `write_scopes`: of these OAuth scopes one is needed
     to do it; what is not named needs none. `hear(session, call, secret)` judges a request of a network that calls us
     (`providers/push.py`); the session is nobody's.
+    Networks with sign-ins of their own kind: `sign_in(session)` trades what was typed for what is kept (a password is not),
+    `renew(session, secret)` trades a grant for a newer one where that is not OAuth's token endpoint.
     """
 
     key: str
@@ -266,6 +276,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     discover: Callable[[Session, dict[str, str]], AsyncIterator[Found]] | None = None
     archive: Archive | None = None
     hear: Callable[[Session, Call, str], Awaitable[Heard]] | None = None
+    sign_in: Callable[[Session], Awaitable[SignedIn]] | None = None
+    renew: Callable[[Session, Secret], Awaitable[Secret]] | None = None
 
     def may(self, capability: Capability, granted: Collection[str]) -> bool:
         """Whether an account with these scopes can do it. A grant that names no scopes is tried."""

@@ -242,7 +242,11 @@ class Marking(Record, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ConversationHead(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """A conversation as a LIVE network lists it, with its latest message."""
+    """What a network says of a conversation as a whole: what it is, what it is called, who takes part.
+
+    A LIVE network lists conversations so, with their latest message. A mirrored one says it beside their messages: the name of
+    a room and those who never wrote in it are in none of them.
+    """
 
     key: str
     kind: ConversationKind
@@ -318,7 +322,7 @@ class Place(Record, frozen=True, kw_only=True, omit_defaults=True):
 class Row(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A record with its place; `place` only for files."""
 
-    item: Contact | Message | MessageState | Gone | Voided | Unreadable
+    item: Contact | Message | MessageState | ConversationHead | Gone | Voided | Unreadable
     place: Place | None = None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import mail_servers, servers
+from tests import chat_servers, mail_servers, servers
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +55,13 @@ def dovecot_server() -> Iterator[mail_servers.MailServer]:
 def cyrus_server() -> Iterator[mail_servers.MailServer]:
     """One Cyrus for the run: take a `.new_user()` of it."""
     with mail_servers.cyrus() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def synapse_server() -> Iterator[chat_servers.Matrix]:
+    """One Synapse for the run: take a `.new_user()` of it."""
+    with chat_servers.synapse() as server:
         yield server
 
 

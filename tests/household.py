@@ -78,7 +78,12 @@ class Household:
     async def take(
         self,
         account_id: str,
-        *items: records.Contact | records.Message | records.MessageState | records.Gone | records.Voided,
+        *items: records.Contact
+        | records.Message
+        | records.MessageState
+        | records.ConversationHead
+        | records.Gone
+        | records.Voided,
         live: bool = False,
     ) -> list[Result]:
         """Take records in as one slice."""

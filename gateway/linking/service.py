@@ -288,6 +288,8 @@ class LinkService:
         text = (address or "").strip()
         if text.startswith("@") and text.count("@") == 2:
             return "mastodon"  # a fediverse handle
+        if text.startswith("@") and ":" in text:
+            return "matrix"  # @user:server
         if "@" not in text.strip("@"):
             return None
         domain = text.rpartition("@")[2].lower()
@@ -298,6 +300,9 @@ class LinkService:
     async def _prove(self, link: Link, held: Draft, provider: Provider, base_url: str, secret: Secret) -> LinkSession:
         """Ask the network whose account it is; only then is anything stored."""
         assert provider.open is not None
+        if provider.sign_in is not None:
+            signed_in = await provider.sign_in(self._open(provider, base_url, secret, held))
+            secret, base_url = signed_in.secret, signed_in.base_url
         adapter = provider.open(self._open(provider, base_url, secret, held))
         profile = await adapter.profile()
         self._attempted(held, base_url, True, f"Signed in as {profile.label}.")
@@ -383,7 +388,7 @@ class LinkService:
         for field in form.fields:
             if field.name == "server" and (server := base_url or address or own):
                 values[field.name] = server
-            elif field.name in ("username", "address") and address and "@" in address.strip("@"):
+            elif field.name in ("username", "address") and address and ("@" in address.strip("@") or ":" in address):
                 values[field.name] = address
         return values
 

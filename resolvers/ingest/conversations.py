@@ -54,6 +54,9 @@ _NUMBERED: Final = (
 # made once: to build it takes longer than to run it
 _ENDS: Final = select(_NUMBERED).where(sa.or_(_NUMBERED.c.up == 1, _NUMBERED.c.down == 1))
 
+#: Roles that somebody has in a conversation without writing or being written to.
+STANDING: Final = ("MEMBER", "OWNER")
+
 
 def join(conn: Connection, viewer: str, joined: Mapping[str, str], recorder: Recorder) -> None:
     """Move everything of absorbed conversations to their survivors; the absorbed ids lead there from now on."""
@@ -124,7 +127,8 @@ def rebuild(
         waiting = unread.get(conversation_id)
         state = sorted({*flags.get(conversation_id, ()), *(["UNREAD"] if waiting else [])})
         values = {
-            "subject": first.subject, "last_activity_at": total.latest, "message_count": total.n, "unread_count": waiting,
+            "subject": first.subject or (row.subject if row is not None and row.kind != "EMAIL_THREAD" else None),
+            "last_activity_at": total.latest, "message_count": total.n, "unread_count": waiting,
             "last_message_id": last.id, "category": last.category, "flags": " ".join(state), "redirect_to": None, "live": False,
         }  # fmt: skip
         living.append(conversation_id)
@@ -171,9 +175,13 @@ def add_members(conn: Connection, viewer: str, rows: Sequence[dict[str, Any]]) -
         if old_row is None or row["last_active_at"] > old_row.last_active_at or old_row.contact_id != row["contact_id"]:
             kept_at = row["last_active_at"] if old_row is None else max(row["last_active_at"], old_row.last_active_at)
             newer.append(row | {"last_active_at": kept_at, "name": row["name"] or (old_row.name if old_row is not None else "")})
-    upsert(
-        conn, conversation_member, newer, ["conversation_id", "kind", "address"], ["name", "role", "contact_id", "last_active_at"]
-    )
+    put_members(conn, newer)
+
+
+def put_members(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows of conversation_member as they are."""
+    key, values = ["conversation_id", "kind", "address"], ["name", "role", "contact_id", "last_active_at"]
+    upsert(conn, conversation_member, rows, key, values)
 
 
 def delete(conn: Connection, viewer: str, conversation_id: str, recorder: Recorder, reason: str = "DELETED") -> None:
@@ -193,7 +201,7 @@ def delete(conn: Connection, viewer: str, conversation_id: str, recorder: Record
 
 
 def rebuild_members(conn: Connection, viewer: str, conversation_ids: Collection[str]) -> None:
-    """After messages went: only those stay members who are on a message that is left."""
+    """After messages went: only those stay members who are on a message that is left, or of whom the network says so."""
     for conversation_id in sorted(conversation_ids):
         still = (
             select(message_participant.c.kind, message_participant.c.address)
@@ -206,7 +214,9 @@ def rebuild_members(conn: Connection, viewer: str, conversation_ids: Collection[
         there = {(r.kind, r.address) for r in conn.execute(still)}
         mine = conversation_member.c
         for r in conn.execute(
-            select(mine.kind, mine.address).where(mine.viewer_id == viewer, mine.conversation_id == conversation_id)
+            select(mine.kind, mine.address).where(
+                mine.viewer_id == viewer, mine.conversation_id == conversation_id, mine.role.not_in(STANDING)
+            )
         ).all():
             if (r.kind, r.address) not in there:
                 conn.execute(

@@ -1,7 +1,7 @@
 """What is to be found of messages, their files and their conversations: the documents of the search index.
 
 States and places (read state, flags, folders, labels, accounts) are facets, written anew whenever a source says something else; the
-words of a message never change. A conversation is found by what holds of any of its messages.
+words of a message change only where its writer changes it. A conversation is found by what holds of any of its messages.
 """
 
 from __future__ import annotations

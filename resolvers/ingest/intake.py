@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from providers import records
 from resolvers.ingest import markings
 from resolvers.ingest.contacts import put_contacts
+from resolvers.ingest.heads import put_heads
 from resolvers.ingest.messages import put_messages
 from resolvers.ingest.removal import remove, void
 from resolvers.ingest.states import put_states
@@ -34,6 +35,7 @@ def take_in(
     contacts: list[tuple[int, records.Contact]] = []
     messages: list[tuple[int, records.Message]] = []
     states: list[tuple[int, records.MessageState]] = []
+    heads: list[tuple[int, records.ConversationHead]] = []
     leaving: list[tuple[int, records.Gone | records.Voided]] = []
     for n, row in enumerate(rows):
         match row.item:
@@ -43,6 +45,8 @@ def take_in(
                 messages.append((n, item))
             case records.MessageState() as item:
                 states.append((n, item))
+            case records.ConversationHead() as item:
+                heads.append((n, item))
             case records.Gone() | records.Voided() as item:
                 leaving.append((n, item))
             case records.Unreadable() as item:
@@ -58,6 +62,9 @@ def take_in(
         told = markings.over(conn, viewer, target.account_id, [s for _, s in states])
         outcome = put_states(conn, viewer, target, told, recorder, now)
         results.update(zip((n for n, _ in states), outcome, strict=True))
+    if heads:
+        outcome = put_heads(conn, viewer, target, [h for _, h in heads], recorder, now)
+        results.update(zip((n for n, _ in heads), outcome, strict=True))
     # arrivals first: a message that moved is never gone in between
     for n, left in leaving:
         if isinstance(left, records.Voided):

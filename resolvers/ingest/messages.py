@@ -20,6 +20,7 @@ from sqlalchemy import Connection, select
 
 from providers import records
 from resolvers.ingest import conversations, findable, threads
+from resolvers.ingest.amendments import amend, is_amendment
 from resolvers.ingest.answers import subject_key
 from resolvers.ingest.contacts import Correspondent, put_correspondents, upsert
 from resolvers.ingest.content import write_content
@@ -43,7 +44,13 @@ def put_messages(
     known = _known(conn, viewer, message_ids)
     taken: dict[str, bytes] = {m: row.fingerprint for m, row in known.items()}
     final: list[str] = []
-    for base, mark in zip(message_ids, prints, strict=True):
+    amended: dict[str, records.Message] = {}
+    for base, mark, item in zip(message_ids, prints, items, strict=True):
+        if item.conversation_kind != "EMAIL_THREAD" and not target.live:
+            final.append(base)  # known by its network's own key: whatever it says now, it is the same message
+            if base in known and is_amendment(item, known[base], mark):
+                amended[base] = item
+            continue
         # another text under the same Message-ID: a message of its own, whose id follows from both
         other = base if taken.get(base, mark) == mark else ids.derive("MESSAGE", base, mark.hex())
         taken.setdefault(other, mark)
@@ -69,7 +76,7 @@ def put_messages(
         if new:
             fresh[node_id] = item
             results.append(Result(outcome="CREATED", node_id=node_id))
-        elif source is None or any(source[name] != value for name, value in state.items()):
+        elif node_id in amended or source is None or any(source[name] != value for name, value in state.items()):
             elsewhere[node_id] = item
             if source is None:
                 rekeyed[node_id] = item
@@ -87,6 +94,7 @@ def put_messages(
     alone = {m: item for m, item in rekeyed.items() if m in known and len(places[m]) == 1}
     silent = already_there(conn, viewer, target.account_id, alone) if alone else set()
     _write(conn, viewer, target, fresh, homes, contacts, dict(zip(final, prints, strict=True)), places, recorder, now)
+    amend(conn, viewer, target.account_id, amended, dict(zip(final, prints, strict=True)), SNIPPET, recorder)
     upsert(
         conn, message_source, list({r["key"]: r for r in resourced}.values()), ["account_id", "key"],
         ["message_id", "container", "unread", "flags", "labels", "url"],
@@ -146,7 +154,7 @@ def message_id(viewer: str, account_id: str, item: records.Message) -> str:
         return ids.derive("MESSAGE", viewer, item.internet_message_id, sender, second)
     if sender:
         return ids.derive("MESSAGE", viewer, "", sender, second, item.subject or "", " ".join(item.text.split()))
-    if item.internet_message_id:  # mail whose From names nobody: the text speaks for it
+    if item.internet_message_id and item.conversation_kind == "EMAIL_THREAD":  # mail whose From names nobody: the text speaks for it
         return ids.derive(
             "MESSAGE", viewer, item.internet_message_id, "", second, item.subject or "", " ".join(item.text.split())
         )
@@ -185,7 +193,9 @@ def _fingerprint(item: records.Message) -> bytes:
 
 
 def _known(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[str, Any]:
-    columns = (message.c.id, message.c.fingerprint, message.c.conversation_id, message.c.version, message.c.flags)
+    columns = (
+        message.c.id, message.c.fingerprint, message.c.conversation_id, message.c.version, message.c.flags, message.c.edited_at,
+    )  # fmt: skip
     rows = conn.execute(select(*columns).where(message.c.viewer_id == viewer, message.c.id.in_(sorted(set(message_ids)))))
     return {row.id: row for row in rows}
 

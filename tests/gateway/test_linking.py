@@ -20,10 +20,11 @@ from starlette.routing import Route
 from gateway.app import Installation
 from gateway.linking.service import LinkService
 from gateway.people import named
-from providers.base import Authorization, FormField, LinkForm, Provider, Quota
+from providers.base import Authorization, FormField, LinkForm, Provider, Quota, SignedIn
 from providers.errors import ReauthRequired, Unavailable
 from providers.http import Session
 from providers.records import Profile
+from providers.session import Secret
 from resolvers.linking import CredentialForm, LinkRefused, OAuthRedirect
 from store import accounts, leases
 from tests.gateway.running import TestClock, asking, key_of, opened
@@ -143,6 +144,39 @@ async def test_a_form_that_works_links_seals_and_queues_the_first_sync(tmp_path:
             await service(installation).complete(viewer, session.id, form=form)
     for file in (tmp_path / "kith").glob("kith.db*"):
         assert b"correct horse" not in file.read_bytes()
+
+
+async def test_a_network_with_a_sign_in_of_its_own_keeps_a_grant_and_no_password(tmp_path: Path) -> None:
+    async def sign_in(session: Session) -> SignedIn:
+        typed = await session.credentials()
+        if typed.password != "correct horse":
+            raise ReauthRequired("The server does not take this password.")
+        return SignedIn(secret=Secret(access_token="t0ken", refresh_token="r3new"), base_url="https://found.example.org")
+
+    async with with_network(tmp_path) as installation:
+        installation.providers["network"] = msgspec.structs.replace(PROVIDER, sign_in=sign_in)
+        viewer = (await named(installation, "ada")).id
+        for password, state in (("wrong", "FAILED"), ("correct horse", "LINKED")):
+            session = await service(installation).begin(viewer, provider="network", method="PASSWORD")
+            form = {"server": "network.example.org", "password": password}
+            linked = await service(installation).complete(viewer, session.id, form=form)
+            assert linked.state == state
+        assert linked.account_id is not None
+        found = await installation.database.read(viewer, accounts.get, linked.account_id)
+        held = await installation.database.read(viewer, accounts.sealed, linked.account_id)
+        assert found is not None and held is not None
+        assert found.base_url == "https://found.example.org"
+        kept = installation.vault.open(held.blob, viewer, accounts.PLACE[0], linked.account_id, accounts.PLACE[1])
+        assert b"r3new" in kept and b"correct horse" not in kept
+
+
+async def test_a_matrix_id_is_known_by_its_form(tmp_path: Path) -> None:
+    async with with_network(tmp_path) as installation:
+        viewer = (await named(installation, "ada")).id
+        session = await service(installation).begin(viewer, address="@ada:example.org")
+        assert session.provider == "matrix"
+        assert isinstance(session.step, CredentialForm)
+        assert {field.name: field.default for field in session.step.fields}["username"] == "@ada:example.org"
 
 
 @pytest.mark.parametrize(

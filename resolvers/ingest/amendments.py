@@ -1,0 +1,68 @@
+"""A message that says something else than before: its writer changed it where it is kept, and it is the same message still.
+
+Only networks on which a message has a key of its own know that. In mail, another text under the same Message-ID is another
+message (`messages.py`).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from providers import records
+from resolvers.ingest import findable
+from resolvers.ingest.content import drop_content, write_content
+from store import search_index
+from store.feed import Recorder
+from store.tables import attachment, message
+
+FIELDS = ("snippet", "text", "html", "attachments", "bodyState", "editedAt")
+
+
+def is_amendment(item: records.Message, known: Any, mark: bytes) -> bool:
+    """Whether `item` is what a stored message (`known`, its row) has become. What was read before the last change is not."""
+    if known.fingerprint == mark and known.edited_at == item.edited_at:
+        return False
+    return known.edited_at is None or (item.edited_at is not None and item.edited_at >= known.edited_at)
+
+
+def amend(
+    conn: Connection,
+    viewer: str,
+    account_id: str,
+    items: Mapping[str, records.Message],
+    prints: Mapping[str, bytes],
+    snippet: int,
+    recorder: Recorder,
+) -> None:
+    """Replace the content of stored messages (id → record), what is found by it, and tell the feed."""
+    if not items:
+        return
+    wanted = sorted(items)
+    versions = {
+        row.id: row.version or 0
+        for row in conn.execute(
+            select(message.c.id, message.c.version).where(message.c.viewer_id == viewer, message.c.id.in_(wanted))
+        )
+    }
+    mine = attachment.c
+    files = conn.execute(select(mine.id).where(mine.viewer_id == viewer, mine.message_id.in_(wanted))).scalars().all()
+    for node_id, item in items.items():
+        version = versions[node_id] + 1
+        values = {
+            "subject": item.subject, "snippet": " ".join(item.text[: snippet * 4].split())[:snippet],
+            "body": zlib.compress(item.text.encode("utf-8", "replace"), 1), "body_state": item.body_state,
+            "edited_at": item.edited_at, "attachment_count": item.attachment_count, "fingerprint": prints[node_id],
+        }  # fmt: skip
+        conn.execute(
+            sa.update(message).where(message.c.viewer_id == viewer, message.c.id == node_id).values(**values, version=version)
+        )
+        recorder.upsert("MESSAGE", node_id, version, fields=FIELDS)
+    drop_content(conn, viewer, wanted)
+    write_content(conn, viewer, account_id, items)
+    search_index.drop(conn, viewer, files)
+    findable.index_messages(conn, viewer, wanted)

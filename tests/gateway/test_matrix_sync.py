@@ -1,0 +1,151 @@
+"""A Matrix account through the whole of Kith, on both databases: Synapse, the sync job, and what the API answers."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from providers.session import Secret
+from schema import build_schema
+from store import accounts, leases
+from tests.asking import Context
+from tests.chat_servers import Matrix, MatrixUser
+from tests.household import Household
+from tests.workshop import Workshop, workshop
+
+CONVERSATIONS = """{ viewer { conversations(first: 20) { edges { node {
+  subject kind unreadCount messageCount
+  participants(first: 20) { edges { node { name person { name } } } }
+  messages(last: 50) { edges { node { text editedAt direction bodyState inReplyTo { text } } } } } } } } }"""
+
+
+async def ask(shop: Workshop, household: Household, query: str = CONVERSATIONS) -> Any:
+    operation = shop.operation(household.viewer)
+    result = await build_schema().execute(query, context_value=Context(operation))
+    assert not result.errors, result.errors
+    assert result.data is not None
+    return result.data["viewer"]
+
+
+async def conversations(shop: Workshop, household: Household) -> dict[str | None, Any]:
+    found = (await ask(shop, household))["conversations"]["edges"]
+    return {edge["node"]["subject"]: edge["node"] for edge in found}
+
+
+def texts(conversation: Any) -> list[str]:
+    return [edge["node"]["text"] for edge in conversation["messages"]["edges"]]
+
+
+async def linked(shop: Workshop, household: Household, user: MatrixUser) -> str:
+    secret = Secret(username=user.user_id, password=user.password)
+    return await shop.link(household.viewer, "matrix", user.url, secret)
+
+
+def place(server: Matrix) -> str:
+    return f"127.0.0.1/32:{server.server.port}"
+
+
+async def test_rooms_people_edits_deletions_and_read_state_arrive(
+    household: Household, synapse_server: Matrix, tmp_path: Path
+) -> None:
+    ada, bob, cai = (synapse_server.new_user(name) for name in ("ada", "bob", "cai"))
+    bob.name("Bob Ray")
+    direct = bob.create_room(ada, is_direct=True)
+    group = bob.create_room(ada, cai, name="Boat club")
+    ada.set_direct({bob.user_id: [direct]})
+    asked = bob.send(direct, "Lunch?")
+    ada.send(direct, {"msgtype": "m.text", "body": "Yes", "m.relates_to": {"m.in_reply_to": {"event_id": asked}}})
+    sent = [bob.send(group, f"news {n}") for n in range(4)]
+    async with workshop(household.database, tmp_path, place(synapse_server)) as shop:
+        account_id = await linked(shop, household, ada)
+        found = await conversations(shop, household)
+        assert {(c["subject"], c["kind"]) for c in found.values()} == {(None, "DIRECT"), ("Boat club", "GROUP")}
+        assert texts(found[None]) == ["Lunch?", "Yes"]
+        answer = found[None]["messages"]["edges"][1]["node"]
+        assert (answer["direction"], answer["inReplyTo"]) == ("OUTBOUND", {"text": "Lunch?"})
+        assert found[None]["participants"]["edges"] == [{"node": {"name": "Bob Ray", "person": {"name": "Bob Ray"}}}]
+        assert found["Boat club"]["unreadCount"] == 4
+        assert len(found["Boat club"]["participants"]["edges"]) == 2  # one of them never wrote
+        head = await household.head()
+        await shop.sync(household.viewer, account_id)
+        assert await household.head() == head  # nothing happened, nothing is told
+        bob.edit(group, sent[1], "news one, mended")
+        bob.redact(group, sent[2])
+        ada.read(group, sent[1])
+        await shop.sync(household.viewer, account_id)
+        club = (await conversations(shop, household))["Boat club"]
+        assert texts(club) == ["news 0", "news one, mended", "news 3"]
+        assert [bool(edge["node"]["editedAt"]) for edge in club["messages"]["edges"]] == [False, True, False]
+        assert (club["unreadCount"], club["messageCount"]) == (1, 3)
+        told = {(c.op, c.kind) for c in await household.changes(head)}
+        assert {("UPSERT", "MESSAGE"), ("DELETE", "MESSAGE"), ("UPSERT", "CONVERSATION")} <= told
+        await household.forget(account_id)
+        assert await conversations(shop, household) == {}
+
+
+async def test_a_message_that_arrives_there_is_in_the_feed_without_a_poll(
+    household: Household, synapse_server: Matrix, tmp_path: Path
+) -> None:
+    ada, bob = synapse_server.new_user("ada"), synapse_server.new_user("bob")
+    room = bob.create_room(ada, name="Harbour")
+    bob.send(room, "first")
+    async with workshop(household.database, tmp_path, place(synapse_server)) as shop:
+        account_id = await linked(shop, household, ada)
+        assert await household.database.read(household.viewer, leases.pending, "watch", account_id) is not None
+        stop = asyncio.Event()
+        working = asyncio.create_task(shop.worker.work(stop))
+        try:
+            async with asyncio.timeout(60):
+                number = 0
+                while True:  # the line has to stand first; what was said before that is found with the first hint
+                    number += 1
+                    bob.send(room, f"later {number}")
+                    await asyncio.sleep(1)
+                    if "later 1" in texts((await conversations(shop, household))["Harbour"]):
+                        break
+        finally:
+            stop.set()
+            await working
+
+
+async def test_a_device_that_is_signed_out_asks_for_a_new_sign_in(
+    household: Household, synapse_server: Matrix, tmp_path: Path
+) -> None:
+    ada = synapse_server.new_user("ada")
+    async with workshop(household.database, tmp_path, place(synapse_server)) as shop:
+        account_id = await linked(shop, household, ada)
+        ada.call("POST", "/v3/logout/all", {})
+        await shop.sync(household.viewer, account_id)
+        found = await household.database.read(household.viewer, accounts.get, account_id)
+        assert found is not None
+        assert found.status == "REAUTH_REQUIRED"
+        assert "Link the account again" in (found.status_reason or "")
+
+
+async def test_tokens_that_ended_are_renewed_and_stored(household: Household, synapse_server: Matrix, tmp_path: Path) -> None:
+    ada, bob = synapse_server.new_user("ada"), synapse_server.new_user("bob")
+    bob.send(bob.create_room(ada, name="Harbour"), "hello")
+    async with workshop(household.database, tmp_path, place(synapse_server)) as shop:
+        account_id = await linked(shop, household, ada)
+        grant = await stored(shop, household, account_id)
+        assert grant.password is None
+        ended = msgspec.structs.replace(grant, access_token="syt_ended")
+        blob = shop.vault.seal(msgspec.json.encode(ended), household.viewer, accounts.PLACE[0], account_id, accounts.PLACE[1])
+        await household.database.write(household.viewer, accounts.seal, account_id, blob)
+        await shop.sync(household.viewer, account_id)
+        found = await household.database.read(household.viewer, accounts.get, account_id)
+        assert found is not None
+        assert found.status == "ACTIVE"
+        newer = await stored(shop, household, account_id)
+        assert newer.access_token not in (grant.access_token, "syt_ended")
+        assert newer.refresh_token != grant.refresh_token
+
+
+async def stored(shop: Workshop, household: Household, account_id: str) -> Secret:
+    held = await household.database.read(household.viewer, accounts.sealed, account_id)
+    assert held is not None
+    plain = shop.vault.open(held.blob, household.viewer, accounts.PLACE[0], account_id, accounts.PLACE[1])
+    return msgspec.json.decode(plain, type=Secret)

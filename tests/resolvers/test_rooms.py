@@ -1,0 +1,116 @@
+"""Conversations that are no mail: what a network says of them as a whole, and messages that their writers change."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from providers import records
+from store import ids, search_index
+from store.tables import conversation, conversation_member, message
+from tests.household import NOW, Household
+
+
+def said(number: int, text: str, **more: Any) -> records.Message:
+    return records.Message(
+        key=f"$e{number}", sent_at=NOW + timedelta(minutes=number), container="!r", conversation_key="!r", conversation_kind="GROUP",
+        text=text, participants=(member("@bob:example.org", "FROM", "Bob Ray"),), unread=True, **more,
+    )  # fmt: skip
+
+
+def member(address: str, role: records.Role = "MEMBER", name: str = "") -> records.Participant:
+    return records.Participant(role=role, address=address, kind="HANDLE", name=name, provider="matrix", key=address)
+
+
+def room(*members: str, subject: str | None = "Boat club", kind: records.ConversationKind = "GROUP") -> records.ConversationHead:
+    people = tuple(member(address) for address in members)
+    return records.ConversationHead(key="!r", kind=kind, last_activity_at=NOW, subject=subject, participants=people)
+
+
+async def shown(household: Household) -> list[Any]:
+    def read(conn: Connection, viewer: str) -> list[Any]:
+        return list(conn.execute(select(message).where(message.c.viewer_id == viewer).order_by(message.c.sent_at)))
+
+    return await household.database.read(household.viewer, read)
+
+
+async def conversations(household: Household) -> dict[str, Any]:
+    def read(conn: Connection, viewer: str) -> dict[str, Any]:
+        found = {}
+        for row in conn.execute(select(conversation).where(conversation.c.viewer_id == viewer)):
+            mine = conversation_member.c
+            people = select(mine.address).where(mine.viewer_id == viewer, mine.conversation_id == row.id)
+            found[row.subject] = (row.kind, row.version, set(conn.execute(people).scalars()))
+        return found
+
+    return await household.database.read(household.viewer, read)
+
+
+async def test_a_room_is_called_and_has_whom_its_network_says(household: Household) -> None:
+    account = await household.account("matrix", "@ada:example.org", own=["@ada:example.org"])
+    await household.take(account, room("@bob:example.org", "@cai:example.org"))
+    assert await conversations(household) == {}  # nobody has said anything there
+    await household.take(account, said(1, "hello"), room("@ada:example.org", "@bob:example.org", "@cai:example.org"))
+    kind, version, people = (await conversations(household))["Boat club"]
+    assert (kind, people) == ("GROUP", {"@bob:example.org", "@cai:example.org"})
+    head = await household.head()
+    results = await household.take(account, room("@ada:example.org", "@bob:example.org", "@cai:example.org"))
+    assert [result.outcome for result in results] == ["UNCHANGED"]
+    assert await household.head() == head
+    await household.take(account, room("@bob:example.org", "@dee:example.org", subject="Yacht club", kind="CHANNEL"))
+    later = await conversations(household)
+    assert later == {"Yacht club": ("CHANNEL", version + 1, {"@bob:example.org", "@dee:example.org"})}
+    await household.take(account, said(2, "more"), records.Gone(kind="MESSAGE", key="$e1"))
+    assert (await conversations(household))["Yacht club"][2] == {"@bob:example.org", "@dee:example.org"}
+
+
+async def test_an_edited_message_is_the_same_message_with_another_text(household: Household) -> None:
+    account = await household.account("matrix", "@ada:example.org", own=["@ada:example.org"])
+    await household.take(account, said(1, "helo"), said(2, "second"))
+    (first, _) = await shown(household)
+    head = await household.head()
+    at = NOW + timedelta(hours=1)
+    await household.take(account, said(1, "hello there", edited_at=at, html="<b>hello</b>"))
+    (mended, second) = await shown(household)
+    assert (mended.id, mended.snippet, mended.edited_at) == (first.id, "hello there", at)
+    assert second.snippet == "second"
+    assert mended.version > first.version
+    assert ("UPSERT", "MESSAGE", first.id) in {(c.op, c.kind, c.node_id) for c in await household.changes(head)}
+    found = await household.database.read(household.viewer, _found, "there")
+    assert found == [first.id]
+    assert await household.database.read(household.viewer, _found, "helo") == []
+
+
+async def test_an_older_text_never_comes_back_over_a_newer_one(household: Household) -> None:
+    account = await household.account("matrix", "@ada:example.org")
+    at = NOW + timedelta(hours=1)
+    await household.take(account, said(1, "third", edited_at=at))
+    for stale in (said(1, "first"), said(1, "second", edited_at=at - timedelta(minutes=1))):
+        await household.take(account, stale)
+    (row,) = await shown(household)
+    assert (row.snippet, row.edited_at) == ("third", at)
+
+
+async def test_taking_an_edit_in_again_changes_nothing(household: Household) -> None:
+    account = await household.account("matrix", "@ada:example.org")
+    edited = said(1, "hello", edited_at=NOW + timedelta(hours=1))
+    await household.take(account, said(1, "helo"))
+    await household.take(account, edited)
+    head = await household.head()
+    assert [result.outcome for result in await household.take(account, edited)] == ["UNCHANGED"]
+    assert await household.head() == head
+
+
+async def test_a_mail_with_another_text_stays_another_mail(household: Household) -> None:
+    account = await household.account("imap")
+    own = {"key": "k", "sent_at": NOW, "participants": ()}
+    await household.take(account, records.Message(**own, text="one"))  # type: ignore[arg-type]
+    await household.take(account, records.Message(**own, text="two"))  # type: ignore[arg-type]
+    assert {row.snippet for row in await shown(household)} == {"one", "two"}
+    assert ids.derive("MESSAGE", account, "k") in {row.id for row in await shown(household)}
+
+
+def _found(conn: Connection, viewer: str, words: str) -> list[str]:
+    return [hit.node_id for hit in search_index.match(conn, viewer, words, kinds=["MESSAGE"], limit=10)]
