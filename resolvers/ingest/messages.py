@@ -154,7 +154,9 @@ def message_id(viewer: str, account_id: str, item: records.Message) -> str:
         return ids.derive("MESSAGE", viewer, item.internet_message_id, sender, second)
     if sender:
         return ids.derive("MESSAGE", viewer, "", sender, second, item.subject or "", " ".join(item.text.split()))
-    if item.internet_message_id and item.conversation_kind == "EMAIL_THREAD":  # mail whose From names nobody: the text speaks for it
+    if (
+        item.internet_message_id and item.conversation_kind == "EMAIL_THREAD"
+    ):  # mail whose From names nobody: the text speaks for it
         return ids.derive(
             "MESSAGE", viewer, item.internet_message_id, "", second, item.subject or "", " ".join(item.text.split())
         )
