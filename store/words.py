@@ -41,7 +41,7 @@ def fold(value: str) -> str:
     """The words of `value` as the index spells them, separated by single spaces; BREAK becomes the word APART."""
     if BREAK in value:
         return f" {APART} ".join(fold(part) for part in value.split(BREAK))
-    words = _WORD.findall(value.lower()) if value.isascii() else _cut(_plain(value))
+    words = _WORD.findall(value.lower()) if value.isascii() else _mixed(value)
     if len(value) > MAX_WORD and max(map(len, words), default=0) > MAX_WORD:
         words = [word[:MAX_WORD] for word in words]
     return " ".join(words)
@@ -83,6 +83,22 @@ def _marks() -> re.Pattern[str]:
     """Whatever combines with the letter before it, kana's own marks aside."""
     marks = (chr(n) for n in range(0x300, 0x20000) if unicodedata.combining(chr(n)))
     return re.compile("[{}]+".format("".join(mark for mark in marks if not _KEPT_MARKS.match(mark))))
+
+
+def _mixed(value: str) -> list[str]:
+    """The words of a text piece by piece between its blanks, which no folding crosses: most pieces are ASCII, the others come again."""
+    words: list[str] = []
+    for piece in value.split():
+        if piece.isascii():
+            words += _WORD.findall(piece.lower())
+        else:
+            words += _piece(piece) if len(piece) <= MAX_WORD else _cut(_plain(piece))
+    return words
+
+
+@lru_cache(20_000)
+def _piece(piece: str) -> tuple[str, ...]:
+    return tuple(_cut(_plain(piece)))
 
 
 def _plain(value: str) -> str:
