@@ -92,7 +92,7 @@ async def work(installation: Pieces, stop: asyncio.Event) -> None:
 
 
 def keep_house(conn: Connection, now: datetime) -> None:
-    """See to it that every viewer's feed is compacted once a day."""
+    """See to it that once a day every viewer's feed is compacted and what is old is forgotten."""
     for viewer in viewers.listed(conn):
         if not any(job.kind == "compact" for job in leases.listed(conn, viewer=viewer.id, kind="compact")):
             due = now + timedelta(seconds=COMPACT_EVERY)
@@ -304,4 +304,6 @@ class Worker:
         now = self.clock.now()
         await self.database.write_behind(job.viewer_id, feed.compact, now - timedelta(days=feed.TOMBSTONE_DAYS))
         await self.database.write_behind(job.viewer_id, webhooks.forget_old, now)
+        while await self.database.write_behind(job.viewer_id, outbox.forget_settled, now):
+            pass
         return timedelta(seconds=COMPACT_EVERY)

@@ -20,7 +20,7 @@ write that nothing has to wait for is its own id. Knows nothing of what a write 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 import msgspec
@@ -36,6 +36,9 @@ OPEN: Final = ("QUEUED", "RUNNING", "CHECKING")
 SETTLED: Final = ("DONE", "REFUSED", "UNCONFIRMED", "CANCELLED")
 #: The container of a message's place (message_source) while only this outbox has it.
 CONTAINER: Final = "Outbox"
+#: How long a settled write is told of: never shorter than its idempotency key is known (store/idempotency.py).
+KEPT: Final = timedelta(days=30)
+FORGOTTEN_AT_ONCE: Final = 500  # rows in one transaction
 JOB: Final = "write"  # the leased job that carries out what an account has in the outbox
 _mine = outbox.c
 
@@ -279,6 +282,15 @@ def forget(conn: Connection, viewer: str, account_id: str) -> None:
     theirs = select(_mine.id).where(_mine.viewer_id == viewer, _mine.account_id == account_id)
     conn.execute(sa.delete(outbox_node).where(outbox_node.c.viewer_id == viewer, outbox_node.c.write_id.in_(theirs)))
     conn.execute(sa.delete(outbox).where(_mine.viewer_id == viewer, _mine.account_id == account_id))
+
+
+def forget_settled(conn: Connection, viewer: str, now: datetime) -> bool:
+    """Drop writes that were settled 30 days ago, with their requests; True when there may be more of them."""
+    old = select(_mine.id).where(_mine.viewer_id == viewer, _mine.state.in_(SETTLED), _mine.settled_at <= now - KEPT)
+    gone = conn.execute(old.order_by(_mine.id).limit(FORGOTTEN_AT_ONCE)).scalars().all()
+    conn.execute(sa.delete(outbox_node).where(outbox_node.c.viewer_id == viewer, outbox_node.c.write_id.in_(gone)))
+    conn.execute(sa.delete(outbox).where(_mine.viewer_id == viewer, _mine.id.in_(gone)))
+    return len(gone) == FORGOTTEN_AT_ONCE
 
 
 def _first_of_lanes(viewer: str, account_id: str) -> sa.ColumnElement[bool]:

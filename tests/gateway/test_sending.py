@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from gateway import writes
+from gateway.worker import Worker
 from providers import records
 from providers.formats import mime
-from store import accounts
+from store import accounts, leases, outbox
 from tests.asking import Desk, nodes
 from tests.household import ME, Household, card, mail
 from tests.letterbox import PostOffice, post_office
@@ -142,6 +143,29 @@ async def test_who_was_written_to_becomes_a_person(office: PostOffice) -> None:
     await office.write("bo@example.org")
     people = await office.desk.ask("{ viewer { people { edges { node { emails { address } } } } } }")
     assert [p["emails"] for p in nodes(people["viewer"]["people"])] == [[{"address": "bo@example.org"}]]
+
+
+async def test_what_is_settled_is_forgotten_after_thirty_days_and_what_waits_is_kept(
+    office: PostOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "FORGOTTEN_AT_ONCE", 1)
+    later = office.clock.now() + timedelta(days=90)
+    done = await office.send(new(office), f'text: "x", sendAt: "{later.isoformat()}"', key="later")
+    sent = await office.write(key="one")
+    back = await office.write(key="two", undo=60)
+    await office.work()
+    await office.undo(back["id"])
+    database, viewer = office.household.database, office.household.viewer
+    for days, left in ((29, 3), (1, 1)):
+        office.clock.time += timedelta(days=days, seconds=1)
+        await database.system(leases.enqueue, viewer, "compact", viewer, office.clock.now())
+        worker = Worker(database=database, clock=office.clock, accounts=office.shop.accounts, imports=office.shop.imports)
+        assert await worker.run_one(viewer, "compact", viewer)
+        for table in ("outbox", "outbox_node"):
+            assert await office.shop.count(viewer, f"select count(*) from {table}") == left
+    assert await office.state(done["message"]["id"]) == "HELD"
+    query = "query($id: ID!) { node(id: $id) { ... on Message { text delivery { state } } } }"
+    assert (await office.desk.ask(query, id=sent["id"]))["node"] == {"text": "Hello", "delivery": None}
 
 
 # --- what the others get --------------------------------------------------------------------------------------------------------
