@@ -1,40 +1,48 @@
-"""Marks written back: the kind `mark` of the outbox.
+"""Marks and moves written back: the kind `mark` of the outbox.
 
-Marking twice is marking once, so nothing has to be noted: what a crash interrupted is done again. A refused marking is taken back
-wherever the message still shows it.
+Doing it twice is doing it once, so nothing has to be noted: what a crash interrupted is done again. A refused one is taken back
+wherever the message still shows it. Where a move has put the messages is kept, so that the sync has nothing new to tell of it.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import Connection
 
 from gateway.writes import DONE, NOT_DONE, Note, Outcome
 from providers.base import Adapter, Marker
 from providers.errors import Refused
-from resolvers.ingest import markings, put_marks
+from resolvers.ingest import markings, put_marks, put_moved
 from store.feed import Recorder
 from store.outbox import Write
 
 
 class MarkingWrites:
-    """Sets read and flagged at the source."""
+    """Sets read and flagged at the source, and moves messages there."""
 
     async def carry_out(self, adapter: Adapter, viewer: str, write: Write, note: Note) -> Outcome:
         """The messages of one account. Raises ProviderError."""
         if not isinstance(adapter, Marker):
             raise Refused("Messages of this account cannot be marked.", provider_code="read-only")
         marked = markings.decoded(write.request or b"")
-        await adapter.mark(sorted(marked.before), marked.marking)
-        return DONE
+        keys, marking = sorted(marked.before), marked.marking
+        if marking.unread is not None or marking.flagged is not None:
+            await adapter.mark(keys, marking)
+        if marking.role is None:
+            return DONE
+        moved = await adapter.move(keys, marking.role, again=write.attempts > 1)
+        return Outcome(verdict="DONE", told=msgspec.msgpack.encode(moved))
 
     async def check(self, adapter: Adapter, viewer: str, write: Write) -> Outcome:
         """Doing it again is doing it once."""
         return NOT_DONE
 
     def moved(self, conn: Connection, viewer: str, write: Write, recorder: Recorder, now: datetime) -> None:
-        """What was refused is undone."""
+        """What was refused is undone; what was moved is known by its new place."""
+        if write.state == "DONE" and write.step is not None:
+            put_moved(conn, viewer, write.account_id, markings.moves(write.step), recorder, now)
         if write.state in ("REFUSED", "CANCELLED", "UNCONFIRMED") and write.request is not None:
             marked = markings.decoded(write.request)
             put_marks(conn, viewer, write.account_id, marked.before, recorder, now, instead_of=marked.marking)

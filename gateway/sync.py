@@ -25,7 +25,7 @@ from providers import records
 from providers.base import Verifiable, Watcher
 from providers.errors import CursorExpired, ProviderError, RateLimited, ReauthRequired
 from providers.push import Pushed
-from resolvers.ingest import Result, Target, believable, remove_keys, take_in, unlisted
+from resolvers.ingest import Result, Target, believable, is_settled, remove_keys, take_in, tell_roles, unlisted
 from resolvers.ingest.intake import SLICE
 from store import accounts, leases, push_routes
 from store.database import Database, others_commits
@@ -41,6 +41,7 @@ ALONE: Final = 0.2
 COMPANY_SECONDS: Final = 5.0
 FETCHED: Final = 200  # items that are asked for again at a time
 QUIET: Final = "quiet"  # the account's setting that counts runs without a change
+ROLES: Final = "roles"  # the account's setting that says that every message knows what its folder is for
 LONG_QUIET: Final = 16  # of these, after which an account is as idle as can be
 PATIENCE: Final = 4.0
 CALLED: Final = 12.0  # intervals to wait while the network has promised to call
@@ -80,6 +81,7 @@ async def run(opener: Accounts, database: Database, clock: Clock, viewer: str, a
             await run.forget_cursor()
             await run.take(adapter.pages(None))
         await run.settle()
+        await run.tell_roles()
         if isinstance(adapter, Verifiable) and await run.in_doubt():
             await run.verify(adapter)
         await run.end(watch=isinstance(adapter, Watcher), push=opener.hooks is not None and isinstance(adapter, Pushed))
@@ -107,6 +109,7 @@ class _Run:
         self._others: int | None = None  # commits of others, as last seen
         self._company_until = 0.0
         self._statements: list[records.Statement] = []
+        self._labels: tuple[records.Label, ...] = ()
         self._settings = dict(found.settings)
         self._quiet = int(self._settings.get(QUIET, "0"))
         self._changed = False
@@ -135,6 +138,7 @@ class _Run:
     async def take(self, pages: AsyncIterator[records.Page]) -> None:
         async for page in pages:
             self._statements += page.statements
+            self._labels = self._labels if page.labels is None else page.labels
             rows = list(page.rows)
             at = 0
             while at < len(rows):
@@ -169,6 +173,24 @@ class _Run:
         """Compare with what the source stated on the way."""
         for statement in self._statements:
             await self._settle(statement)
+
+    async def tell_roles(self) -> None:
+        """Messages that were stored before their folders' roles were: once an account, when nothing is on its way to it."""
+        if not self._labels or ROLES in self._settings:
+            return
+        if not await self._database.read(self._viewer, is_settled, self._account.id):
+            return
+        after: str | None = ""
+        while after is not None:
+            after = await self._database.write_behind(self._viewer, self._tell_roles, after)
+        await self._keep_setting(ROLES, "told")
+
+    def _tell_roles(self, conn: Connection, viewer: str, after: str) -> str | None:
+        now = self._clock.now()
+        recorder = Recorder(now, account_id=self._account.id)
+        following = tell_roles(conn, viewer, self._account.id, self._labels, after, recorder, now)
+        recorder.flush(conn, viewer)
+        return following
 
     async def in_doubt(self) -> bool:
         """Whether ids should be compared: somebody asked for it, or a gap has waited long enough."""

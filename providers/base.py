@@ -201,6 +201,14 @@ class Marker(Protocol):
         """
         ...
 
+    async def move(self, keys: Sequence[str], role: records.FolderRole, *, again: bool) -> dict[str, records.Moved]:
+        """Puts the messages where this role is (not OTHER), making the place where the network has none and takes one.
+
+        What is there already stays, what is gone is left out. `again`: an earlier call may have moved them. Gives, by their keys, where
+        they are now, of those of which the network told; of all others the sync will. Raises as `mark`.
+        """
+        ...
+
 
 @runtime_checkable
 class Parts(Protocol):

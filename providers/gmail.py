@@ -3,8 +3,8 @@
 Speaks the Gmail API v1 (users.messages, users.history, users.labels, batches). Labels overlap, so the ledger counts three places
 that do not: what is in the trash, what is in spam, and all the rest. Gmail's thread joins its mails as one more reference, beside
 those they carry, so that their copies from elsewhere stay in the same conversation. A history that Gmail has lost costs the mails
-of the meantime and a comparison of ids and labels, never the whole mailbox again. Read and starred are written back; sending is in
-`gmail_sending.py`. Knows nothing of storing.
+of the meantime and a comparison of ids and labels, never the whole mailbox again. Read, starred and the place are written back;
+sending is in `gmail_sending.py`. Knows nothing of storing.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from urllib.parse import quote
 
 import msgspec
 
-from providers import gmail_sending
+from providers import gmail_sending, records
 from providers.base import Adapter, LinkForm, Provider, Quota
 from providers.errors import CursorExpired, Malformed, ReauthRequired, Refused, Unavailable
 from providers.gmail_message import (
     ALL,
     PLACES,
+    ROLES,
     SPAM,
     TRASH,
     Content,
@@ -36,15 +37,18 @@ from providers.gmail_message import (
     Record,
     message,
     numbered,
+    shown,
     state,
 )
 from providers.google_api import CONSOLE, SCOPE, Part, ask, authorizer, base64url, batch, decoded, failure, tell
 from providers.http import SUCCESS, Session
 from providers.records import (
+    FolderRole,
     Gone,
     Marking,
     Message,
     MessageState,
+    Moved,
     Outgoing,
     OwnAddress,
     Page,
@@ -72,6 +76,19 @@ LARGE = 4 * 1024 * 1024
 ATTACHMENT_BYTES = 72 * 1024 * 1024
 PIECE = 256 * 1024  # signs of base64, a multiple of four
 MAX_PAGES = 10_000
+#: What puts a message somewhere: the labels to add and to take off. Sent mail and drafts keep the labels that make them so.
+MOVES: dict[FolderRole, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "INBOX": (("INBOX",), ("TRASH", "SPAM")),
+    "ARCHIVE": ((), ("INBOX", "TRASH", "SPAM")),
+    "TRASH": (("TRASH",), ("INBOX", "SPAM")),
+    "SPAM": (("SPAM",), ("INBOX", "TRASH")),
+    "SENT": ((), ("TRASH", "SPAM")),
+    "DRAFTS": ((), ("TRASH", "SPAM")),
+}
+#: Labels of Gmail's own that are shown as such, and those of them that nobody but Gmail gives or takes. UNREAD and STARRED are flags,
+#: and what Gmail sorts mail into by itself (CATEGORY_…) is nobody's label.
+SHOWN: dict[str, records.LabelRole] = {**ROLES, "IMPORTANT": "IMPORTANT"}
+FIXED = frozenset({"SENT", "DRAFT"})
 #: Any of these lets us read mail; with gmail.metadata alone there are no texts.
 SCOPES = (SCOPE + "gmail.readonly", SCOPE + "gmail.modify", gmail_sending.SENDING[0])
 READING = frozenset({SCOPE + "gmail.readonly", SCOPE + "gmail.modify", "https://mail.google.com/"})
@@ -114,6 +131,7 @@ class Gmail:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._names: dict[str, str] = {}
+        self._labels: tuple[records.Label, ...] = ()
         self._batches = list(BATCHES)
 
     async def profile(self) -> Profile:
@@ -148,6 +166,10 @@ class Gmail:
         """
         position = _position(cursor)
         await self._know_names()
+        async for page in self._run(position):
+            yield msgspec.structs.replace(page, labels=self._labels)
+
+    async def _run(self, position: Position | None) -> AsyncIterator[Page]:
         if position is None:  # the history before the list: what happens meanwhile is told twice, not missed
             position = Position(history=(await self._me()).history_id, seen=self._session.clock.now().timestamp())
         if position.filling:
@@ -227,16 +249,23 @@ class Gmail:
 
     async def mark(self, keys: Sequence[str], marking: Marking) -> None:
         """Read and starred are labels of Gmail's. Raises ReauthRequired where only reading was allowed."""
+        told = (("UNREAD", marking.unread), ("STARRED", marking.flagged))
+        await self._relabel(keys, [label for label, on in told if on is True], [label for label, on in told if on is False])
+
+    async def move(self, keys: Sequence[str], role: FolderRole, *, again: bool) -> dict[str, Moved]:
+        """A place is a label of Gmail's, or the lack of one; ids stay. Raises as `mark`."""
+        added, removed = MOVES[role]
+        await self._relabel(keys, added, removed)
+        place = next((PLACES[label] for label in added if label in PLACES), ALL)
+        return {key: Moved(key=key, container=place, labels_added=added, labels_removed=removed) for key in keys}
+
+    async def _relabel(self, keys: Sequence[str], added: Sequence[str], removed: Sequence[str]) -> None:
         granted = frozenset(((await self._session.credentials()).scope or "").split())
         if granted and not granted & WRITING:
             raise ReauthRequired(
                 "Changing mail was not allowed: link the account again and leave the box for it ticked.", provider_code="scope"
             )
-        told = (("UNREAD", marking.unread), ("STARRED", marking.flagged))
-        change = {
-            "addLabelIds": [label for label, on in told if on is True],
-            "removeLabelIds": [label for label, on in told if on is False],
-        }
+        change = {"addLabelIds": list(added), "removeLabelIds": list(removed)}
         for ids in _groups(keys, MODIFIED):
             body = {"ids": ids, **{name: labels for name, labels in change.items() if labels}}
             await tell(self._session, "POST", USER + "/messages/batchModify", body=body, calls=UNITS["modify"])
@@ -399,6 +428,18 @@ class Gmail:
         answer = await ask(self._session, USER + "/labels", calls=UNITS["labels"])
         found = decoded(answer.content, Labels).labels
         self._names = {each.id: (each.name or each.id) if each.type == "user" else each.id for each in found}
+        self._labels = tuple(
+            records.Label(
+                key=each.id,
+                name=self._names[each.id],
+                place=shown(self._names[each.id]),
+                role=SHOWN.get(each.id, "OTHER"),
+                folder=False,
+                writable=each.id not in FIXED,
+            )
+            for each in found
+            if each.type == "user" or each.id in SHOWN
+        )
 
     async def _listed(self, params: Sequence[tuple[str, str]], token: str) -> Listing:
         more = [("pageToken", token)] if token else []
@@ -557,7 +598,7 @@ PROVIDER = Provider(
         LinkForm(
             method="OAUTH_REDIRECT",
             label="Sign in with Google",
-            help="Kith asks to read your mail, to mark it as read or starred, and to send what you write in it.",
+            help="Kith asks to read your mail, to mark and move it, and to send what you write in it.",
             help_url=CONSOLE,
             scopes=SCOPES,
         ),

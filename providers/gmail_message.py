@@ -15,12 +15,14 @@ import msgspec
 
 from providers.formats import mail_header, mail_outline, mail_state, mail_verdict, mime
 from providers.google_api import base64url
-from providers.records import Attachment, Message, MessageState
+from providers.records import Attachment, FolderRole, Message, MessageState
 from providers.session import Account
 
 #: The places that do not overlap, after the labels that decide, in this order.
 TRASH, SPAM, ALL = "Trash", "Spam", "All Mail"
 PLACES = {"TRASH": TRASH, "SPAM": SPAM}
+#: Which of a message's labels says where it lies: the first of these that it bears. Without any of them it is archived.
+ROLES: dict[str, FolderRole] = {"TRASH": "TRASH", "SPAM": "SPAM", "DRAFT": "DRAFTS", "INBOX": "INBOX", "SENT": "SENT"}
 #: Labels that are flags here; the rest are shown by name.
 FLAGS = frozenset({"UNREAD", "STARRED"})
 #: Whose Authentication-Results count (RFC 8601 §2.5).
@@ -147,6 +149,7 @@ def message(account: Account, names: Mapping[str, str], id_: str, mail: Mail) ->
     return msgspec.structs.replace(
         found,
         labels=now.labels or (),
+        role=now.role,
         references=(*_thread(account, mail), *found.references),
         authentication=mail_verdict.verdict(fields, AUTHORITY, sender),
         category="SPAM" if spam else found.category,
@@ -158,15 +161,20 @@ def message(account: Account, names: Mapping[str, str], id_: str, mail: Mail) ->
 
 def state(names: Mapping[str, str], id_: str, labels: Sequence[str]) -> MessageState:
     """What its labels say of a message."""
-    shown = sorted({names.get(label, label).replace("\n", " ") for label in labels if label not in FLAGS})
     return MessageState(
         key=id_,
         container=next((place for label, place in PLACES.items() if label in labels), ALL),
         unread="UNREAD" in labels,
         flagged="STARRED" in labels,
         draft="DRAFT" in labels,
-        labels=tuple(shown),
+        labels=tuple(sorted({shown(names.get(label, label)) for label in labels if label not in FLAGS})),
+        role=next((role for label, role in ROLES.items() if label in labels), "ARCHIVE"),
     )
+
+
+def shown(name: str) -> str:
+    """A label's name as messages bear it: one line."""
+    return name.replace("\n", " ")
 
 
 def numbered(payload: Payload) -> dict[str, Payload]:

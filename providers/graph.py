@@ -152,6 +152,11 @@ async def patch(session: Session, paths: Sequence[str], change: Mapping[str, Any
     return await _all(session, requests, PAGE_BYTES)
 
 
+async def posted(session: Session, paths: Sequence[str], body: Mapping[str, Any]) -> list[Part]:
+    """The same POST to many items, in calls of twenty, as `batch`: only for what may be done twice."""
+    return await _all(session, [{"method": "POST", "url": path, "body": dict(body)} for path in paths], PAGE_BYTES)
+
+
 def failure(session: Session, status: int, content: bytes, retry_after: str = "") -> ProviderError:
     """The error that an answer stands for."""
     code, said = _told(content)

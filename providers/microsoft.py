@@ -2,8 +2,8 @@
 
 Speaks Graph v1.0, for personal accounts and those of organisations alike. What is mail is in `microsoft_mail.py`, what is contacts
 in `microsoft_contacts.py`; here is whose account it is, and what of it was allowed. Mails are threaded by their own references, since
-Outlook's conversations are made by subject. Read and flagged are written back; sending is in `microsoft_sending.py`. Knows nothing of
-storing.
+Outlook's conversations are made by subject. Read, flagged and the folder are written back; sending is in
+`microsoft_sending.py`. Knows nothing of storing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from providers.microsoft_contacts import AddressBook
 from providers.microsoft_folders import Mark
 from providers.microsoft_mail import Mailbox
 from providers.push import Subscription
-from providers.records import Marking, Outgoing, OwnAddress, Page, Profile, Statement, Submitted
+from providers.records import FolderRole, Marking, Moved, Outgoing, OwnAddress, Page, Profile, Statement, Submitted
 
 KEY = "microsoft"
 MAIL_SCOPES = frozenset({"mail.read", "mail.readwrite"})
@@ -81,11 +81,11 @@ class Microsoft:
         _, mail, contacts = await self._allowed()
         if mail:
             async for page in self._mail.pages(marks.folders):
-                yield msgspec.structs.replace(page, cursor=_encoded(marks))
+                yield msgspec.structs.replace(page, cursor=_encoded(marks), labels=self._mail.labels())
         if contacts:
             async for page in self._contacts.pages(marks.books):
                 yield msgspec.structs.replace(page, cursor=_encoded(marks))
-        yield Page(cursor=_encoded(marks), done=True)
+        yield Page(cursor=_encoded(marks), labels=self._mail.labels(), done=True)
 
     async def listing(self) -> AsyncIterator[Statement]:
         """Every id of each folder, of mails and of contacts."""
@@ -118,13 +118,21 @@ class Microsoft:
 
     async def mark(self, keys: Sequence[str], marking: Marking) -> None:
         """Sets read and flagged. Raises ReauthRequired where only reading was allowed."""
+        await self._may_write()
+        await self._mail.mark(keys, marking)
+
+    async def move(self, keys: Sequence[str], role: FolderRole, *, again: bool) -> dict[str, Moved]:
+        """Moves messages to a folder by what it is for. Raises as `mark`."""
+        await self._may_write()
+        return await self._mail.move(keys, role)
+
+    async def _may_write(self) -> None:
         granted, _, _ = await self._allowed()
         if granted and not granted & WRITING:
             raise ReauthRequired(
                 "Changing mail was not allowed: link the account again and allow everything that is asked for.",
                 provider_code="scope",
             )
-        await self._mail.mark(keys, marking)
 
     async def subscribe(self, url: str, secret: str, known: str | None) -> Subscription:
         """Have Graph call for what was allowed."""
@@ -177,7 +185,7 @@ PROVIDER = Provider(
         LinkForm(
             method="OAUTH_REDIRECT",
             label="Sign in with Microsoft",
-            help="For Outlook.com, Hotmail, Live and Microsoft 365. Kith asks to read mail and contacts, to mark mail as read or flagged, and "
+            help="For Outlook.com, Hotmail, Live and Microsoft 365. Kith asks to read mail and contacts, to mark and move mail, and "
             "to send what you write in it.",
             help_url=PORTAL,
             scopes=SCOPES,

@@ -21,6 +21,7 @@ from providers.records import (
     Address,
     Contact,
     Email,
+    FolderRole,
     Handle,
     Message,
     MessageState,
@@ -175,9 +176,10 @@ def is_mail(text: bytes) -> bool:
     return any(name in fields for name in _HEADERS_OF_MAIL)
 
 
-def message(account: Account, item: Outlook, data: bytes, *, container: str, spam: bool) -> Message:
+def message(account: Account, item: Outlook, data: bytes, *, container: str, role: FolderRole) -> Message:
     """The record of a message whose MIME text is `data`."""
-    now = state(item, container)
+    now = state(item, container, role)
+    spam = role == "SPAM"
     found = mime.message(
         data,
         container=container,
@@ -191,6 +193,7 @@ def message(account: Account, item: Outlook, data: bytes, *, container: str, spa
     return msgspec.structs.replace(
         found,
         labels=now.labels or (),
+        role=role,
         authentication="NOT_CHECKED" if now.draft else mail_verdict.verdict(fields, AUTHORITY, sender),
         category="SPAM" if spam else found.category,
         category_reason="Outlook put it into junk mail." if spam else found.category_reason,
@@ -199,7 +202,7 @@ def message(account: Account, item: Outlook, data: bytes, *, container: str, spa
     )
 
 
-def state(item: Outlook, container: str) -> MessageState:
+def state(item: Outlook, container: str, role: FolderRole) -> MessageState:
     """What an item tells of a message's state."""
     return MessageState(
         key=item.id,
@@ -208,6 +211,7 @@ def state(item: Outlook, container: str) -> MessageState:
         flagged=item.flag is not None and item.flag.flag_status == "flagged",
         draft=bool(item.is_draft),
         labels=tuple(sorted({text for each in item.categories or () if (text := _short(each).replace("\n", " "))})),
+        role=role,
     )
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
 from providers.errors import CursorExpired, Malformed, Refused, Unavailable
 from providers.formats import mail_body
-from providers.graph import ask, batch, decoded, failure, listed, patch, path_of, raw_bytes
+from providers.graph import ask, batch, decoded, failure, listed, patch, path_of, posted, raw_bytes
 from providers.http import SUCCESS, Session
 from providers.microsoft_folders import (
     Folder,
@@ -31,7 +32,7 @@ from providers.microsoft_folders import (
     unreadable,
 )
 from providers.microsoft_item import STATE, WHOLE, File, Outlook, is_mail, message, outline, state
-from providers.records import Gone, Marking, Page, Row, Statement, Unreadable
+from providers.records import FolderRole, Gone, Label, Marking, Moved, Page, Row, Statement, Unreadable
 
 #: Mails listed at a time, and states in one page of a round.
 LISTED = 40
@@ -54,6 +55,10 @@ CENSUS = timedelta(days=7)
 #: Folders by the names that are the same in every language, in the order in which they are read; all others come between.
 FIRST = ("inbox", "sentitems", "drafts", "archive")
 LAST = ("junkemail", "deleteditems")
+#: What each of them is for.
+ROLES: Final[dict[str, FolderRole]] = {
+    "inbox": "INBOX", "sentitems": "SENT", "drafts": "DRAFTS", "archive": "ARCHIVE", "junkemail": "SPAM", "deleteditems": "TRASH",
+}  # fmt: skip
 
 
 class Mailbox:
@@ -62,8 +67,13 @@ class Mailbox:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._paths: dict[str, str] = {}
-        self._junk = ""
+        self._roles: dict[str, FolderRole] = {}
         self._keys: dict[str, set[str]] = {}
+
+    def labels(self) -> tuple[Label, ...] | None:
+        """The folders, once they are known. Categories are told with each message: which there are is a setting of its own."""
+        found = (Label(key=id_, name=path, place=path, role=self._role(id_)) for id_, path in self._paths.items())
+        return tuple(found) or None
 
     async def listing(self) -> AsyncIterator[Statement]:
         """Every id of each folder."""
@@ -100,6 +110,27 @@ class Mailbox:
         for part in await patch(self._session, [path_of("me", "messages", key) for key in keys], change):
             if part.status not in SUCCESS and part.status not in (404, 410):
                 raise failure(self._session, part.status, bytes(part.body))
+
+    async def move(self, keys: Sequence[str], role: FolderRole) -> dict[str, Moved]:
+        """Ids are immutable, so that a message keeps its own. What is in the folder already is not moved again."""
+        folders = await self.know_folders()
+        target = next((folder for folder in folders if self._roles.get(folder.id) == role), None)
+        if target is None:
+            raise Refused(f"This mailbox has no folder for it ({role.lower()}).", provider_code="no-folder")
+        found = await self._asked(keys)
+        for item in found:
+            if isinstance(item, Unreadable):
+                raise Unavailable(item.message, provider_code="unreadable")
+        moving = [item.id for item in found if isinstance(item, Outlook) and item.parent_folder_id != target.id]
+        paths = [path_of("me", "messages", key, "move") for key in moving]
+        gone: set[str] = set()
+        for key, part in zip(moving, await posted(self._session, paths, {"destinationId": target.id}), strict=True):
+            if part.status in (404, 410):
+                gone.add(key)
+            elif part.status not in SUCCESS:
+                raise failure(self._session, part.status, bytes(part.body))
+        there = [item.id for item in found if isinstance(item, Outlook) and item.id not in gone]
+        return {key: Moved(key=key, container=target.path) for key in there}
 
     async def pages(self, marks: dict[str, Mark]) -> AsyncIterator[Page]:
         """Folder by folder: everything newest first, or what changed; `marks` move along."""
@@ -215,7 +246,7 @@ class Mailbox:
             elif item.received is not None and _stamp(item.received) >= since:
                 new.append(item)
             else:
-                told.append(Row(item=state(item, folder.path)))
+                told.append(Row(item=state(item, folder.path, self._role(folder.id))))
         rows = await self._messages([msgspec.structs.replace(item, parent_folder_id=folder.id) for item in new])
         for id_, now in zip(asked, await self._asked(asked), strict=True):
             if isinstance(now, Unreadable):
@@ -223,7 +254,7 @@ class Mailbox:
             elif now is None or now.parent_folder_id not in self._paths:
                 rows.append(Row(item=Gone(kind="MESSAGE", key=id_)))
             else:
-                told.append(Row(item=state(now, self._paths[now.parent_folder_id])))
+                told.append(Row(item=state(now, self._paths[now.parent_folder_id], self._role(now.parent_folder_id))))
         return rows + told
 
     async def _asked(self, ids: Sequence[str]) -> list[Outlook | Unreadable | None]:
@@ -257,8 +288,8 @@ class Mailbox:
                 if isinstance(text, Unreadable):
                     rows[item.id] = Row(item=text)
                 elif text is not None:
-                    spam = item.parent_folder_id == self._junk != ""
-                    found = message(self._session.account, item, text, container=self._place(item), spam=spam)
+                    role = self._role(item.parent_folder_id)
+                    found = message(self._session.account, item, text, container=self._place(item), role=role)
                     rows[item.id] = Row(item=found)
         return [rows[item.id] for item in items if item.id in rows]
 
@@ -308,6 +339,9 @@ class Mailbox:
     def _place(self, item: Outlook) -> str:
         return self._paths.get(item.parent_folder_id or "", "")
 
+    def _role(self, folder_id: str | None) -> FolderRole:
+        return self._roles.get(folder_id or "", "OTHER")
+
     async def know_folders(self) -> list[Folder]:
         """Every mail folder with its path, in the order of reading."""
         names = (*FIRST, *LAST)
@@ -320,7 +354,7 @@ class Mailbox:
         }
         found = await tree(self._session, ("me", "mailFolders"), options)
         self._paths = {folder.id: folder.path for folder in found}
-        self._junk = next((id_ for id_, name in known.items() if name == "junkemail"), "")
+        self._roles = {id_: ROLES[name] for id_, name in known.items()}
         order = {name: n for n, name in enumerate(FIRST)} | {name: len(FIRST) + 1 + n for n, name in enumerate(LAST)}
         return sorted(found, key=lambda folder: (order.get(known.get(folder.id, ""), len(FIRST)), folder.path))
 

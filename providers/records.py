@@ -21,6 +21,10 @@ Authentication = Literal["PASSED", "FAILED", "NOT_CHECKED", "UNKNOWN"]
 BodyState = Literal["AVAILABLE", "NOT_FETCHED", "EMPTY", "ENCRYPTED", "UNPARSABLE", "DELETED", "GONE"]
 ConversationKind = Literal["EMAIL_THREAD", "DIRECT", "GROUP", "CHANNEL", "THREAD", "POST"]
 SkipReason = Literal["OUTSIDE_WINDOW", "EXCLUDED", "DUPLICATE", "EMPTY", "UNREADABLE", "TOO_LARGE", "UNSUPPORTED", "FORBIDDEN"]
+#: Where a message lies, by the use of its folder or its labels (RFC 6154 §2); OTHER is a folder of the user's own.
+FolderRole = Literal["INBOX", "ARCHIVE", "TRASH", "SPAM", "SENT", "DRAFTS", "OTHER"]
+#: What a folder or label is for; ALL shows every message, IMPORTANT those that the network takes for it.
+LabelRole = FolderRole | Literal["ALL", "IMPORTANT"]
 #: What of a contact can be changed here.
 ContactField = Literal["names", "emails", "phones", "urls", "organizations", "addresses", "dates", "note", "groups"]
 Outcome = Literal["CREATED", "UPDATED", "UNCHANGED", "SKIPPED", "FAILED"]
@@ -188,7 +192,7 @@ class Message(Record, frozen=True, kw_only=True, omit_defaults=True):
 
     `container` is the folder, room or file; `conversation_key` the network's thread id, None where we thread ourselves from
     `internet_message_id` and `references` (oldest first, without angle brackets). `unread` is None where the source keeps no
-    read state. `sent_at` falls back to the arrival when the sender's date is missing or absurd.
+    read state, `role` where it has no folders with a use. `sent_at` falls back to the arrival when the sender's date is missing or absurd.
     """
 
     key: str
@@ -216,6 +220,7 @@ class Message(Record, frozen=True, kw_only=True, omit_defaults=True):
     html: str | None = None  # as sent; sanitised when it is shown
     attachments: tuple[Attachment, ...] = ()
     labels: tuple[str, ...] = ()  # folders or labels of this source, as the network writes them
+    role: FolderRole | None = None
     url: str | None = None
 
 
@@ -232,13 +237,39 @@ class MessageState(Record, frozen=True, kw_only=True, omit_defaults=True):
     answered: bool = False
     draft: bool = False
     labels: tuple[str, ...] | None = None
+    role: FolderRole | None = None  # belongs to `container`: told with it
 
 
 class Marking(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """What is to be set on messages at their source; what is None stays."""
+    """What is to be set on messages at their source; what is None stays. `role` says where they are to be put."""
 
     unread: bool | None = None
     flagged: bool | None = None
+    role: FolderRole | None = None
+
+
+class Moved(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a message is after a move, as its source will tell it from now on."""
+
+    key: str
+    container: str
+    labels_added: tuple[str, ...] = ()
+    labels_removed: tuple[str, ...] = ()
+
+
+class Label(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A folder or label of the account. `key` is the network's own, `name` is shown, its path parts joined by `/`.
+
+    `place` is how messages name it: a folder, in which a message lies alone, is their `container`; a label, of which a message may
+    bear several, stands among their `labels`.
+    """
+
+    key: str
+    name: str
+    place: str
+    role: LabelRole = "OTHER"
+    folder: bool = True
+    writable: bool = True  # whether messages can be put in and taken out
 
 
 class ConversationHead(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -339,12 +370,13 @@ class Page(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A step of a sync or an import: rows, the cursor to store with them, and what the source states, once known.
 
     `cursor` is opaque to everybody but the adapter and may be stored only together with `rows`. `done` on the last page
-    of a run. `total` is an estimate for progress bars.
+    of a run. `total` is an estimate for progress bars. `labels` are all that the account has, None where the page does not say.
     """
 
     rows: tuple[Row, ...] = ()
     cursor: bytes | None = None
     statements: tuple[Statement, ...] = ()
+    labels: tuple[Label, ...] | None = None
     total: int | None = None
     done: bool = False
 

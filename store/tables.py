@@ -321,6 +321,7 @@ message = _owned(
 )
 message_source = _owned("message_source", _text("message_id"), _text("account_id"), _text("key"), _text("container", ""),
                         Column("unread", Boolean), _text("flags", ""), _text("labels", ""), _maybe("url"), _at("seen_at"),
+                        _maybe("role"),  # what its folder is for (records.FolderRole); null where nobody keeps folders
                         key=("account_id", "key"), indexes=(("message_id",), ("account_id", "container", "key")))  # fmt: skip
 message_html = _owned(
     "message_html", _text("message_id"), Column("html", LargeBinary, nullable=False), key=("message_id",)

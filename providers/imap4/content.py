@@ -8,7 +8,7 @@ what lies in the junk folder is junk. The text itself is read by `formats/mime.p
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
@@ -29,6 +29,15 @@ _JUNK_FOLDER: Final = "It lies in the folder for junk mail."
 _JUNK_FLAG: Final = "It was marked as junk in a mail program."
 _JUNK: Final = frozenset({"$junk", "junk", "$phishing"})
 _NOT_JUNK: Final = frozenset({"$notjunk", "notjunk", "nonjunk"})
+#: What folders are for, as records say it; All Mail is where Gmail archives.
+ROLES: Final[dict[str, records.FolderRole]] = {
+    "INBOX": "INBOX", "ARCHIVE": "ARCHIVE", "ALL": "ARCHIVE", "TRASH": "TRASH", "JUNK": "SPAM", "SENT": "SENT", "DRAFTS": "DRAFTS",
+}  # fmt: skip
+_GMAIL_ROLES: Final[dict[str, records.FolderRole]] = {
+    "\\draft": "DRAFTS", "\\drafts": "DRAFTS", "\\inbox": "INBOX", "\\sent": "SENT",
+}  # fmt: skip
+#: How Gmail spells its own labels in X-GM-LABELS; all others are spelled as their folders are.
+_GMAIL_LABELS: Final[dict[str, str]] = {"INBOX": "\\Inbox", "SENT": "\\Sent", "DRAFTS": "\\Draft"}
 _MONTHS: Final = "janfebmaraprmayjunjulaugsepoctnovdec"
 _DATE: Final = re.compile(r" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)\Z")
 
@@ -124,7 +133,7 @@ def message(found: Fetched, folder: Folder, validity: int, own: frozenset[str], 
         )
     except Exception as error:  # a mail is a stranger's text: whatever it does, the next one is read
         return records.Row(item=unreadable(name, folder, f"The mail could not be understood ({type(error).__name__})."))
-    more: dict[str, object] = {"labels": labels(found, folder)}
+    more: dict[str, object] = {"labels": labels(found, folder), "role": role(found, folder)}
     if folder.role == "JUNK" and not flags & _NOT_JUNK:
         more |= {"category": "SPAM", "category_reason": _JUNK_FOLDER}
     elif flags & _JUNK and not flags & _NOT_JUNK:
@@ -144,6 +153,7 @@ def state(found: Fetched, folder: Folder, validity: int) -> records.Row:
             answered="\\answered" in flags,
             draft="\\draft" in flags or folder.role == "DRAFTS",
             labels=labels(found, folder),
+            role=role(found, folder),
         )
     )
 
@@ -158,6 +168,33 @@ def labels(found: Fetched, folder: Folder) -> tuple[str, ...]:
     keywords = [flag for flag in found.flags or () if not flag.startswith("\\")]
     places = [folder.name] if found.labels is None else list(found.labels)
     return tuple(dict.fromkeys([*places, *keywords]))[:MAX_LABELS]
+
+
+def role(found: Fetched, folder: Folder) -> records.FolderRole:
+    """What the folder is for; in All Mail Gmail's labels say where a message lies."""
+    if folder.role == "ALL" and found.labels is not None:
+        borne = {label.lower() for label in found.labels}
+        return next((role for label, role in _GMAIL_ROLES.items() if label in borne), "ARCHIVE")
+    return ROLES.get(folder.role, "OTHER")
+
+
+def listed(everything: Iterable[Folder], mirrored: Collection[Folder], *, gmail: bool) -> tuple[records.Label, ...]:
+    """The folders as people know them. With Gmail's extensions all but junk and trash are labels of what lies in All Mail."""
+    found = [
+        records.Label(key=folder.ident, name=folder.path, place=folder.name, role=ROLES.get(folder.role, "OTHER"))
+        for folder in mirrored
+        if not gmail or folder.role in ("JUNK", "TRASH")
+    ]
+    if not gmail:
+        return tuple(found)
+    for folder in everything:
+        if folder.role not in ("JUNK", "TRASH", "ALL", "FLAGGED"):
+            place = _GMAIL_LABELS.get(folder.role, folder.name)
+            known = ROLES.get(folder.role, "OTHER")
+            writable = known not in ("SENT", "DRAFTS")
+            label = records.Label(key=folder.ident, name=folder.path, place=place, role=known, folder=False, writable=writable)
+            found.append(label)
+    return tuple(found)
 
 
 def internal_date(words: str) -> datetime | None:

@@ -55,6 +55,9 @@ _WORDS: Final[dict[Role, str]] = {
         "verwijderde items,papperskorgen,borttagna objekt,papirkurv,roskakori,kosz,elementy usunięte,koš,kôš,törölt elemek,coș de gunoi,"
         "корзина,удаленные,удалённые,кошик,çöp kutusu,silinmiş öğeler,ごみ箱,ゴミ箱,已删除邮件,已删除,垃圾桶,휴지통"
     ),
+    "ARCHIVE": (
+        "archive,archives,archiv,archivo,arquivo,archivio,archief,arkiv,arkisto,archiwum,архив,архів,arşiv,アーカイブ,归档,存档,封存,보관함"
+    ),
 }  # fmt: skip
 _NAMES: Final = {role: frozenset(words.split(",")) for role, words in _WORDS.items()}
 #: The order in which folders are looked at; the rest follows by name.
@@ -72,7 +75,7 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Folder(msgspec.Struct, frozen=True, kw_only=True):
-    """A folder: `raw` as the server spells it, `name` as people do, `ident` as it stands in keys.
+    """A folder: `raw` as the server spells it, `name` as people do, `ident` as it stands in keys; `separator` parts its path.
 
     `ident` is made of the name until somebody who has asked for `ids` puts the server's own id in its place (`~…`), so that
     a new name changes no key.
@@ -83,6 +86,12 @@ class Folder(msgspec.Struct, frozen=True, kw_only=True):
     ident: str
     role: Role = ""
     state: State | None = None
+    separator: str = "/"
+
+    @property
+    def path(self) -> str:
+        """The name with its parts joined by slashes."""
+        return self.name.replace(self.separator, "/") if self.separator else self.name
 
 
 async def listed(connection: Connection) -> list[Folder]:
@@ -165,14 +174,14 @@ async def _list(connection: Connection) -> list[Folder]:
         reply = await connection.run(b'LIST "" "*" RETURN (' + wanted + b"STATUS (" + items + b"))", doing="to list the folders")
     else:
         reply = await connection.run(b'LIST "" "*"', doing="to list the folders")
-    names: dict[bytes, tuple[Role, list[str]]] = {}
+    names: dict[bytes, tuple[Role, list[str], str]] = {}
     states: dict[bytes, State] = {}
     for one in reply.data:
         if one.name in ("LIST", "XLIST") and len(one.values) >= 3 and isinstance(one.values[0], list):
             name = _name(one.values)
             attributes = [text(value).lower() for value in one.values[0]]
             if name and not _UNSELECTABLE.intersection(attributes):
-                names[name] = _role(name, one.values[1], attributes), attributes
+                names[name] = _role(name, one.values[1], attributes), attributes, text(one.values[1])
         elif _is_status(one):
             states[_canonical(raw(one.values[0]) or b"")] = _state(one.values[1])
     if len(names) > MAX_FOLDERS:
@@ -183,15 +192,15 @@ async def _list(connection: Connection) -> list[Folder]:
                 states[_canonical(raw(one.values[0]) or b"")] = _state(one.values[1])
     taken: set[Role] = set()
     found = []
-    told = any(any(attribute in _ATTRIBUTES for attribute in attributes) for _, attributes in names.values())
-    for name, (role, attributes) in names.items():
+    told = {_ATTRIBUTES[each] for _, attributes, _ in names.values() for each in attributes if each in _ATTRIBUTES}
+    for name, (role, attributes, parting) in names.items():
         if role not in ("", "INBOX") and role in taken:
             role = ""
-        elif told and role not in ("", "INBOX") and not any(_ATTRIBUTES.get(attribute) == role for attribute in attributes):
-            role = ""  # a server that tells roles has told them all
+        elif role in told and not any(_ATTRIBUTES.get(attribute) == role for attribute in attributes):
+            role = ""  # the server has told which folder it is
         taken.add(role)
-        shown = mailbox_name.decode(name)
-        found.append(Folder(raw=name, name=shown, ident=ident(name, None), role=role, state=states.get(name)))
+        shown, state = mailbox_name.decode(name), states.get(name)
+        found.append(Folder(raw=name, name=shown, ident=ident(name, None), role=role, state=state, separator=parting))
     return found
 
 

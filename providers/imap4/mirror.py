@@ -82,6 +82,7 @@ class Mirror:
         self._selected: tuple[bytes, int] | None = None  # folder and UIDVALIDITY
         self._folders: dict[str, Folder] = {}
         self._shut: set[str] = set()  # folders that were refused to us in this round
+        self._labels: tuple[records.Label, ...] | None = None
         self._gmail = False
         self._doubted = False  # a folder was not the one of this name any more
         self._moves = 0  # steps forward, to tell a line that is cut now and then from a server that is down
@@ -172,7 +173,8 @@ class Mirror:
         if self._selected is not None:
             await connection.run(b"UNSELECT" if connection.has("UNSELECT", "IMAP4REV2") else b"CLOSE", doing="to leave a folder")
             self._selected = None
-        found = folders.mirrored(await folders.listed(connection), gmail=self._gmail)
+        everything = await folders.listed(connection)
+        found = folders.mirrored(everything, gmail=self._gmail)
         known = {(mark.name, mark.validity): ident for ident, mark in self._marks.folders.items()}
         names = {mark.name: ident for ident, mark in self._marks.folders.items()}
         idents: dict[str, str] = {}
@@ -186,6 +188,7 @@ class Mirror:
             idents = {f.name: folders.ident(f.raw, told.get(f.raw)) for f in found} | idents
         found = [msgspec.structs.replace(folder, ident=idents[folder.name]) for folder in found]
         self._folders = {folder.ident: folder for folder in found}
+        self._labels = content.listed(everything, found, gmail=self._gmail and any(folder.role == "ALL" for folder in found))
         return found
 
     def _to_look_at(self, current: list[Folder]) -> list[Folder]:
@@ -268,7 +271,9 @@ class Mirror:
         total = sum(len(mark.uids) - len(mark.deleted) for mark in self._marks.folders.values())
         unknown = (f for f in self._folders.values() if f.ident not in self._marks.folders)
         total += sum((f.state.messages or 0) for f in unknown if f.state is not None)
-        return records.Page(rows=tuple(rows), cursor=self._marks.encoded(), statements=statements, total=total, done=done)
+        return records.Page(
+            rows=tuple(rows), cursor=self._marks.encoded(), statements=statements, labels=self._labels, total=total, done=done
+        )
 
     # --- looking: what changed in a folder -----------------------------------------------------------------------------
 

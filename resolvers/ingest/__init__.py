@@ -1,23 +1,27 @@
 """What a page means: records become rows, people, conversations and feed entries, in one transaction a slice."""
 
 from resolvers.ingest.contacts import put_contacts, put_edited
+from resolvers.ingest.filing import is_settled, tell_roles
 from resolvers.ingest.intake import Result, Target, take_in
 from resolvers.ingest.live import take_in_heads, take_in_messages
 from resolvers.ingest.removal import believable, forget_account, remove_contacts, remove_keys, unlisted
-from resolvers.ingest.states import put_marks
+from resolvers.ingest.states import put_marks, put_moved
 
 __all__ = [
     "Result",
     "Target",
     "believable",
     "forget_account",
+    "is_settled",
     "put_contacts",
     "put_edited",
     "put_marks",
+    "put_moved",
     "remove_contacts",
     "remove_keys",
     "take_in",
     "take_in_heads",
     "take_in_messages",
+    "tell_roles",
     "unlisted",
 ]

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
+from resolvers.ingest import whereabouts
 from resolvers.ingest.contacts import upsert
 from resolvers.ingest.findable import index_conversations
 from store import search_index
@@ -109,8 +110,7 @@ def rebuild(
         )
     }  # fmt: skip
     ends = _ends(conn, viewer, wanted)
-    unread = _unread(conn, viewer, wanted)
-    flags = _flags(conn, viewer, wanted)
+    unread, flags = _states(conn, viewer, wanted)
     known = {
         r.id: r
         for r in conn.execute(select(conversation).where(conversation.c.viewer_id == viewer, conversation.c.id.in_(wanted)))
@@ -244,34 +244,33 @@ def _ends(conn: Connection, viewer: str, wanted: Sequence[str]) -> dict[str, tup
     return found
 
 
-def _unread(conn: Connection, viewer: str, wanted: Sequence[str]) -> dict[str, int]:
-    """Messages that are unread in all their sources; a conversation no source of which keeps read state is left out.
+def _states(conn: Connection, viewer: str, wanted: Sequence[str]) -> tuple[dict[str, int], dict[str, set[str]]]:
+    """By conversation: how many messages are unread in all their sources, where any keeps read state; and the flags.
 
     In two steps: of a join SQLite, which knows no figures of the tables, walks through all sources that the viewer has.
     """
-    mine = select(message.c.id, message.c.conversation_id)
-    homes = {
-        row.id: row.conversation_id
-        for row in conn.execute(mine.where(message.c.viewer_id == viewer, message.c.conversation_id.in_(wanted)))
-    }
+    mine = select(message.c.id, message.c.conversation_id, message.c.flags, message.c.direction)
+    held = {row.id: row for row in conn.execute(mine.where(message.c.viewer_id == viewer, message.c.conversation_id.in_(wanted)))}
     state = sa.case((message_source.c.unread.is_(None), None), (message_source.c.unread, 1), else_=0)
     found: dict[str, int] = {}
-    ids = sorted(homes)
+    placed: dict[str, list[tuple[bool, list[str]]]] = defaultdict(list)
+    ids = sorted(held)
     for n in range(0, len(ids), ASKED_AT_ONCE):
         of_part = (message_source.c.viewer_id == viewer, message_source.c.message_id.in_(ids[n : n + ASKED_AT_ONCE]))
-        query = select(message_source.c.message_id, sa.func.min(state).label("unread")).where(*of_part)
-        for row in conn.execute(query.group_by(message_source.c.message_id)):
+        columns = (
+            message_source.c.message_id,
+            sa.func.min(state).label("unread"),
+            sa.func.max(message_source.c.role).label("role"),
+        )
+        for row in conn.execute(select(*columns).where(*of_part).group_by(message_source.c.message_id)):
+            of = held[row.message_id]
             if row.unread is not None:
-                found[homes[row.message_id]] = found.get(homes[row.message_id], 0) + int(row.unread)
-    return found
-
-
-def _flags(conn: Connection, viewer: str, wanted: Sequence[str]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
-    rows = conn.execute(
-        select(message.c.conversation_id, message.c.flags)
-        .where(message.c.viewer_id == viewer, message.c.conversation_id.in_(wanted), message.c.flags != "").distinct()
-    )  # fmt: skip
-    for row in rows:
-        found[row.conversation_id].update(f for f in row.flags.split() if f in ("FLAGGED", "DRAFT"))
-    return found
+                found[of.conversation_id] = found.get(of.conversation_id, 0) + int(row.unread)
+            if row.role is not None:
+                placed[of.conversation_id].append((of.direction == "OUTBOUND", of.flags.split()))
+    flags: dict[str, set[str]] = defaultdict(set)
+    for one in held.values():
+        flags[one.conversation_id].update(flag for flag in one.flags.split() if flag in ("FLAGGED", "DRAFT"))
+    for conversation_id, messages in placed.items():
+        flags[conversation_id] |= whereabouts.of_conversation(messages)
+    return found, flags

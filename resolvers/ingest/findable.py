@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from providers import records
+from resolvers.ingest import whereabouts
 from store import ids, search_index
 from store.search_index import Doc, facet
 from store.tables import attachment, conversation, message, message_participant, message_source
@@ -27,6 +28,7 @@ def documents(node_id: str, item: records.Message, account_id: str, places: Coll
     """The documents of a message that was just seen at these places of one account, and of its files."""
     people = [(p.role, p.name, p.address) for p in item.participants]
     flags = {flag for place in places for flag, on in _states(place).items() if on}
+    flags |= whereabouts.of_message(place.role for place in places)
     tracked = [place.unread for place in places if place.unread is not None]
     facets = _facets(
         flags=[*flags, *(["UNREAD"] if tracked and all(tracked) else ["READ"] if tracked else [])],

@@ -6,7 +6,7 @@ source said before. Until it is settled it lies over what the source says, which
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -24,6 +24,7 @@ class Before(msgspec.Struct, frozen=True, array_like=True):
 
     unread: bool | None
     flagged: bool
+    role: records.FolderRole | None = None
 
 
 class Marked(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +54,7 @@ def over(conn: Connection, viewer: str, account_id: str, items: Sequence[Item]) 
         said: dict[str, Before] = {}
         for n, item in enumerate(found):
             if item.key in request.before:
-                said[item.key] = Before(item.unread, item.flagged)
+                said[item.key] = Before(item.unread, item.flagged, item.role)
                 found[n] = applied(item, request.marking)
         if any(request.before[key] != now for key, now in said.items()):
             later = msgspec.structs.replace(request, before={**request.before, **said})
@@ -65,4 +66,19 @@ def applied(item: Item, marking: records.Marking) -> Item:
     """An item with the marks set; a source that keeps no read state keeps none."""
     unread = item.unread if marking.unread is None or item.unread is None else marking.unread
     flagged = item.flagged if marking.flagged is None else marking.flagged
-    return msgspec.structs.replace(item, unread=unread, flagged=flagged)
+    role = item.role if marking.role is None else marking.role
+    return msgspec.structs.replace(item, unread=unread, flagged=flagged, role=role)
+
+
+def moves(step: bytes) -> dict[str, records.Moved]:
+    """Where a settled write has put messages, by the keys that they had."""
+    return msgspec.msgpack.decode(step, type=dict[str, records.Moved])
+
+
+def rename(conn: Connection, viewer: str, account_id: str, keys: Mapping[str, str]) -> None:
+    """Messages have other keys now, also in what is still on its way."""
+    for write in outbox.unsettled_at(conn, viewer, KIND, account_id):
+        request = decoded(write.request or b"") if write.request else None
+        if request is not None and not keys.keys().isdisjoint(request.before):
+            before = {keys.get(key, key): state for key, state in request.before.items()}
+            outbox.amend(conn, viewer, write.id, encoded(msgspec.structs.replace(request, before=before)))

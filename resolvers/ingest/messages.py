@@ -97,7 +97,7 @@ def put_messages(
     amend(conn, viewer, target.account_id, amended, dict(zip(final, prints, strict=True)), SNIPPET, recorder)
     upsert(
         conn, message_source, list({r["key"]: r for r in resourced}.values()), ["account_id", "key"],
-        ["message_id", "container", "unread", "flags", "labels", "url"],
+        ["message_id", "container", "unread", "flags", "labels", "url", "role"],
     )  # fmt: skip
     _arrived(conn, viewer, target, {m: i for m, i in elsewhere.items() if i.container != outbox.CONTAINER}, recorder, now)
     touched = set(homes.values()) | set(joined.values())

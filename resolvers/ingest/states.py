@@ -1,7 +1,8 @@
 """What the sources of a message say of its state, and the one state that is shown.
 
 Read state, flags and labels belong to each place a message is at (`message_source`). The message itself shows their sum: unread
-when it is unread wherever somebody keeps track, flagged, answered or a draft when it is so anywhere.
+when it is unread wherever somebody keeps track, flagged, answered or a draft when it is so anywhere, in the trash when it
+is so everywhere (whereabouts.py).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.ingest import conversations
+from resolvers.ingest import conversations, markings, whereabouts
 from resolvers.ingest.contacts import upsert
 from resolvers.ingest.findable import refresh_states
 from resolvers.ingest.markings import Before
@@ -30,9 +31,9 @@ UNKNOWN: Final = "The source speaks of a message that was never taken in; it is 
 def place(item: records.Message | records.MessageState) -> dict[str, Any]:
     """The columns of `message_source` that a record fills, besides its keys."""
     labels = item.labels
-    values: dict[str, Any] = {"container": item.container, "unread": item.unread, "flags": flags_at(item)}
+    values: dict[str, Any] = {"container": item.container, "unread": item.unread, "flags": flags_at(item), "role": item.role}
     if labels is not None:
-        values["labels"] = "\n".join(labels)
+        values["labels"] = "\n".join(sorted(labels))
     if isinstance(item, records.Message):
         values["url"] = item.url
     return values
@@ -46,7 +47,7 @@ def flags_at(item: records.Message | records.MessageState) -> str:
 
 def flags_of(places: Sequence[records.Message]) -> str:
     """The flags of a message from all the places at which it was just seen."""
-    state = {flag for item in places for flag in flags_at(item).split()}
+    state = {flag for item in places for flag in flags_at(item).split()} | whereabouts.of_message(p.role for p in places)
     tracked = [item.unread for item in places if item.unread is not None]
     if tracked and all(tracked):
         state.add("UNREAD")
@@ -77,14 +78,20 @@ def put_states(
             continue
         values = place(item)
         if not item.container:
-            del values["container"]
+            del values["container"], values["role"]
         if all(getattr(row, name) == value for name, value in values.items()):
             results.append(Result(outcome="UNCHANGED", node_id=row.message_id))
             continue
         changed[item.key] = {**row._mapping, **values}
         results.append(Result(outcome="UPDATED", node_id=row.message_id))
     if changed:
-        upsert(conn, message_source, list(changed.values()), ["account_id", "key"], ["container", "unread", "flags", "labels"])
+        upsert(
+            conn,
+            message_source,
+            list(changed.values()),
+            ["account_id", "key"],
+            ["container", "unread", "flags", "labels", "role"],
+        )
         touched = sum_up(conn, viewer, {row["message_id"] for row in changed.values()}, recorder)
         conversations.rebuild(conn, viewer, touched, recorder, now)
     return results
@@ -100,7 +107,7 @@ def put_marks(
     *,
     instead_of: records.Marking | None = None,
 ) -> None:
-    """Set read state and flag of an account's messages, by key; with `instead_of` only where they are still as that set them."""
+    """Set read state, flag and role of an account's messages, by key; with `instead_of` only where they are still as that set them."""
     mine = message_source.c
     rows = conn.execute(
         select(message_source).where(mine.viewer_id == viewer, mine.account_id == account_id, mine.key.in_(sorted(states)))
@@ -114,12 +121,64 @@ def put_marks(
             unread = state.unread
         if instead_of is None or instead_of.flagged == flagged:
             flagged = state.flagged
+        role = state.role if instead_of is None or instead_of.role == row.role else row.role
         written = " ".join(sorted((flags - {"FLAGGED"}) | ({"FLAGGED"} if flagged else set())))
-        if (unread, written) != (row.unread, row.flags):
-            changed.append({**row._mapping, "unread": unread, "flags": written})
-    upsert(conn, message_source, changed, ["account_id", "key"], ["unread", "flags"])
+        if (unread, written, role) != (row.unread, row.flags, row.role):
+            changed.append({**row._mapping, "unread": unread, "flags": written, "role": role})
+    upsert(conn, message_source, changed, ["account_id", "key"], ["unread", "flags", "role"])
     if changed:
         touched = sum_up(conn, viewer, {row["message_id"] for row in changed}, recorder)
+        conversations.rebuild(conn, viewer, touched, recorder, now)
+
+
+def put_moved(
+    conn: Connection, viewer: str, account_id: str, moved: Mapping[str, records.Moved], recorder: Recorder, now: datetime
+) -> None:
+    """Messages are elsewhere at their source now, under the keys and names by which the sync will tell of them: its echo is no news."""
+    mine = message_source.c
+    keys = sorted({*moved, *(place.key for place in moved.values())})
+    query = select(message_source).where(mine.viewer_id == viewer, mine.account_id == account_id, mine.key.in_(keys))
+    rows = {row.key: row for row in conn.execute(query)}
+    changed: list[dict[str, Any]] = []
+    left: list[str] = []
+    for key, place in moved.items():
+        row = rows.get(key)
+        if row is None:
+            continue
+        if key != place.key:
+            left.append(key)
+            if place.key in rows:  # the sync was quicker
+                changed.append({**rows[place.key]._mapping})
+                continue
+        labels = {label for label in row.labels.split("\n") if label} - {*place.labels_removed} | {*place.labels_added}
+        values = {"key": place.key, "container": place.container, "labels": "\n".join(sorted(labels))}
+        if any(getattr(row, name) != value for name, value in values.items()):
+            changed.append({**row._mapping, **values})
+    if left:
+        conn.execute(sa.delete(message_source).where(mine.viewer_id == viewer, mine.account_id == account_id, mine.key.in_(left)))
+        markings.rename(conn, viewer, account_id, {key: moved[key].key for key in left})
+    upsert(conn, message_source, changed, ["account_id", "key"], ["container", "labels"])
+    if changed:
+        touched = sum_up(conn, viewer, {row["message_id"] for row in changed}, recorder)
+        conversations.rebuild(conn, viewer, touched, recorder, now)
+
+
+def put_roles(
+    conn: Connection, viewer: str, account_id: str, roles: Mapping[str, records.FolderRole], recorder: Recorder, now: datetime
+) -> None:
+    """Say what the folders of an account's messages are for, by key; what nobody sees a difference in is no news."""
+    mine = message_source.c
+    alike: dict[records.FolderRole, list[str]] = {}
+    for key, role in sorted(roles.items()):
+        alike.setdefault(role, []).append(key)
+    changed: set[str] = set()
+    for role, keys in alike.items():
+        theirs = sa.update(message_source).where(
+            mine.viewer_id == viewer, mine.account_id == account_id, mine.key.in_(keys)
+        )  # fmt: skip
+        changed.update(conn.execute(theirs.values(role=role).returning(mine.message_id)).scalars())
+    if changed:
+        touched = sum_up(conn, viewer, changed, recorder, news_only=True)
         conversations.rebuild(conn, viewer, touched, recorder, now)
 
 
@@ -134,12 +193,19 @@ def already_there(conn: Connection, viewer: str, account_id: str, items: Mapping
     }
 
 
-def sum_up(conn: Connection, viewer: str, message_ids: Collection[str], recorder: Recorder) -> set[str]:
-    """Show again what the sources of these messages say together; returns the conversations they are in."""
+def sum_up(
+    conn: Connection, viewer: str, message_ids: Collection[str], recorder: Recorder, *, news_only: bool = False
+) -> set[str]:
+    """Show again what the sources of these messages say together; returns the conversations they are in.
+
+    With `news_only` a message whose flags stay the same is not told of.
+    """
     wanted = sorted(message_ids)
     mine = message_source.c
     said: dict[str, list[Any]] = {}
-    query = select(mine.message_id, mine.unread, mine.flags).where(mine.viewer_id == viewer, mine.message_id.in_(wanted))
+    query = select(mine.message_id, mine.unread, mine.flags, mine.role).where(
+        mine.viewer_id == viewer, mine.message_id.in_(wanted)
+    )
     for row in conn.execute(query):
         said.setdefault(row.message_id, []).append(row)
     touched: set[str] = set()
@@ -153,8 +219,11 @@ def sum_up(conn: Connection, viewer: str, message_ids: Collection[str], recorder
         places = said.get(shown.id, [])
         tracked = [place.unread for place in places if place.unread is not None]
         state = {flag for place in places for flag in place.flags.split()} | (INHERENT & set(shown.flags.split()))
+        state |= whereabouts.of_message(place.role for place in places)
         if tracked and all(tracked):
             state.add("UNREAD")
+        if news_only and state == set(shown.flags.split()):
+            continue
         conn.execute(
             sa.update(message).where(message.c.viewer_id == viewer, message.c.id == shown.id)
             .values(flags=" ".join(sorted(state)), version=shown.version + 1)

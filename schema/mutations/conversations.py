@@ -35,6 +35,9 @@ class MarkConversationsInput:
     read: bool | None = asked("Read or unread.", default=UNSET)
     read_up_to_message_id: strawberry.ID | None = asked("Read up to this message; only with one conversation.", default=UNSET)
     flagged: bool | None = asked("Starred or not.", default=UNSET)
+    archived: bool | None = asked("Out of the inbox or back.", default=UNSET)
+    trashed: bool | None = asked("In the trash or back.", default=UNSET)
+    spam: bool | None = asked("Junk or not.", default=UNSET)
     idempotency_key: str | None = asked(KEY, default=UNSET)
 
 
@@ -47,7 +50,10 @@ class MarkConversationsPayload(Written):
 
 async def mark_conversations(info: Info, input: Annotated[MarkConversationsInput, argument(description=WHAT)]) -> Payload:
     """Changes the state of conversations."""
-    wish = Wish(read=plain(input.read), read_up_to=plain(input.read_up_to_message_id), flagged=plain(input.flagged))
+    wish = Wish(
+        read=plain(input.read), read_up_to=plain(input.read_up_to_message_id), flagged=plain(input.flagged),
+        archived=plain(input.archived), trashed=plain(input.trashed), spam=plain(input.spam),
+    )  # fmt: skip
     return await conversation_marking.mark(
         info.context.operation, plain(input.conversation_ids), wish, plain(input.idempotency_key)
     )

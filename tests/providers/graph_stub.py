@@ -315,6 +315,12 @@ class Graph:
                 wanted = request.one("$filter").removeprefix("internetMessageId eq '").removesuffix("'")
                 found = [self._told(i) for i, held in self.messages.items() if held.properties["internetMessageId"] == wanted]
                 return self._listed(template, found, request)
+            case "/messages/{message-id}/move":
+                to = json.loads(request.body)["destinationId"]
+                if ids[0] not in self.messages or self._folder(to) not in self.folders:
+                    return refusal(404, "ErrorItemNotFound")
+                self.move(ids[0], to)
+                return Answer(201, self._told(ids[0]))
             case "/messages/{message-id}/send":
                 if ids[0] not in self.messages:
                     return refusal(404, "ErrorItemNotFound")
