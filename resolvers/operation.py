@@ -136,7 +136,7 @@ class Operation:
     ) -> None:
         self.services = services
         self.viewer = viewer
-        self.scopes = scopes
+        self.scopes = scopes  # in lower case, as keys keep them
         self.arrived = time.monotonic()
         self.deadline_ms = min(deadline_ms, services.max_deadline_ms)
         self.spending = Spending()

@@ -204,7 +204,7 @@ class Execution:
         operation = Operation(
             self._services,
             principal.viewer,
-            principal.scopes,
+            frozenset(scope.lower() for scope in principal.scopes),
             deadline_ms=deadline(admitted.prepared, request.variables, DEFAULT_DEADLINE_MS),
             alive=alive,
             last_event_id=last_event_id,

@@ -67,6 +67,20 @@ async def test_a_key_without_the_scope_is_refused_by_name_before_anything_runs(t
     assert "data" not in hidden.json()
 
 
+async def test_over_http_a_key_makes_and_shows_keys_as_far_as_its_own_scopes_go(tmp_path: Path) -> None:
+    call = 'mutation {{ createApiKey(input: {{ name: "x", scopes: [{}] }}) {{ secret apiKey {{ id }} errors {{ code }} }} }}'
+    async with opened(tmp_path, schema=None) as installation:
+        key, _ = await key_of(installation, scopes=["read", "admin"])
+        async with asking(installation, key) as client:
+            made = (await ask(client, call.format("READ"))).json()["data"]["createApiKey"]
+            beyond = (await ask(client, call.format("SEND"))).json()["data"]["createApiKey"]
+            shown = (await ask(client, f'{{ node(id: "{made["apiKey"]["id"]}") {{ ... on ApiKey {{ name }} }} }}')).json()
+        async with asking(installation, made["secret"]) as client:
+            assert (await ask(client, "{ viewer { name } }")).json()["data"]["viewer"]
+    assert (made["errors"], shown["data"]["node"]) == ([], {"name": "x"})
+    assert (beyond["secret"], beyond["errors"]) == (None, [{"code": "INVALID"}])
+
+
 async def test_an_expired_key_a_revoked_one_and_a_shut_out_viewer_are_refused(tmp_path: Path) -> None:
     clock = TestClock()
     async with opened(tmp_path, clock=clock) as installation:
