@@ -35,6 +35,7 @@ from resolvers import operation as resolving
 from resolvers.operation import Clock, Services
 from resolvers.wake import Waker
 from store import migrate, viewers
+from store.blobs import Blobs
 from store.cache import Cache
 from store.database import Database
 from store.vault import Vault
@@ -90,7 +91,11 @@ class Installation:
             schema_hash=schema_hash(),
             transports=("HTTP", "WEBSOCKET", "SSE"),
             limits=resolving.Limits(
-                max_cost=self.settings.max_cost, max_depth=self.settings.max_depth, max_aliases=self.settings.max_aliases
+                max_cost=self.settings.max_cost,
+                max_depth=self.settings.max_depth,
+                max_aliases=self.settings.max_aliases,
+                max_upload_bytes=self.settings.max_upload_bytes,
+                max_uploads_bytes=self.settings.max_uploads_bytes,
             ),
         )
         rate = Rate(self.cache, self.settings.rate_cost)
@@ -100,6 +105,11 @@ class Installation:
     def home(self) -> Path:
         """The data folder."""
         return self.settings.home
+
+    @property
+    def blobs(self) -> Blobs:
+        """The files of viewers in it."""
+        return Blobs(self.settings.home / "uploads")
 
     def redirect_uri(self) -> str:
         """Where networks send the browser back to."""

@@ -9,12 +9,13 @@ from gateway.sending import Sending
 from gateway.writes import Kind
 from resolvers import sending
 from resolvers.ingest import edits, markings
+from store.blobs import Blobs
 
 
-def kinds(accounts: Accounts) -> dict[str, Kind]:
+def kinds(accounts: Accounts, blobs: Blobs) -> dict[str, Kind]:
     """Every kind, wired."""
     return {
         edits.KIND: ContactWrites(accounts.database),
         markings.KIND: MarkingWrites(),
-        sending.KIND: Sending(accounts),
+        sending.KIND: Sending(accounts, blobs),
     }

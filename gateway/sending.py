@@ -1,12 +1,13 @@
 """Messages carried out of the outbox: put together with their files, handed to the account's network, looked up when in doubt.
 
-Files come from where they are, at the moment of sending. Whether a message was taken is asked of the sender's own side alone
-(`providers.base.Sender`): nobody's inbox is read to find out.
+Files come from where they are, at the moment of sending: an account, or what the viewer has put up. Whether a message was taken is
+asked of the sender's own side alone (`providers.base.Sender`): nobody's inbox is read to find out.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -23,8 +24,10 @@ from providers.formats import mail_writing
 from providers.formats.mail_writing import File
 from providers.records import Outgoing, Submitted
 from resolvers import attachments, sending
-from resolvers.composing import MAX_BYTES
+from resolvers.enclosing import MAX_BYTES
 from resolvers.sending import FileRef, Request
+from store import uploads
+from store.blobs import Blobs
 from store.feed import Recorder
 from store.outbox import Write
 
@@ -35,8 +38,9 @@ _VERDICTS: Final[dict[str, Any]] = {"TAKEN": "DONE", "NOT_TAKEN": "NOT_DONE", "U
 class Sending:
     """The kind of write that sends a message."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, blobs: Blobs) -> None:
         self._accounts = accounts
+        self._blobs = blobs
 
     async def carry_out(self, adapter: Adapter, viewer: str, write: Write, note: Note) -> Outcome:
         request = _request(write)
@@ -61,14 +65,31 @@ class Sending:
         files: list[File] = []
         room = MAX_BYTES
         for one in wanted:
-            data = await self._bytes(viewer, one, room)
+            data = await (self._put_up(viewer, one, room) if one.upload_id is not None else self._bytes(viewer, one, room))
             room -= len(data)
             files.append(File(name=one.name, media_type=one.media_type, data=data))
         return files
 
+    async def _put_up(self, viewer: str, wanted: FileRef, room: int) -> bytes:
+        assert wanted.upload_id is not None
+        found = await self._accounts.database.read(viewer, uploads.get, wanted.upload_id)
+        if found is None:
+            raise Refused(f"The file {wanted.name} was erased.", provider_code="file-gone")
+        if found.size > room:
+            raise _too_large(wanted.name)
+        try:
+            data = await asyncio.to_thread(lambda: b"".join(self._blobs.pieces(viewer, found.id)))
+        except FileNotFoundError:
+            # another machine's folder may have it: whoever shares that one carries the message out
+            raise Unavailable(f"The file {wanted.name} is not in this worker's data folder (KITH_HOME).") from None
+        if hashlib.sha256(data).hexdigest() != found.sha256:
+            raise Refused(f"The file {wanted.name} was damaged on disk. Put it up again.", provider_code="file-damaged")
+        return data
+
     async def _bytes(self, viewer: str, wanted: FileRef, room: int) -> bytes:
         database = self._accounts.database
-        file = (await database.read(viewer, attachments.by_id, [wanted.attachment_id])).get(wanted.attachment_id)
+        attachment_id = wanted.attachment_id or ""
+        file = (await database.read(viewer, attachments.by_id, [attachment_id])).get(attachment_id)
         if file is None:
             raise Refused(f"The file {wanted.name} is no longer there: its message is gone.", provider_code="file-gone")
         places = await database.read(viewer, attachments.places, [file.message_id])
@@ -96,8 +117,12 @@ async def _read(adapter: Parts, key: str, part: str, name: str, room: int) -> by
     async for piece in pieces:
         found += piece
         if len(found) > room:
-            raise Refused(f"With {name} the files have more than {MAX_BYTES // 1_000_000} MB.", provider_code="size")
+            raise _too_large(name)
     return bytes(found)
+
+
+def _too_large(name: str) -> Refused:
+    return Refused(f"With {name} the files have more than {MAX_BYTES // 1_000_000} MB.", provider_code="size")
 
 
 def _request(write: Write) -> Request:

@@ -49,7 +49,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     home: Path = Field(
-        default=Path("~/.local/share/kith"), description="Data folder: database, key file, staged imports. Made with mode 0700."
+        default=Path("~/.local/share/kith"),
+        description="Data folder: database, key file, staged imports, files to be sent. Made with mode 0700.",
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on. Anything but loopback needs TLS in front.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -99,6 +100,14 @@ class Settings(BaseSettings):
     log_format: str = Field(default="auto", description="`console`, `json`, or `auto`: console on a terminal, else JSON.")
     max_query_bytes: int = Field(default=131_072, ge=1_024, description="Longest GraphQL document, in bytes.")
     max_body_bytes: int = Field(default=1_048_576, ge=1_024, description="Longest request body, in bytes.")
+    max_upload_bytes: int = Field(
+        default=25_000_000, ge=1_024, le=25_000_000, description="Largest file to be sent, in bytes; no message takes more."
+    )
+    max_uploads_bytes: int = Field(
+        default=1_000_000_000,
+        ge=1_024,
+        description="Room in bytes for all files together that one viewer has put up and that are not erased yet.",
+    )
     max_tokens: int = Field(default=2_000, ge=100, description="Most lexical tokens in a document.")
     max_depth: int = Field(default=16, ge=3, description="Deepest nesting of fields, fragments expanded.")
     max_aliases: int = Field(default=30, ge=0, description="Most aliases in an operation, fragments expanded.")

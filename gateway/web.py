@@ -21,6 +21,7 @@ from gateway.linking.service import LinkService
 from gateway.pages import Pages
 from gateway.photos import Photos
 from gateway.subscriptions import Subscriptions
+from gateway.uploads import Uploads
 
 if TYPE_CHECKING:
     from gateway.app import Installation
@@ -53,6 +54,7 @@ def application(installation: Installation) -> ASGIApp:
         *LinkPages(installation, LinkService(installation)).routes(),
         *Files(installation).routes(),
         *Photos(installation).routes(),
+        *Uploads(installation).routes(),
         *Hooks(installation).routes(),
         *explorer.routes(),
     ]
@@ -62,8 +64,9 @@ def application(installation: Installation) -> ASGIApp:
             Middleware(
                 CORSMiddleware,
                 allow_origins=list(installation.settings.cors_origins),
-                allow_methods=["GET", "POST"],
-                allow_headers=["authorization", "content-type", "x-kith-csrf", "last-event-id"],
+                allow_methods=["GET", "POST", "PUT"],
+                allow_headers=["authorization", "content-range", "content-type", "x-kith-csrf", "last-event-id"],
+                expose_headers=["range", "retry-after"],  # where an upload stands
                 allow_credentials=True,
                 max_age=600,
             )

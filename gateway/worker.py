@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 import structlog
 from sqlalchemy import Connection
 
-from gateway import pushing, sync, watch, writes
+from gateway import pushing, sweeping, sync, watch, writes
 from gateway.accounts import Accounts
 from gateway.holders import holder_name, is_dead
 from gateway.imports import Imports
@@ -31,7 +31,8 @@ from resolvers.identity.resolve import resolve
 from resolvers.ingest import forget_account, reindexing
 from resolvers.ingest.own import reassign
 from resolvers.operation import Clock, Services
-from store import feed, leases, outbox, viewers, webhooks
+from store import feed, leases, outbox, uploads, viewers, webhooks
+from store.blobs import Blobs
 from store.database import Database
 from store.feed import DELIVERY_JOB, Recorder
 from store.leases import Job
@@ -66,6 +67,8 @@ class Pieces(Protocol):
     @property
     def home(self) -> Path: ...
     @property
+    def blobs(self) -> Blobs: ...
+    @property
     def services(self) -> Services: ...
     @property
     def transport(self) -> Transport: ...
@@ -82,7 +85,8 @@ def of(installation: Pieces) -> Worker:
         accounts=installation.accounts,
         imports=imports,
         courier=Courier(services=installation.services, transport=installation.transport),
-        kinds=kinds(installation.accounts),
+        kinds=kinds(installation.accounts, installation.blobs),
+        blobs=installation.blobs,
     )
 
 
@@ -108,6 +112,7 @@ class Worker:
     accounts: Accounts
     imports: Imports
     courier: Courier | None = None
+    blobs: Blobs | None = None
     owner: str = field(default_factory=holder_name)
     concurrency: int = CONCURRENCY
     kinds: Mapping[str, Kind] = field(default_factory=dict)  # of writes, by name
@@ -125,6 +130,7 @@ class Worker:
             outbox.JOB: self._write,
             DELIVERY_JOB: self._webhook,
             pushing.JOB: self._push,
+            uploads.JOB: self._uploads,
         }
         self._running: set[asyncio.Task[None]] = set()
         self._long: set[asyncio.Task[None]] = set()
@@ -300,10 +306,15 @@ class Worker:
     async def _webhook(self, job: Job) -> timedelta | None:
         return None if self.courier is None else await self.courier.run(job.viewer_id, job.subject)
 
+    async def _uploads(self, job: Job) -> timedelta | None:
+        return None if self.blobs is None else await sweeping.run(self.database, self.blobs, self.clock, job.viewer_id)
+
     async def _compact(self, job: Job) -> timedelta:
         now = self.clock.now()
         await self.database.write_behind(job.viewer_id, feed.compact, now - timedelta(days=feed.TOMBSTONE_DAYS))
         await self.database.write_behind(job.viewer_id, webhooks.forget_old, now)
         while await self.database.write_behind(job.viewer_id, outbox.forget_settled, now):
             pass
+        if self.blobs is not None:
+            await sweeping.run(self.database, self.blobs, self.clock, job.viewer_id)
         return timedelta(seconds=COMPACT_EVERY)

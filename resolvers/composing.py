@@ -22,17 +22,16 @@ from providers import records
 from providers.base import Provider
 from providers.formats import email_address, html_text, mail_header, mime, safe_html, subject
 from providers.formats.mail_writing import Letter, Mailbox, Unwritable, on_the_wire
-from resolvers import messages, people
+from resolvers import enclosing, messages, people
+from resolvers.enclosing import Attached, Chosen
 from resolvers.mistakes import Mistake, NodeMistake, not_found
 from resolvers.writing import Mistaken
 from store import ids
-from store.tables import account, attachment, conversation_source, message, message_participant, message_source, own_address
+from store.tables import account, conversation_source, message, message_participant, message_source, own_address
 
 MAX_RECIPIENTS: Final = 500
 MAX_TEXT: Final = 1_000_000  # characters of a text or a page
 MAX_SUBJECT: Final = 500
-MAX_FILES: Final = 100
-MAX_BYTES: Final = 25_000_000  # of all files together, before they are encoded: what large providers take
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,43 +70,55 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """What the caller asked for; `attachment_ids` are files that the viewer has."""
+    """What the caller asked for; `attachments` in their order."""
 
     begin: NewMessage | Answer | Forward
     text: str | None = None
     html: str | None = None
-    attachment_ids: tuple[str, ...] = ()
+    attachments: tuple[Attached, ...] = ()
     send_at: datetime | None = None
     undo_seconds: int = 10
 
 
 class Composed(msgspec.Struct, frozen=True, kw_only=True):
-    """A letter, the account it leaves by, the network's own thread that it belongs to, and its files (rows of `attachment`)."""
+    """A letter, the account it leaves by, the network's own thread that it belongs to, and its files."""
 
     account_id: str
     letter: Letter
-    thread: str | None
-    files: tuple[Any, ...]
+    thread: str | None = None
+    files: tuple[Chosen, ...] = ()
 
 
-def compose(conn: Connection, viewer: str, providers: Mapping[str, Provider], draft: Draft, date: datetime) -> Composed:
-    """The letter of a draft. Raises Mistaken."""
+def compose(
+    conn: Connection, viewer: str, providers: Mapping[str, Provider], draft: Draft, date: datetime, now: datetime
+) -> Composed:
+    """The letter of a draft, dated `date`. The uploads that it takes along stay until the transaction ends. Raises Mistaken."""
     senders = _senders(conn, viewer, providers)
-    begin = draft.begin
+    begin, files = draft.begin, draft.attachments
     if isinstance(begin, NewMessage):
-        return _new(conn, viewer, senders, draft, begin, date)
-    place = ("compose", "reply" if isinstance(begin, Answer) else "forward", "messageId")
-    original = _original(conn, viewer, begin.message_id, place)
-    if isinstance(begin, Answer):
-        return _answer(conn, viewer, senders, draft, begin, original, date)
-    return _forward(conn, viewer, senders, draft, begin, original, date)
+        at: tuple[str, ...] = ("compose", "newMessage")
+        found = _new(conn, viewer, senders, draft, begin, at, date)
+    else:
+        at = ("compose", "reply" if isinstance(begin, Answer) else "forward")
+        original = _original(conn, viewer, begin.message_id, (*at, "messageId"))
+        if isinstance(begin, Answer):
+            found = _answer(conn, viewer, senders, draft, begin, at, original, date)
+        else:
+            found = _forward(conn, viewer, senders, draft, begin, at, original, date)
+            files = (*files, *enclosing.of_message(conn, viewer, original.id)) if begin.include_attachments else files
+    _check_recipients(found.letter, at)
+    found = msgspec.structs.replace(found, files=enclosing.choose(conn, viewer, files, now))
+    if not found.letter.text.strip() and not found.letter.html and not found.files:
+        raise wrong("REQUIRED", "A message needs a text, a page or a file.", "text")
+    return found
 
 
 # --- the three ways to begin ------------------------------------------------------------------------------------------------
 
 
-def _new(conn: Connection, viewer: str, senders: _Senders, draft: Draft, begin: NewMessage, date: datetime) -> Composed:
-    at = ("compose", "newMessage")
+def _new(
+    conn: Connection, viewer: str, senders: _Senders, draft: Draft, begin: NewMessage, at: tuple[str, ...], date: datetime
+) -> Composed:
     account_id = senders.account(begin.account_id, (*at, "accountId"))
     sender = senders.address(account_id, begin.from_address, (), (*at, "fromAddress"))
     text, html = _body(draft, "")
@@ -116,13 +127,19 @@ def _new(conn: Connection, viewer: str, senders: _Senders, draft: Draft, begin: 
         to=_recipients(conn, viewer, begin.to, (*at, "to")), cc=_recipients(conn, viewer, begin.cc, (*at, "cc")),
         bcc=_recipients(conn, viewer, begin.bcc, (*at, "bcc")), text=text, html=html,
     )  # fmt: skip
-    return _complete(conn, viewer, draft, account_id, letter, None, at)
+    return Composed(account_id=account_id, letter=letter)
 
 
 def _answer(
-    conn: Connection, viewer: str, senders: _Senders, draft: Draft, begin: Answer, original: Any, date: datetime
+    conn: Connection,
+    viewer: str,
+    senders: _Senders,
+    draft: Draft,
+    begin: Answer,
+    at: tuple[str, ...],
+    original: Any,
+    date: datetime,
 ) -> Composed:
-    at = ("compose", "reply")
     people_on_it = _people(conn, viewer, original.id)
     own = senders.own
     account_id = senders.for_message(conn, viewer, original, people_on_it, (*at, "messageId"))
@@ -143,13 +160,19 @@ def _answer(
         cc=_once([*_mailboxes(cc), *_recipients(conn, viewer, begin.cc, (*at, "cc"))]),
         in_reply_to=_writable_id(original.internet_message_id), references=_references(original), text=text, html=html,
     )  # fmt: skip
-    return _complete(conn, viewer, draft, account_id, letter, _thread(conn, viewer, original, account_id), at)
+    return Composed(account_id=account_id, letter=letter, thread=_thread(conn, viewer, original, account_id))
 
 
 def _forward(
-    conn: Connection, viewer: str, senders: _Senders, draft: Draft, begin: Forward, original: Any, date: datetime
+    conn: Connection,
+    viewer: str,
+    senders: _Senders,
+    draft: Draft,
+    begin: Forward,
+    at: tuple[str, ...],
+    original: Any,
+    date: datetime,
 ) -> Composed:
-    at = ("compose", "forward")
     people_on_it = _people(conn, viewer, original.id)
     if begin.account_id is not None:
         account_id = senders.account(begin.account_id, (*at, "accountId"))
@@ -162,25 +185,15 @@ def _forward(
         subject=_prefixed("Fwd: ", original.subject, answers=False), to=_recipients(conn, viewer, begin.to, (*at, "to")),
         references=_references(original), text=text, html=html,
     )  # fmt: skip
-    if begin.include_attachments:
-        theirs = select(attachment.c.id).where(attachment.c.viewer_id == viewer, attachment.c.message_id == original.id)
-        more = conn.execute(theirs.order_by(attachment.c.position)).scalars().all()
-        draft = msgspec.structs.replace(draft, attachment_ids=(*draft.attachment_ids, *more))
-    return _complete(conn, viewer, draft, account_id, letter, None, at)
+    return Composed(account_id=account_id, letter=letter)
 
 
-def _complete(
-    conn: Connection, viewer: str, draft: Draft, account_id: str, letter: Letter, thread: str | None, at: tuple[str, ...]
-) -> Composed:
+def _check_recipients(letter: Letter, at: tuple[str, ...]) -> None:
     everybody = [*letter.to, *letter.cc, *letter.bcc]
     if not everybody:
         raise wrong("REQUIRED", "Say to whom it goes: there is no address to send to.", *at, "to")
     if len(everybody) > MAX_RECIPIENTS:
         raise wrong("LIMIT_REACHED", f"A message goes to at most {MAX_RECIPIENTS} recipients.", *at, "to")
-    files = _files(conn, viewer, draft.attachment_ids)
-    if not letter.text.strip() and not letter.html and not files:
-        raise wrong("REQUIRED", "A message needs a text, a page or a file.", "text")
-    return Composed(account_id=account_id, letter=letter, thread=thread, files=files)
 
 
 # --- by which account, from which address -------------------------------------------------------------------------------------
@@ -386,20 +399,6 @@ def _prefixed(prefix: str, original: str | None, *, answers: bool) -> str:
 
 def _plain_subject(text: str) -> str:
     return " ".join("".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp", "Cs") else c for c in text).split())
-
-
-def _files(conn: Connection, viewer: str, attachment_ids: Sequence[str]) -> tuple[Any, ...]:
-    wanted = list(dict.fromkeys(attachment_ids))
-    if len(wanted) > MAX_FILES:
-        raise wrong("LIMIT_REACHED", f"A message takes at most {MAX_FILES} files.", "attachments")
-    rows = conn.execute(select(attachment).where(attachment.c.viewer_id == viewer, attachment.c.id.in_(wanted))).all()
-    found = {row.id: row for row in rows}
-    for n, attachment_id in enumerate(wanted):
-        if attachment_id not in found:
-            raise Mistaken(not_found(attachment_id, "attachments", str(n), "attachmentId"))
-    if sum(row.size or 0 for row in rows) > MAX_BYTES:
-        raise wrong("LIMIT_REACHED", f"Files of a message have at most {MAX_BYTES // 1_000_000} MB together.", "attachments")
-    return tuple(found[attachment_id] for attachment_id in wanted)
 
 
 # --- what it answers --------------------------------------------------------------------------------------------------------

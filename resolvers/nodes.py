@@ -16,6 +16,7 @@ from resolvers import (
     keys,
     messages,
     people,
+    uploads,
     viewers,
     webhooks,
     writes,
@@ -38,6 +39,7 @@ _LOADED: Final[dict[Kind, Any]] = {
     "ATTACHMENT": attachments.by_id,
     "GAP": accounts.gaps_by_id,
     "WRITE": writes.by_id,
+    "UPLOAD": uploads.by_id,
 }
 # as the change feed shows them: an id that was absorbed is nobody, never its survivor
 _EXACT: Final[dict[Kind, Any]] = {**_LOADED, "PERSON": people.exactly, "CONVERSATION": conversations.exactly}

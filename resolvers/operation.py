@@ -60,7 +60,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_cost: int = 100_000
     max_depth: int = 15
     max_aliases: int = 50
-    max_upload_bytes: int = 0
+    max_upload_bytes: int = 25_000_000
+    max_uploads_bytes: int = 1_000_000_000  # of all uploads of one viewer together
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +132,7 @@ class Operation:
         scopes: frozenset[str],
         *,
         deadline_ms: int = DEFAULT_DEADLINE_MS,
+        credential: str = "",
         alive: Callable[[], Awaitable[bool]] = always,
         last_event_id: str | None = None,
     ) -> None:
@@ -141,6 +143,7 @@ class Operation:
         self.deadline_ms = min(deadline_ms, services.max_deadline_ms)
         self.spending = Spending()
         self.loaders: dict[tuple[Any, ...], Any] = {}
+        self.credential = credential  # which one it came with; empty for the process' own
         self.alive = alive  # whether the credential still holds: asked every few seconds while a subscription is open
         self.last_event_id = last_event_id  # what an EventSource says it saw last
         self.cursor_key = services.vault.derive("cursor")

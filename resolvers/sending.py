@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
@@ -19,13 +19,14 @@ from providers.formats import mail_writing, mime
 from providers.formats.mail_writing import Letter, Mailbox
 from resolvers import composing
 from resolvers.composing import Composed, Draft, wrong
+from resolvers.enclosing import Chosen
 from resolvers.ingest import Target, conversations, take_in
 from resolvers.ingest.states import sum_up
 from resolvers.mistakes import NetworkMistake, NodeMistake, not_found
 from resolvers.operation import Operation
 from resolvers.writes import error_of
 from resolvers.writing import Answer, Mistaken, Payload, payload, perform
-from store import accounts, leases, outbox
+from store import accounts, leases, outbox, uploads
 from store.feed import Recorder
 from store.outbox import Write
 from store.tables import message, message_source
@@ -45,9 +46,10 @@ _STATES: Final[dict[outbox.State, str]] = {
 
 
 class FileRef(msgspec.Struct, frozen=True, kw_only=True):
-    """A file to go with a message: a row of `attachment`, whose bytes are at a source of its message."""
+    """A file to go with a message: a row of `attachment`, whose bytes are at a source of its message, or an upload."""
 
-    attachment_id: str
+    attachment_id: str | None = None
+    upload_id: str | None = None
     name: str
     media_type: str
 
@@ -77,14 +79,18 @@ async def send(operation: Operation, draft: Draft, key: str) -> Payload:
 
     def write(conn: Connection, viewer: str, recorder: Recorder) -> Answer:
         start = _start(draft, now)
-        composed = composing.compose(conn, viewer, operation.services.providers, draft, start.replace(microsecond=0))
+        composed = composing.compose(conn, viewer, operation.services.providers, draft, start.replace(microsecond=0), now)
         message_id = _show(conn, viewer, composed, recorder, now)
-        files = tuple(FileRef(attachment_id=f.id, name=f.name, media_type=f.media_type) for f in composed.files)
+        files = tuple(
+            FileRef(attachment_id=f.attachment_id, upload_id=f.upload_id, name=f.name, media_type=f.media_type)
+            for f in composed.files
+        )
         request = Request(letter=composed.letter, thread=composed.thread, files=files)
-        outbox.add(
+        write_id = outbox.add(
             conn, viewer, account_id=composed.account_id, kind=KIND, mutation="sendMessage", node_ids=[message_id],
             request=msgspec.msgpack.encode(request), now=now, key=key, starts_at=start,
         )  # fmt: skip
+        uploads.use(conn, viewer, write_id, [f.upload_id for f in files if f.upload_id is not None])
         leases.enqueue(conn, viewer, "identity", viewer, now)
         return Answer(node_id=message_id)
 
@@ -194,7 +200,7 @@ def _blind(one: Mailbox) -> records.Participant:
     return records.Participant(role="BCC", address=one.address, name=one.name)
 
 
-def _attachments(files: Sequence[Any]) -> tuple[records.Attachment, ...]:
+def _attachments(files: Sequence[Chosen]) -> tuple[records.Attachment, ...]:
     # the parts of multipart/mixed behind the text, as compose() writes them
     return tuple(
         records.Attachment(part=str(n), name=f.name, media_type=f.media_type, size=f.size, sha256=f.sha256)

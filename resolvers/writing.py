@@ -58,6 +58,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     webhook_id: str | None = None
     delivery_id: str | None = None
     message_id: str | None = None
+    upload_id: str | None = None
     erased_count: int | None = None
     secret: str | None = None
     link: LinkSession | None = None

@@ -33,6 +33,7 @@ from schema import (
     person,
     provider,
     timeline,
+    upload,
     viewer,
     writes,
 )
@@ -68,6 +69,7 @@ _BEHIND: Final[list[Any]] = [
     person.Person,
     provider.Provider,
     timeline.TimelineGap,
+    upload.UploadTicket,
     viewer.Viewer,
     change.WriteSettled,
     writes.PendingWrite,

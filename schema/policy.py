@@ -41,6 +41,7 @@ SCOPES: Final[dict[tuple[str, str], Scope]] = {
     ("Mutation", "updateContact"): "WRITE",
     ("Mutation", "deleteContact"): "WRITE",
     ("Mutation", "updateViewer"): "WRITE",
+    ("Mutation", "createUpload"): "WRITE",
     ("Mutation", "sendMessage"): "SEND",
     ("Mutation", "undoSend"): "SEND",
     ("Mutation", "createApiKey"): "ADMIN",
@@ -63,6 +64,9 @@ BACK: Final[dict[tuple[str, str], Scope]] = {
     ("UndoSendPayload", "message"): "READ",
 }
 
+# what lets whoever reads it do more than read
+CARRIED: Final[dict[tuple[str, str], Scope]] = {("UploadTicket", "url"): "WRITE"}
+
 
 def cost_of(type_name: str, field_name: str) -> int | None:
     """The declared weight of a field (GraphQL names); None means 1 for objects, 0 for leaves."""
@@ -72,4 +76,4 @@ def cost_of(type_name: str, field_name: str) -> int | None:
 def scope_of(type_name: str, field_name: str) -> Scope | None:
     """The scope that a field needs: its own, else its root's; None for fields that come with their parent."""
     key = (type_name, field_name)
-    return SCOPES.get(key) or BACK.get(key) or ROOTS.get(type_name)
+    return SCOPES.get(key) or BACK.get(key) or CARRIED.get(key) or ROOTS.get(type_name)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         SourcedUrl,
     )
     from schema.timeline import TimelineConnection
+    from schema.upload import UploadTicket
     from schema.viewer import Viewer
     from schema.webhook import Webhook, WebhookDelivery
     from schema.writes import PendingWriteConnection
@@ -78,6 +79,7 @@ SourcedUrlRef = Annotated["SourcedUrl", strawberry.lazy("schema.sourced")]
 SuggestionRef = Annotated["Suggestion", strawberry.lazy("schema.search")]
 SyncProgressRef = Annotated["SyncProgress", strawberry.lazy("schema.account")]
 TimelineConnectionRef = Annotated["TimelineConnection", strawberry.lazy("schema.timeline")]
+UploadTicketRef = Annotated["UploadTicket", strawberry.lazy("schema.upload")]
 UserErrorRef = Annotated["UserError", strawberry.lazy("schema.errors")]
 ViewerRef = Annotated["Viewer", strawberry.lazy("schema.viewer")]
 WebhookRef = Annotated["Webhook", strawberry.lazy("schema.webhook")]

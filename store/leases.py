@@ -9,11 +9,12 @@ PostgreSQL and ride on `BEGIN IMMEDIATE` on SQLite. The clock is the caller's.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from store import ids
 from store.tables import job
@@ -58,18 +59,17 @@ def enqueue(
     """
     key = dedupe_key or subject
     when = due or now
-    known = conn.execute(
-        select(job).where(job.c.viewer_id == viewer, job.c.kind == kind, job.c.dedupe_key == key).with_for_update()
-    ).one_or_none()
-    if known is None:
+    same = select(job).where(job.c.viewer_id == viewer, job.c.kind == kind, job.c.dedupe_key == key).with_for_update()
+    made = {
+        "viewer_id": viewer, "kind": kind, "subject": subject, "dedupe_key": key, "due": when, "every": every,
+        "max_attempts": max_attempts, "created_at": now,
+    }  # fmt: skip
+    insert: Any = (sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert)(job)
+    while (known := conn.execute(same).one_or_none()) is None:
         job_id = ids.mint("JOB")
-        conn.execute(
-            job.insert().values(
-                id=job_id, viewer_id=viewer, kind=kind, subject=subject, dedupe_key=key, due=when, every=every,
-                max_attempts=max_attempts, created_at=now,
-            )
-        )  # fmt: skip
-        return job_id
+        # on PostgreSQL somebody else may ask at this very moment: whoever comes second joins them
+        if conn.execute(insert.values(id=job_id, **made).on_conflict_do_nothing()).rowcount == 1:
+            return job_id
     running = known.lease_until is not None and known.lease_until > now
     values: dict[str, object] = {"due": min(known.due, when) if known.dead_reason is None else when, "dead_reason": None}
     if running:

@@ -410,6 +410,10 @@ outbox = _owned(
 )
 outbox_node = _owned("outbox_node", _text("write_id"), _text("node_id"), _int("position"), key=("write_id", "node_id"),
                      indexes=(("node_id",),))  # fmt: skip
+upload = _owned("upload", _text("id"), _text("name"), _text("media_type"), Column("size", BigInteger, nullable=False), _maybe("sha256"),
+                Column("received", BigInteger, nullable=False, server_default="0"),  # bytes that are on disk for sure
+                _at("created_at"), _at("expires_at"), _at("completed_at", True), indexes=(("expires_at",),))  # fmt: skip
+upload_use = _owned("upload_use", _text("write_id"), _text("upload_id"), key=("write_id", "upload_id"), indexes=(("upload_id",),))
 webhook = _owned(
     "webhook",
     _text("id"),

@@ -144,6 +144,18 @@ def used_key(conn: Connection, key_id: str, now: datetime) -> None:
     conn.execute(sa.update(api_key).where(api_key.c.id == key_id, stale).values(last_used_at=now))
 
 
+def holds(conn: Connection, viewer_id: str, credential: str, now: datetime) -> bool:
+    """Whether a key (by its id) or a session (by its hash in hex) of the viewer is still good."""
+    if ids.kind_of(credential) == "API_KEY":
+        good = select(api_key.c.id).where(
+            api_key.c.viewer_id == viewer_id, api_key.c.id == credential, api_key.c.revoked_at.is_(None),
+            sa.or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > now),
+        )  # fmt: skip
+        return conn.execute(good).one_or_none() is not None
+    found = session_by_hash(conn, bytes.fromhex(credential), now)
+    return found is not None and found[1].id == viewer_id
+
+
 # --- sessions -----------------------------------------------------------------------------------------------------------
 
 

@@ -115,7 +115,7 @@ class PostOffice:
         return (await self.desk.ask(query, id=message_id))["undoSend"]
 
     async def work(self) -> timedelta | None:
-        kinds = {KIND: Sending(self.shop.accounts)}
+        kinds = {KIND: Sending(self.shop.accounts, self.shop.blobs)}
         return await writes.run(
             self.shop.accounts, self.household.database, self.clock, kinds, self.household.viewer, self.account_id
         )

@@ -22,6 +22,7 @@ from providers.transport import Transport
 from resolvers.operation import Operation, Services
 from resolvers.wake import Waker
 from store import outbox
+from store.blobs import Blobs
 from store.cache import Cache
 from store.database import Database
 from store.vault import Vault
@@ -50,8 +51,14 @@ class Workshop:
             database=database, vault=self.vault, clock=self.clock, transport=self.transport, providers=self.providers
         )
         self.imports = Imports(database=database, home=home, providers=self.providers, clock=self.clock)
+        self.blobs = Blobs(home / "uploads")
         self.worker = Worker(
-            database=database, clock=self.clock, accounts=self.accounts, imports=self.imports, kinds=kinds(self.accounts)
+            database=database,
+            clock=self.clock,
+            accounts=self.accounts,
+            imports=self.imports,
+            blobs=self.blobs,
+            kinds=kinds(self.accounts, self.blobs),
         )
         self.waker = Waker(database, self.cache)
         self.services = Services(

@@ -206,6 +206,7 @@ class Execution:
             principal.viewer,
             frozenset(scope.lower() for scope in principal.scopes),
             deadline_ms=deadline(admitted.prepared, request.variables, DEFAULT_DEADLINE_MS),
+            credential=principal.credential,
             alive=alive,
             last_event_id=last_event_id,
         )

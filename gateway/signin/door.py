@@ -22,6 +22,7 @@ from store.viewers import Viewer
 MEMORY: Final = 1.5  # seconds
 WATCH: Final = 2.0  # seconds
 REMEMBERED: Final = 2_000
+COMMAND: Final = "command"  # the credential of somebody at the machine itself
 USED_UP: Final = "this sign-in link was used already or is older than 15 minutes: `kith login` prints a new one"
 LOGIN_LIFETIME: Final = timedelta(minutes=15)
 SESSION_LIFETIME: Final = timedelta(days=30)
@@ -63,6 +64,12 @@ class Door:
         except NotSignedIn:
             return False
         return found.viewer == principal.viewer and principal.scopes <= found.scopes
+
+    async def holds(self, viewer: str, credential: str) -> bool:
+        """Whether a credential, as a Principal names it, still lets that viewer in; for what it has given out."""
+        if credential in ("", COMMAND):
+            return True
+        return await self._database.system_read(viewers.holds, viewer, credential, self._clock.now())
 
     async def login_link(self, viewer_id: str) -> str:
         """The secret of a sign-in link that works once, for 15 minutes."""
@@ -142,4 +149,4 @@ class Door:
 
 def command(viewer: Viewer) -> Principal:
     """The principal of somebody at the machine's own command line."""
-    return Principal(viewer.id, viewer.name, ALL_SCOPES, "command", "kith", "COMMAND", viewer.owner)
+    return Principal(viewer.id, viewer.name, ALL_SCOPES, COMMAND, "kith", "COMMAND", viewer.owner)

@@ -31,6 +31,7 @@ from schema.mutations.linking import (
     complete_link,
 )
 from schema.mutations.sending import SendMessagePayload, UndoSendPayload, send_message, undo_send
+from schema.mutations.uploads import CreateUploadPayload, create_upload
 from schema.mutations.viewer import (
     CreateApiKeyPayload,
     RevokeApiKeyPayload,
@@ -76,6 +77,9 @@ class Mutation:
     create_contact: CreateContactPayload | None = field("Makes a contact at the network.", create_contact, semantic=True)
     update_contact: UpdateContactPayload | None = field("Changes a contact at the network.", update_contact, semantic=True)
     delete_contact: DeleteContactPayload | None = field("Deletes a contact at the network.", delete_contact, semantic=True)
+    create_upload: CreateUploadPayload | None = field(
+        "Reserves a place for a file, to be filled with HTTP PUT.", create_upload, semantic=True
+    )
     send_message: SendMessagePayload | None = field(
         "Sends a new message, a reply or a forward; a row in the outbox before anything leaves.", send_message, semantic=True
     )

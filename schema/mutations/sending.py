@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import strawberry
 from strawberry import Parent
 
-from resolvers import composing, conversations, messages, sending
+from resolvers import composing, conversations, enclosing, messages, sending
 from resolvers.writing import Payload
 from schema.declare import UNSET, Info, argument, asked, field, input_type, object_type
 from schema.lists import plain
@@ -62,6 +62,7 @@ class ComposeInput:
 
 @input_type("Exactly one way to attach a file.", one_of=True)
 class AttachmentInput:
+    upload_id: strawberry.ID | None = asked("A complete upload.", default=UNSET)
     attachment_id: strawberry.ID | None = asked("A file the viewer already has.", default=UNSET)
 
 
@@ -111,7 +112,10 @@ async def send_message(info: Info, input: Annotated[SendMessageInput, argument(d
         begin=_begin(input.compose),
         text=plain(input.text),
         html=plain(input.html),
-        attachment_ids=tuple(str(one.attachment_id) for one in plain(input.attachments) or ()),
+        attachments=tuple(
+            enclosing.Attached(attachment_id=plain(one.attachment_id), upload_id=plain(one.upload_id))
+            for one in plain(input.attachments) or ()
+        ),
         send_at=plain(input.send_at),
         undo_seconds=10 if undo_seconds is None else undo_seconds,
     )

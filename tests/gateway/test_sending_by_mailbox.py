@@ -36,7 +36,9 @@ async def test_what_is_sent_by_a_mailbox_comes_back_from_its_sent_folder_as_the_
         desk = Desk(household, clock=shop.clock, providers=shop.providers)  # type: ignore[arg-type]
         sent = (await desk.ask(WRITE, a=account_id))["sendMessage"]
         assert sent["errors"] == []
-        await writes.run(shop.accounts, household.database, shop.clock, kinds(shop.accounts), household.viewer, account_id)
+        await writes.run(
+            shop.accounts, household.database, shop.clock, kinds(shop.accounts, shop.blobs), household.viewer, account_id
+        )
         assert server.envelope() == [(user, ("ada@example.org",))]
         await shop.sync(household.viewer, account_id)
         (conversation,) = nodes((await desk.ask(SHOWN))["viewer"]["conversations"])

@@ -9,6 +9,7 @@ import pytest
 
 from gateway import secret_key
 from gateway.settings import Settings, SettingsError, load, unknown
+from resolvers.enclosing import MAX_BYTES
 from tests.gateway.running import opened
 
 
@@ -19,6 +20,12 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("KITH_"):
             monkeypatch.delenv(name)
+
+
+def test_no_file_may_be_put_up_that_no_message_takes() -> None:
+    assert load().max_upload_bytes == MAX_BYTES
+    with pytest.raises(SettingsError, match="KITH_MAX_UPLOAD_BYTES"):
+        load(max_upload_bytes=MAX_BYTES + 1)
 
 
 def test_without_any_variable_everything_has_a_value() -> None:

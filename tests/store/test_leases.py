@@ -19,6 +19,12 @@ async def test_a_job_asked_for_twice_before_it_began_is_one_job(database: Databa
     assert len(await database.system_read(leases.listed)) == 1
 
 
+async def test_a_job_asked_for_by_many_at_the_same_moment_is_one_job(database: Database) -> None:
+    made = await asyncio.gather(*(database.system(leases.enqueue, "u_a", "sync", "a_1", NOW) for _ in range(8)))
+    assert len(set(made)) == 1
+    assert len(await database.system_read(leases.listed)) == 1
+
+
 async def test_a_job_asked_for_while_it_runs_is_done_once_more(database: Database) -> None:
     await database.system(leases.enqueue, "u_a", "identity", "u_a", NOW)
     (job,) = await database.system(leases.claim, "w1", NOW)
