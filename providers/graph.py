@@ -24,7 +24,7 @@ SIGN_IN = "https://login.microsoftonline.com/common/oauth2/v2.0"
 PORTAL = "https://entra.microsoft.com/#view/Microsoft_AAD_RegisteredApps/ApplicationsListBlade"
 HOST = "graph.microsoft.com"
 #: offline_access is what makes Microsoft give a refresh token.
-SCOPES = ("offline_access", "openid", "profile", "email", "User.Read", "Mail.ReadWrite", "Mail.Send", "Contacts.Read")
+SCOPES = ("offline_access", "openid", "profile", "email", "User.Read", "Mail.ReadWrite", "Mail.Send", "Contacts.ReadWrite")
 PAGE_BYTES = 16 * 1024 * 1024
 #: learn.microsoft.com/graph/json-batching
 MAX_BATCH = 20
@@ -101,12 +101,17 @@ async def post(session: Session, path: str, body: bytes = b"", *, content_type: 
     raise failure(session, answer.status, answer.content)
 
 
-async def tell(session: Session, method: str, path: str, body: Any, *, accept: frozenset[int] = frozenset()) -> Response:
-    """One call that writes; the statuses in `accept` are answers too. Raises what Graph's error means."""
+async def tell(
+    session: Session, method: str, path: str, body: Any = None, *, etag: str | None = None, accept: frozenset[int] = frozenset()
+) -> Response:
+    """One call that writes, only over the version `etag` where one is named; the statuses in `accept` are answers too.
+
+    Raises what Graph's error means, Refused (`conflict`) for another version.
+    """
     answer = await session.request(
         method,
         session.account.base_url.rstrip("/") + path,
-        headers=_headers(None),
+        headers=_headers(None) | ({} if etag is None else {"If-Match": etag}),
         json=body,
         accept_statuses=frozenset(SUCCESS) | TELLING,
     )
@@ -180,6 +185,8 @@ def failure(session: Session, status: int, content: bytes, retry_after: str = ""
             "organisation its administrator may have to allow it first.",
             provider_code="scope",
         )
+    if status == 412 or code == "errorirresolvableconflict":
+        return Refused(f"It was changed at {host} meanwhile.", provider_code="conflict")
     if status == 404:
         return Refused(f"There is nothing (any more) at this address of {host}.", provider_code="not-found")
     if status >= 500 or status == 408:

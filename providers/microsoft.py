@@ -2,7 +2,7 @@
 
 Speaks Graph v1.0, for personal accounts and those of organisations alike. What is mail is in `microsoft_mail.py`, what is contacts
 in `microsoft_contacts.py`; here is whose account it is, and what of it was allowed. Mails are threaded by their own references, since
-Outlook's conversations are made by subject. Read, flagged and the folder are written back; sending is in
+Outlook's conversations are made by subject. Read, flagged, the folder and contacts are written back; sending is in
 `microsoft_sending.py`. Knows nothing of storing.
 """
 
@@ -21,11 +21,24 @@ from providers.microsoft_contacts import AddressBook
 from providers.microsoft_folders import Mark
 from providers.microsoft_mail import Mailbox
 from providers.push import Subscription
-from providers.records import FolderRole, Marking, Moved, Outgoing, OwnAddress, Page, Profile, Statement, Submitted
+from providers.records import (
+    Contact,
+    ContactField,
+    FolderRole,
+    Marking,
+    Moved,
+    Outgoing,
+    OwnAddress,
+    Page,
+    Profile,
+    Statement,
+    Submitted,
+)
 
 KEY = "microsoft"
 MAIL_SCOPES = frozenset({"mail.read", "mail.readwrite"})
 WRITING = frozenset({"Mail.ReadWrite"})
+WRITING_CONTACTS = frozenset({"Contacts.ReadWrite"})
 CONTACT_SCOPES = frozenset({"contacts.read", "contacts.readwrite"})
 
 
@@ -118,27 +131,42 @@ class Microsoft:
 
     async def mark(self, keys: Sequence[str], marking: Marking) -> None:
         """Sets read and flagged. Raises ReauthRequired where only reading was allowed."""
-        await self._may_write()
+        await self._may_write("mail", WRITING)
         await self._mail.mark(keys, marking)
 
     async def move(self, keys: Sequence[str], role: FolderRole, *, again: bool) -> dict[str, Moved]:
         """Moves messages to a folder by what it is for. Raises as `mark`."""
-        await self._may_write()
+        await self._may_write("mail", WRITING)
         return await self._mail.move(keys, role)
 
-    async def _may_write(self) -> None:
-        granted, _, _ = await self._allowed()
-        if granted and not granted & WRITING:
-            raise ReauthRequired(
-                "Changing mail was not allowed: link the account again and allow everything that is asked for.",
-                provider_code="scope",
-            )
+    async def create_contact(self, wanted: Contact, *, again: bool) -> Contact:
+        """Makes a contact (microsoft_contacts.py)."""
+        await self._may_write("contacts", WRITING_CONTACTS)
+        return await self._contacts.create(wanted, again=again)
+
+    async def update_contact(self, wanted: Contact, fields: frozenset[ContactField]) -> Contact:
+        """Changes fields of a contact."""
+        await self._may_write("contacts", WRITING_CONTACTS)
+        return await self._contacts.update(wanted, fields)
+
+    async def delete_contact(self, key: str, etag: str | None) -> None:
+        """Deletes a contact."""
+        await self._may_write("contacts", WRITING_CONTACTS)
+        await self._contacts.delete(key, etag)
 
     async def subscribe(self, url: str, secret: str, known: str | None) -> Subscription:
         """Have Graph call for what was allowed."""
         _, mail, contacts = await self._allowed()
         wanted = (*([microsoft_push.MAIL] if mail else []), *([microsoft_push.CONTACTS] if contacts else []))
         return await microsoft_push.subscribe(self._session, wanted, url, secret, known)
+
+    async def _may_write(self, what: str, scopes: frozenset[str]) -> None:
+        granted, _, _ = await self._allowed()
+        if granted and not granted & scopes:
+            raise ReauthRequired(
+                f"Changing {what} was not allowed: link the account again and allow everything that is asked for.",
+                provider_code="scope",
+            )
 
     async def _allowed(self) -> tuple[frozenset[str], bool, bool]:
         """What was granted, and whether mail and contacts are in it. Scopes may come with or without their host."""
@@ -173,7 +201,7 @@ PROVIDER = Provider(
     name="Outlook and Microsoft 365",
     kind="MAIL",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "MIRROR", "LABELS"}),
+    capabilities=frozenset({"CONTACTS", "CONTACTS_WRITE", "CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "MIRROR", "LABELS"}),
     limitations=(
         "Microsoft calls only installations that are reached by https; to others changes come with the next poll.",
         "Whether a mail was answered is not told.",
@@ -185,8 +213,8 @@ PROVIDER = Provider(
         LinkForm(
             method="OAUTH_REDIRECT",
             label="Sign in with Microsoft",
-            help="For Outlook.com, Hotmail, Live and Microsoft 365. Kith asks to read mail and contacts, to mark and move mail, and "
-            "to send what you write in it.",
+            help="For Outlook.com, Hotmail, Live and Microsoft 365. Kith asks to read mail and contacts, to mark and move mail, to change "
+            "contacts, and to send what you write in it.",
             help_url=PORTAL,
             scopes=SCOPES,
         ),
@@ -198,7 +226,7 @@ PROVIDER = Provider(
         sentence="Microsoft allows 10,000 calls in ten minutes to a mailbox, four at once.",
     ),
     docs_path="docs/providers/microsoft.md",
-    write_scopes={"READ_STATE": WRITING},
+    write_scopes={"READ_STATE": WRITING, "CONTACTS_WRITE": WRITING_CONTACTS},
     poll_seconds=300,
     default_url="https://graph.microsoft.com/v1.0",
     domains=frozenset({

@@ -1,28 +1,38 @@
 """Outlook's contacts, mirrored folder by folder.
 
 Speaks contacts and contactFolders of Microsoft Graph v1.0 with their delta function. Changes are told in part, so each changed
-contact is asked for whole; what left one folder may be in another. Knows nothing of mail.
+contact is asked for whole; what left one folder may be in another. A write bears the etag of the version that it was made from
+(RFC 9110 §13.1.1). Knows nothing of mail.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from typing import Any, Final, get_args
 
 import msgspec
 
-from providers.errors import CursorExpired, Malformed, Unavailable
-from providers.graph import Item, batch, decoded, listed, path_of
+from providers.errors import Conflict, CursorExpired, Malformed, Refused, Unavailable
+from providers.graph import Item, ask, batch, decoded, listed, path_of, tell
 from providers.http import SUCCESS, Session
 from providers.microsoft_folders import Folder, Mark, emptied, ids_in, is_gone, readable, renamed, statement, tree, unreadable
 from providers.microsoft_item import FIELDS, Card, contact
-from providers.records import Contact, Gone, Page, Row, Statement
+from providers.microsoft_writing import body, holds, mark_filter, marked
+from providers.records import Contact, ContactField, Gone, Page, Row, Statement
 
 LISTED = 100
 ANSWER_BYTES = 24 * 1024 * 1024
 CENSUS = timedelta(days=7)
 #: What the default folder is called here; Graph gives it no name of its own.
 CONTACTS = "Contacts"
+#: How often a change that is to win is made anew, when others write in between.
+WINNING_TRIES: Final = 3
+WRITTEN: Final[tuple[ContactField, ...]] = get_args(ContactField)
+
+
+class Cards(msgspec.Struct, frozen=True):
+    value: list[Card] = []
 
 
 class AddressBook:
@@ -72,6 +82,65 @@ class AddressBook:
                 statements += emptied(marks[book.id], "CONTACT", self._books.values())
         if statements:
             yield Page(statements=tuple(statements))
+
+    async def create(self, wanted: Contact, *, again: bool) -> Contact:
+        """Makes a contact that bears our mark, by which it is found again when an answer was lost."""
+        await self.know_books()
+        where = _book_path(self._book_of(wanted.container))
+        if again:
+            found = await ask(self._session, path_of(*where, filter=mark_filter(wanted.uid or ""), select=FIELDS))
+            for each in decoded(found.content, Cards).value:
+                return self._written(each)
+        every: frozenset[ContactField] = frozenset(name for name in WRITTEN if getattr(wanted, name))
+        properties = {name: value for name, value in body({}, wanted, every).items() if value not in (None, [])}
+        answer = await tell(self._session, "POST", path_of(*where), {**properties, **marked(wanted.uid or "")})
+        return self._written(decoded(answer.content, Card))
+
+    async def update(self, wanted: Contact, fields: frozenset[ContactField]) -> Contact:
+        """Changes fields of a contact as Outlook has it now. Raises Conflict when that is another version than `wanted.etag`."""
+        await self.know_books()
+        for attempt in range(WINNING_TRIES):
+            held, now = await self._held(wanted.key)
+            new = body(held, wanted, fields)
+            if holds(held, new):
+                return now
+            if wanted.etag is not None and now.etag != wanted.etag:
+                raise Conflict("The contact was changed at Outlook meanwhile.", current=now, provider_code="conflict")
+            try:
+                answer = await tell(self._session, "PATCH", path_of("me", "contacts", wanted.key), new, etag=now.etag)
+                return self._written(decoded(answer.content, Card))
+            except Refused as error:  # somebody wrote in between: look again
+                if error.provider_code != "conflict" or attempt == WINNING_TRIES - 1:
+                    raise
+        raise AssertionError  # the last attempt raises or returns
+
+    async def delete(self, key: str, etag: str | None) -> None:
+        """Deletes a contact; one that is gone is deleted. Raises Conflict when it is another version than `etag`."""
+        await self.know_books()
+        try:
+            await tell(self._session, "DELETE", path_of("me", "contacts", key), etag=etag)
+        except Refused as error:
+            if error.provider_code == "conflict":
+                _, now = await self._held(key)
+                text = "The contact was changed at Outlook meanwhile."
+                raise Conflict(text, current=now, provider_code="conflict") from None
+            if error.provider_code != "not-found":
+                raise
+
+    async def _held(self, key: str) -> tuple[dict[str, Any], Contact]:
+        """A contact as Outlook has it, its properties and what they mean."""
+        answer = await ask(self._session, path_of("me", "contacts", key, select=FIELDS))
+        return decoded(answer.content, dict[str, Any]), self._written(decoded(answer.content, Card))
+
+    def _written(self, card: Card) -> Contact:
+        return self._contact(card, self._books.get(card.parent_folder_id or "", CONTACTS))
+
+    def _book_of(self, container: str) -> str:
+        """The folder of this path; the default one where none is named. Raises Refused."""
+        found = next((id_ for id_, path in self._books.items() if path == container), None)
+        if found is None and container:
+            raise Refused(f"There is no folder of contacts '{container[:100]}' at Outlook.", provider_code="no-folder")
+        return found or ""
 
     async def _round(self, book: Folder, mark: Mark) -> AsyncIterator[Page]:
         """What changed in a folder of contacts, or all of it. Changes are told in part: they are asked for whole."""

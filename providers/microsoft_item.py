@@ -51,7 +51,7 @@ MAX_SHORT = 1_000
 MAX_TEXT = 100_000
 MAX_VALUES = 100
 #: Senders of old mails inside an organisation are named by its directory, not by an address.
-_INTERNAL = re.compile(r"/o=", re.I)
+INTERNAL = re.compile(r"/o=", re.I)
 _HEADERS_OF_MAIL = ("from", "date", "message-id", "subject", "to", "received", "mime-version")
 
 
@@ -197,7 +197,7 @@ def message(account: Account, item: Outlook, data: bytes, *, container: str, rol
         authentication="NOT_CHECKED" if now.draft else mail_verdict.verdict(fields, AUTHORITY, sender),
         category="SPAM" if spam else found.category,
         category_reason="Outlook put it into junk mail." if spam else found.category_reason,
-        participants=tuple(each for each in found.participants if not _INTERNAL.match(each.address)),
+        participants=tuple(each for each in found.participants if not INTERNAL.match(each.address)),
         url=web_address(item.web_link) if item.web_link else None,
     )
 
@@ -310,7 +310,7 @@ def _names(card: Card, otherwise: Iterable[str]) -> tuple[Name, ...]:
 
 def _emails(card: Card) -> Iterable[Email]:
     for n, each in enumerate((card.email_addresses or [])[:MAX_VALUES]):
-        if (raw := _short(each.address)) and not _INTERNAL.match(raw):
+        if (raw := _short(each.address)) and not INTERNAL.match(raw):
             yield Email(raw=raw, address=email_address.normalised(raw), preferred=n == 0 and len(card.email_addresses or ()) > 1)
 
 

@@ -11,7 +11,7 @@ import email
 import json
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,8 @@ class Graph:
         self.sent: list[bytes] = []
         self.cuts: list[Answer] = []  # said after a message was sent
         self.sending_fails: list[Answer] = []  # said instead of sending
+        self.lost: list[Answer] = []  # said in place of the answer to a write of a contact, which took place
+        self.intruders: list[Callable[[str], None]] = []  # what others do just before a contact is changed
         self.page = 10
         self.forgetful = 0.0
         self.replays = False
@@ -177,9 +179,14 @@ class Graph:
             "emailAddresses": [{"name": f"Person {number}", "address": f"person{number}@example.org"}], "categories": [],
             "parentFolderId": book or "AAMkDefault=",
         }  # fmt: skip
-        self.contacts[id_] = (book, {**base, **properties})
-        self._note(f"book:{book}", id_)
+        self._hold(id_, book, {**base, **properties})
         return id_
+
+    def _hold(self, id_: str, book: str, properties: dict[str, Any]) -> None:
+        """Keep a contact as a new version."""
+        version = f"EQAAABYAAAC{len(self.log):05}"
+        self.contacts[id_] = (book, {**properties, "changeKey": version, "@odata.etag": f'W/"{version}"'})
+        self._note(f"book:{book}", id_)
 
     def drop_contact(self, id_: str) -> None:
         self._note(f"book:{self.contacts.pop(id_)[0]}", id_)
@@ -247,6 +254,7 @@ class Graph:
             path = self.contract.paths[found[0]]
             allowed |= {"POST"} if "made" in path or path["answer"] == "nothing" else set()
             allowed |= {"PATCH"} if "changed" in path else set()
+            allowed |= {"DELETE"} if path.get("deleted") else set()
         if found is None or request.method not in allowed:
             self.violations.append(f"no path for {request.method} {request.path}")
             return refusal(404, "UnknownError")
@@ -259,10 +267,12 @@ class Graph:
         if scopes is None:
             return refusal(401, "InvalidAuthenticationToken")
         needed = "Contacts.Read" if "contact" in template else "User.Read" if template == "/me" else "Mail.Read"
-        if request.method == "POST":
-            needed = "Mail.Send" if template.endswith("/send") else "Mail.ReadWrite"
+        kind = "Contacts" if "contact" in template else "Mail"
+        if request.method in ("POST", "PATCH", "DELETE"):
+            needed = "Mail.Send" if template.endswith("/send") else f"{kind}.ReadWrite"
+        if kind == "Contacts" and request.method in ("POST", "PATCH"):
+            self._check_contact(json.loads(request.body), f"{request.method} {template}")
         if request.method == "PATCH":
-            needed = "Mail.ReadWrite"
             self.contract.check(self.contract.paths[template]["changed"], json.loads(request.body), f"PATCH {template}")
         if needed not in scopes and f"{needed}Write" not in scopes:
             return refusal(403, "ErrorAccessDenied")
@@ -280,6 +290,55 @@ class Graph:
             for each in body.get("value", [body]):
                 self.contract.check(kind if kind != "Attachment" else "FileAttachment", each, template)
         return answer
+
+    def _check_contact(self, body: dict[str, Any], where: str) -> None:
+        """What a contact says; of a structured property told in part nobody knows what becomes of the rest."""
+        self.contract.check("Contact", body, where)
+        for name, value in body.items():
+            if self.contract.types["Contact"][name] == "PhysicalAddress" and value is not None:
+                missing = self.contract.types["PhysicalAddress"].keys() - value.keys() - {"@odata.type"}
+                if missing:
+                    self.violations.append(f"{where}: {name} without {sorted(missing)}")
+
+    def _write_contact(self, template: str, ids: list[str], request: Request) -> Answer:
+        """POST, PATCH and DELETE of contacts (learn.microsoft.com/graph/api/resources/contact)."""
+        body = json.loads(request.body) if request.body else {}
+        if len(body.get("emailAddresses") or ()) > 3:
+            return refusal(400, "ErrorInvalidRequest")
+        if request.method == "POST":
+            book = ids[0] if ids else ""
+            if book not in self.books:
+                return refusal(404, "ErrorItemNotFound")
+            id_ = self.put_contact(90_000 + len(self.log), book, **body)
+            return self.lost.pop(0) if self.lost else Answer(201, self._selected(self._bare(id_), ""))
+        if self.intruders and ids[0] in self.contacts:
+            self.intruders.pop(0)(ids[0])
+        if ids[0] not in self.contacts:
+            return refusal(404, "ErrorItemNotFound")
+        book, held = self.contacts[ids[0]]
+        if request.headers.get("if-match") not in (None, held["@odata.etag"]):
+            return refusal(412, "ErrorIrresolvableConflict")
+        if request.method == "DELETE":
+            self.drop_contact(ids[0])
+            return self.lost.pop(0) if self.lost else Answer(204)
+        self._hold(ids[0], book, {**held, **body})
+        return self.lost.pop(0) if self.lost else Answer(200, self._selected(self._bare(ids[0]), ""))
+
+    def _bare(self, id_: str) -> dict[str, Any]:
+        """A contact as it is told where nothing was expanded."""
+        return {name: value for name, value in self.contacts[id_][1].items() if name != "singleValueExtendedProperties"}
+
+    def _marked(self, wanted: str) -> list[dict[str, Any]]:
+        """The contacts that a filter on an extended property finds, in the whole mailbox."""
+        form = (
+            r"singleValueExtendedProperties/Any\(ep: ep/id eq '(String \{[0-9a-f-]{36}\} Name \w+)' and ep/value eq '([^']*)'\)"
+        )
+        found = re.fullmatch(form, wanted)
+        if found is None:
+            self.violations.append(f"no filter of contacts: {wanted}")
+            return []
+        mark = {"id": found[1], "value": found[2]}
+        return [self._bare(i) for i, (_, each) in self.contacts.items() if mark in each.get("singleValueExtendedProperties", ())]
 
     def _called(self, template: str, ids: list[str], request: Request, prefer: str) -> Answer:
         match template.removeprefix("/me"):
@@ -348,12 +407,14 @@ class Graph:
                 return self._shown(self.books[ids[0]], request) if ids[0] in self.books else refusal(404, "ErrorItemNotFound")
             case "/contactFolders/{contactFolder-id}/childFolders":
                 return self._listed(template, [], request)
+            case "/contacts" | "/contactFolders/{contactFolder-id}/contacts" | "/contacts/{contact-id}" if (
+                request.method != "GET"
+            ):
+                return self._write_contact(template, ids, request)
+            case "/contacts" | "/contactFolders/{contactFolder-id}/contacts" if request.one("$filter"):
+                return self._listed(request.path, self._marked(request.one("$filter")), request)
             case "/contacts/{contact-id}":
-                return (
-                    self._shown(self.contacts[ids[0]][1], request)
-                    if ids[0] in self.contacts
-                    else refusal(404, "ErrorItemNotFound")
-                )
+                return self._shown(self._bare(ids[0]), request) if ids[0] in self.contacts else refusal(404, "ErrorItemNotFound")
             case "/contacts" | "/contactFolders/{contactFolder-id}/contacts":
                 book = ids[0] if ids else ""
                 return self._listed(request.path, [each for where, each in self.contacts.values() if where == book], request)
@@ -376,7 +437,7 @@ class Graph:
         return {**held.properties, "parentFolderId": held.folder}
 
     def _selected(self, entity: Mapping[str, Any], select: str) -> dict[str, Any]:
-        wanted = {"id", "@odata.type", *select.split(",")} if select else set(entity)
+        wanted = {"id", "@odata.type", "@odata.etag", *select.split(",")} if select else set(entity)
         found = {name: value for name, value in entity.items() if name in wanted}
         for name in ("totalItemCount", "webLink", "hasAttachments"):
             if name in found and self.random.random() < self.forgetful:

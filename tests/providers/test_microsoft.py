@@ -10,10 +10,23 @@ import msgspec
 import pytest
 
 from providers import microsoft, microsoft_contacts, microsoft_mail, oauth
-from providers.errors import Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
+from providers.errors import Conflict, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.formats import mime
 from providers.microsoft import Microsoft
-from providers.records import Contact, Message, MessageState, Unreadable
+from providers.records import (
+    Address,
+    Contact,
+    ContactField,
+    Email,
+    Message,
+    MessageState,
+    Name,
+    Organization,
+    PartialDate,
+    Phone,
+    Unreadable,
+    Url,
+)
 from providers.session import Secret
 from tests.providers.conftest import NOON, HandClock, SessionMaker
 from tests.providers.contract import AdapterContract, Mirror
@@ -613,6 +626,198 @@ async def test_the_sign_in_is_for_personal_and_work_accounts_and_for_what_is_don
     authorization = await microsoft.PROVIDER.authorize(session, {}, "https://kith.example.org/link/callback")  # type: ignore[misc]
     url = oauth.authorization_url(authorization, "https://kith.example.org/link/callback", "state", "v" * 43)
     assert url.startswith("https://login.microsoftonline.com/common/oauth2/v2.0/authorize?")
-    for part in ("code_challenge_method=S256", "offline_access", "Mail.ReadWrite", "Mail.Send", "Contacts.Read"):
+    for part in ("code_challenge_method=S256", "offline_access", "Mail.ReadWrite", "Mail.Send", "Contacts.ReadWrite"):
         assert part in url
-    assert "Contacts.ReadWrite" not in url
+
+
+# --- writing contacts -----------------------------------------------------------------------------------------------------
+
+WRITER = Secret(access_token="token-1", scope="Mail.Read Contacts.ReadWrite User.Read openid")
+ADA = Contact(
+    key="",
+    relation="ADDRESS_BOOK",
+    names=(Name(full="Ada Lovelace", given="Ada", family="Lovelace", prefix="Lady", nickname="A"),),
+    emails=(Email(raw="ada@example.org", address="ada@example.org"),),
+    phones=(Phone(raw="+44 7700 900123", label="cell", mobile=True), Phone(raw="+44 20 7946 0000", label="work")),
+    urls=(Url(url="https://ada.example/"),),
+    organizations=(Organization(name="Engines", title="Countess"),),
+    addresses=(Address(formatted="x", street="12 St James's Square", locality="London", label="home"),),
+    dates=(PartialDate(month=12, day=10, label="birthday"),),
+    note="Wrote the first program",
+    groups=("Sailing",),
+    uid="7d2f8c1e-5a07-4a5e-9a4e-1f0f6f6f0001",
+)
+
+
+@pytest.fixture
+def writer(graph: Graph, opened: Open) -> Callable[[], Microsoft]:
+    graph.tokens["token-1"].add("Contacts.ReadWrite")
+    return lambda: opened(secret=WRITER)
+
+
+Writer = Callable[[], Microsoft]
+
+
+async def listed(writer: Writer) -> dict[str, Contact]:
+    return cards(await Mirror().follow(writer()))
+
+
+async def test_a_new_contact_is_shown_by_the_next_poll_as_it_was_answered(writer: Writer) -> None:
+    made = await writer().create_contact(ADA, again=False)
+    assert (await listed(writer)) == {made.key: made}
+    assert (made.names[0].full, made.names[0].prefix, made.names[0].nickname) == ("Ada Lovelace", "Lady", "A")
+    assert [(e.address, e.label) for e in made.emails] == [("ada@example.org", None)]
+    assert [(p.number, p.label) for p in made.phones] == [("+447700900123", "mobile"), ("+442079460000", "work")]
+    assert (made.note, made.groups, made.dates, made.organizations) == (ADA.note, ADA.groups, ADA.dates, ADA.organizations)
+    assert [(a.street, a.locality, a.label) for a in made.addresses] == [("12 St James's Square", "London", "home")]
+    assert (made.urls[0].url, made.container) == ("https://ada.example/", "Contacts")
+
+
+async def test_a_new_contact_goes_into_the_folder_that_is_named(graph: Graph, writer: Writer) -> None:
+    graph.books["AAMkBook="] = {"id": "AAMkBook=", "displayName": "Sailing"}
+    made = await writer().create_contact(msgspec.structs.replace(ADA, container="Sailing"), again=False)
+    assert {key: each.container for key, each in (await listed(writer)).items()} == {made.key: "Sailing"}
+    with pytest.raises(Refused, match="no folder of contacts 'Nowhere'"):
+        await writer().create_contact(msgspec.structs.replace(ADA, container="Nowhere"), again=False)
+
+
+async def test_a_contact_whose_answer_was_lost_is_found_by_its_mark(graph: Graph, writer: Writer) -> None:
+    graph.lost = [refusal(503, "ErrorServerBusy")]
+    with pytest.raises(Unavailable):
+        await writer().create_contact(ADA, again=False)
+    found = await writer().create_contact(ADA, again=True)
+    assert list(await listed(writer)) == [found.key]
+
+
+async def test_a_change_leaves_everything_else_of_a_contact_as_it_was(graph: Graph, writer: Writer) -> None:
+    directory = {"name": "Exchange", "address": "/O=EXCHANGELABS/CN=grace"}
+    emails = [directory, {"name": "Grace at work", "address": "grace@example.org"}]
+    other: dict[str, Any] = {
+        "spouseName": "Vincent",
+        "officeLocation": "7",
+        "imAddresses": ["x@chat.example"],
+        "homePhones": ["+1 202 555 0144"],
+    }
+    id_ = graph.put_contact(1, emailAddresses=emails, **other)
+    before = (await listed(writer))[id_]
+    new = Email(raw="second@example.org")
+    after = await writer().update_contact(msgspec.structs.replace(before, emails=(*before.emails, new)), frozenset({"emails"}))
+    assert [each.raw for each in after.emails] == ["grace@example.org", "second@example.org"]
+    assert (await listed(writer))[id_] == after
+    held = graph.contacts[id_][1]
+    assert held["emailAddresses"][:2] == emails
+    assert {name: held[name] for name in other} == other
+
+
+async def test_what_is_taken_away_is_gone(graph: Graph, writer: Writer) -> None:
+    made = await writer().create_contact(ADA, again=False)
+    bare = Contact(key=made.key, relation="ADDRESS_BOOK", names=(Name(full="Ada"),), etag=made.etag)
+    fields: frozenset[ContactField] = frozenset(
+        {"names", "emails", "phones", "urls", "organizations", "addresses", "dates", "note", "groups"}
+    )
+    after = await writer().update_contact(bare, fields)
+    assert (after.emails, after.phones, after.urls, after.organizations, after.addresses, after.dates) == ((),) * 6
+    assert (after.note, after.groups, after.names) == (None, (), (Name(full="Ada"),))
+    assert (await listed(writer)) == {made.key: after}
+
+
+async def test_a_contact_changed_meanwhile_is_a_conflict_that_shows_it(graph: Graph, writer: Writer) -> None:
+    id_ = graph.put_contact(1)
+    before = (await listed(writer))[id_]
+    graph.put_contact(1, personalNotes="Theirs")
+    mine = msgspec.structs.replace(before, note="Mine")
+    with pytest.raises(Conflict) as caught:
+        await writer().update_contact(mine, frozenset({"note"}))
+    assert caught.value.current == (await listed(writer))[id_]
+    with pytest.raises(Conflict) as caught:
+        await writer().delete_contact(id_, before.etag)
+    assert caught.value.current == (await listed(writer))[id_]
+    after = await writer().update_contact(msgspec.structs.replace(mine, etag=None), frozenset({"note"}))
+    assert after.note == "Mine"
+
+
+async def test_somebody_who_writes_in_between_makes_a_conflict_or_another_try(graph: Graph, writer: Writer) -> None:
+    id_ = graph.put_contact(1)
+    before = (await listed(writer))[id_]
+
+    def intrude(_: str) -> None:
+        graph.put_contact(1, nickName="Theirs")
+
+    graph.intruders = [intrude]
+    mine = msgspec.structs.replace(before, note="Mine")
+    with pytest.raises(Conflict):
+        await writer().update_contact(mine, frozenset({"note"}))
+    graph.intruders = [intrude]
+    after = await writer().update_contact(msgspec.structs.replace(mine, etag=None), frozenset({"note"}))
+    assert (after.note, after.names[0].nickname) == ("Mine", "Theirs")
+
+
+async def test_a_change_whose_answer_was_lost_is_no_conflict(graph: Graph, writer: Writer) -> None:
+    id_ = graph.put_contact(1)
+    before = (await listed(writer))[id_]
+    graph.lost = [refusal(503, "ErrorServerBusy")]
+    wanted = msgspec.structs.replace(
+        before, note="Mine", names=ADA.names, phones=ADA.phones, dates=ADA.dates, addresses=ADA.addresses
+    )
+    fields: frozenset[ContactField] = frozenset({"note", "names", "phones", "dates", "addresses"})
+    with pytest.raises(Unavailable):
+        await writer().update_contact(wanted, fields)
+    assert (await writer().update_contact(wanted, fields)).note == "Mine"
+
+
+async def test_a_deleted_contact_is_gone_and_can_be_deleted_again(graph: Graph, writer: Writer) -> None:
+    id_ = graph.put_contact(1)
+    before = (await listed(writer))[id_]
+    await writer().delete_contact(id_, before.etag)
+    await writer().delete_contact(id_, before.etag)
+    assert await listed(writer) == {}
+    with pytest.raises(Refused) as refused:
+        await writer().update_contact(msgspec.structs.replace(before, note="Mine"), frozenset({"note"}))
+    assert refused.value.provider_code == "not-found"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("emails", tuple(Email(raw=f"{n}@example.org") for n in range(4)), "3 e-mail addresses"),
+        ("phones", (Phone(raw="1", label="cell"), Phone(raw="2", label="mobile")), "one mobile number"),
+        ("urls", (Url(url="https://a.example/"), Url(url="https://b.example/")), "one web address"),
+        ("organizations", (Organization(name="A"), Organization(name="B")), "one organisation"),
+        ("addresses", (Address(formatted="a", label="home"), Address(formatted="b", label="home")), "one address each"),
+        ("addresses", tuple(Address(formatted=str(n)) for n in range(4)), "three addresses"),
+        ("dates", (PartialDate(year=1815, label="birthday"),), "day and month"),
+    ],
+)
+async def test_what_outlook_has_no_room_for_is_refused_and_nothing_is_written(
+    graph: Graph, writer: Writer, field: ContactField, value: Any, said: str
+) -> None:
+    id_ = graph.put_contact(1)
+    before = (await listed(writer))[id_]
+    with pytest.raises(Refused, match=said):
+        await writer().update_contact(msgspec.structs.replace(before, **{field: value}), frozenset({field}))
+    assert (await listed(writer))[id_] == before
+
+
+async def test_numbers_and_addresses_without_a_label_take_the_first_free_place(writer: Writer) -> None:
+    phones = (
+        Phone(raw="+44 7700 900123", mobile=True),
+        Phone(raw="+44 7700 900124", mobile=True),
+        Phone(raw="+44 20 7946 0000", label="Ship"),
+    )
+    addresses = (
+        Address(formatted="1 Pier"),
+        Address(formatted="x", street="2 Pier", label="work"),
+        Address(formatted="3 Pier", label="Boat"),
+    )
+    made = await writer().create_contact(msgspec.structs.replace(ADA, phones=phones, addresses=addresses), again=False)
+    assert [(p.raw, p.label) for p in made.phones] == [
+        ("+44 7700 900123", "mobile"), ("+44 7700 900124", "work"), ("+44 20 7946 0000", "work"),
+    ]  # fmt: skip
+    assert {(a.street, a.label) for a in made.addresses} == {("1 Pier", "other"), ("2 Pier", "work"), ("3 Pier", "home")}
+
+
+async def test_a_grant_that_only_reads_contacts_says_what_to_do(opened: Open) -> None:
+    with pytest.raises(ReauthRequired, match="link the account again"):
+        await opened().create_contact(ADA, again=False)
+    assert not microsoft.PROVIDER.may("CONTACTS_WRITE", ["Mail.ReadWrite", "Contacts.Read"])
+    assert microsoft.PROVIDER.may("CONTACTS_WRITE", ["Contacts.ReadWrite"])
