@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -136,21 +137,25 @@ class _Run:
         await self._database.write_behind(self._viewer, write)
 
     async def take(self, pages: AsyncIterator[records.Page]) -> None:
-        async for page in pages:
-            self._statements += page.statements
-            self._labels = self._labels if page.labels is None else page.labels
-            rows = list(page.rows)
-            at = 0
-            while at < len(rows):
-                part = rows[at : at + self._slice]
-                at += len(part)
-                # the cursor says "everything up to here": it is stored with the page's last slice only
-                results = await self._write_slice(part, page, last=at >= len(rows))
-                for row, result in zip(part, results, strict=True):
-                    if isinstance(row.item, records.Voided) and result.outcome == "UPDATED":
-                        await self._void(row)
-            if not rows and page.cursor is not None:
-                await self._write_slice([], page, last=True)
+        async with aclosing(_ahead(pages)) as coming:
+            async for page in coming:
+                await self._write(page)
+
+    async def _write(self, page: records.Page) -> None:
+        self._statements += page.statements
+        self._labels = self._labels if page.labels is None else page.labels
+        rows = list(page.rows)
+        at = 0
+        while at < len(rows):
+            part = rows[at : at + self._slice]
+            at += len(part)
+            # the cursor says "everything up to here": it is stored with the page's last slice only
+            results = await self._write_slice(part, page, last=at >= len(rows))
+            for row, result in zip(part, results, strict=True):
+                if isinstance(row.item, records.Voided) and result.outcome == "UPDATED":
+                    await self._void(row)
+        if not rows and page.cursor is not None:
+            await self._write_slice([], page, last=True)
 
     async def _void(self, row: records.Row) -> None:
         """A container that was numbered anew: forget the old numbers, a transaction at a time."""
@@ -342,6 +347,30 @@ class _Run:
             recorder.flush(conn, viewer)
 
         await self._database.write_behind(self._viewer, write)
+
+
+async def _ahead(pages: AsyncIterator[records.Page]) -> AsyncGenerator[records.Page]:
+    """The pages, the next one being read while one is written. One task reads them all: what an adapter opened, it also closes there."""
+    ready: asyncio.Queue[records.Page | Exception | None] = asyncio.Queue(1)
+
+    async def read() -> None:
+        try:
+            async for page in pages:
+                await ready.put(page)
+        except Exception as error:
+            await ready.put(error)  # what was read before it is written first
+        else:
+            await ready.put(None)
+
+    reader = asyncio.create_task(read())
+    try:
+        while (found := await ready.get()) is not None:
+            if isinstance(found, Exception):
+                raise found
+            yield found
+    finally:
+        reader.cancel()
+        await asyncio.wait([reader])
 
 
 def missing_keys(conn: Connection, viewer: str, target: Target, statement: records.Statement) -> list[str]:

@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 READERS: Final = 4
 BUSY_SECONDS: Final = 30.0  # how long SQLite waits for another process' write transaction
+CHECKPOINT_PAGES: Final = 8_000  # of 4 KiB in the log before they go to their places
 POOL: Final = 10
 
 
@@ -225,7 +226,9 @@ def _sqlite_engine(path: str, *, read_only: bool, pool: bool = True) -> sa.Engin
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA temp_store=MEMORY")
-        connection.execute("PRAGMA cache_size=-8000")
+        connection.execute("PRAGMA cache_size=-8000" if read_only else "PRAGMA cache_size=-32000")
+        # ids are hashes: each commit touches pages all over the file, and a page is written back once for many of them
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         if read_only:
             connection.execute("PRAGMA query_only=ON")
 

@@ -15,6 +15,7 @@ import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, Literal
 
@@ -23,8 +24,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects import postgresql, sqlite
 
+from store.among import among, asked
 from store.tables import Instant, microseconds, search_doc
-from store.words import fold, fold_whole
+from store.words import APART, fold, fold_whole
 
 MAX_TITLE: Final = 2_000  # characters
 MAX_BODY: Final = 100_000
@@ -43,6 +45,12 @@ _COLUMNS: Final = {
     "sender": (("sender",), ("<",), "f"), "receivers": (("receivers",), (">",), "r"), "people": (("sender", "receivers"), ("<", ">"), "p"),
 }  # fmt: skip
 _WRITTEN: Final = ("kind", "at", "place", "title", "sender", "receivers", "body", "facets")
+_STATES: Final = frozenset({"isread", "isunread"})  # facets that replace each other
+_THERE: Final = sa.select(search_doc.c.node_id, search_doc.c.n, search_doc.c.sender, search_doc.c.receivers, search_doc.c.facets).where(
+    among(search_doc.c.node_id)
+)  # fmt: skip
+_FACETS: Final = sa.select(search_doc.c.node_id, search_doc.c.kind, search_doc.c.facets).where(among(search_doc.c.node_id))
+_TAKEN: Final = text("SELECT n FROM search_doc WHERE n IN (SELECT value FROM json_each(:places))")
 Column = Literal["any", "head", "title", "sender", "receivers", "people", "facets"]
 
 
@@ -77,40 +85,59 @@ class Term(msgspec.Struct, frozen=True, kw_only=True):
     negated: bool = False
 
 
+@lru_cache(5_000)
 def facet(kind: str, value: str) -> str:
     """The word for a state or a place: `facet("in", "Work/Trips")`."""
     return kind + "".join(fold(value).split())[:80]
 
 
-def put(conn: Connection, viewer: str, docs: Sequence[Doc]) -> None:
-    """Write or replace the documents."""
+def put(conn: Connection, viewer: str, docs: Sequence[Doc], *, onto: bool = False) -> None:
+    """Write or replace the documents. `onto`: people and facets that stand there already stay, save read state."""
     if not docs:
         return
     rows = [_row(viewer, doc) for doc in {doc.node_id: doc for doc in docs}.values()]
     on_sqlite = conn.dialect.name == "sqlite"
+    there = (
+        {r.node_id: r for r in conn.execute(_THERE, asked(viewer, [row["node_id"] for row in rows]))} if on_sqlite or onto else {}
+    )
+    if onto:
+        for row in rows:
+            if (old := there.get(row["node_id"])) is not None:
+                _lay(row, old)
     if on_sqlite:
-        _settle(conn, rows)
+        _settle(conn, rows, {node_id: old.n for node_id, old in there.items()})
     else:
         for row in rows:
             row["pairs"] = _pairs(row)
-    written = (*_WRITTEN, "n" if on_sqlite else "pairs")
-    statement = (sqlite.insert if on_sqlite else postgresql.insert)(search_doc)
-    statement = statement.on_conflict_do_update(
-        index_elements=["viewer_id", "node_id"], set_={name: statement.excluded[name] for name in written}
+    conn.execute(_PUT[conn.dialect.name], rows)
+
+
+def _put_statement(insert: Any, own: str) -> sa.Insert:
+    statement = insert(search_doc)
+    made: sa.Insert = statement.on_conflict_do_update(
+        index_elements=["viewer_id", "node_id"], set_={name: statement.excluded[name] for name in (*_WRITTEN, own)}
     )
-    conn.execute(statement, rows)
+    return made
+
+
+_PUT: Final = {"sqlite": _put_statement(sqlite.insert, "n"), "postgresql": _put_statement(postgresql.insert, "pairs")}
+
+
+def _lay(row: dict[str, Any], old: Any) -> None:
+    """Add what a document says to what stands there."""
+    sign = f" {APART} "
+    for name in ("sender", "receivers"):
+        people = dict.fromkeys([*getattr(old, name).split(sign), *row[name].split(sign)])
+        row[name] = sign.join(one for one in people if one)[:MAX_PEOPLE]
+    scope, *former = old.facets.split(" ")
+    row["facets"] = " ".join([scope, *sorted({*former} - _STATES | {*row["facets"].split(" ")} - {scope})])
 
 
 def put_facets(conn: Connection, viewer: str, facets: Mapping[str, frozenset[str]]) -> None:
     """Replace the facets of documents, where they differ; who has none stays without."""
-    known = conn.execute(
-        sa.select(search_doc.c.node_id, search_doc.c.kind, search_doc.c.facets).where(
-            search_doc.c.viewer_id == viewer, search_doc.c.node_id.in_(sorted(facets))
-        )
-    ).all()
     changed = [
         {"whose": row.node_id, "now": now}
-        for row in known
+        for row in conn.execute(_FACETS, asked(viewer, facets)).all()
         if (now := _facets(viewer, row.kind, facets[row.node_id])) != row.facets
     ]
     if changed:
@@ -258,20 +285,13 @@ def _stretch(since: datetime | None, until: datetime | None) -> tuple[int, int]:
     return low, high
 
 
-def _settle(conn: Connection, rows: list[dict[str, Any]]) -> None:
-    """Give each row of SQLite a row id that nobody else has: its place, or the next one free."""
-    known = {
-        (r.viewer_id, r.node_id): r.n
-        for r in conn.execute(
-            sa.select(search_doc.c.viewer_id, search_doc.c.node_id, search_doc.c.n).where(
-                search_doc.c.viewer_id == rows[0]["viewer_id"], search_doc.c.node_id.in_([row["node_id"] for row in rows])
-            )
-        )
-    }
-    taken = set(conn.execute(sa.select(search_doc.c.n).where(search_doc.c.n.in_([row["place"] for row in rows]))).scalars())
+def _settle(conn: Connection, rows: list[dict[str, Any]], known: Mapping[str, int]) -> None:
+    """Give each row of SQLite a row id that nobody else has: its place, or the next one free. `known`: those that have one."""
+    places = msgspec.json.encode([row["place"] for row in rows]).decode()
+    taken = set(conn.execute(_TAKEN, {"places": places}).scalars())
     given: set[int] = set()
     for row in rows:
-        mine = known.get((row["viewer_id"], row["node_id"]))
+        mine = known.get(row["node_id"])
         if mine is not None and 0 <= mine - row["place"] < 64:
             row["n"] = row["place"] = mine  # where it stands already, or as near as it got
             given.add(mine)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+SHORT: Final = 120  # characters of a text that is kept folded: names and addresses come again with every mail
 MAX_WORD: Final = 100  # characters: PostgreSQL refuses words over 2 KB, and nobody types one
 BREAK: Final = "\x1e"  # between the parts of a text that are no neighbours: the names of two people
 APART: Final = "\ue000"  # the word that stands for it in the index; private use, so that nobody's text folds to it
@@ -26,6 +27,8 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _CJK: Final = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
 _KEPT_MARKS: Final = re.compile(r"[\u3099\u309a]")  # voicing marks are part of kana
 # what belongs to a word although it is no letter: marks stand between letters in Arabic, Hebrew and decomposed Latin
+# a piece between blanks that is not all ASCII; what went before is never given back, so that a long line is read once
+_FOREIGN: Final = re.compile(r"(?<![!-~])[!-~]*+[^\x00-\x7f]\S*+")
 _SHOWN: Final = re.compile(r"[^\W_]+(?:[\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670]+[^\W_]*)*")
 
 
@@ -41,10 +44,19 @@ def fold(value: str) -> str:
     """The words of `value` as the index spells them, separated by single spaces; BREAK becomes the word APART."""
     if BREAK in value:
         return f" {APART} ".join(fold(part) for part in value.split(BREAK))
-    words = _WORD.findall(value.lower()) if value.isascii() else _mixed(value)
+    return _short(value) if len(value) <= SHORT else _folded(value)
+
+
+def _folded(value: str) -> str:
+    plain = value.lower()
+    # no folding crosses a blank: only the pieces that need it are folded, and most of these come again
+    words = _WORD.findall(plain if plain.isascii() else _FOREIGN.sub(_replaced, plain))
     if len(value) > MAX_WORD and max(map(len, words), default=0) > MAX_WORD:
         words = [word[:MAX_WORD] for word in words]
     return " ".join(words)
+
+
+_short = lru_cache(20_000)(_folded)
 
 
 def fold_whole(value: str) -> str:
@@ -85,20 +97,16 @@ def _marks() -> re.Pattern[str]:
     return re.compile("[{}]+".format("".join(mark for mark in marks if not _KEPT_MARKS.match(mark))))
 
 
-def _mixed(value: str) -> list[str]:
-    """The words of a text piece by piece between its blanks, which no folding crosses: most pieces are ASCII, the others come again."""
-    words: list[str] = []
-    for piece in value.split():
-        if piece.isascii():
-            words += _WORD.findall(piece.lower())
-        else:
-            words += _piece(piece) if len(piece) <= MAX_WORD else _cut(_plain(piece))
-    return words
+def _replaced(found: re.Match[str]) -> str:
+    piece = found.group()
+    return _piece(piece) if len(piece) <= MAX_WORD else _spaced(piece)
 
 
-@lru_cache(20_000)
-def _piece(piece: str) -> tuple[str, ...]:
-    return tuple(_cut(_plain(piece)))
+def _spaced(piece: str) -> str:
+    return f" {' '.join(_cut(_plain(piece)))} "
+
+
+_piece = lru_cache(20_000)(_spaced)
 
 
 def _plain(value: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from providers import records
 from resolvers.identity.clusters import Partition
 from resolvers.projection import Member, Projection, project
 from store import search_index
+from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.tables import contact, evidence, person
 from store.words import BREAK
@@ -25,14 +27,20 @@ from store.words import BREAK
 _encode = msgspec.msgpack.Encoder().encode
 _record = msgspec.msgpack.Decoder(records.Contact).decode
 _projection = msgspec.msgpack.Decoder(Projection).decode
+_CONTACTS: Final = select(
+    contact.c.id, contact.c.account_id, contact.c.person_id, contact.c.born, contact.c.updated_at, contact.c.photo_hash, contact.c.record
+).where(among(contact.c.person_id))  # fmt: skip
+_PEOPLE: Final = select(person).where(among(person.c.id)).order_by(person.c.id)
+_SHOW: Final = (
+    sa.update(person).where(person.c.viewer_id == VIEWER, person.c.id == sa.bindparam("whose"))
+    .values({name: sa.bindparam(f"new_{name}") for name in ("projection", "name", "sort_name", "nature", "photo_hash", "version")})
+)  # fmt: skip
 
 
 def members_of(conn: Connection, viewer: str, person_ids: Iterable[str]) -> dict[str, list[Member]]:
     """The contacts of each person."""
     found: dict[str, list[Member]] = defaultdict(list)
-    columns = (contact.c.id, contact.c.account_id, contact.c.person_id, contact.c.born, contact.c.updated_at, contact.c.photo_hash,
-               contact.c.record)  # fmt: skip
-    for row in conn.execute(select(*columns).where(contact.c.viewer_id == viewer, contact.c.person_id.in_(sorted(person_ids)))):
+    for row in conn.execute(_CONTACTS, asked(viewer, person_ids)):
         found[row.person_id].append(
             Member(
                 contact_id=row.id, account_id=row.account_id, born=row.born, updated_at=row.updated_at, photo_hash=row.photo_hash,
@@ -55,13 +63,9 @@ def reproject(
     if not person_ids:
         return
     members = members_of(conn, viewer, person_ids)
-    known = {
-        r.id: r
-        for r in conn.execute(
-            select(person).where(person.c.viewer_id == viewer, person.c.id.in_(sorted(person_ids))).order_by(person.c.id)
-        )
-    }
+    known = {r.id: r for r in conn.execute(_PEOPLE, asked(viewer, person_ids))}
     docs: list[search_index.Doc] = []
+    shown: list[dict[str, Any]] = []
     for person_id in sorted(person_ids):
         row = known.get(person_id)
         if row is None or row.redirect_to is not None:
@@ -77,14 +81,16 @@ def reproject(
         if row.projection == encoded and person_id not in created:
             continue
         version = row.version if person_id in created else row.version + 1
-        conn.execute(
-            sa.update(person).where(person.c.viewer_id == viewer, person.c.id == person_id)
-            .values(projection=encoded, name=projection.name, sort_name=projection.sort_name, nature=projection.nature,
-                    photo_hash=projection.photo_hash, version=version)
+        shown.append(
+            {"viewer": viewer, "whose": person_id, "new_projection": encoded, "new_name": projection.name,
+             "new_sort_name": projection.sort_name, "new_nature": projection.nature, "new_photo_hash": projection.photo_hash,
+             "new_version": version}
         )  # fmt: skip
         fields = () if person_id in created or row.projection is None else changed_fields(_projection(row.projection), projection)
         recorder.upsert("PERSON", person_id, version, created=person_id in created, fields=fields)
         docs.append(_document(person_id, projection))
+    if shown:
+        conn.execute(_SHOW, shown)
     search_index.put(conn, viewer, docs)
 
 

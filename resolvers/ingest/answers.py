@@ -14,10 +14,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from providers import records
 from providers.formats import subject
+from store.among import among, asked
 from store.tables import message, message_participant
 
 WINDOW: Final = timedelta(days=30)
@@ -25,6 +26,17 @@ MAX_ALIKE: Final = 200  # stored mails of one subject that are looked at
 _ANSWER: Final = "r:"
 _OTHER: Final = "m:"
 _TO: Final = frozenset({"TO", "CC"})
+_ALIKE: Final = (
+    select(message.c.id, message.c.subject_key, message.c.sent_at, message.c.conversation_id)
+    .where(among(message.c.subject_key), message.c.sent_at.between(bindparam("since"), bindparam("until")))
+    .order_by(message.c.subject_key, message.c.sent_at.desc())
+    .limit(bindparam("most"))
+)
+_PEOPLE: Final = (
+    select(message_participant.c.message_id, message_participant.c.role, message_participant.c.address)
+    .where(among(message_participant.c.message_id))
+    .order_by(message_participant.c.message_id, message_participant.c.position)
+)
 
 
 class Kin(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,12 +75,12 @@ def kin(conn: Connection, viewer: str, mails: Sequence[tuple[str, records.Messag
     pairs = Kin(among=[], stored=[])
     if not keys:
         return pairs
-    among: dict[str, dict[str, Mail]] = {}
+    fresh_by_base: dict[str, dict[str, Mail]] = {}
     items = dict(mails)
     for message_id, key in keys.items():
-        among.setdefault(key[2:], {})[message_id] = _mail(items[message_id], key)
-    stored = _stored(conn, viewer, among)
-    for base, fresh in among.items():
+        fresh_by_base.setdefault(key[2:], {})[message_id] = _mail(items[message_id], key)
+    stored = _stored(conn, viewer, fresh_by_base)
+    for base, fresh in fresh_by_base.items():
         for message_id, one in fresh.items():
             pairs.among.extend((message_id, other_id) for other_id, other in fresh.items() if _answers(one, other))
             pairs.stored.extend(
@@ -88,32 +100,18 @@ def _mail(item: records.Message, key: str) -> Mail:
     return Mail(item.sent_at, sender, frozenset(p.address.casefold() for p in people if p.role in _TO), key.startswith(_ANSWER))
 
 
-def _stored(conn: Connection, viewer: str, among: Mapping[str, Mapping[str, Mail]]) -> dict[str, list[tuple[str, Mail]]]:
+def _stored(conn: Connection, viewer: str, fresh_by_base: Mapping[str, Mapping[str, Mail]]) -> dict[str, list[tuple[str, Mail]]]:
     """Stored mails of the same subjects near in time, with their conversations; only a lost answer joins by subject."""
-    wanted = [_ANSWER + base for base in among]
-    wanted += [_OTHER + base for base, fresh in among.items() if any(one.lost for one in fresh.values())]
-    times = [one.at for fresh in among.values() for one in fresh.values()]
-    rows = conn.execute(
-        select(message.c.id, message.c.subject_key, message.c.sent_at, message.c.conversation_id)
-        .where(
-            message.c.viewer_id == viewer,
-            message.c.subject_key.in_(sorted(wanted)),
-            message.c.sent_at.between(min(times) - WINDOW, max(times) + WINDOW),
-        )
-        .order_by(message.c.subject_key, message.c.sent_at.desc())
-        .limit(MAX_ALIKE * len(among))
-    ).all()
+    wanted = [_ANSWER + base for base in fresh_by_base]
+    wanted += [_OTHER + base for base, fresh in fresh_by_base.items() if any(one.lost for one in fresh.values())]
+    times = [one.at for fresh in fresh_by_base.values() for one in fresh.values()]
+    near = {"since": min(times) - WINDOW, "until": max(times) + WINDOW, "most": MAX_ALIKE * len(fresh_by_base)}
+    rows = conn.execute(_ALIKE, asked(viewer, wanted, **near)).all()
     if not rows:
         return {}
     people: dict[str, list[tuple[str, str]]] = {row.id: [] for row in rows}
-    for n in range(0, len(rows), 900):
-        part = [row.id for row in rows[n : n + 900]]
-        for who in conn.execute(
-            select(message_participant.c.message_id, message_participant.c.role, message_participant.c.address)
-            .where(message_participant.c.viewer_id == viewer, message_participant.c.message_id.in_(part))
-            .order_by(message_participant.c.message_id, message_participant.c.position)
-        ):
-            people[who.message_id].append((who.role, who.address.casefold()))
+    for who in conn.execute(_PEOPLE, asked(viewer, people)):
+        people[who.message_id].append((who.role, who.address.casefold()))
     found: dict[str, list[tuple[str, Mail]]] = {}
     for row in rows:
         sender = next((address for role, address in people[row.id] if role == "FROM"), "")

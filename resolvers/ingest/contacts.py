@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +25,7 @@ from resolvers.ingest import edits
 from resolvers.ingest.target import Result, Target
 from resolvers.projection import Member, project
 from store import ids
+from store.among import among, asked
 from store.feed import Recorder
 from store.tables import contact, contact_key, dirty, person, photo
 
@@ -32,6 +34,10 @@ NOBODY: Final = frozenset({"AUTOMATED", "GROUP"})
 _STORED: Final = "sha256:"  # where a kept record's picture is: in `photo`
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(records.Contact).decode
+_BY_ID: Final = select(contact.c.id, contact.c.fingerprint, contact.c.person_id, contact.c.minted_id, contact.c.version, contact.c.record,
+                       contact.c.pristine).where(among(contact.c.id))  # fmt: skip
+_BY_KEY: Final = select(contact.c.key, contact.c.id).where(among(contact.c.key), contact.c.account_id == sa.bindparam("account"))
+_DROP_KEYS: Final = sa.delete(contact_key).where(among(contact_key.c.contact_id))
 
 
 class Correspondent(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,14 +59,16 @@ def upsert(
     """Insert rows; where the key exists, replace `update`, or leave the old row."""
     if not rows:
         return
-    insert = (sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert)(table)
+    conn.execute(_upsert(conn.dialect.name, table, tuple(key), tuple(update)), list(rows))
+
+
+@lru_cache(200)
+def _upsert(dialect: str, table: sa.Table, key: tuple[str, ...], update: tuple[str, ...]) -> sa.Insert:
+    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
     names = ["viewer_id", *key]
-    statement = (
-        insert.on_conflict_do_update(index_elements=names, set_={c: insert.excluded[c] for c in update})
-        if update
-        else insert.on_conflict_do_nothing(index_elements=names)
-    )
-    conn.execute(statement, list(rows))
+    if not update:
+        return insert.on_conflict_do_nothing(index_elements=names)
+    return insert.on_conflict_do_update(index_elements=names, set_={c: insert.excluded[c] for c in update})
 
 
 def put_contacts(
@@ -198,20 +206,12 @@ def _grown(old: records.Contact | None, seen: Sequence[Correspondent]) -> record
 
 def _ids_by_key(conn: Connection, viewer: str, target: Target, keys: Sequence[str]) -> dict[str, str]:
     """The ids of contacts that are there, by key: one that was made here got its id before it had a key."""
-    mine = contact.c
-    rows = conn.execute(
-        select(mine.key, mine.id).where(
-            mine.viewer_id == viewer, mine.account_id == target.account_id, mine.key.in_(sorted(set(keys)))
-        )
-    )
+    rows = conn.execute(_BY_KEY, asked(viewer, keys, account=target.account_id))
     return {row.key: row.id for row in rows}
 
 
 def _known(conn: Connection, viewer: str, contact_ids: Sequence[str]) -> dict[str, Any]:
-    columns = (contact.c.id, contact.c.fingerprint, contact.c.person_id, contact.c.minted_id, contact.c.version, contact.c.record,
-               contact.c.pristine)  # fmt: skip
-    rows = conn.execute(select(*columns).where(contact.c.viewer_id == viewer, contact.c.id.in_(sorted(set(contact_ids)))))
-    return {row.id: row for row in rows}
+    return {row.id: row for row in conn.execute(_BY_ID, asked(viewer, contact_ids))}
 
 
 def _kept(item: records.Contact, *, live: bool) -> records.Contact:
@@ -306,7 +306,7 @@ def _write(
 
 
 def _write_keys(conn: Connection, viewer: str, changed: dict[str, records.Contact]) -> None:
-    conn.execute(sa.delete(contact_key).where(contact_key.c.viewer_id == viewer, contact_key.c.contact_id.in_(sorted(changed))))
+    conn.execute(_DROP_KEYS, asked(viewer, changed))
     rows = [
         {"viewer_id": viewer, "contact_id": contact_id, "kind": k.kind, "value": k.value, "strong": k.strong, "source": k.source}
         for contact_id, item in changed.items()

@@ -1,4 +1,8 @@
-"""Conversation rows are sums over their messages: counts, latest message, members, flags. Rebuilt for those touched."""
+"""Conversation rows are sums over their messages: counts, latest message, members, flags.
+
+Where messages only arrive, the sum grows by them, which costs the same however long a conversation is; whatever else happens, it is
+summed up anew. Both give the same row.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,9 @@ from sqlalchemy import Connection, select
 from providers import records
 from resolvers.ingest import whereabouts
 from resolvers.ingest.contacts import upsert
-from resolvers.ingest.findable import index_conversations
+from resolvers.ingest.findable import Arrival, add_to_conversation, index_conversations
 from store import search_index
+from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.tables import (
     conversation,
@@ -26,7 +31,6 @@ from store.tables import (
     thread_reference,
 )
 
-ASKED_AT_ONCE: Final = 500  # messages of a statement
 #: What is summed up over a conversation's messages.
 SUMS: Final = (
     "subject",
@@ -39,9 +43,7 @@ SUMS: Final = (
     "redirect_to",
     "live",
 )
-_WANTED: Final = sa.and_(
-    message.c.viewer_id == sa.bindparam("viewer"), message.c.conversation_id.in_(sa.bindparam("wanted", expanding=True))
-)
+_WANTED: Final = among(message.c.conversation_id)
 _RANK: Final = (message.c.sent_at, message.c.id)
 _NUMBERED: Final = (
     select(
@@ -52,8 +54,28 @@ _NUMBERED: Final = (
     .where(_WANTED)
     .subquery()
 )  # fmt: skip
-# made once: to build it takes longer than to run it
 _ENDS: Final = select(_NUMBERED).where(sa.or_(_NUMBERED.c.up == 1, _NUMBERED.c.down == 1))
+_SUMS: Final = (
+    select(message.c.conversation_id, sa.func.count().label("n"), sa.func.max(message.c.sent_at).label("latest"))
+    .where(_WANTED).group_by(message.c.conversation_id)
+)  # fmt: skip
+_ROWS: Final = select(conversation).where(among(conversation.c.id))
+_FIRST_SUBJECT: Final = (
+    select(message.c.subject).where(message.c.viewer_id == VIEWER, message.c.conversation_id == conversation.c.id)
+    .order_by(*_RANK).limit(1).correlate(conversation).scalar_subquery()
+)  # fmt: skip
+_GROWN: Final = select(conversation, _FIRST_SUBJECT.label("first_subject")).where(among(conversation.c.id))
+_HELD: Final = select(message.c.id, message.c.conversation_id, message.c.flags, message.c.direction).where(_WANTED)
+_TOLD: Final = (
+    select(
+        message_source.c.message_id,
+        sa.func.min(sa.case((message_source.c.unread.is_(None), None), (message_source.c.unread, 1), else_=0)).label("unread"),
+        sa.func.max(message_source.c.role).label("role"),
+    ).where(among(message_source.c.message_id)).group_by(message_source.c.message_id)
+)  # fmt: skip
+_MEMBERS: Final = select(conversation_member).where(among(conversation_member.c.conversation_id))
+#: Flags of a message that its conversation shows.
+SHOWN: Final = frozenset({"FLAGGED", "DRAFT"})
 
 #: Roles that somebody has in a conversation without writing or being written to.
 STANDING: Final = ("MEMBER", "OWNER")
@@ -84,6 +106,68 @@ def join(conn: Connection, viewer: str, joined: Mapping[str, str], recorder: Rec
             recorder.merge("CONVERSATION", survivor, [absorbed])
 
 
+def grow(
+    conn: Connection,
+    viewer: str,
+    account_id: str,
+    arrivals: Mapping[str, Sequence[Arrival]],
+    recorder: Recorder,
+    now: datetime,
+    *,
+    kinds: Mapping[str, records.ConversationKind],
+) -> None:
+    """Add messages that have just been written (conversation id → these) to their conversations; make those that are new, tell the feed."""
+    known = {row.id: row for row in conn.execute(_GROWN, asked(viewer, arrivals))}
+    # of one that was there, where it is follows from all of its messages
+    _, moved = _states(conn, viewer, [c for c in known if any(_placed(one) for one in arrivals[c])])
+    lines: list[dict[str, Any]] = []
+    docs: list[search_index.Doc] = []
+    other: set[str] = set()
+    for conversation_id, arrived in sorted(arrivals.items()):
+        row = known.get(conversation_id)
+        if row is not None and (row.live or row.redirect_to is not None or row.message_count is None):
+            other.add(conversation_id)
+            continue
+        ranked = sorted(arrived, key=lambda one: (one.item.sent_at, one.id))
+        tracked = ["UNREAD" in one.flags for one in ranked if any(place.unread is not None for place in one.places)]
+        waiting = None if row is None else row.unread_count
+        if tracked:
+            waiting = (waiting or 0) + sum(tracked)
+        state = {flag for one in ranked for flag in one.flags & SHOWN} | ({"UNREAD"} if waiting else set())
+        if row is None:
+            state |= whereabouts.of_conversation([(one.own, one.flags) for one in ranked if _placed(one)])
+        last = ranked[-1]
+        latest, last_id, category = last.item.sent_at, last.id, last.item.category
+        if row is None:
+            subject = ranked[0].item.subject or None
+        else:
+            subject = row.first_subject or (row.subject if row.kind != "EMAIL_THREAD" else None)
+            former = set(row.flags.split()) - {"UNREAD"}
+            state |= (former - whereabouts.FLAGS) | moved[conversation_id] if conversation_id in moved else former
+            if (row.last_activity_at, row.last_message_id) > (latest, last_id):
+                latest, last_id, category = row.last_activity_at, row.last_message_id, row.category
+        version = 1 if row is None else (row.version or 0) + 1
+        lines.append(
+            {
+                "viewer_id": viewer, "id": conversation_id, "kind": kinds.get(conversation_id, "EMAIL_THREAD"), "created_at": now,
+                "version": version, "subject": subject, "last_activity_at": latest,
+                "message_count": len(ranked) + (0 if row is None else row.message_count), "unread_count": waiting,
+                "last_message_id": last_id, "category": category, "flags": " ".join(sorted(state)), "redirect_to": None, "live": False,
+            }
+        )  # fmt: skip
+        recorder.upsert("CONVERSATION", conversation_id, version, created=row is None)
+        unread = None if waiting is None else waiting > 0
+        docs.append(add_to_conversation(conversation_id, subject, latest, account_id, unread=unread, arrivals=ranked))
+    upsert(conn, conversation, lines, ["id"], [*SUMS, "version"])
+    search_index.put(conn, viewer, docs, onto=True)
+    rebuild(conn, viewer, other, recorder, now, kinds=kinds)
+
+
+def _placed(arrival: Arrival) -> bool:
+    """Whether anybody says what the folder is for in which a message lies."""
+    return any(place.role is not None for place in arrival.places)
+
+
 def rebuild(
     conn: Connection,
     viewer: str,
@@ -101,20 +185,10 @@ def rebuild(
     if not touched:
         return
     wanted = sorted(touched)
-    sums = {
-        r.conversation_id: r
-        for r in conn.execute(
-            select(message.c.conversation_id, sa.func.count().label("n"), sa.func.max(message.c.sent_at).label("latest"),
-                   sa.func.min(message.c.sent_at).label("first"))
-            .where(message.c.viewer_id == viewer, message.c.conversation_id.in_(wanted)).group_by(message.c.conversation_id)
-        )
-    }  # fmt: skip
+    sums = {r.conversation_id: r for r in conn.execute(_SUMS, asked(viewer, wanted))}
     ends = _ends(conn, viewer, wanted)
     unread, flags = _states(conn, viewer, wanted)
-    known = {
-        r.id: r
-        for r in conn.execute(select(conversation).where(conversation.c.viewer_id == viewer, conversation.c.id.in_(wanted)))
-    }
+    known = {r.id: r for r in conn.execute(_ROWS, asked(viewer, wanted))}
     living: list[str] = []
     lines: list[dict[str, Any]] = []
     for conversation_id in wanted:
@@ -160,15 +234,7 @@ def add_members(conn: Connection, viewer: str, rows: Sequence[dict[str, Any]]) -
             latest[key] = row | ({"name": old["name"]} if old is not None and not row["name"] else {})
         elif not old["name"]:
             old["name"] = row["name"]
-    conversation_ids = sorted({key[0] for key in latest})
-    known = {
-        (r.conversation_id, r.kind, r.address): r
-        for r in conn.execute(
-            select(conversation_member).where(
-                conversation_member.c.viewer_id == viewer, conversation_member.c.conversation_id.in_(conversation_ids)
-            )
-        )
-    }
+    known = {(r.conversation_id, r.kind, r.address): r for r in conn.execute(_MEMBERS, asked(viewer, [key[0] for key in latest]))}
     newer = []
     for key, row in latest.items():
         old_row = known.get(key)
@@ -234,7 +300,7 @@ def _ends(conn: Connection, viewer: str, wanted: Sequence[str]) -> dict[str, tup
     found: dict[str, tuple[Any, Any]] = {}
     firsts: dict[str, Any] = {}
     lasts: dict[str, Any] = {}
-    for row in conn.execute(_ENDS, {"viewer": viewer, "wanted": wanted}):
+    for row in conn.execute(_ENDS, asked(viewer, wanted)):
         if row.up == 1:
             firsts[row.conversation_id] = row
         if row.down == 1:
@@ -249,28 +315,18 @@ def _states(conn: Connection, viewer: str, wanted: Sequence[str]) -> tuple[dict[
 
     In two steps: of a join SQLite, which knows no figures of the tables, walks through all sources that the viewer has.
     """
-    mine = select(message.c.id, message.c.conversation_id, message.c.flags, message.c.direction)
-    held = {row.id: row for row in conn.execute(mine.where(message.c.viewer_id == viewer, message.c.conversation_id.in_(wanted)))}
-    state = sa.case((message_source.c.unread.is_(None), None), (message_source.c.unread, 1), else_=0)
+    held = {row.id: row for row in conn.execute(_HELD, asked(viewer, wanted))}
     found: dict[str, int] = {}
     placed: dict[str, list[tuple[bool, list[str]]]] = defaultdict(list)
-    ids = sorted(held)
-    for n in range(0, len(ids), ASKED_AT_ONCE):
-        of_part = (message_source.c.viewer_id == viewer, message_source.c.message_id.in_(ids[n : n + ASKED_AT_ONCE]))
-        columns = (
-            message_source.c.message_id,
-            sa.func.min(state).label("unread"),
-            sa.func.max(message_source.c.role).label("role"),
-        )
-        for row in conn.execute(select(*columns).where(*of_part).group_by(message_source.c.message_id)):
-            of = held[row.message_id]
-            if row.unread is not None:
-                found[of.conversation_id] = found.get(of.conversation_id, 0) + int(row.unread)
-            if row.role is not None:
-                placed[of.conversation_id].append((of.direction == "OUTBOUND", of.flags.split()))
+    for row in conn.execute(_TOLD, asked(viewer, held)):
+        of = held[row.message_id]
+        if row.unread is not None:
+            found[of.conversation_id] = found.get(of.conversation_id, 0) + int(row.unread)
+        if row.role is not None:
+            placed[of.conversation_id].append((of.direction == "OUTBOUND", of.flags.split()))
     flags: dict[str, set[str]] = defaultdict(set)
     for one in held.values():
-        flags[one.conversation_id].update(flag for flag in one.flags.split() if flag in ("FLAGGED", "DRAFT"))
+        flags[one.conversation_id].update(SHOWN.intersection(one.flags.split()))
     for conversation_id, messages in placed.items():
         flags[conversation_id] |= whereabouts.of_conversation(messages)
     return found, flags

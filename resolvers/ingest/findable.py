@@ -9,19 +9,50 @@ from __future__ import annotations
 import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Connection, select
 
 from providers import records
 from resolvers.ingest import whereabouts
 from store import ids, search_index
+from store.among import among, asked
 from store.search_index import Doc, facet
 from store.tables import attachment, conversation, message, message_participant, message_source
 from store.words import BREAK
 
-ASKED_AT_ONCE: Final = 500  # messages of a statement
 WRITERS: Final = ("FROM", "SENDER")
+_CONVERSATIONS: Final = select(conversation.c.id, conversation.c.subject, conversation.c.last_activity_at, conversation.c.flags).where(
+    among(conversation.c.id), conversation.c.redirect_to.is_(None)
+)  # fmt: skip
+_LETTERS_OF: Final = select(message.c.id, message.c.conversation_id, message.c.flags, message.c.attachment_count).where(
+    among(message.c.conversation_id)
+)
+_PEOPLE: Final = (
+    select(
+        message_participant.c.message_id, message_participant.c.role, message_participant.c.name, message_participant.c.address
+    )
+    .where(among(message_participant.c.message_id))
+    .order_by(message_participant.c.message_id, message_participant.c.position)
+)
+_PLACES: Final = select(
+    message_source.c.message_id, message_source.c.account_id, message_source.c.container, message_source.c.labels, message_source.c.unread
+).where(among(message_source.c.message_id))  # fmt: skip
+_STATES: Final = select(message.c.id, message.c.flags, message.c.attachment_count).where(among(message.c.id))
+_LETTERS: Final = select(message.c.id, message.c.subject, message.c.body, message.c.sent_at).where(among(message.c.id))
+_FILES: Final = select(attachment.c.id, attachment.c.message_id, attachment.c.name).where(among(attachment.c.message_id))
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that was not here before, at the places where it was just seen; `flags` as its row has them; `own`: we wrote it."""
+
+    id: str
+    item: records.Message
+    places: Sequence[records.Message]
+    flags: frozenset[str]
+    own: bool
 
 
 def documents(node_id: str, item: records.Message, account_id: str, places: Collection[records.Message]) -> list[Doc]:
@@ -44,46 +75,25 @@ def documents(node_id: str, item: records.Message, account_id: str, places: Coll
 def refresh_states(conn: Connection, viewer: str, message_ids: Collection[str]) -> None:
     """The states and places of these messages may be others now."""
     facets = _facets_of(conn, viewer, message_ids)
-    files = select(attachment.c.id, attachment.c.message_id).where(
-        attachment.c.viewer_id == viewer, attachment.c.message_id.in_(sorted(facets))
-    )
     all_of_them = dict(facets)
-    for row in conn.execute(files):
+    for row in conn.execute(_FILES, asked(viewer, facets)):
         all_of_them[row.id] = facets[row.message_id]
     search_index.put_facets(conn, viewer, all_of_them)
 
 
 def index_conversations(conn: Connection, viewer: str, conversation_ids: Collection[str]) -> None:
     """Write the documents of these conversations from their messages."""
-    wanted = sorted(conversation_ids)
-    if not wanted:
+    if not conversation_ids:
         return
-    rows = conn.execute(
-        select(conversation.c.id, conversation.c.subject, conversation.c.last_activity_at, conversation.c.flags).where(
-            conversation.c.viewer_id == viewer, conversation.c.id.in_(wanted), conversation.c.redirect_to.is_(None)
-        )
-    ).all()
+    rows = conn.execute(_CONVERSATIONS, asked(viewer, conversation_ids)).all()
     # in steps: of a join SQLite, which knows no figures of the tables, walks through everything that the viewer has
-    letters = {
-        row.id: row
-        for row in conn.execute(
-            select(message.c.id, message.c.conversation_id, message.c.flags, message.c.attachment_count).where(
-                message.c.viewer_id == viewer, message.c.conversation_id.in_(wanted)
-            )
-        )
-    }
+    letters = {row.id: row for row in conn.execute(_LETTERS_OF, asked(viewer, conversation_ids))}
     people: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
     said: dict[str, list[Any]] = defaultdict(list)
-    p, s = message_participant.c, message_source.c
-    ids_ = sorted(letters)
-    for n in range(0, len(ids_), ASKED_AT_ONCE):
-        part = ids_[n : n + ASKED_AT_ONCE]
-        names = select(p.message_id, p.role, p.name, p.address).where(p.viewer_id == viewer, p.message_id.in_(part))
-        for who in conn.execute(names):
-            people[letters[who.message_id].conversation_id].add((who.role, who.name, who.address))
-        places = select(s.message_id, s.account_id, s.container, s.labels, s.unread)
-        for place in conn.execute(places.where(s.viewer_id == viewer, s.message_id.in_(part))):
-            said[letters[place.message_id].conversation_id].append(place)
+    for who in conn.execute(_PEOPLE, asked(viewer, letters)):
+        people[letters[who.message_id].conversation_id].add((who.role, who.name, who.address))
+    for place in conn.execute(_PLACES, asked(viewer, letters)):
+        said[letters[place.message_id].conversation_id].append(place)
     attached = {letter.conversation_id for letter in letters.values() if letter.attachment_count > 0}
     shown: dict[str, set[str]] = defaultdict(set)
     for letter in letters.values():
@@ -105,25 +115,42 @@ def index_conversations(conn: Connection, viewer: str, conversation_ids: Collect
     search_index.put(conn, viewer, docs)
 
 
+def add_to_conversation(
+    conversation_id: str, subject: str | None, at: datetime, account_id: str, *, unread: bool | None, arrivals: Sequence[Arrival]
+) -> Doc:
+    """What messages that have just arrived add to the document of their conversation; `unread`: the conversation's now."""
+    people = sorted({(p.role, p.name, p.address) for one in arrivals for p in one.item.participants})
+    sender, receivers = _spelled(people)
+    states = {flag for one in arrivals for flag in one.flags} - {"UNREAD"}
+    if unread is not None:
+        states.add("UNREAD" if unread else "READ")
+    facets = _facets(
+        flags=states,
+        attached=any(one.item.attachment_count > 0 for one in arrivals),
+        accounts=[account_id],
+        places=[name for one in arrivals for place in one.places for name in (place.container, *place.labels)],
+    )
+    return Doc(
+        node_id=conversation_id,
+        kind="CONVERSATION",
+        title=subject or "",
+        sender=sender,
+        receivers=receivers,
+        facets=facets,
+        at=at,
+    )
+
+
 def index_messages(conn: Connection, viewer: str, message_ids: Collection[str]) -> None:
     """Write the documents of messages and their files from what is stored."""
-    wanted = sorted(message_ids)
-    facets = _facets_of(conn, viewer, wanted)
-    p = message_participant.c
+    facets = _facets_of(conn, viewer, message_ids)
     people: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
-    query = select(p.message_id, p.role, p.name, p.address).where(p.viewer_id == viewer, p.message_id.in_(wanted))
-    for row in conn.execute(query.order_by(p.message_id, p.position)):
+    for row in conn.execute(_PEOPLE, asked(viewer, message_ids)):
         people[row.message_id].append((row.role, row.name, row.address))
     docs: dict[str, Doc] = {}
-    letters = select(message.c.id, message.c.subject, message.c.body, message.c.sent_at)
-    for found in conn.execute(letters.where(message.c.viewer_id == viewer, message.c.id.in_(wanted))):
+    for found in conn.execute(_LETTERS, asked(viewer, message_ids)):
         docs[found.id] = _letter(found.id, found.subject, people[found.id], _text(found.body), facets[found.id], found.sent_at)
-    files = select(attachment.c.id, attachment.c.message_id, attachment.c.name)
-    named = [
-        _file(row.id, row.name, docs[row.message_id])
-        for row in conn.execute(files.where(attachment.c.viewer_id == viewer, attachment.c.message_id.in_(sorted(docs))))
-        if row.name
-    ]
+    named = [_file(row.id, row.name, docs[row.message_id]) for row in conn.execute(_FILES, asked(viewer, docs)) if row.name]
     search_index.put(conn, viewer, [*docs.values(), *named])
 
 
@@ -137,15 +164,11 @@ def _text(packed: bytes | None) -> str:
 
 
 def _facets_of(conn: Connection, viewer: str, message_ids: Collection[str]) -> dict[str, frozenset[str]]:
-    wanted = sorted(message_ids)
-    s = message_source.c
     said: dict[str, list[Any]] = defaultdict(list)
-    query = select(s.message_id, s.account_id, s.container, s.labels, s.unread)
-    for row in conn.execute(query.where(s.viewer_id == viewer, s.message_id.in_(wanted))):
+    for row in conn.execute(_PLACES, asked(viewer, message_ids)):
         said[row.message_id].append(row)
     found = {}
-    shown = select(message.c.id, message.c.flags, message.c.attachment_count)
-    for letter in conn.execute(shown.where(message.c.viewer_id == viewer, message.c.id.in_(wanted))):
+    for letter in conn.execute(_STATES, asked(viewer, message_ids)):
         about = said[letter.id]
         flags = letter.flags.split()
         if "UNREAD" not in flags and any(one.unread is not None for one in about):

@@ -27,12 +27,26 @@ from resolvers.ingest.content import write_content
 from resolvers.ingest.states import already_there, flags_of, place, sum_up
 from resolvers.ingest.target import Result, Target
 from store import ids, outbox, search_index
+from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.tables import contact, conversation_source, message, message_participant, message_source, person
 
 SNIPPET: Final = 200  # characters, as the contract says
 NOT_PEOPLE: Final = frozenset({"LIST", "NEWSLETTER", "NOTIFICATION", "AUTO_REPLY", "BOUNCE", "SPAM", "SYSTEM"})
 _encode = msgspec.msgpack.Encoder().encode
+_KNOWN: Final = select(
+    message.c.id, message.c.fingerprint, message.c.conversation_id, message.c.version, message.c.flags, message.c.edited_at,
+).where(among(message.c.id))  # fmt: skip
+_SOURCES: Final = select(message_source).where(
+    among(message_source.c.key), message_source.c.account_id == sa.bindparam("account")
+)
+_PEOPLE: Final = select(contact.c.id, contact.c.person_id).where(among(contact.c.id))
+_LAST_CONTACT: Final = select(person.c.id, person.c.last_contact_at).where(among(person.c.id))
+_HEARD: Final = sa.update(person).where(person.c.viewer_id == VIEWER, person.c.id == sa.bindparam("whose")).values(
+    last_contact_at=sa.bindparam("moment")
+)  # fmt: skip
+_INSERT: Final = message.insert()
+_INSERT_PARTICIPANTS: Final = message_participant.insert()
 
 
 def put_messages(
@@ -93,14 +107,13 @@ def put_messages(
     conversations.join(conn, viewer, joined, recorder)
     alone = {m: item for m, item in rekeyed.items() if m in known and len(places[m]) == 1}
     silent = already_there(conn, viewer, target.account_id, alone) if alone else set()
-    _write(conn, viewer, target, fresh, homes, contacts, dict(zip(final, prints, strict=True)), places, recorder, now)
+    arrived = _write(conn, viewer, target, fresh, homes, contacts, dict(zip(final, prints, strict=True)), places, recorder, now)
     amend(conn, viewer, target.account_id, amended, dict(zip(final, prints, strict=True)), SNIPPET, recorder)
     upsert(
         conn, message_source, list({r["key"]: r for r in resourced}.values()), ["account_id", "key"],
         ["message_id", "container", "unread", "flags", "labels", "url", "role"],
     )  # fmt: skip
     _arrived(conn, viewer, target, {m: i for m, i in elsewhere.items() if i.container != outbox.CONTAINER}, recorder, now)
-    touched = set(homes.values()) | set(joined.values())
     seen_again = {m: i for m, i in elsewhere.items() if m not in fresh}
     homes_again = {m: joined.get(known[m].conversation_id, known[m].conversation_id) for m in seen_again}
     joins = [(homes_again[m], item.conversation_key) for m, item in seen_again.items()]
@@ -113,9 +126,11 @@ def put_messages(
         ],
         ["conversation_id", "account_id", "key"],
     )
-    touched |= sum_up(conn, viewer, seen_again.keys() - silent, recorder)
+    touched = set(joined.values()) | sum_up(conn, viewer, seen_again.keys() - silent, recorder)
     if not target.live:
         kinds = {homes[m]: item.conversation_kind for m, item in fresh.items()}
+        only_grown = {c: arrivals for c, arrivals in arrived.items() if c not in touched}
+        conversations.grow(conn, viewer, target.account_id, only_grown, recorder, now, kinds=kinds)
         conversations.rebuild(conn, viewer, touched, recorder, now, kinds=kinds)
     return results
 
@@ -195,21 +210,11 @@ def _fingerprint(item: records.Message) -> bytes:
 
 
 def _known(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[str, Any]:
-    columns = (
-        message.c.id, message.c.fingerprint, message.c.conversation_id, message.c.version, message.c.flags, message.c.edited_at,
-    )  # fmt: skip
-    rows = conn.execute(select(*columns).where(message.c.viewer_id == viewer, message.c.id.in_(sorted(set(message_ids)))))
-    return {row.id: row for row in rows}
+    return {row.id: row for row in conn.execute(_KNOWN, asked(viewer, message_ids))}
 
 
 def _sources(conn: Connection, viewer: str, target: Target, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
-    rows = conn.execute(
-        select(message_source).where(
-            message_source.c.viewer_id == viewer,
-            message_source.c.account_id == target.account_id,
-            message_source.c.key.in_(sorted(set(keys))),
-        )
-    )
+    rows = conn.execute(_SOURCES, asked(viewer, keys, account=target.account_id))
     return {row.key: dict(row._mapping) for row in rows}
 
 
@@ -279,14 +284,20 @@ def _write(
     places: dict[str, dict[str, records.Message]],
     recorder: Recorder,
     now: datetime,
-) -> None:
+) -> dict[str, list[findable.Arrival]]:
+    """Write messages that are new; returns them by conversation."""
+    arrived: dict[str, list[findable.Arrival]] = {}
     if not fresh:
-        return
+        return arrived
     rows, people, members, homes_rows = [], [], [], []
     docs: list[search_index.Doc] = []
     heard: dict[str, datetime] = {}
     for node_id, item in fresh.items():
         way = direction(target, item)
+        seen_at = list(places[node_id].values())
+        flags = "" if target.live else flags_of(seen_at)
+        arrival = findable.Arrival(id=node_id, item=item, places=seen_at, flags=frozenset(flags.split()), own=way == "OUTBOUND")
+        arrived.setdefault(homes[node_id], []).append(arrival)
         rows.append(
             {
                 "viewer_id": viewer, "id": node_id, "conversation_id": homes[node_id], "internet_message_id": item.internet_message_id,
@@ -296,7 +307,7 @@ def _write(
                 "body": None if target.live else zlib.compress(item.text.encode("utf-8", "replace"), 1),
                 "headers": None if target.live or not item.headers else zlib.compress(_encode(item.headers), 1),
                 "body_state": item.body_state, "direction": way, "category": item.category, "category_reason": item.category_reason,
-                "authentication": item.authentication, "flags": "" if target.live else flags_of(list(places[node_id].values())),
+                "authentication": item.authentication, "flags": flags,
                 "attachment_count": item.attachment_count, "url": item.url, "fingerprint": prints[node_id], "live": target.live,
                 "subject_key": None if target.live else subject_key(item),
                 "version": None if target.live else 1,
@@ -317,36 +328,31 @@ def _write(
         homes_rows.append({"viewer_id": viewer, "conversation_id": homes[node_id], "account_id": target.account_id, "key": key})
         if not target.live:
             recorder.upsert("MESSAGE", node_id, 1, created=True)
-            docs += findable.documents(node_id, item, target.account_id, list(places[node_id].values()))
-    conn.execute(message.insert(), rows)
-    conn.execute(message_participant.insert(), people) if people else None
+            docs += findable.documents(node_id, item, target.account_id, seen_at)
+    conn.execute(_INSERT, rows)
+    if people:
+        conn.execute(_INSERT_PARTICIPANTS, people)
     if not target.live:
         write_content(conn, viewer, target.account_id, fresh)
     upsert(conn, conversation_source, homes_rows, ["conversation_id", "account_id", "key"])
     conversations.add_members(conn, viewer, members)
     search_index.put(conn, viewer, docs)
     hear(conn, viewer, heard)
+    return arrived
 
 
 def hear(conn: Connection, viewer: str, heard: dict[str, datetime]) -> None:
     """Move people's last contact forward; it ages without a version, so the feed says nothing."""
     if not heard:
         return
-    rows = conn.execute(
-        select(contact.c.id, contact.c.person_id).where(contact.c.viewer_id == viewer, contact.c.id.in_(sorted(heard)))
-    )
     latest: dict[str, datetime] = {}
-    for row in rows:
+    for row in conn.execute(_PEOPLE, asked(viewer, heard)):
         if row.person_id is not None:
             latest[row.person_id] = max(heard[row.id], latest.get(row.person_id, heard[row.id]))
-    before = conn.execute(
-        select(person.c.id, person.c.last_contact_at).where(person.c.viewer_id == viewer, person.c.id.in_(sorted(latest)))
-    )
     later = [
-        {"whose": row.id, "at": latest[row.id]}
-        for row in before
+        {"viewer": viewer, "whose": row.id, "moment": latest[row.id]}
+        for row in conn.execute(_LAST_CONTACT, asked(viewer, latest))
         if row.last_contact_at is None or row.last_contact_at < latest[row.id]
     ]
     if later:
-        moved = sa.update(person).where(person.c.viewer_id == viewer, person.c.id == sa.bindparam("whose"))
-        conn.execute(moved.values(last_contact_at=sa.bindparam("at")), later)
+        conn.execute(_HEARD, later)

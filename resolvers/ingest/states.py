@@ -20,11 +20,20 @@ from resolvers.ingest.contacts import upsert
 from resolvers.ingest.findable import refresh_states
 from resolvers.ingest.markings import Before
 from resolvers.ingest.target import Result, Target
+from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.tables import message, message_source
 
 #: What a message row knows besides what its sources say.
 INHERENT: Final = frozenset({"ENCRYPTED"})
+_SAID: Final = select(message_source.c.message_id, message_source.c.unread, message_source.c.flags, message_source.c.role).where(
+    among(message_source.c.message_id)
+)
+_SHOWN: Final = select(message.c.id, message.c.conversation_id, message.c.flags, message.c.version).where(among(message.c.id))
+_SHOW: Final = (
+    sa.update(message).where(message.c.viewer_id == VIEWER, message.c.id == sa.bindparam("whose"))
+    .values(flags=sa.bindparam("now"), version=sa.bindparam("next"))
+)  # fmt: skip
 UNKNOWN: Final = "The source speaks of a message that was never taken in; it is asked for again."
 
 
@@ -200,19 +209,14 @@ def sum_up(
 
     With `news_only` a message whose flags stay the same is not told of.
     """
-    wanted = sorted(message_ids)
-    mine = message_source.c
-    said: dict[str, list[Any]] = {}
-    query = select(mine.message_id, mine.unread, mine.flags, mine.role).where(
-        mine.viewer_id == viewer, mine.message_id.in_(wanted)
-    )
-    for row in conn.execute(query):
-        said.setdefault(row.message_id, []).append(row)
     touched: set[str] = set()
-    known = select(message.c.id, message.c.conversation_id, message.c.flags, message.c.version).where(
-        message.c.viewer_id == viewer, message.c.id.in_(wanted)
-    )
-    for shown in conn.execute(known).all():
+    if not message_ids:
+        return touched
+    said: dict[str, list[Any]] = {}
+    for row in conn.execute(_SAID, asked(viewer, message_ids)):
+        said.setdefault(row.message_id, []).append(row)
+    changed: list[dict[str, Any]] = []
+    for shown in conn.execute(_SHOWN, asked(viewer, message_ids)):
         touched.add(shown.conversation_id)
         if shown.version is None:
             continue  # LIVE: its state is asked for when it is shown
@@ -224,10 +228,9 @@ def sum_up(
             state.add("UNREAD")
         if news_only and state == set(shown.flags.split()):
             continue
-        conn.execute(
-            sa.update(message).where(message.c.viewer_id == viewer, message.c.id == shown.id)
-            .values(flags=" ".join(sorted(state)), version=shown.version + 1)
-        )  # fmt: skip
+        changed.append({"viewer": viewer, "whose": shown.id, "now": " ".join(sorted(state)), "next": shown.version + 1})
         recorder.upsert("MESSAGE", shown.id, shown.version + 1, fields=("flags", "labels", "sources"))
-    refresh_states(conn, viewer, wanted)
+    if changed:
+        conn.execute(_SHOW, changed)
+    refresh_states(conn, viewer, message_ids)
     return touched

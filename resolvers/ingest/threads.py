@@ -9,6 +9,7 @@ Conversations that are no mail are not threaded here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
@@ -18,7 +19,13 @@ from providers import records
 from resolvers.ingest import answers
 from resolvers.ingest.contacts import upsert
 from store import ids
+from store.among import among, asked
 from store.tables import conversation, thread_reference
+
+_HOMES: Final = select(thread_reference.c.internet_id, thread_reference.c.conversation_id).where(
+    among(thread_reference.c.internet_id)
+)
+_AGES: Final = select(conversation.c.id, conversation.c.created_at).where(among(conversation.c.id))
 
 
 class Threading(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,15 +38,8 @@ class Threading(msgspec.Struct, frozen=True, kw_only=True):
 def assign(conn: Connection, viewer: str, account_id: str, mails: Sequence[tuple[str, records.Message]]) -> Threading:
     """Find or make the conversation of each (message id, mail) of an account, in order, and remember the ids they name."""
     named = {message_id: _named(account_id, mail) for message_id, mail in mails}
-    wanted = sorted({i for names in named.values() for i in names})
-    home: dict[str, str] = {}
-    for n in range(0, len(wanted), 900):
-        rows = conn.execute(
-            select(thread_reference.c.internet_id, thread_reference.c.conversation_id).where(
-                thread_reference.c.viewer_id == viewer, thread_reference.c.internet_id.in_(wanted[n : n + 900])
-            )
-        )
-        home.update((row.internet_id, row.conversation_id) for row in rows)
+    wanted = {i for names in named.values() for i in names}
+    home: dict[str, str] = {row.internet_id: row.conversation_id for row in conn.execute(_HOMES, asked(viewer, wanted))}
     kin = answers.kin(conn, viewer, mails)
     age = _ages(conn, viewer, {*home.values(), *(c for _, c in kin.stored)})
     joined: dict[str, str] = {}
@@ -100,10 +100,6 @@ def _named(account_id: str, mail: records.Message) -> tuple[str, ...]:
 
 
 def _ages(conn: Connection, viewer: str, conversation_ids: set[str]) -> dict[str, tuple[float, int, str]]:
-    rows = conn.execute(
-        select(conversation.c.id, conversation.c.created_at).where(
-            conversation.c.viewer_id == viewer, conversation.c.id.in_(sorted(conversation_ids))
-        )
-    )
+    rows = conn.execute(_AGES, asked(viewer, conversation_ids))
     found = {row.id: (row.created_at.timestamp(), 0, row.id) for row in rows}
     return {c: found.get(c, (float("inf"), 0, c)) for c in conversation_ids}

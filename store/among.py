@@ -1,0 +1,71 @@
+"""Rows of a viewer by a list of values, in statements that are made once.
+
+A list is bound as one value: JSON on SQLite (https://www.sqlite.org/json1.html#jeach), an array on PostgreSQL. However long it is, the
+statement stays the same, so that neither SQLAlchemy nor the database reads it again, and no limit on parameters is met. The viewer
+is part of the condition: it cannot be forgotten. Knows no table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Text, bindparam
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+VIEWER: Final = bindparam("viewer", type_=Text)
+
+
+def among(column: sa.Column[Any], name: str = "ids") -> ColumnElement[bool]:
+    """The rows of `:viewer` whose column is one of the list bound as `name`; execute with `asked`."""
+    owner: sa.Table = column.table
+    return sa.and_(owner.c.viewer_id == VIEWER, _Among(column, bindparam(name, type_=_List())))
+
+
+def asked(viewer: str, values: Iterable[str], **more: Any) -> dict[str, Any]:
+    """The parameters of a statement with `among`, each value once."""
+    return {"viewer": viewer, "ids": values if isinstance(values, set | frozenset | dict) else dict.fromkeys(values), **more}
+
+
+class _List(TypeDecorator[Iterable[str]]):
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(postgresql.ARRAY(Text) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Iterable[str] | None, dialect: Dialect) -> Any:
+        # in order: the database walks its index from one end to the other, and takes locks in one order
+        values = sorted(value or ())
+        return values if dialect.name == "postgresql" else msgspec.json.encode(values).decode()
+
+
+class _Among(FunctionElement[bool]):
+    type = sa.Boolean()
+    name = "among"
+    inherit_cache = True
+
+    def self_group(self, against: object = None) -> _Among:
+        return self  # a condition already: SQLite is not to compare it with 1, which would keep it from using an index
+
+
+@compiles(_Among, "sqlite")
+def _on_sqlite(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = element.clauses
+    return f"{compiler.process(column, **kw)} IN (SELECT value FROM json_each({compiler.process(values, **kw)}))"  # noqa: S608  # names and parameter marks, no value
+
+
+@compiles(_Among, "postgresql")
+def _on_postgresql(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = element.clauses
+    return f"{compiler.process(column, **kw)} = ANY({compiler.process(values, **kw)})"
+
+
+__all__ = ["VIEWER", "among", "asked"]
