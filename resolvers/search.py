@@ -120,7 +120,7 @@ def _found(
             continue
         found = search_index.find(
             conn, viewer, tier.terms, unless=tier.unless, kinds=tier.kinds, limit=limit - len(hits), since=query.since,
-            until=query.until, rare=tier.rank > WITHIN, before=after[1:] if after is not None and tier.rank == after[0] else None,
+            until=query.until, before=after[1:] if after is not None and tier.rank == after[0] else None,
         )  # fmt: skip
         hits += [(tier.rank, hit) for hit in found]
     return hits

@@ -2,8 +2,8 @@
 
 A document stands at its `place`: the moment in milliseconds, then bits of its id; people, who have no moment, after all others.
 Places are what pages are cut by, and on SQLite they are the row ids, so that FTS5 walks its lists from the latest document on and
-stops when a page is full. PostgreSQL's GIN knows no order: there the latest documents are looked at one by one first, which
-answers what is frequent, and the index is asked for the rest, which answers what is rare.
+stops when a page is full. PostgreSQL's GIN knows no order: there documents stand in the index under stretches of time too, and are
+looked for in one after the other where matches are frequent (store/migrations/postgresql_stretches.py).
 
 Words that hold for a column stand in the index under the column's name, states and places as facets. The viewer is a word of the
 index itself: no query can be made without one. Knows no query language; `resolvers/search_query.py` does.
@@ -35,7 +35,7 @@ MAX_TERMS: Final = 16
 BITS: Final = 20  # of a place below the milliseconds
 TIMELESS: Final = 2**62  # where people begin
 END: Final = (2**63 - 1, "")  # behind the last place
-NEAR: Final = 600  # of the latest documents, which PostgreSQL looks at one by one
+NEAR: Final = 100  # of the latest documents, which PostgreSQL looks at one by one
 _LATEST: Final = 2**42 - 1  # ms: the year 2109; what pretends to be later stands there
 EVERYWHERE: Final = ("title", "sender", "receivers", "body")
 HEADS: Final = ("title", "sender", "receivers")
@@ -184,7 +184,6 @@ def find(
     before: tuple[int, str] | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
-    rare: bool = False,
 ) -> list[Hit]:
     """At most `limit` nodes that match all terms, the latest first and people before all.
 
@@ -205,10 +204,9 @@ def find(
         ).bindparams(expression=_expression(viewer, terms, kinds, unless), low=low, high=high, viewer=viewer, limit=limit)
     else:
         place, node_id = before or END
-        near = 0 if rare or "MESSAGE" not in kinds else NEAR
         statement = text(
             "SELECT node_id, kind, at, place FROM kith_find(:query, :phrases, :kinds, :low, :high, :place, :id, :near, :limit)"
-        ).bindparams(place=place, id=node_id, near=near, limit=limit, **_asked(terms, kinds, low, high, unless))
+        ).bindparams(place=place, id=node_id, near=NEAR, limit=limit, **_asked(terms, kinds, low, high, unless))
     rows = conn.execute(statement.columns(at=Instant))
     return [Hit(r.node_id, r.kind, r.at, r.place) for r in rows]
 

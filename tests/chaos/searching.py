@@ -15,9 +15,11 @@ import mailbox
 import random
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +47,11 @@ SCRIPTS: Final = {
     "京都": "来月東京都庁で会いましょう", "مدرسه": "هذه مَدْرَسَة قديمة", "회의": "내일회의는열시입니다",
 }  # fmt: skip
 NEEDLE: Final = "quincunx"
+#: Of 100,000 mails, how many have each of some words that are nowhere else, and how many such words there are.
+SPREAD: Final = {1: 20, 10: 20, 100: 10, 1_000: 10, 10_000: 5, 50_000: 2}
+LATELY_SILENT: Final = "vetusta"  # stands in every plain letter of the older two fifths, and in none since
+PLAIN: Final = ("thread", "list", "notification")  # what a line can be added to
+PLAIN_SHARE: Final = 0.75
 
 
 @dataclass(frozen=True)
@@ -55,12 +62,39 @@ class Query:
     text: str
 
 
+@dataclass(frozen=True)
+class Spread:
+    """Words by the number of mails that have them, each spread evenly over the years."""
+
+    messages: int
+
+    @property
+    def plain(self) -> int:
+        """How many letters can carry words, about."""
+        return max(1, int(self.messages * PLAIN_SHARE))
+
+    def words(self, mails: int) -> list[str]:
+        """The words that about so many of 100,000 mails have."""
+        return [f"{'abcdefgh'[len(str(mails))]}{mails}w{chr(97 + n)}" for n in range(SPREAD[mails])]
+
+    def of(self, place: int) -> list[str]:
+        """The words of the plain letter at this place, counted from the oldest."""
+        found = [LATELY_SILENT] if place < self.plain * 2 // 5 else []
+        for mails, count in SPREAD.items():
+            times = max(1, mails * self.messages // 100_000)
+            for n, word in enumerate(self.words(mails)):
+                if (place + n * self.plain // count) * times % self.plain < times:
+                    found.append(word)
+        return found
+
+
 async def search_a_full_mailbox(home: Path, *, messages: int, asked: int) -> Report:
     """Fill both databases with `messages` letters, ask `asked` queries of each kind, count what two accounts hold together."""
     report = Report()
     files = home.parent / f"{home.name}-files"
     files.mkdir(parents=True)
-    archive = _write(files / "archive.mbox", _letters(messages))
+    held: Counter[str] = Counter()
+    archive = _write(files / "archive.mbox", _letters(messages, held))
     with contextlib.ExitStack() as stack:
         cluster = stack.enter_context(servers.postgres())
         for name, settings in (("SQLite", {}), ("PostgreSQL", {"KITH_DATABASE_URL": cluster.app_url})):
@@ -73,7 +107,7 @@ async def search_a_full_mailbox(home: Path, *, messages: int, asked: int) -> Rep
             report.figures[f"{name}: letters imported"] = messages
             report.figures[f"{name}: import, s"] = round(time.monotonic() - began, 1)
             url = settings.get("KITH_DATABASE_URL") or f"sqlite:///{gateway.home / 'kith.db'}"
-            await _ask(report, name, url, messages, asked)
+            await _ask(report, name, url, messages, asked, held)
             await _count_twice(report, name, url, gateway, archive, messages)
     return report
 
@@ -85,8 +119,9 @@ def _import(gateway: Gateway, path: Path) -> None:
         raise RuntimeError(f"the import of {path.name} failed")
 
 
-def _letters(messages: int) -> Iterator[bytes]:
-    """The letters of a mailbox, and among them one for each script and one needle in the oldest tenth."""
+def _letters(messages: int, held: Counter[str] | None = None) -> Iterator[bytes]:
+    """The letters of a mailbox, and among them one for each script and one needle in the oldest tenth; `held` counts the words."""
+    spread, plain = Spread(messages), 0
     special = [*SCRIPTS.values(), f"There is one {NEEDLE} in the whole mailbox"]
     every = max(1, messages // 10 // len(special))
     letters = Mailbox(messages - len(special), folders=8).letters()
@@ -94,7 +129,14 @@ def _letters(messages: int) -> Iterator[bytes]:
         if n % every == 0 and special:
             text = special.pop(0)
             yield _special(letter, text, len(special))
-        yield letter.content
+        if letter.kind not in PLAIN:
+            yield letter.content
+            continue
+        words = spread.of(plain)
+        plain += 1
+        if held is not None:
+            held.update(words)
+        yield letter.content + "".join(f"\r\n{word}" for word in words).encode()
 
 
 def _special(letter: Letter, text: str, n: int) -> bytes:
@@ -118,7 +160,7 @@ def _write(path: Path, letters: Iterator[bytes]) -> Path:
 def _queries(messages: int, asked: int) -> dict[str, list[str]]:
     """What is asked, by kind: frequent and rare words, phrases, people, operators, scripts, what there is not."""
     dice = random.Random(5)
-    people = Universe(800, 0, 11)
+    people, spread = Universe(800, 0, 11), Spread(messages)
 
     def some(make: Any) -> list[str]:
         return [make() for _ in range(asked)]
@@ -138,13 +180,16 @@ def _queries(messages: int, asked: int) -> dict[str, list[str]]:
         "with: and days": some(lambda: f"with:{name()} after:2019-03 before:2025"),
         "subject: and states": some(lambda: f"subject:{dice.choice(TOPICS)} has:attachment"),
         "in: and a negation": some(lambda: f"in:archive.mbox {dice.choice(WORDS)} -from:{name()}"),
+        **{f"a word of {mails:,} mails": some(partial(dice.choice, spread.words(mails))) for mails in SPREAD},
+        "a word of old": some(lambda: LATELY_SILENT),
+        "old and new": some(lambda: f"{LATELY_SILENT} {dice.choice(spread.words(10_000))}"),
         "scripts": some(lambda: dice.choice(list(SCRIPTS))),
         "charsets": some(lambda: dice.choice(CHARSETS)[1].split()[-1]),
         "nothing": some(lambda: f"{dice.choice(WORDS)} zzyzx{dice.randrange(99)}"),
     }
 
 
-async def _ask(report: Report, name: str, url: str, messages: int, asked: int) -> None:
+async def _ask(report: Report, name: str, url: str, messages: int, asked: int, held: Counter[str]) -> None:
     database = Database(url)
     try:
         viewer = await _viewer(database)
@@ -153,6 +198,9 @@ async def _ask(report: Report, name: str, url: str, messages: int, asked: int) -
             data = (await desk.ask(FOUND, query=typed))["viewer"]["search"]
             there = [edge["node"]["subject"] for edge in data["edges"]]
             report.hold(f"{name}: {typed} finds its mail", any(s and s.startswith("Special") for s in there))
+        for word in (*(Spread(messages).words(mails)[0] for mails in SPREAD), LATELY_SILENT):
+            data = (await desk.ask(FOUND, query=f'"{word}"'))["viewer"]["search"]
+            report.expect(f"{name}: mails that have {word}", data["totalCount"], held[word])
         every: list[float] = []
         for kind, queries in _queries(messages, asked).items():
             taken: list[float] = []
