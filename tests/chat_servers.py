@@ -39,6 +39,7 @@ enable_registration_without_verification: true
 refreshable_access_token_lifetime: 5m
 macaroon_secret_key: for tests only
 form_secret: for tests only
+bcrypt_rounds: 4
 report_stats: false
 trusted_key_servers: []
 suppress_key_server_warning: true

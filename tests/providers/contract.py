@@ -13,8 +13,10 @@ import socket
 from asyncio import selector_events
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol, cast
+from functools import partial
+from typing import Any, ClassVar, Protocol, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -35,7 +37,8 @@ Tamper = Callable[[Exchange, bytes], "bytes | Awaitable[bytes | None] | None"]
 class Proxy:
     """Stands before a real server. `tamper` gets each request and the real answer, and gives what the adapter will see.
 
-    None cuts the connection. `seen` are the requests in order.
+    None cuts the connection. `seen` are the requests in order. With `replays`, which it fills, a server that nobody changes is asked
+    each thing once: the same request gets the same answer again.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -44,6 +47,7 @@ class Proxy:
         self.port = 0
         self.seen: list[Exchange] = []
         self.tamper: Tamper | None = None
+        self.replays: dict[bytes, bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -58,14 +62,23 @@ class Proxy:
             method, path, _ = lines[0].split(" ", 2)
             exchange = Exchange(method, path, headers, body)
             self.seen.append(exchange)
-            answer: bytes | None = await self._ask(head, body)
+            real = await self._answer(head, body)
+            answer: bytes | None = real
             if self.tamper is not None:
-                said = self.tamper(exchange, cast(bytes, answer))
+                said = self.tamper(exchange, real)
                 answer = await said if isinstance(said, Awaitable) else said
             if answer is not None:
                 writer.write(answer)
                 await writer.drain()
         writer.close()
+
+    async def _answer(self, head: bytes, body: bytes) -> bytes:
+        if self.replays is None:
+            return await self._ask(head, body)
+        asked = b"\r\n".join(line for line in head.split(b"\r\n") if not line.lower().startswith(b"host:")) + body
+        if asked not in self.replays:
+            self.replays[asked] = await self._ask(head, body)
+        return self.replays[asked]
 
     async def _ask(self, head: bytes, body: bytes) -> bytes:
         """The real answer. One request a connection, without compression, so that tampering is simple."""
@@ -261,8 +274,30 @@ FAULTS: dict[str, Tamper] = {
 HARMLESS_EVEN_ALONE = frozenset(FAULTS) - {"404"}
 
 
+@dataclass(frozen=True)
+class Scene:
+    """An account of which something was removed: as it was mirrored before, what is there now, and the requests worth breaking."""
+
+    rig: Rig
+    whole: Mirror
+    before: dict[str, str]
+    removed: str
+    there: set[str]
+    first_run: list[int]
+    later_run: list[int]
+    answers: dict[bytes, bytes] = field(default_factory=dict)
+
+
+_scenes: dict[type[AdapterContract], Scene] = {}
+
+
 class AdapterContract:
-    """Subclass with a `rig` fixture; every test here is about any adapter."""
+    """Subclass with a `rig` fixture; every test here is about any adapter.
+
+    `lasting`: the rig's server outlives a test, and its answers name no address of their own.
+    """
+
+    lasting: ClassVar[bool] = False
 
     @pytest.fixture
     async def proxy(self, rig: Rig) -> AsyncIterator[Proxy]:
@@ -273,11 +308,11 @@ class AdapterContract:
     def opened(self, rig: Rig, proxy: Proxy, new_session: SessionMaker) -> Open:
         """Opens the rig's account through the proxy."""
 
-        def open_(**more: Any) -> Adapter:
+        def open_(at: Rig = rig, **more: Any) -> Adapter:
             assert rig.provider.open is not None
-            more.setdefault("secret", rig.secret)
+            more.setdefault("secret", at.secret)
             more.setdefault("user_id", "linked before")
-            session = new_session(proxy.url + rig.path, provider=rig.provider.key, quota=rig.provider.quota, **more)
+            session = new_session(proxy.url + at.path, provider=rig.provider.key, quota=rig.provider.quota, **more)
             return rig.provider.open(session)
 
         return open_
@@ -400,31 +435,44 @@ class AdapterContract:
 
         A run ends as usual or in a named error, and the next run makes it good.
         """
+        scene = await self._scene(rig, opened, proxy)
+        again = partial(opened, at=scene.rig)
+        proxy.replays = scene.answers  # what is broken is the way, not what the server says
+        for bad, mirror, to_the_end in [
+            *((bad, Mirror(), False) for bad in scene.first_run),
+            *((bad, _copy(scene.whole, cursor=None), False) for bad in scene.first_run),
+            *((bad, _copy(scene.whole, cursor=scene.whole.cursor), True) for bad in scene.later_run),
+        ]:
+            proxy.seen.clear()
+            proxy.tamper = _from(proxy, bad, FAULTS[fault], to_the_end=to_the_end)
+            with contextlib.suppress(ProviderError):
+                await mirror.follow(again())
+            if fault in HARMLESS_EVEN_ALONE:
+                assert {scene.before[key] for key in mirror.deleted} <= {scene.removed}, f"request {bad}"
+            proxy.tamper = None
+            clock.time += timedelta(days=2)
+            await _recovered(mirror, scene.rig, again)
+            assert {scene.rig.name_of(contact) for contact in mirror.contacts.values()} == scene.there, f"request {bad}"
+
+    async def _scene(self, rig: Rig, opened: Open, proxy: Proxy) -> Scene:
+        """The account that faults are tried on; one for all of them at a server that stays."""
+        kind = type(self)
+        if kind in _scenes:
+            return _scenes[kind]
         rig.fill()
         whole = await Mirror().follow(opened())
-        before = {key: rig.name_of(contact) for key, contact in whole.contacts.items()}
         first_run = _different(proxy.seen)
+        before = {key: rig.name_of(contact) for key, contact in whole.contacts.items()}
         removed = rig.remove()
         proxy.seen.clear()
         await _copy(whole, cursor=whole.cursor).follow(opened())
         later_run = _different(proxy.seen)
         assert len(first_run) > 3
         assert len(later_run) > 3
-        for bad, mirror, to_the_end in [
-            *((bad, Mirror(), False) for bad in first_run),
-            *((bad, _copy(whole, cursor=None), False) for bad in first_run),
-            *((bad, _copy(whole, cursor=whole.cursor), True) for bad in later_run),
-        ]:
-            proxy.seen.clear()
-            proxy.tamper = _from(proxy, bad, FAULTS[fault], to_the_end=to_the_end)
-            with contextlib.suppress(ProviderError):
-                await mirror.follow(opened())
-            if fault in HARMLESS_EVEN_ALONE:
-                assert {before[key] for key in mirror.deleted} <= {removed}, f"request {bad}"
-            proxy.tamper = None
-            clock.time += timedelta(days=2)
-            await _recovered(mirror, rig, opened)
-            assert {rig.name_of(contact) for contact in mirror.contacts.values()} == rig.names(), f"request {bad}"
+        scene = Scene(rig, whole, before, removed, rig.names(), first_run, later_run)
+        if self.lasting:
+            _scenes[kind] = scene
+        return scene
 
     async def test_no_socket_is_opened_past_the_guard(
         self, rig: Rig, opened: Open, proxy: Proxy, monkeypatch: pytest.MonkeyPatch

@@ -65,6 +65,8 @@ class BookRig:
 
 
 class BookContract(AdapterContract):
+    lasting = True
+
     @pytest.fixture(autouse=True)
     def small_pages(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(carddav, "MULTIGET", 10)

@@ -79,6 +79,8 @@ class Club:
 
 
 class TestMatrix(AdapterContract):
+    lasting = True
+
     @pytest.fixture(autouse=True)
     def small_pages(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(matrix, "EVENTS", 12)
