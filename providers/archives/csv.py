@@ -8,7 +8,7 @@ its number, the reason and what to do, and the next one is read. Refuses tables 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +16,8 @@ import msgspec
 
 from providers import records
 from providers.archives import files, text_stream
-from providers.base import ArchiveFormat, Provider, Scan
+from providers.archives.address_book import AddressBook
+from providers.base import ArchiveFormat, Provider
 from providers.formats import contact_columns, csv_contact, csv_table, vcard
 from providers.formats.charset_guess import Watcher
 from providers.formats.contact_columns import Dialect, plain
@@ -51,8 +52,8 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     orders: dict[int, csv_contact.Order] = {}
 
 
-class CsvArchive:
-    """The Archive contract for CSV address books."""
+class CsvArchive(AddressBook):
+    """CSV address books: rows, counted line by line, with a sentence on how each table was understood."""
 
     format: ArchiveFormat = "CSV"
 
@@ -70,72 +71,29 @@ class CsvArchive:
             return False
         return _headings(_Head(data.replace(b"\r", b"\n") if b"\n" not in data else data), codec) is not None
 
-    def scan(self, paths: list[Path], known_own: frozenset[str], *, names: Mapping[Path, str] | None = None) -> Scan:
-        """Rows by file, counted line by line; and how each table was understood."""
-        expected: dict[str, int] = {}
-        remarks: list[str] = []
-        sources = files.named(paths, names)
-        for source in sources:
-            try:
-                layout = _layout(source.path)
-            except OSError:
-                continue
-            if layout is None:
-                continue
-            if (count := _counted(source.path, layout)) is not None:
-                expected[source.shown] = count
-            remarks.append(_remark(source, layout))
-        return Scan(format=self.format, paths=tuple(s.shown for s in sources), expected=expected, remarks=tuple(remarks))
+    def read(self, source: files.Source, mark: files.Mark, region: str | None) -> Iterator[files.Read]:
+        layout = _layout(source.path)
+        if layout is None:
+            return
+        if not mark.offset:
+            mark = files.Mark(mark.file, layout.offset, mark.position, layout.line)
+        with files.open_file(source.path) as handle:
+            for raw in _rows(handle, layout, mark):
+                yield raw, _item(raw, layout, source.shown, region), 2 * len(raw.data) + 1000
 
-    def pages(
-        self,
-        paths: list[Path],
-        cursor: bytes | None,
-        *,
-        own: frozenset[str],
-        region: str | None,
-        names: Mapping[Path, str] | None = None,
-    ) -> Iterator[records.Page]:
-        """The contacts in the order of the files; `names` says what staged files are called."""
-        sources = files.named(paths, names)
-        start = files.mark_of(cursor)
+    def counted(self, path: Path) -> int | None:
+        try:
+            layout = _layout(path)
+        except OSError:
+            return None
+        return 0 if layout is None else _counted(path, layout)
 
-        def expected(source: files.Source) -> int | None:
-            try:
-                layout = _layout(source.path)
-            except OSError:
-                return None
-            return 0 if layout is None else _counted(source.path, layout)
-
-        def statements() -> tuple[records.Statement, ...]:
-            return tuple(
-                records.Statement(container=source.shown, kind="CONTACT", expected=expected(source)) for source in sources
-            )
-
-        return files.paged(_steps(sources, start, region), start, statements)
-
-
-def _steps(sources: list[files.Source], start: files.Mark, region: str | None) -> Iterator[files.Step]:
-    mark = start
-    for index, source in enumerate(sources[start.file :], start.file):
-        if index > mark.file:
-            mark = files.Mark(file=index, position=mark.position)
+    def look(self, source: files.Source) -> tuple[int | None, str | None]:
         try:
             layout = _layout(source.path)
-            if layout is None:
-                continue
-            if not mark.offset:
-                mark = files.Mark(index, layout.offset, mark.position, layout.line)
-            with files.open_file(source.path) as handle:
-                for raw in _rows(handle, layout, mark):
-                    mark = files.Mark(index, raw.end, raw.position, raw.end_line)
-                    place = records.Place(position=raw.position, path=source.shown, line=raw.line)
-                    item = _item(raw, layout, source.shown, region)
-                    yield records.Row(item=item, place=place), mark, 2 * len(raw.data) + 1000
-        except OSError as error:
-            unopened = files.unopened(source, error, mark)
-            mark = unopened[1]
-            yield unopened
+        except OSError:
+            return None, None
+        return (None, None) if layout is None else (_counted(source.path, layout), _remark(source, layout))
 
 
 def _rows(handle: BinaryIO, layout: Layout, mark: files.Mark) -> Iterator[csv_table.RawRow]:

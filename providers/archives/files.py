@@ -12,7 +12,7 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import msgspec
 
@@ -50,6 +50,22 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
 Step = tuple[records.Row, Mark, int]  # a row, the mark after it, its weight in bytes
 
 
+class Raw(Protocol):
+    """An item as it stands in a file: its position in the import and its line, from 1; offset and line of what comes after it."""
+
+    @property
+    def position(self) -> int: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def end_line(self) -> int: ...
+
+
+Read = tuple[Raw, records.Contact | records.Message | records.Unreadable, int]  # an item, what it is, its weight in bytes
+
+
 def mark_of(cursor: bytes | None) -> Mark:
     """The mark that a page's cursor holds. Raises CursorExpired for one that is not ours."""
     if cursor is None:
@@ -61,6 +77,23 @@ def mark_of(cursor: bytes | None) -> Mark:
     if min(mark.file, mark.offset, mark.position) < 0 or mark.line < 1:
         raise CursorExpired("The place where this import stopped cannot be read. Import the files again.")
     return mark
+
+
+def steps(sources: list[Source], start: Mark, read: Callable[[Source, Mark], Iterator[Read]]) -> Iterator[Step]:
+    """The items of one file after the other, from `start` on. A file that cannot be read to its end is a row, and the next is read."""
+    mark = start
+    for index, source in enumerate(sources[start.file :], start.file):
+        if index > mark.file:
+            mark = Mark(file=index, position=mark.position)
+        try:
+            for raw, item, weight in read(source, mark):
+                mark = Mark(index, raw.end, raw.position, raw.end_line)
+                place = records.Place(position=raw.position, path=source.shown, line=raw.line)
+                yield records.Row(item=item, place=place), mark, weight
+        except OSError as error:
+            step = unopened(source, error, mark)
+            mark = step[1]
+            yield step
 
 
 def paged(steps: Iterable[Step], start: Mark, statements: Callable[[], tuple[records.Statement, ...]]) -> Iterator[records.Page]:

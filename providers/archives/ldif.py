@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from providers import records
 from providers.archives import files, text_stream
-from providers.base import ArchiveFormat, Provider, Scan
+from providers.archives.address_book import AddressBook
+from providers.base import ArchiveFormat, Provider
 from providers.formats import ldif, ldif_person, vcard
 
 _FIRST = re.compile(
@@ -25,8 +26,8 @@ _NO_PERSON = "The entry is a branch of the directory, not a person or a list. It
 _EMPTY = "The entry names nobody: there is no name, address or number to import."
 
 
-class LdifArchive:
-    """The Archive contract for LDIF files."""
+class LdifArchive(AddressBook):
+    """LDIF files: entries, counted line by line."""
 
     format: ArchiveFormat = "LDIF"
 
@@ -34,49 +35,14 @@ class LdifArchive:
         """Whether a file begins with an entry's distinguished name, after comments and a version."""
         return _FIRST.match(files.head(path).replace(b"\r\n", b"\n")) is not None
 
-    def scan(self, paths: list[Path], known_own: frozenset[str], *, names: Mapping[Path, str] | None = None) -> Scan:
-        """Entries by file, counted line by line."""
-        sources = files.named(paths, names)
-        counted = {source.shown: count for source in sources if (count := _counted(source.path)) is not None}
-        return Scan(format=self.format, paths=tuple(source.shown for source in sources), expected=counted)
+    def read(self, source: files.Source, mark: files.Mark, region: str | None) -> Iterator[files.Read]:
+        with files.open_file(source.path) as handle:
+            stream = text_stream.utf8(handle, mark.offset)
+            for raw in ldif.split_entries(stream, offset=mark.offset, position=mark.position, line=mark.line):
+                yield raw, _item(raw, source.shown, region), len(raw.data) + 1000
 
-    def pages(
-        self,
-        paths: list[Path],
-        cursor: bytes | None,
-        *,
-        own: frozenset[str],
-        region: str | None,
-        names: Mapping[Path, str] | None = None,
-    ) -> Iterator[records.Page]:
-        """The contacts in the order of the files; `names` says what staged files are called."""
-        sources = files.named(paths, names)
-        start = files.mark_of(cursor)
-
-        def statements() -> tuple[records.Statement, ...]:
-            return tuple(
-                records.Statement(container=source.shown, kind="CONTACT", expected=_counted(source.path)) for source in sources
-            )
-
-        return files.paged(_steps(sources, start, region), start, statements)
-
-
-def _steps(sources: list[files.Source], start: files.Mark, region: str | None) -> Iterator[files.Step]:
-    mark = start
-    for index, source in enumerate(sources[start.file :], start.file):
-        if index > mark.file:
-            mark = files.Mark(file=index, position=mark.position)
-        try:
-            with files.open_file(source.path) as handle:
-                stream = text_stream.utf8(handle, mark.offset)
-                for raw in ldif.split_entries(stream, offset=mark.offset, position=mark.position, line=mark.line):
-                    mark = files.Mark(index, raw.end, raw.position, raw.end_line)
-                    place = records.Place(position=raw.position, path=source.shown, line=raw.line)
-                    yield records.Row(item=_item(raw, source.shown, region), place=place), mark, len(raw.data) + 1000
-        except OSError as error:
-            unopened = files.unopened(source, error, mark)
-            mark = unopened[1]
-            yield unopened
+    def counted(self, path: Path) -> int | None:
+        return _counted(path)
 
 
 def _item(raw: ldif.RawEntry, container: str, region: str | None) -> records.Contact | records.Unreadable:

@@ -82,25 +82,14 @@ class MboxArchive:
                 for source in sources
             )
 
-        return files.paged(_steps(sources, start, own), start, statements)
+        return files.paged(files.steps(sources, start, lambda source, mark: _read(source, mark, own)), start, statements)
 
 
-def _steps(sources: list[files.Source], start: files.Mark, own: frozenset[str]) -> Iterator[files.Step]:
-    mark = start
-    for index, source in enumerate(sources[start.file :], start.file):
-        if index > mark.file:
-            mark = files.Mark(file=index, position=mark.position)
-        try:
-            with files.open_file(source.path) as handle:
-                for raw in mbox.split_mails(handle, offset=mark.offset, position=mark.position, line=mark.line):
-                    mark = files.Mark(index, raw.end, raw.position, raw.end_line)
-                    item = _item(raw, source.shown, own)
-                    place = records.Place(position=raw.position, path=source.shown, line=raw.line)
-                    yield records.Row(item=item, place=place), mark, mails.weight(item)
-        except OSError as error:
-            unopened = files.unopened(source, error, mark)
-            mark = unopened[1]
-            yield unopened
+def _read(source: files.Source, mark: files.Mark, own: frozenset[str]) -> Iterator[files.Read]:
+    with files.open_file(source.path) as handle:
+        for raw in mbox.split_mails(handle, offset=mark.offset, position=mark.position, line=mark.line):
+            item = _item(raw, source.shown, own)
+            yield raw, item, mails.weight(item)
 
 
 def _item(raw: mbox.RawMail, container: str, own: frozenset[str]) -> records.Message | records.Unreadable:

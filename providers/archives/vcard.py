@@ -15,7 +15,8 @@ import msgspec
 
 from providers import records
 from providers.archives import files, text_stream
-from providers.base import ArchiveFormat, Provider, Scan
+from providers.archives.address_book import AddressBook
+from providers.base import ArchiveFormat, Provider
 from providers.formats import vcard
 from providers.formats.vcard_syntax import Problem
 
@@ -40,8 +41,8 @@ _PROBLEMS: dict[Problem, tuple[records.SkipReason, str]] = {
 }
 
 
-class VCardArchive:
-    """The Archive contract for vCard files."""
+class VCardArchive(AddressBook):
+    """vCard files: cards, counted line by line; pictures that lie beside them come with them."""
 
     format: ArchiveFormat = "VCARD"
 
@@ -50,56 +51,19 @@ class VCardArchive:
         data = files.head(path).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return _FIRST_BEGIN.match(data) is not None or (_BEGIN.search(data) is not None and _HEADER.match(data) is None)
 
-    def scan(self, paths: list[Path], known_own: frozenset[str], *, names: Mapping[Path, str] | None = None) -> Scan:
-        """Cards by file, counted line by line; cards do not say whose they are, so there are no own addresses."""
-        sources = files.named(paths, names)
-        counted = {source.shown: count for source in sources if (count := _counted(source.path)) is not None}
-        return Scan(format=self.format, paths=tuple(source.shown for source in sources), expected=counted)
+    def read(self, source: files.Source, mark: files.Mark, region: str | None) -> Iterator[files.Read]:
+        pictures = _pictures(source.path)
+        with files.open_file(source.path) as handle:
+            stream = text_stream.utf8(handle, mark.offset)
+            for raw in vcard.split_cards(stream, offset=mark.offset, position=mark.position, line=mark.line):
+                item = _item(raw, source.shown, region)
+                if pictures and isinstance(item, records.Contact) and item.names:
+                    item = _with_picture(item, pictures)
+                photo = item.photo.data or b"" if isinstance(item, records.Contact) and item.photo else b""
+                yield raw, item, len(raw.data) + len(photo) + 1000
 
-    def pages(
-        self,
-        paths: list[Path],
-        cursor: bytes | None,
-        *,
-        own: frozenset[str],
-        region: str | None,
-        names: Mapping[Path, str] | None = None,
-    ) -> Iterator[records.Page]:
-        """The contacts in the order of the files; `names` says what staged files are called."""
-        sources = files.named(paths, names)
-        start = files.mark_of(cursor)
-
-        def statements() -> tuple[records.Statement, ...]:
-            return tuple(
-                records.Statement(container=source.shown, kind="CONTACT", expected=_counted(source.path)) for source in sources
-            )
-
-        return files.paged(_steps(sources, start, region), start, statements)
-
-
-def _steps(sources: list[files.Source], start: files.Mark, region: str | None) -> Iterator[files.Step]:
-    mark = start
-    for index, source in enumerate(sources[start.file :], start.file):
-        if index > mark.file:
-            mark = files.Mark(file=index, position=mark.position)
-        try:
-            pictures = _pictures(source.path)
-            with files.open_file(source.path) as handle:
-                stream = text_stream.utf8(handle, mark.offset)
-                for raw in vcard.split_cards(stream, offset=mark.offset, position=mark.position, line=mark.line):
-                    mark = files.Mark(index, raw.end, raw.position, raw.end_line)
-                    place = records.Place(position=raw.position, path=source.shown, line=raw.line)
-                    item = _item(raw, source.shown, region)
-                    if pictures and isinstance(item, records.Contact) and item.names:
-                        item = _with_picture(item, pictures)
-                    weight = len(raw.data) + (
-                        len(item.photo.data or b"") if isinstance(item, records.Contact) and item.photo else 0
-                    )
-                    yield records.Row(item=item, place=place), mark, weight + 1000
-        except OSError as error:
-            unopened = files.unopened(source, error, mark)
-            mark = unopened[1]
-            yield unopened
+    def counted(self, path: Path) -> int | None:
+        return _counted(path)
 
 
 def _pictures(path: Path) -> dict[str, Path]:

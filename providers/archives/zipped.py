@@ -262,6 +262,7 @@ class _Inflated(io.RawIOBase):
         self._wanted = max(0, base + offset)
         return self._wanted
 
+    # what the base class takes, any writable buffer, has a type of its own from Python 3.12 on only; BufferedReader passes a memoryview
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
         if self._excess and self._wanted >= self._member.size:
             self._excess = False
