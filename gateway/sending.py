@@ -22,7 +22,7 @@ from providers.base import Adapter, Parts, Sender
 from providers.errors import ProviderError, Refused, Unavailable
 from providers.formats import mail_writing
 from providers.formats.mail_writing import File
-from providers.records import Outgoing, Submitted
+from providers.records import Outgoing, OutgoingFile, Submitted
 from resolvers import attachments, sending
 from resolvers.enclosing import MAX_BYTES
 from resolvers.sending import FileRef, Request
@@ -136,11 +136,13 @@ def _outgoing(request: Request, files: list[File] | None) -> Outgoing:
     letter = request.letter
     try:
         data = b"" if files is None else mail_writing.compose(letter, files)
+        bare = mail_writing.compose(letter) if files else data
     except mail_writing.Unwritable as error:
         raise Refused(f"This message cannot be written: {error}.", provider_code="unwritable") from error
     return Outgoing(
         message_id=letter.message_id, sender=letter.sender.address, data=data, blind=mail_writing.blind(letter), thread=request.thread,
-        recipients=tuple(dict.fromkeys(one.address for one in (*letter.to, *letter.cc, *letter.bcc))),
+        recipients=tuple(dict.fromkeys(one.address for one in (*letter.to, *letter.cc, *letter.bcc))), bare=bare,
+        files=tuple(OutgoingFile(name=one.name, media_type=one.media_type, data=one.data) for one in files or ()),
     )  # fmt: skip
 
 

@@ -307,9 +307,18 @@ class Voided(Record, frozen=True, kw_only=True, omit_defaults=True):
     prefix: str
 
 
+class OutgoingFile(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A file of a message that is ready to leave."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+
 class Outgoing(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A message that is ready to leave: `data` is what everybody gets, `blind` the Bcc field for networks that take it out
-    themselves. `recipients` are all who get it, Bcc included; `thread` is the network's own thread that it belongs to.
+    themselves. `recipients` are all who get it, Bcc included; `thread` is the network's own thread that it belongs to. `files` are those
+    in it and `bare` is it without them, for networks that take files one by one.
     """
 
     message_id: str  # without angle brackets; made before the first attempt
@@ -318,6 +327,8 @@ class Outgoing(Record, frozen=True, kw_only=True, omit_defaults=True):
     data: bytes
     blind: bytes = b""
     thread: str | None = None
+    bare: bytes = b""
+    files: tuple[OutgoingFile, ...] = ()
 
 
 class Submitted(Record, frozen=True, kw_only=True, omit_defaults=True):

@@ -126,6 +126,11 @@ class Graph:
         self.sent: list[bytes] = []
         self.cuts: list[Answer] = []  # said after a message was sent
         self.sending_fails: list[Answer] = []  # said instead of sending
+        self.files: dict[str, list[tuple[str, str, bytes]]] = {}  # attached to drafts one by one
+        self.uploads: dict[
+            str, tuple[str, dict[str, Any], bytearray]
+        ] = {}  # large files on their way, by the end of their address
+        self.pieces_fail: list[Answer] = []
         self.lost: list[Answer] = []  # said in place of the answer to a write of a contact, which took place
         self.intruders: list[Callable[[str], None]] = []  # what others do just before a contact is changed
         self.page = 10
@@ -206,6 +211,8 @@ class Graph:
     def answer(self, request: Request) -> Answer:
         if self.throttled:
             return self.throttled.pop(0)
+        if request.path.startswith("/upload/"):
+            return self._take_piece(request)
         if not request.path.startswith(self.base + "/"):
             self.violations.append(f"nothing at {request.path}")
             return refusal(404, "UnknownError")
@@ -389,6 +396,11 @@ class Graph:
                 self.change(ids[0], isDraft=False)
                 self.move(ids[0], "sentitems")
                 return self.cuts.pop(0) if self.cuts else Answer(202)
+            case "/messages/{message-id}" if request.method == "DELETE":
+                if ids[0] not in self.messages:
+                    return refusal(404, "ErrorItemNotFound")
+                self.delete(ids[0])
+                return Answer(204)
             case "/messages/{message-id}" if request.method == "PATCH":
                 if ids[0] not in self.messages:
                     return refusal(404, "ErrorItemNotFound")
@@ -399,6 +411,10 @@ class Graph:
             case "/messages/{message-id}/$value":
                 held = self.messages.get(ids[0])
                 return Answer(200, held.raw, Content_Type="text/plain") if held else refusal(404, "ErrorItemNotFound")
+            case "/messages/{message-id}/attachments/createUploadSession":
+                return self._upload_session(ids[0], json.loads(request.body))
+            case "/messages/{message-id}/attachments" if request.method == "POST":
+                return self._attach(ids[0], json.loads(request.body))
             case "/messages/{message-id}/attachments":
                 return self._attachments(ids[0], request)
             case "/contactFolders":
@@ -529,6 +545,55 @@ class Graph:
             return None
         return self.contacts[id_][1] if list_.startswith("book:") else self._told(id_)
 
+    def _attach(self, id_: str, body: dict[str, Any]) -> Answer:
+        """A file under 3 MB (learn.microsoft.com/graph/api/message-post-attachments)."""
+        if id_ not in self.messages:
+            return refusal(404, "ErrorItemNotFound")
+        self.contract.check("FileAttachment", body, "attachments")
+        content = base64.b64decode(body["contentBytes"], validate=True)
+        if body["@odata.type"] != "#microsoft.graph.fileAttachment" or len(content) >= 3_000_000:
+            self.violations.append(f"{len(content)} bytes do not go up in one call")
+            return refusal(413, "ErrorMessageSizeExceeded")
+        self.files.setdefault(id_, []).append((body["name"], body["contentType"], content))
+        return Answer(201, {name: value for name, value in body.items() if name != "contentBytes"} | {"id": f"att{len(content)}"})
+
+    def _upload_session(self, id_: str, body: dict[str, Any]) -> Answer:
+        """Room for a file over 3 MB (learn.microsoft.com/graph/api/attachment-createuploadsession)."""
+        if id_ not in self.messages:
+            return refusal(404, "ErrorItemNotFound")
+        item = body["AttachmentItem"]
+        self.contract.check("AttachmentItem", item, "createUploadSession")
+        if set(body) != {"AttachmentItem"} or item["attachmentType"] != "file" or not 2_900_000 <= item["size"] <= 150_000_000:
+            self.violations.append(f"no upload session for {body}")
+            return refusal(400, "ErrorInvalidRequest")
+        token = f"{self.random.getrandbits(60)}"
+        self.uploads[token] = (id_, item, bytearray())
+        return Answer(
+            201,
+            {
+                "uploadUrl": f"{self.url}/upload/{token}",
+                "nextExpectedRanges": ["0-"],
+                "expirationDateTime": "2026-05-01T00:00:00Z",
+            },
+        )
+
+    def _take_piece(self, request: Request) -> Answer:
+        """A piece of a large file, each behind the one before, at an address that takes no sign-in."""
+        id_, item, came = self.uploads[request.path.removeprefix("/upload/")]
+        wanted = f"bytes {len(came)}-{len(came) + len(request.body) - 1}/{item['size']}"
+        if request.method != "PUT" or "authorization" in request.headers or request.headers.get("content-range") != wanted:
+            self.violations.append(f"{request.method} of {request.headers.get('content-range')} instead of {wanted}")
+            return refusal(400, "InvalidContentRange")
+        if len(request.body) > 4 * 1024 * 1024:
+            self.violations.append("a piece has at most 4 MB")
+        if self.pieces_fail:
+            return self.pieces_fail.pop(0)
+        came += request.body
+        if len(came) < item["size"]:
+            return Answer(200, {"nextExpectedRanges": [f"{len(came)}-"], "expirationDateTime": "2026-05-01T00:00:00Z"})
+        self.files.setdefault(id_, []).append((item["name"], item["contentType"], bytes(came)))
+        return Answer(201, None, Location=f"{self.url}{self.base}/me/messages/{id_}/attachments/1")
+
     def _attachments(self, id_: str, request: Request) -> Answer:
         parts = [part for part in email.message_from_bytes(self.messages[id_].raw).walk() if part.get_filename()]
         found = []
@@ -539,6 +604,16 @@ class Graph:
                 "@odata.type": "#microsoft.graph.fileAttachment", "id": f"att{n}", "name": part.get_filename(), "size": len(content),
                 "contentType": part.get_content_type(), "isInline": False,
             })  # fmt: skip
+        for n, (name, kind, content) in enumerate(self.files.get(id_, ()), len(found)):
+            found.append(
+                {
+                    "@odata.type": "#microsoft.graph.fileAttachment",
+                    "id": f"att{n}",
+                    "name": name,
+                    "size": len(content),
+                    "contentType": kind,
+                }
+            )
         return self._listed(f"attachments:{id_}", found, request)
 
     def _batch(self, request: Request) -> Answer:

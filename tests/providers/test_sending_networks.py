@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import email
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
+import msgspec
 import pytest
 
 from providers import gmail, gmail_sending, microsoft, microsoft_sending
 from providers.base import Sender
-from providers.errors import ProviderError, RateLimited, ReauthRequired, Refused
-from providers.records import Outgoing, Submitted
+from providers.errors import ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
+from providers.records import Outgoing, OutgoingFile, Submitted
 from providers.session import Secret
 from tests.providers.conftest import HandClock, SessionMaker
 from tests.providers.google_stub import SCOPE, Mailbox, refusal
@@ -198,8 +200,56 @@ async def test_outlook_uses_the_draft_that_a_crash_left_behind(outlook: Microsof
     assert (len(outlook.stub.messages), len(outlook.sent())) == (1, 1)
 
 
+def with_files(*sizes: int) -> Outgoing:
+    """A message with files of so many bytes, of which no two are alike."""
+    files = tuple(
+        OutgoingFile(name=f"{n}.bin", media_type="application/x-test", data=bytes([n + 1]) * size) for n, size in enumerate(sizes)
+    )
+    data = MAIL.data + b"".join(base64.encodebytes(each.data) for each in files)
+    return msgspec.structs.replace(MAIL, data=data, bare=MAIL.data, files=files)
+
+
+def attached(outlook: Microsoft) -> list[tuple[str, str, bytes]]:
+    """The files of the one message that was sent."""
+    (key,) = outlook.stub.messages
+    return outlook.stub.files.get(key, [])
+
+
+async def test_outlook_gets_large_messages_file_by_file_in_their_order(outlook: Microsoft) -> None:
+    mail = with_files(100_000, 9_000_000, 2_899_999, 2_900_000)
+    assert (await send(outlook, mail))[0].fate == "TAKEN"
+    assert outlook.sent() == [mail.blind + mail.bare]
+    assert attached(outlook) == [(each.name, each.media_type, each.data) for each in mail.files]
+
+
+async def test_outlook_never_sends_a_draft_that_lacks_a_file(outlook: Microsoft) -> None:
+    mail = with_files(100_000, 9_000_000)
+    outlook.stub.pieces_fail = [graph_refusal(404, "UploadSessionNotFound")]
+    with pytest.raises(Unavailable, match=r"1\.bin"):
+        await send(outlook, mail)
+    assert (len(outlook.stub.messages), outlook.sent()) == (1, [])
+    assert (await send(outlook, mail))[0].fate == "TAKEN"
+    assert attached(outlook) == [(each.name, each.media_type, each.data) for each in mail.files]
+
+
+async def test_outlook_uses_a_draft_again_that_has_all_its_files(outlook: Microsoft) -> None:
+    class Crash(BaseException):
+        pass
+
+    async def die(step: bytes) -> None:
+        raise Crash
+
+    mail = with_files(3_500_000)
+    with pytest.raises(Crash):
+        await outlook.adapter.send(mail, die)
+    (draft,) = outlook.stub.messages
+    assert (await send(outlook, mail))[0].key == draft
+    assert len(attached(outlook)) == 1
+
+
 async def test_outlook_says_what_is_too_large_for_it(outlook: Microsoft) -> None:
-    mail = Outgoing(message_id="1@x", sender="a@x", recipients=("b@x",), data=b"x" * (microsoft_sending.LARGEST + 1))
+    text = b"x" * (microsoft_sending.LARGEST + 1)
+    mail = Outgoing(message_id="1@x", sender="a@x", recipients=("b@x",), data=text, bare=text)
     with pytest.raises(Refused, match="up to 3 MB"):
         await send(outlook, mail)
     assert outlook.stub.messages == {}
