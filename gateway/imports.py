@@ -175,15 +175,11 @@ class Imports:
 
     async def _write_page(self, viewer: str, import_id: str, target: Target, page: records.Page) -> None:
         rows = page.rows
-        if len(rows) <= SLICE:
-            await self.database.write_behind(viewer, _take, import_id, target, rows, page.cursor, self.clock.now())
-        else:
-            for n in range(0, len(rows), SLICE):
-                # a resumed page takes its first slices again, which changes nothing
-                cursor = page.cursor if n + SLICE >= len(rows) else None
-                await self.database.write_behind(viewer, _take, import_id, target, rows[n : n + SLICE], cursor, self.clock.now())
-        if self.database.sqlite:
-            await asyncio.sleep(0.005)
+        for n in range(0, max(len(rows), 1), SLICE):
+            # a resumed page takes its first slices again, which changes nothing
+            cursor = page.cursor if n + SLICE >= len(rows) else None
+            await self.database.write_behind(viewer, _take, import_id, target, rows[n : n + SLICE], cursor, self.clock.now())
+            await self.database.give_way()
 
     async def _fail(self, viewer: str, import_id: str, code: str, message: str) -> None:
         now = self.clock.now()

@@ -29,7 +29,7 @@ from providers.push import Pushed
 from resolvers.ingest import Result, Target, believable, is_settled, remove_keys, take_in, tell_roles, unlisted
 from resolvers.ingest.intake import SLICE
 from store import accounts, leases, push_routes
-from store.database import Database, others_commits
+from store.database import Database
 from store.feed import Recorder
 from store.tables import contact, message_source
 
@@ -37,9 +37,6 @@ log = structlog.get_logger()
 
 SLOW_SLICE: Final = 0.05  # seconds a write transaction should take at most
 SMALLEST_SLICE: Final = 25  # below it, what every slice costs outweighs its rows
-#: SQLite has one writer: after a slice the others get as long as it took while they write too, and this share of it while they do not.
-ALONE: Final = 0.2
-COMPANY_SECONDS: Final = 5.0
 FETCHED: Final = 200  # items that are asked for again at a time
 QUIET: Final = "quiet"  # the account's setting that counts runs without a change
 ROLES: Final = "roles"  # the account's setting that says that every message knows what its folder is for
@@ -107,8 +104,6 @@ class _Run:
         self._done = 0
         self._began = clock.now()
         self._slice = SLICE
-        self._others: int | None = None  # commits of others, as last seen
-        self._company_until = 0.0
         self._statements: list[records.Statement] = []
         self._labels: tuple[records.Label, ...] = ()
         self._settings = dict(found.settings)
@@ -261,11 +256,11 @@ class _Run:
     async def _write_slice(self, rows: Sequence[records.Row], page: records.Page, *, last: bool) -> list[Result]:
         now = self._clock.now()
 
+        began = 0.0
+
         def write(conn: Connection, viewer: str) -> list[Result]:
-            if (others := others_commits(conn)) != self._others:
-                if self._others is not None:
-                    self._company_until = time.perf_counter() + COMPANY_SECONDS
-                self._others = others
+            nonlocal began
+            began = time.perf_counter()
             recorder = Recorder(now, account_id=self._account.id)
             results = take_in(conn, viewer, self._target, rows, recorder, now)
             values: dict[str, Any] = {"done": self._done + len(rows), "progress_at": now}
@@ -280,13 +275,11 @@ class _Run:
             recorder.flush(conn, viewer)
             return results
 
-        started = time.perf_counter()
         results = await self._database.write_behind(self._viewer, write)
-        took = time.perf_counter() - started
+        took = time.perf_counter() - began
         self._done += len(rows)
+        await self._database.give_way()
         if self._database.sqlite and rows:
-            alone = time.perf_counter() > self._company_until
-            await asyncio.sleep(min(took, 0.25) * (ALONE if alone else 1.0))
             wanted = len(rows) * SLOW_SLICE / max(took, 0.001)
             self._slice = int(min(SLICE, max(SMALLEST_SLICE, wanted)))
         return results

@@ -21,6 +21,8 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool, SingletonThreadPool
 
+from store.turns import Turns
+
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -89,6 +91,7 @@ class Database:
             self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="kith-reader")
             self._watcher = ThreadPoolExecutor(1, thread_name_prefix="kith-watcher")
             self._watch_connection: sqlite3.Connection | None = None
+            self._turns = Turns(path)
         else:
             from sqlalchemy.ext.asyncio import create_async_engine  # a fifth of a second that SQLite can do without
 
@@ -126,6 +129,11 @@ class Database:
         """`system` for what only reads."""
         return await self._run("", lambda conn: f(conn, *args, **kwargs), write=False, background=False)
 
+    async def give_way(self) -> None:
+        """After a transaction in the background: let other processes that wait for SQLite's one writer in."""
+        if self.sqlite:
+            await self._turns.give_way()
+
     async def changed(self) -> int:
         """A number that differs once another connection has committed: SQLite's data_version; 0 on PostgreSQL."""
         if not self.sqlite:
@@ -138,6 +146,7 @@ class Database:
             return
         for pool in (self._writer, self._readers, self._watcher):
             await asyncio.to_thread(pool.shutdown, wait=True)
+        self._turns.close()
         self._write_engine.dispose()
         self._read_engine.dispose()
 
@@ -150,11 +159,11 @@ class Database:
             return await self._run_postgresql(viewer, body, write=write)
         loop = asyncio.get_running_loop()
         if not write:
-            return await loop.run_in_executor(self._readers, _in_transaction, self._read_engine, body, "BEGIN")
+            return await loop.run_in_executor(self._readers, _in_transaction, self._read_engine, body, "BEGIN", None)
         await self._turnstile.acquire(background=background)
         try:
             # shielded: a caller that goes away must not free the lock while its transaction still runs
-            work = loop.run_in_executor(self._writer, _in_transaction, self._write_engine, body, "BEGIN IMMEDIATE")
+            work = loop.run_in_executor(self._writer, _in_transaction, self._write_engine, body, "BEGIN IMMEDIATE", self._turns)
             try:
                 return await asyncio.shield(work)
             except asyncio.CancelledError:
@@ -189,9 +198,10 @@ class Database:
         return int(self._watch_connection.execute("PRAGMA data_version").fetchone()[0])
 
 
-def _in_transaction(engine: sa.Engine, body: Callable[[Connection], T], begin: str) -> T:
+def _in_transaction(engine: sa.Engine, body: Callable[[Connection], T], begin: str, turns: Turns | None) -> T:
     with engine.connect() as connection:
-        connection.exec_driver_sql(begin)
+        with turns.knocking() if turns is not None else contextlib.nullcontext():
+            connection.exec_driver_sql(begin)
         try:
             result = body(connection)
         except BaseException:
@@ -199,11 +209,6 @@ def _in_transaction(engine: sa.Engine, body: Callable[[Connection], T], begin: s
             raise
         connection.exec_driver_sql("COMMIT")
         return result
-
-
-def others_commits(conn: Connection) -> int:
-    """A number that differs once somebody else has committed since this connection looked last; 0 on PostgreSQL."""
-    return int(conn.exec_driver_sql("PRAGMA data_version").scalar_one()) if conn.dialect.name == "sqlite" else 0
 
 
 def sqlite_engine(path: str) -> sa.Engine:
