@@ -16,6 +16,7 @@ of a folder: it is asked again in a fresh session. A connection that is cut is m
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
@@ -530,6 +531,7 @@ class Mirror:
                         cut.append(one)
                         continue
                     rows.append(content.message(one, folder, validity, self._own, body))
+                    await asyncio.sleep(0)  # much may have arrived at once: whoever waits for the loop comes in between
                     done.append(one)
                     weight += len(body)
                     if len(rows) >= PAGE or weight >= PAGE_BYTES:
