@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape
 import httpx2 as httpx
 import msgspec
 
-from providers import webdav
+from providers import cursors, webdav
 from providers.base import Adapter, FormField, LinkForm, Provider, Quota
 from providers.errors import (
     Conflict,
@@ -154,14 +154,14 @@ class CardDav:
 
         Raises CursorExpired for a cursor that is not one of ours; unknown sync tokens are dealt with here.
         """
-        marks = _marks(cursor)
+        marks = cursors.read(cursor, Marks) or Marks()
         books = await self._books(await self._discover())
         trouble: ProviderError | None = None
         for book in books:
             mark = marks.books.setdefault(book.path, Mark())
             try:
                 async for rows, statements, total in self._book(book, mark):
-                    yield Page(rows=rows, statements=statements, cursor=_encoded(marks), total=total)
+                    yield Page(rows=rows, statements=statements, cursor=cursors.written(marks), total=total)
             except (RateLimited, ReauthRequired):
                 raise
             except ProviderError as error:
@@ -172,10 +172,10 @@ class CardDav:
             if await self._is_gone(path):
                 del marks.books[path]
                 statement = Statement(container=path, kind="CONTACT", expected=0, keys=frozenset())
-                yield Page(statements=(statement,), cursor=_encoded(marks))
+                yield Page(statements=(statement,), cursor=cursors.written(marks))
         if trouble is not None:
             raise trouble
-        yield Page(cursor=_encoded(marks), done=True)
+        yield Page(cursor=cursors.written(marks), done=True)
 
     # --- discovery (RFC 6764 §6) -----------------------------------------------------------------------------------
 
@@ -622,22 +622,6 @@ def base_url(values: dict[str, str]) -> str:
             provider_code="not-a-url",
         )
     return str(url.copy_with(username=None, password=None, fragment=None, raw_path=url.raw_path.partition(b"#")[0] or b"/"))
-
-
-def _marks(cursor: bytes | None) -> Marks:
-    if cursor is None:
-        return Marks()
-    try:
-        marks = msgspec.json.decode(cursor, type=Marks)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise CursorExpired("The stored position cannot be read: everything is listed again.") from None
-    if marks.version != 1:
-        raise CursorExpired("The stored position is of another version: everything is listed again.")
-    return marks
-
-
-def _encoded(marks: Marks) -> bytes:
-    return msgspec.json.encode(marks)
 
 
 def _first(found: webdav.Multistatus) -> webdav.Resource:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from providers import gmail_sending, records
+from providers import cursors, gmail_sending, records
 from providers.base import Adapter, LinkForm, Provider, Quota
 from providers.errors import CursorExpired, Malformed, ReauthRequired, Refused, Unavailable
 from providers.gmail_message import (
@@ -164,7 +164,7 @@ class Gmail:
         A history that Gmail no longer has is dealt with here: only what came in since the last look is fetched again, labels
         and what is gone are compared. Raises CursorExpired for a cursor that is none of ours.
         """
-        position = _position(cursor)
+        position = cursors.read(cursor, Position)
         await self._know_names()
         async for page in self._run(position):
             yield msgspec.structs.replace(page, labels=self._labels)
@@ -208,7 +208,7 @@ class Gmail:
         position.seen, position.names = moment.timestamp(), self._names
         if where is not None:
             position.counted = moment.timestamp()
-        yield Page(statements=statements, cursor=_encoded(position), done=True)
+        yield Page(statements=statements, cursor=cursors.written(position), done=True)
 
     async def listing(self) -> AsyncIterator[Statement]:
         """Every id that Gmail lists, by place."""
@@ -289,7 +289,7 @@ class Gmail:
             for some in _groups(todo, FETCHED):
                 rows, _ = await self._fetched(some, large)
                 position.last = some[-1]
-                yield Page(rows=tuple(rows), cursor=_encoded(position), total=total)
+                yield Page(rows=tuple(rows), cursor=cursors.written(position), total=total)
             if not found.next_page_token or found.next_page_token == position.token:
                 break
             position.token, position.last = found.next_page_token, ""
@@ -297,7 +297,7 @@ class Gmail:
                 async for page in self._changes(position, None):
                     yield page
         position.filling, position.token, position.last = False, "", ""
-        yield Page(cursor=_encoded(position), total=total)
+        yield Page(cursor=cursors.written(position), total=total)
 
     # --- what changed -----------------------------------------------------------------------------------------------
 
@@ -315,17 +315,17 @@ class Gmail:
                 raise
             found = decoded(answer.content, History)
             async for rows in self._rows_of(found.history, where):
-                yield Page(rows=rows, cursor=_encoded(position))
+                yield Page(rows=rows, cursor=cursors.written(position))
             if not found.next_page_token:
                 moved = found.history_id != position.history
                 position.history = found.history_id
                 if moved:
-                    yield Page(cursor=_encoded(position))
+                    yield Page(cursor=cursors.written(position))
                 return
             token = found.next_page_token
             if found.history and found.history[-1].id:
                 position.history = found.history[-1].id  # a record's id is a place to go on from, too
-                yield Page(cursor=_encoded(position))
+                yield Page(cursor=cursors.written(position))
         raise Malformed("Gmail's history does not end.", provider_code="paging")
 
     async def _rows_of(self, history: Sequence[Record], where: dict[str, str] | None) -> AsyncIterator[tuple[Row, ...]]:
@@ -356,7 +356,7 @@ class Gmail:
 
     async def _again(self, position: Position, where: Mapping[str, str]) -> AsyncIterator[Page]:
         """After a lost history: what came in meanwhile whole, of everything else the labels; pages keep the old cursor."""
-        cursor = _encoded(position)
+        cursor = cursors.written(position)
         since = int(position.seen - OVERLAP.total_seconds())
         recent = [id_ async for id_ in self._ids((("q", f"after:{max(0, since)}"), *EVERYWHERE))]
         for ids in _groups(recent, FETCHED):
@@ -377,7 +377,7 @@ class Gmail:
         for label, name in position.names.items():
             if self._names.get(label, name) != name:
                 async for rows in self._states(await self._labelled(label)):
-                    yield Page(rows=rows, cursor=_encoded(position))
+                    yield Page(rows=rows, cursor=cursors.written(position))
 
     # --- what is there ----------------------------------------------------------------------------------------------
 
@@ -549,22 +549,6 @@ def _gone(ids: Sequence[str]) -> tuple[Row, ...]:
 def _key_of(row: Row) -> str:
     assert isinstance(row.item, Message | Unreadable)
     return row.item.key
-
-
-def _position(cursor: bytes | None) -> Position | None:
-    if cursor is None:
-        return None
-    try:
-        position = msgspec.json.decode(cursor, type=Position)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise CursorExpired("The stored position cannot be read: everything is listed again.") from None
-    if position.version != 1:
-        raise CursorExpired("The stored position is of another version: everything is listed again.")
-    return position
-
-
-def _encoded(position: Position) -> bytes:
-    return msgspec.json.encode(position)
 
 
 def _segment(id_: str) -> str:

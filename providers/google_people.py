@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from providers import cursors
 from providers.base import Adapter, LinkForm, Provider, Quota
 from providers.errors import Conflict, CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.google_api import CONSOLE, SCOPE, ask, authorizer, decoded, tell
@@ -190,7 +191,7 @@ class Google:
 
         An expired token is dealt with here. Raises CursorExpired for a cursor that is none of ours.
         """
-        marks = _marks(cursor)
+        marks = cursors.read(cursor, Marks) or Marks()
         allowed = await self._allowed()
         self._groups = await self._know_groups() if BOOKS[0] in allowed else {}
         names = _digest(self._groups)
@@ -204,7 +205,7 @@ class Google:
                 continue
             try:
                 async for page in self._book(book, mark):
-                    yield msgspec.structs.replace(page, cursor=_encoded(marks))
+                    yield msgspec.structs.replace(page, cursor=cursors.written(marks))
             except (RateLimited, Unavailable, Malformed):
                 raise
             except (Refused, ReauthRequired) as error:
@@ -217,7 +218,7 @@ class Google:
         if trouble is not None:
             raise trouble
         statements = [each async for each in self._statements(marks, allowed)]
-        yield Page(statements=tuple(statements), cursor=_encoded(marks), done=True)
+        yield Page(statements=tuple(statements), cursor=cursors.written(marks), done=True)
 
     async def _statements(self, marks: Marks, books: Sequence[Book]) -> AsyncIterator[Statement]:
         """All ids of the lists that were read whole, with the last page: a run that does not get so far leaves them uncounted."""
@@ -552,22 +553,6 @@ def _name_of(raw: msgspec.Raw) -> str:
 
 def _digest(names: Mapping[str, str]) -> str:
     return hashlib.blake2s(msgspec.json.encode(sorted(names.items())), digest_size=8).hexdigest()
-
-
-def _marks(cursor: bytes | None) -> Marks:
-    if cursor is None:
-        return Marks()
-    try:
-        marks = msgspec.json.decode(cursor, type=Marks)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise CursorExpired("The stored position cannot be read: everything is listed again.") from None
-    if marks.version != 1:
-        raise CursorExpired("The stored position is of another version: everything is listed again.")
-    return marks
-
-
-def _encoded(marks: Marks) -> bytes:
-    return msgspec.json.encode(marks)
 
 
 def _open(session: Session) -> Adapter:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx2 as httpx
 import msgspec
 
-from providers import oauth
+from providers import cursors, oauth
 from providers.base import Authorization, FormField, LinkForm, LiveAdapter, Provider, Quota
 from providers.errors import CursorExpired, Malformed, ReauthRequired, Refused
 from providers.formats.html_text import text_of
@@ -613,15 +613,10 @@ def _next(answer: Response, path: str, base: str) -> str:
 
 
 def _position(cursor: bytes | None) -> Position:
-    if cursor is None:
-        return Position()
-    try:
-        position = msgspec.json.decode(cursor, type=Position)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise CursorExpired("The stored position cannot be read: everything is listed again.") from None
-    if position.version != 1 or position.walk not in (FOLLOWING, FOLLOWERS, END):
+    found = cursors.read(cursor, Position) or Position()
+    if found.walk not in (FOLLOWING, FOLLOWERS, END):
         raise CursorExpired("The stored position is of another version: everything is listed again.")
-    return position
+    return found
 
 
 def _endpoint(value: Any, base: str) -> str | None:

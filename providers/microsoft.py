@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import msgspec
 
-from providers import microsoft_push, microsoft_sending
+from providers import cursors, microsoft_push, microsoft_sending
 from providers.base import Adapter, LinkForm, Provider, Quota
-from providers.errors import CursorExpired, ReauthRequired
+from providers.errors import ReauthRequired
 from providers.graph import PORTAL, SCOPES, ask, authorize, decoded, path_of
 from providers.http import Session
 from providers.microsoft_contacts import AddressBook
@@ -90,15 +90,15 @@ class Microsoft:
 
         Raises CursorExpired for a cursor that is none of ours.
         """
-        marks = _marks(cursor)
+        marks = cursors.read(cursor, Marks) or Marks()
         _, mail, contacts = await self._allowed()
         if mail:
             async for page in self._mail.pages(marks.folders):
-                yield msgspec.structs.replace(page, cursor=_encoded(marks), labels=self._mail.labels())
+                yield msgspec.structs.replace(page, cursor=cursors.written(marks), labels=self._mail.labels())
         if contacts:
             async for page in self._contacts.pages(marks.books):
-                yield msgspec.structs.replace(page, cursor=_encoded(marks))
-        yield Page(cursor=_encoded(marks), labels=self._mail.labels(), done=True)
+                yield msgspec.structs.replace(page, cursor=cursors.written(marks))
+        yield Page(cursor=cursors.written(marks), labels=self._mail.labels(), done=True)
 
     async def listing(self) -> AsyncIterator[Statement]:
         """Every id of each folder, of mails and of contacts."""
@@ -174,22 +174,6 @@ class Microsoft:
         granted = frozenset(each.rpartition("/")[2] for each in scope.split())
         lower = {each.lower() for each in granted}
         return granted, not lower or bool(lower & MAIL_SCOPES), not lower or bool(lower & CONTACT_SCOPES)
-
-
-def _marks(cursor: bytes | None) -> Marks:
-    if cursor is None:
-        return Marks()
-    try:
-        marks = msgspec.json.decode(cursor, type=Marks)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise CursorExpired("The stored position cannot be read: everything is listed again.") from None
-    if marks.version != 1:
-        raise CursorExpired("The stored position is of another version: everything is listed again.")
-    return marks
-
-
-def _encoded(marks: Marks) -> bytes:
-    return msgspec.json.encode(marks)
 
 
 def _open(session: Session) -> Adapter:
