@@ -30,9 +30,13 @@ class MarkingWrites:
         keys, marking = sorted(marked.before), marked.marking
         if marking.unread is not None or marking.flagged is not None:
             await adapter.mark(keys, marking)
-        if marking.role is None:
+        again = write.attempts > 1
+        if marking.filed:
+            moved = await adapter.file(keys, marking.added, marking.removed, again=again)
+        elif marking.role is not None:
+            moved = await adapter.move(keys, marking.role, again=again)
+        else:
             return DONE
-        moved = await adapter.move(keys, marking.role, again=write.attempts > 1)
         return Outcome(verdict="DONE", told=msgspec.msgpack.encode(moved))
 
     async def check(self, adapter: Adapter, viewer: str, write: Write) -> Outcome:

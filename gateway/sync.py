@@ -26,7 +26,17 @@ from providers import records
 from providers.base import Verifiable, Watcher
 from providers.errors import CursorExpired, ProviderError, RateLimited, ReauthRequired
 from providers.push import Pushed
-from resolvers.ingest import Result, Target, believable, is_settled, remove_keys, take_in, tell_roles, unlisted
+from resolvers.ingest import (
+    Result,
+    Target,
+    believable,
+    is_settled,
+    put_list,
+    remove_keys,
+    take_in,
+    tell_whereabouts,
+    unlisted,
+)
 from resolvers.ingest.intake import SLICE
 from store import accounts, leases, push_routes
 from store.database import Database
@@ -39,7 +49,7 @@ SLOW_SLICE: Final = 0.05  # seconds a write transaction should take at most
 SMALLEST_SLICE: Final = 25  # below it, what every slice costs outweighs its rows
 FETCHED: Final = 200  # items that are asked for again at a time
 QUIET: Final = "quiet"  # the account's setting that counts runs without a change
-ROLES: Final = "roles"  # the account's setting that says that every message knows what its folder is for
+WHEREABOUTS: Final = "whereabouts"  # the account's setting that says that every message knows its folder and labels
 LONG_QUIET: Final = 16  # of these, after which an account is as idle as can be
 PATIENCE: Final = 4.0
 CALLED: Final = 12.0  # intervals to wait while the network has promised to call
@@ -79,7 +89,7 @@ async def run(opener: Accounts, database: Database, clock: Clock, viewer: str, a
             await run.forget_cursor()
             await run.take(adapter.pages(None))
         await run.settle()
-        await run.tell_roles()
+        await run.tell_whereabouts()
         if isinstance(adapter, Verifiable) and await run.in_doubt():
             await run.verify(adapter)
         await run.end(watch=isinstance(adapter, Watcher), push=opener.hooks is not None and isinstance(adapter, Pushed))
@@ -138,7 +148,9 @@ class _Run:
 
     async def _write(self, page: records.Page) -> None:
         self._statements += page.statements
-        self._labels = self._labels if page.labels is None else page.labels
+        if page.labels and page.labels != self._labels:
+            self._labels = page.labels
+            await self._database.write_behind(self._viewer, self._put_list)
         rows = list(page.rows)
         at = 0
         while at < len(rows):
@@ -174,21 +186,26 @@ class _Run:
         for statement in self._statements:
             await self._settle(statement)
 
-    async def tell_roles(self) -> None:
-        """Messages that were stored before their folders' roles were: once an account, when nothing is on its way to it."""
-        if not self._labels or ROLES in self._settings:
+    def _put_list(self, conn: Connection, viewer: str) -> None:
+        recorder = Recorder(self._clock.now(), account_id=self._account.id)
+        put_list(conn, viewer, self._account.id, self._labels, recorder)
+        recorder.flush(conn, viewer)
+
+    async def tell_whereabouts(self) -> None:
+        """Messages that were stored before their folders' roles and labels were: once an account, when nothing is on its way to it."""
+        if not self._labels or WHEREABOUTS in self._settings:
             return
         if not await self._database.read(self._viewer, is_settled, self._account.id):
             return
         after: str | None = ""
         while after is not None:
-            after = await self._database.write_behind(self._viewer, self._tell_roles, after)
-        await self._keep_setting(ROLES, "told")
+            after = await self._database.write_behind(self._viewer, self._tell_whereabouts, after)
+        await self._keep_setting(WHEREABOUTS, "told")
 
-    def _tell_roles(self, conn: Connection, viewer: str, after: str) -> str | None:
+    def _tell_whereabouts(self, conn: Connection, viewer: str, after: str) -> str | None:
         now = self._clock.now()
         recorder = Recorder(now, account_id=self._account.id)
-        following = tell_roles(conn, viewer, self._account.id, self._labels, after, recorder, now)
+        following = tell_whereabouts(conn, viewer, self._account.id, self._labels, after, recorder, now)
         recorder.flush(conn, viewer)
         return following
 

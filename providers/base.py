@@ -209,6 +209,15 @@ class Marker(Protocol):
         """
         ...
 
+    async def file(
+        self, keys: Sequence[str], added: Sequence[str], removed: Sequence[str], *, again: bool
+    ) -> dict[str, records.Moved]:
+        """Puts labels on the messages and takes others off, by `records.Label.key`; at folders moves them to the only one of `added`.
+
+        As `move` for all else. Raises Refused for what is not there any more.
+        """
+        ...
+
 
 @runtime_checkable
 class Parts(Protocol):

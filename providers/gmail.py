@@ -22,8 +22,8 @@ from providers.base import Adapter, LinkForm, Provider, Quota
 from providers.errors import CursorExpired, Malformed, ReauthRequired, Refused, Unavailable
 from providers.gmail_message import (
     ALL,
+    OWN,
     PLACES,
-    ROLES,
     SPAM,
     TRASH,
     Content,
@@ -85,9 +85,7 @@ MOVES: dict[FolderRole, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "SENT": ((), ("TRASH", "SPAM")),
     "DRAFTS": ((), ("TRASH", "SPAM")),
 }
-#: Labels of Gmail's own that are shown as such, and those of them that nobody but Gmail gives or takes. UNREAD and STARRED are flags,
-#: and what Gmail sorts mail into by itself (CATEGORY_…) is nobody's label.
-SHOWN: dict[str, records.LabelRole] = {**ROLES, "IMPORTANT": "IMPORTANT"}
+#: Those of its own labels that Gmail alone gives and takes.
 FIXED = frozenset({"SENT", "DRAFT"})
 #: Any of these lets us read mail; with gmail.metadata alone there are no texts.
 SCOPES = (SCOPE + "gmail.readonly", SCOPE + "gmail.modify", gmail_sending.SENDING[0])
@@ -259,6 +257,17 @@ class Gmail:
         place = next((PLACES[label] for label in added if label in PLACES), ALL)
         return {key: Moved(key=key, container=place, labels_added=added, labels_removed=removed) for key in keys}
 
+    async def file(self, keys: Sequence[str], added: Sequence[str], removed: Sequence[str], *, again: bool) -> dict[str, Moved]:
+        """Puts labels on and takes them off, by their ids. Raises as `mark`."""
+        await self._know_names()
+        if gone := [label for label in added if label not in self._names]:
+            raise Refused(f"Gmail has no such label any more ({gone[0]}).", provider_code="no-label")
+        still = [label for label in removed if label in self._names]
+        await self._relabel(keys, added, still)
+        place = next((PLACES[label] for label in added if label in PLACES), ALL if {*still} & {*PLACES} else None)
+        on, off = (tuple(shown(self._names[label]) for label in some) for some in (added, still))
+        return {key: Moved(key=key, container=place, labels_added=on, labels_removed=off) for key in keys}
+
     async def _relabel(self, keys: Sequence[str], added: Sequence[str], removed: Sequence[str]) -> None:
         granted = frozenset(((await self._session.credentials()).scope or "").split())
         if granted and not granted & WRITING:
@@ -266,6 +275,8 @@ class Gmail:
                 "Changing mail was not allowed: link the account again and leave the box for it ticked.", provider_code="scope"
             )
         change = {"addLabelIds": list(added), "removeLabelIds": list(removed)}
+        if not added and not removed:
+            return
         for ids in _groups(keys, MODIFIED):
             body = {"ids": ids, **{name: labels for name, labels in change.items() if labels}}
             await tell(self._session, "POST", USER + "/messages/batchModify", body=body, calls=UNITS["modify"])
@@ -433,12 +444,12 @@ class Gmail:
                 key=each.id,
                 name=self._names[each.id],
                 place=shown(self._names[each.id]),
-                role=SHOWN.get(each.id, "OTHER"),
+                role=OWN.get(each.id, "OTHER"),
                 folder=False,
                 writable=each.id not in FIXED,
             )
             for each in found
-            if each.type == "user" or each.id in SHOWN
+            if each.type == "user" or each.id in OWN
         )
 
     async def _listed(self, params: Sequence[tuple[str, str]], token: str) -> Listing:

@@ -15,7 +15,7 @@ import msgspec
 
 from providers.formats import mail_header, mail_outline, mail_state, mail_verdict, mime
 from providers.google_api import base64url
-from providers.records import Attachment, FolderRole, Message, MessageState
+from providers.records import Attachment, FolderRole, LabelRole, Message, MessageState
 from providers.session import Account
 
 #: The places that do not overlap, after the labels that decide, in this order.
@@ -23,6 +23,9 @@ TRASH, SPAM, ALL = "Trash", "Spam", "All Mail"
 PLACES = {"TRASH": TRASH, "SPAM": SPAM}
 #: Which of a message's labels says where it lies: the first of these that it bears. Without any of them it is archived.
 ROLES: dict[str, FolderRole] = {"TRASH": "TRASH", "SPAM": "SPAM", "DRAFT": "DRAFTS", "INBOX": "INBOX", "SENT": "SENT"}
+#: Labels of Gmail's own that are shown as such. UNREAD and STARRED are flags, and what Gmail sorts mail into by itself (CATEGORY_…) is
+#: nobody's label.
+OWN: dict[str, LabelRole] = {**ROLES, "IMPORTANT": "IMPORTANT"}
 #: Labels that are flags here; the rest are shown by name.
 FLAGS = frozenset({"UNREAD", "STARRED"})
 #: Whose Authentication-Results count (RFC 8601 §2.5).
@@ -149,6 +152,7 @@ def message(account: Account, names: Mapping[str, str], id_: str, mail: Mail) ->
     return msgspec.structs.replace(
         found,
         labels=now.labels or (),
+        label_keys=now.label_keys,
         role=now.role,
         references=(*_thread(account, mail), *found.references),
         authentication=mail_verdict.verdict(fields, AUTHORITY, sender),
@@ -168,6 +172,7 @@ def state(names: Mapping[str, str], id_: str, labels: Sequence[str]) -> MessageS
         flagged="STARRED" in labels,
         draft="DRAFT" in labels,
         labels=tuple(sorted({shown(names.get(label, label)) for label in labels if label not in FLAGS})),
+        label_keys=tuple(label for label in labels if label in OWN or names.get(label) != label),
         role=next((role for label, role in ROLES.items() if label in labels), "ARCHIVE"),
     )
 

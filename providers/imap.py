@@ -22,7 +22,7 @@ from providers.imap4.connection import Connection
 from providers.imap4.login import sign_in
 from providers.imap4.marking import marked
 from providers.imap4.mirror import Mirror
-from providers.imap4.moving import moved
+from providers.imap4.moving import filed, moved
 from providers.imap4.uid_set import UidSet
 from providers.records import FolderRole, Marking, Moved, Outgoing, OwnAddress, Page, Profile, Statement, Submitted
 from providers.stream import Security
@@ -133,6 +133,10 @@ class Imap:
         """Moves messages to the folder for a role. Raises ProviderError."""
         return await moved(self._connect, keys, role, again=again)
 
+    async def file(self, keys: Sequence[str], added: Sequence[str], removed: Sequence[str], *, again: bool) -> dict[str, Moved]:
+        """Moves messages to a folder; labels them at Gmail's servers. Raises ProviderError."""
+        return await filed(self._connect, keys, added, removed, again=again)
+
     def _mirror(self) -> Mirror:
         own = frozenset(address.lower() for address in self._session.account.own_addresses)
         return Mirror(self._connect, self._session.clock, marks.Marks(), own, visible=VISIBLE.get(self._place()[0]))
@@ -224,7 +228,6 @@ PROVIDER = Provider(
         "Servers without NOTIFY tell at once of the inbox only; other folders are looked at every few minutes.",
         "Yahoo and AOL show the latest 10,000 messages of a folder; what is missing stands in the account's ledger.",
         "Servers without CONDSTORE tell of changed flags in old mail only bit by bit.",
-        "At Gmail's servers mail can be put in the trash or junk by IMAP, not in and out of the inbox: those are labels.",
     ),
     link_forms=(
         LinkForm(

@@ -139,6 +139,11 @@ class Microsoft:
         await self._may_write("mail", WRITING)
         return await self._mail.move(keys, role)
 
+    async def file(self, keys: Sequence[str], added: Sequence[str], removed: Sequence[str], *, again: bool) -> dict[str, Moved]:
+        """Moves messages to a folder by its id. Raises as `mark`."""
+        await self._may_write("mail", WRITING)
+        return await self._mail.file(keys, added[0])
+
     async def create_contact(self, wanted: Contact, *, again: bool) -> Contact:
         """Makes a contact (microsoft_contacts.py)."""
         await self._may_write("contacts", WRITING_CONTACTS)

@@ -178,7 +178,7 @@ def is_mail(text: bytes) -> bool:
 
 def message(account: Account, item: Outlook, data: bytes, *, container: str, role: FolderRole) -> Message:
     """The record of a message whose MIME text is `data`."""
-    now = state(item, container, role)
+    now = state(item, item.parent_folder_id, container, role)
     spam = role == "SPAM"
     found = mime.message(
         data,
@@ -193,6 +193,7 @@ def message(account: Account, item: Outlook, data: bytes, *, container: str, rol
     return msgspec.structs.replace(
         found,
         labels=now.labels or (),
+        label_keys=now.label_keys,
         role=role,
         authentication="NOT_CHECKED" if now.draft else mail_verdict.verdict(fields, AUTHORITY, sender),
         category="SPAM" if spam else found.category,
@@ -202,8 +203,8 @@ def message(account: Account, item: Outlook, data: bytes, *, container: str, rol
     )
 
 
-def state(item: Outlook, container: str, role: FolderRole) -> MessageState:
-    """What an item tells of a message's state."""
+def state(item: Outlook, folder_id: str | None, container: str, role: FolderRole) -> MessageState:
+    """What an item tells of a message's state in a folder."""
     return MessageState(
         key=item.id,
         container=container,
@@ -211,6 +212,7 @@ def state(item: Outlook, container: str, role: FolderRole) -> MessageState:
         flagged=item.flag is not None and item.flag.flag_status == "flagged",
         draft=bool(item.is_draft),
         labels=tuple(sorted({text for each in item.categories or () if (text := _short(each).replace("\n", " "))})),
+        label_keys=(folder_id,) if folder_id else (),
         role=role,
     )
 

@@ -112,11 +112,22 @@ class Mailbox:
                 raise failure(self._session, part.status, bytes(part.body))
 
     async def move(self, keys: Sequence[str], role: FolderRole) -> dict[str, Moved]:
-        """Ids are immutable, so that a message keeps its own. What is in the folder already is not moved again."""
+        """To Outlook's own folder for a role. Raises Refused where the mailbox has none."""
         folders = await self.know_folders()
         target = next((folder for folder in folders if self._roles.get(folder.id) == role), None)
         if target is None:
             raise Refused(f"This mailbox has no folder for it ({role.lower()}).", provider_code="no-folder")
+        return await self._moved(keys, target)
+
+    async def file(self, keys: Sequence[str], folder_id: str) -> dict[str, Moved]:
+        """To the folder with this id."""
+        target = next((folder for folder in await self.know_folders() if folder.id == folder_id), None)
+        if target is None:
+            raise Refused("This mailbox has no such folder any more.", provider_code="no-folder")
+        return await self._moved(keys, target)
+
+    async def _moved(self, keys: Sequence[str], target: Folder) -> dict[str, Moved]:
+        """Ids are immutable, so that a message keeps its own. What is in the folder already is not moved again."""
         found = await self._asked(keys)
         for item in found:
             if isinstance(item, Unreadable):
@@ -130,7 +141,7 @@ class Mailbox:
             elif part.status not in SUCCESS:
                 raise failure(self._session, part.status, bytes(part.body))
         there = [item.id for item in found if isinstance(item, Outlook) and item.id not in gone]
-        return {key: Moved(key=key, container=target.path) for key in there}
+        return {key: Moved(key=key, container=target.path, label_keys=(target.id,)) for key in there}
 
     async def pages(self, marks: dict[str, Mark]) -> AsyncIterator[Page]:
         """Folder by folder: everything newest first, or what changed; `marks` move along."""
@@ -246,7 +257,7 @@ class Mailbox:
             elif item.received is not None and _stamp(item.received) >= since:
                 new.append(item)
             else:
-                told.append(Row(item=state(item, folder.path, self._role(folder.id))))
+                told.append(Row(item=state(item, folder.id, folder.path, self._role(folder.id))))
         rows = await self._messages([msgspec.structs.replace(item, parent_folder_id=folder.id) for item in new])
         for id_, now in zip(asked, await self._asked(asked), strict=True):
             if isinstance(now, Unreadable):
@@ -254,7 +265,8 @@ class Mailbox:
             elif now is None or now.parent_folder_id not in self._paths:
                 rows.append(Row(item=Gone(kind="MESSAGE", key=id_)))
             else:
-                told.append(Row(item=state(now, self._paths[now.parent_folder_id], self._role(now.parent_folder_id))))
+                path, role = self._paths[now.parent_folder_id], self._role(now.parent_folder_id)
+                told.append(Row(item=state(now, now.parent_folder_id, path, role)))
         return rows + told
 
     async def _asked(self, ids: Sequence[str]) -> list[Outlook | Unreadable | None]:

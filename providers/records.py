@@ -220,6 +220,7 @@ class Message(Record, frozen=True, kw_only=True, omit_defaults=True):
     html: str | None = None  # as sent; sanitised when it is shown
     attachments: tuple[Attachment, ...] = ()
     labels: tuple[str, ...] = ()  # folders or labels of this source, as the network writes them
+    label_keys: tuple[str, ...] | None = None  # those of them that stand in the account's list (`Label.key`); None without one
     role: FolderRole | None = None
     url: str | None = None
 
@@ -237,24 +238,33 @@ class MessageState(Record, frozen=True, kw_only=True, omit_defaults=True):
     answered: bool = False
     draft: bool = False
     labels: tuple[str, ...] | None = None
+    label_keys: tuple[str, ...] | None = None
     role: FolderRole | None = None  # belongs to `container`: told with it
 
 
 class Marking(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """What is to be set on messages at their source; what is None stays. `role` says where they are to be put."""
+    """What is to be set on messages at their source; what is None stays.
+
+    `role` is what the place is for to which they are moved, `added` and `removed` the keys of the labels that this puts on and takes off.
+    With `filed` it is these labels that are told to the network, else the role.
+    """
 
     unread: bool | None = None
     flagged: bool | None = None
     role: FolderRole | None = None
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    filed: bool = False
 
 
 class Moved(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """Where a message is after a move, as its source will tell it from now on."""
+    """Where a message is after a move, as its source will tell it from now on; what is None stays."""
 
     key: str
-    container: str
+    container: str | None = None
     labels_added: tuple[str, ...] = ()
     labels_removed: tuple[str, ...] = ()
+    label_keys: tuple[str, ...] | None = None
 
 
 class Label(Record, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,4 +1,4 @@
-"""Conversations marked as read or flagged, archived, put in the trash or junk: here at once, at every source by the outbox after.
+"""Conversations marked as read or flagged, labelled, archived, put in the trash or junk: here at once, at every source by the outbox after.
 
 A conversation of which a source cannot be marked is left as it is, with the reason as a mistake of its own; the others are marked. What
 only came from files keeps no read state and has nothing to be marked.
@@ -14,18 +14,21 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.ingest import markings, put_marks, whereabouts
+from resolvers.conversation_placing import FILED, Around, Relabelling, Shift, marking
+from resolvers.ingest import filing, markings, put_marks
 from resolvers.ingest.markings import Before, Marked
+from resolvers.ingest.states import keys_of
 from resolvers.mistakes import AnyMistake, Mistake, NodeMistake, not_found
 from resolvers.operation import Operation
 from resolvers.writing import Answer, Mistaken, Payload, payload, perform
 from store import ids, outbox
 from store.feed import Recorder
-from store.tables import account, conversation, message, message_source
+from store.tables import account, conversation, label, message, message_source
 
 MAX_CONVERSATIONS: Final = 200
 #: Messages of one write: what a source takes in a few calls.
 AT_ONCE: Final = 1_000
+MAX_LABELS: Final = 100  # named at once
 _ROLES: Final[Mapping[str, records.FolderRole]] = {role: role for role in get_args(records.FolderRole)}
 
 
@@ -38,11 +41,18 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     archived: bool | None = None
     trashed: bool | None = None
     spam: bool | None = None
+    add_label_ids: tuple[str, ...] = ()
+    remove_label_ids: tuple[str, ...] = ()
+
+    @property
+    def labelled(self) -> bool:
+        """Whether labels are to be put on or taken off."""
+        return bool(self.add_label_ids or self.remove_label_ids)
 
     @property
     def placed(self) -> bool:
         """Whether messages are to be moved."""
-        return not (self.archived is None and self.trashed is None and self.spam is None)
+        return self.labelled or not (self.archived is None and self.trashed is None and self.spam is None)
 
 
 async def mark(operation: Operation, conversation_ids: Sequence[str], wish: Wish, key: str | None) -> Payload:
@@ -50,6 +60,7 @@ async def mark(operation: Operation, conversation_ids: Sequence[str], wish: Wish
 
     def write(conn: Connection, viewer: str, recorder: Recorder) -> Answer:
         _check(conversation_ids, wish)
+        labels = _relabellings(conn, viewer, wish)
         shown = _shown(conn, viewer, conversation_ids)
         mistakes: list[NodeMistake] = []
         done: list[str | None] = []
@@ -57,22 +68,20 @@ async def mark(operation: Operation, conversation_ids: Sequence[str], wish: Wish
         for n, wanted in enumerate(conversation_ids):
             found = shown.get(wanted)
             mine = [] if found is None else _places(conn, viewer, found, wish)
-            mistake = _refusal(operation, wanted, found, mine, n, wish)
+            if wish == Wish(add_label_ids=wish.add_label_ids, remove_label_ids=wish.remove_label_ids):
+                mine = [place for place in mine if place.account_id in labels]  # nothing else is asked of other accounts
+            mistake = _refusal(operation, wanted, found, mine, n, wish, labels)
             if mistake is not None:
                 mistakes.append(mistake)
             else:
                 places += mine
             done.append(None if mistake is not None else found)
-        in_inbox = {(place.account_id, place.message_id) for place in places if place.role == "INBOX"}
-        wanted_at: dict[tuple[str, str], list[Any]] = {}
-        for place in places:
-            role = _role(place, wish, (place.account_id, place.message_id) in in_inbox)
-            wanted_at.setdefault((place.account_id, role or ""), []).append(place)
-        for (account_id, target), there in sorted(wanted_at.items(), key=lambda one: one[0]):
-            marking = records.Marking(unread=_unread(wish), flagged=wish.flagged, role=_ROLES.get(target))
-            differing = [place for place in there if _differs(place, marking)]
+        for (account_id, wanted_there), there in sorted(
+            _by_marking(conn, viewer, places, wish, labels), key=lambda one: one[0][0]
+        ):
+            differing = [place for place in there if _differs(place, wanted_there)]
             for start in range(0, len(differing), AT_ONCE):
-                _accept(conn, viewer, account_id, differing[start : start + AT_ONCE], marking, recorder, operation, key)
+                _accept(conn, viewer, account_id, differing[start : start + AT_ONCE], wanted_there, recorder, operation, key)
         return Answer(node_ids=tuple(done), mistakes=tuple(mistakes))
 
     given = [list(conversation_ids), msgspec.structs.asdict(wish)]
@@ -87,11 +96,18 @@ def _check(conversation_ids: Sequence[str], wish: Wish) -> None:
     elif len(set(conversation_ids)) < len(conversation_ids):
         refusal = Mistake(code="INVALID", message="Name each conversation once.", field=("conversationIds",))
     elif wish == Wish():
-        text = "Say what is to be marked: read, readUpToMessageId, flagged, archived, trashed or spam."
+        text = (
+            "Say what is to be marked: read, readUpToMessageId, flagged, archived, trashed, spam, addLabelIds or removeLabelIds."
+        )
         refusal = Mistake(code="REQUIRED", message=text)
-    elif [wish.archived, wish.trashed, wish.spam].count(None) < 2:
-        text = "A conversation goes to one place: say one of archived, trashed and spam."
+    elif [wish.archived, wish.trashed, wish.spam].count(None) - wish.labelled < 2:
+        text = "A conversation goes to one place: say one of archived, trashed and spam, or labels."
         refusal = Mistake(code="INVALID", message=text, field=("archived" if wish.archived is not None else "trashed",))
+    elif len(wish.add_label_ids) + len(wish.remove_label_ids) > MAX_LABELS:
+        refusal = Mistake(code="TOO_LONG", message=f"Name at most {MAX_LABELS} labels at a time.", field=("addLabelIds",))
+    elif {*wish.add_label_ids} & {*wish.remove_label_ids}:
+        text = "A label is put on or taken off, not both."
+        refusal = Mistake(code="INVALID", message=text, field=("removeLabelIds",))
     elif wish.read_up_to is not None and (len(conversation_ids) != 1 or wish != Wish(read_up_to=wish.read_up_to)):
         text = "Reading up to a message is for one conversation, and for nothing else at once."
         refusal = Mistake(code="INVALID", message=text, field=("readUpToMessageId",))
@@ -105,25 +121,58 @@ def _unread(wish: Wish) -> bool | None:
     return None if wish.read is None else not wish.read
 
 
-def _role(place: Any, wish: Wish, in_inbox: bool) -> records.FolderRole | None:
-    """Where a message of this place is to be put; None when it stays.
+def _relabellings(conn: Connection, viewer: str, wish: Wish) -> dict[str, Relabelling]:
+    """What is put on and taken off, by account. Raises Mistaken for what is no label of the viewer's, or one that nobody gives."""
+    found: dict[str, tuple[list[records.Label], list[records.Label]]] = {}
+    mine = label.c
+    named = [*wish.add_label_ids, *wish.remove_label_ids]
+    rows = {row.id: row for row in conn.execute(select(label).where(mine.viewer_id == viewer, mine.id.in_(named)))}
+    for field, label_ids, at in (("addLabelIds", wish.add_label_ids, 0), ("removeLabelIds", wish.remove_label_ids, 1)):
+        for n, label_id in enumerate(dict.fromkeys(label_ids)):
+            row = rows.get(label_id)
+            if row is None:
+                if ids.kind_of(label_id) in (None, "LABEL"):
+                    raise Mistaken(not_found(label_id, field, str(n)))
+                text = "This is no label."
+                raise Mistaken(NodeMistake(code="WRONG_KIND", message=text, field=(field, str(n)), node_id=label_id))
+            if not row.writable:
+                text = f"{row.name} is kept by the network itself; nobody else puts messages in or takes them out."
+                raise Mistaken(NodeMistake(code="NOT_WRITABLE", message=text, field=(field, str(n)), node_id=label_id))
+            pair = found.setdefault(row.account_id, ([], []))
+            if at == 0 and row.folder and pair[0]:
+                text = "A message of this account lies in one folder: name one."
+                raise Mistaken(NodeMistake(code="INVALID", message=text, field=(field, str(n)), node_id=label_id))
+            pair[at].append(filing.of_row(row))
+    known = filing.listed(conn, viewer, found)
+    return {
+        account_id: Relabelling(known=tuple(known[account_id]), added=tuple(added), removed=tuple(removed))
+        for account_id, (added, removed) in found.items()
+    }
 
-    Out of the inbox goes what is in it; into the trash everything; into junk what others wrote. What comes back goes to the inbox, our own
-    mail to where it was written.
-    """
-    own: records.FolderRole = "DRAFTS" if "DRAFT" in place.flags.split() else "SENT"
-    home: records.FolderRole = own if own == "DRAFTS" or place.direction == "OUTBOUND" else "INBOX"
-    if wish.trashed is not None:
-        return "TRASH" if wish.trashed else home if place.role == "TRASH" else None
-    if wish.spam is not None:
-        if not wish.spam:
-            return home if place.role == "SPAM" else None
-        return None if home != "INBOX" or place.role in ("SENT", "DRAFTS") else "SPAM"
-    if wish.archived is None:
-        return None
-    if wish.archived:
-        return "ARCHIVE" if place.role == "INBOX" else None
-    return "INBOX" if place.role in whereabouts.OUT and home == "INBOX" and not in_inbox else None
+
+def _by_marking(
+    conn: Connection, viewer: str, places: Sequence[Any], wish: Wish, labels: Mapping[str, Relabelling]
+) -> list[tuple[tuple[str, records.Marking], list[Any]]]:
+    """The places, by account and by what happens to them."""
+    if wish.placed:
+        others = {place.account_id for place in places} - labels.keys()
+        known = filing.listed(conn, viewer, others)
+        labels = {**labels, **{each: Relabelling(known=tuple(known.get(each, ()))) for each in others}}
+    in_inbox = {(place.account_id, place.message_id) for place in places if place.role == "INBOX"}
+    filed = {(place.account_id, place.conversation_id) for place in places if place.role in FILED}
+    shift = Shift(archived=wish.archived, trashed=wish.trashed, spam=wish.spam)
+    found: dict[tuple[str, records.Marking], list[Any]] = {}
+    for place in places:
+        wanted = records.Marking()
+        if wish.placed:
+            around = Around(
+                in_inbox=(place.account_id, place.message_id) in in_inbox,
+                any_filed=(place.account_id, place.conversation_id) in filed,
+            )
+            wanted = marking(place, shift, labels[place.account_id], around)
+        wanted = msgspec.structs.replace(wanted, unread=_unread(wish), flagged=wish.flagged)
+        found.setdefault((place.account_id, wanted), []).append(place)
+    return list(found.items())
 
 
 def _shown(conn: Connection, viewer: str, conversation_ids: Sequence[str]) -> dict[str, str]:
@@ -137,7 +186,7 @@ def _places(conn: Connection, viewer: str, conversation_id: str, wish: Wish) -> 
     """Where the messages of a conversation are, as far as they are meant. Raises Mistaken for a message of another one."""
     s, m, a = message_source.c, message.c, account.c
     query = (
-        select(s.message_id, s.account_id, s.key, s.unread, s.flags, s.role, m.conversation_id, m.direction, a.provider, a.mode,
+        select(s.message_id, s.account_id, s.key, s.unread, s.flags, s.role, s.label_keys, m.conversation_id, m.direction, a.provider, a.mode,
                a.status, a.granted_scopes)
         .join(message, sa.and_(m.viewer_id == s.viewer_id, m.id == s.message_id))
         .join(account, sa.and_(a.viewer_id == s.viewer_id, a.id == s.account_id))
@@ -156,7 +205,13 @@ def _places(conn: Connection, viewer: str, conversation_id: str, wish: Wish) -> 
 
 
 def _refusal(
-    operation: Operation, wanted: str, found: str | None, places: Sequence[Any], n: int, wish: Wish
+    operation: Operation,
+    wanted: str,
+    found: str | None,
+    places: Sequence[Any],
+    n: int,
+    wish: Wish,
+    labels: Mapping[str, Relabelling],
 ) -> NodeMistake | None:
     """Why a conversation cannot be marked; None when it can."""
     field = ("conversationIds", str(n))
@@ -164,6 +219,12 @@ def _refusal(
         if ids.kind_of(wanted) in (None, "CONVERSATION"):
             return not_found(wanted, *field)
         return NodeMistake(code="WRONG_KIND", message="This is no conversation.", field=field, node_id=wanted)
+    if labels and not any(place.account_id in labels for place in places):
+        text = "Nothing of this conversation is in the account of these labels."
+        return NodeMistake(code="INVALID", message=text, field=field, node_id=wanted)
+    if any(place.account_id in labels and place.label_keys is None for place in places):
+        text = "In which folders its messages are is not known yet; it will be after the next synchronisation."
+        return NodeMistake(code="UNSUPPORTED", message=text, field=field, node_id=wanted)
     if not places:
         text = "This conversation only came from files, which keep no read state."
         return NodeMistake(code="UNSUPPORTED", message=text, field=field, node_id=wanted)
@@ -172,7 +233,8 @@ def _refusal(
         if provider is None or place.mode == "LIVE" or "READ_STATE" not in provider.capabilities:
             text = f"{provider.name if provider is not None else 'This account'} does not let messages be marked from here."
             return NodeMistake(code="UNSUPPORTED", message=text, field=field, node_id=wanted)
-        if wish.placed and "LABELS" not in provider.capabilities:
+        moves = wish.placed and (not wish.labelled or place.account_id in labels)
+        if moves and "LABELS" not in provider.capabilities:
             text = f"{provider.name} has no folders to move messages to."
             return NodeMistake(code="UNSUPPORTED", message=text, field=field, node_id=wanted)
         if not provider.may("READ_STATE", place.granted_scopes.split()):
@@ -192,6 +254,7 @@ def _differs(place: Any, marking: records.Marking) -> bool:
         (marking.unread is not None and place.unread != marking.unread)
         or (marking.flagged is not None and flagged != marking.flagged)
         or (marking.role is not None and place.role != marking.role)
+        or marking.filed
     )
 
 
@@ -205,12 +268,15 @@ def _accept(
     operation: Operation,
     key: str | None,
 ) -> None:
-    before: Mapping[str, Before] = {p.key: Before(p.unread, "FLAGGED" in p.flags.split(), _ROLES.get(p.role)) for p in places}
+    before: Mapping[str, Before] = {
+        p.key: Before(p.unread, "FLAGGED" in p.flags.split(), _ROLES.get(p.role), keys_of(p.label_keys)) for p in places
+    }
     after = {
         key: Before(
             was.unread if marking.unread is None else marking.unread,
             was.flagged if marking.flagged is None else marking.flagged,
             marking.role or was.role,
+            markings.labelled(was.label_keys, marking),
         )
         for key, was in before.items()
     }

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers import freshness, messages, paging, sources, web
+from resolvers import freshness, labels, messages, paging, sources, web
 from resolvers.loaders import batched, gathered, load, once
 from resolvers.messages import Message
 from resolvers.operation import Operation
@@ -20,7 +20,16 @@ from resolvers.paging import Ask, Cut, Listing, Order, Position
 from resolvers.refusals import Refusal
 from resolvers.sources import Answered, Freshness
 from store import search_index
-from store.tables import account, contact, conversation, conversation_member, conversation_source, message, person
+from store.tables import (
+    account,
+    contact,
+    conversation,
+    conversation_label,
+    conversation_member,
+    conversation_source,
+    message,
+    person,
+)
 
 MAX_ACCOUNTS: Final = 20
 MAX_MATCHES: Final = 1_000  # conversations that a text filter can find
@@ -36,6 +45,8 @@ class ConversationFilter(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
     account_ids: tuple[str, ...] | None = None
     kinds: tuple[str, ...] | None = None
+    label_ids: tuple[str, ...] | None = None
+    roles: tuple[str, ...] | None = None
     person_ids: tuple[str, ...] | None = None
     unread: bool | None = None
     flags: tuple[str, ...] | None = None
@@ -270,6 +281,10 @@ def wanted(conn: Connection, viewer: str, where: ConversationFilter, silent: fro
         query = query.where(_through(where.account_ids))
     if where.kinds is not None:
         query = query.where(c.kind.in_(where.kinds))
+    if where.label_ids is not None:
+        query = query.where(_labelled(where.label_ids))
+    if where.roles is not None:
+        query = query.where(_labelled(labels.with_roles(conn, viewer, where.roles)))
     if where.unread is not None:
         query = query.where(c.unread_count > 0 if where.unread else sa.func.coalesce(c.unread_count, 0) == 0)
     for flag in where.flags or ():
@@ -314,6 +329,19 @@ def _through(account_ids: Sequence[str] | frozenset[str]) -> sa.ColumnElement[bo
             s.c.viewer_id == conversation.c.viewer_id,
             s.c.conversation_id == conversation.c.id,
             s.c.account_id.in_(sorted(account_ids)),
+        )
+        .exists()
+    )
+
+
+def _labelled(label_ids: Sequence[str]) -> sa.ColumnElement[bool]:
+    c = conversation_label.c
+    return (
+        select(sa.literal(1))
+        .where(
+            c.viewer_id == conversation.c.viewer_id,
+            c.label_id.in_(label_ids),
+            c.conversation_id == conversation.c.id,
         )
         .exists()
     )

@@ -14,6 +14,7 @@ from resolvers import (
     conversations,
     imports,
     keys,
+    labels,
     messages,
     people,
     uploads,
@@ -40,6 +41,7 @@ _LOADED: Final[dict[Kind, Any]] = {
     "GAP": accounts.gaps_by_id,
     "WRITE": writes.by_id,
     "UPLOAD": uploads.by_id,
+    "LABEL": labels.by_id,
 }
 # as the change feed shows them: an id that was absorbed is nobody, never its survivor
 _EXACT: Final[dict[Kind, Any]] = {**_LOADED, "PERSON": people.exactly, "CONVERSATION": conversations.exactly}

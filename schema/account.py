@@ -8,14 +8,14 @@ import strawberry
 from strawberry import Parent
 
 from resolvers import accounts as rows
-from resolvers import catalogue, writes
+from resolvers import catalogue, labels, writes
 from resolvers.loaders import load
 from resolvers.paging import Ask, Listing
 from schema import loads
 from schema.declare import UNSET, Info, argument, field, object_type
 from schema.interfaces import Node, Versioned
 from schema.lists import ITEMS, NODE, After, Connection, Edge, First, plain
-from schema.references import PendingWriteConnectionRef, ProviderRef
+from schema.references import LabelRef, PendingWriteConnectionRef, ProviderRef
 from schema.scalars import DateTime
 from schema.vocabulary import (
     AccountMode,
@@ -44,6 +44,10 @@ def _can_send(parent: Parent[rows.OwnAddress], info: Info) -> bool:
 
 async def _own_addresses(parent: Parent[rows.Account], info: Info) -> list[rows.OwnAddress]:
     return await load(info.context.operation, rows.own, parent.id) or []
+
+
+async def _account_labels(parent: Parent[rows.Account], info: Info) -> list[labels.Label]:
+    return await load(info.context.operation, labels.of_accounts, parent.id) or []
 
 
 async def _account_coverage(
@@ -101,6 +105,7 @@ class Account(Versioned):
         "The ledger: seen = stored + skipped; at most 500 units.", _account_coverage, semantic=True
     )
     gaps: GapConnection | None = field("Open gaps, oldest first.", _account_gaps, semantic=True)
+    labels: list[LabelRef] = field("Folders and labels; at most 2000.", _account_labels)
     own_addresses: list[OwnAddress] | None = field(
         "Addresses and handles that are the viewer's in this account.", _own_addresses, semantic=True
     )

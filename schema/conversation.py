@@ -9,16 +9,16 @@ from typing import Annotated
 import strawberry
 from strawberry import Parent
 
-from resolvers import accounts, conversations, messages
+from resolvers import accounts, conversations, labels, messages
 from resolvers.loaders import load
 from resolvers.paging import Ask, Listing
 from schema import loads
 from schema.declare import UNSET, Info, argument, asked, field, input_type, object_type
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, After, Connection, Edge, First, LiveList, given, plain
-from schema.references import AccountRef, MessageConnectionRef, MessageRef, PersonRef
+from schema.references import AccountRef, LabelRef, MessageConnectionRef, MessageRef, PersonRef
 from schema.scalars import URL, Cursor, DateTime
-from schema.vocabulary import AddressKind, ConversationKind, Flag, MessageCategory, MessageMarker, ParticipantRole
+from schema.vocabulary import AddressKind, ConversationKind, Flag, LabelRole, MessageCategory, MessageMarker, ParticipantRole
 
 
 @input_type("Exactly one place in a conversation.", one_of=True)
@@ -33,6 +33,8 @@ class ConversationFilter:
     text: str | None = asked("Words of subject, participants and latest message.", default=UNSET)
     account_ids: list[strawberry.ID] | None = asked("Of any of these accounts.", default=UNSET)
     kinds: list[ConversationKind] | None = asked("Of any of these kinds.", default=UNSET)
+    label_ids: list[strawberry.ID] | None = asked("With any of these labels.", default=UNSET)
+    roles: list[LabelRole] | None = asked("With a label of any of these roles.", default=UNSET)
     person_ids: list[strawberry.ID] | None = asked("With all of these people.", default=UNSET)
     unread: bool | None = asked("Unread or not.", default=UNSET)
     flags: list[Flag] | None = asked("With all of these flags.", default=UNSET)
@@ -58,6 +60,10 @@ def _subject(parent: Parent[conversations.Conversation], info: Info) -> str | Aw
 
 def _url(parent: Parent[conversations.Conversation], info: Info) -> str | Awaitable[str | None] | None:
     return conversations.url(info.context.operation, parent) if parent.live else parent.stored_url
+
+
+async def _conversation_labels(parent: Parent[conversations.Conversation], info: Info) -> list[labels.Label]:
+    return await load(info.context.operation, labels.of_conversations, parent.id) or []
 
 
 async def _first_message(parent: Parent[conversations.Conversation], info: Info) -> messages.Message | None:
@@ -112,6 +118,7 @@ class Conversation(Versioned):
     last_activity_at: DateTime = field("When anything last happened in it; order of lists, ties by id.")
     message_count: int | None = field("Messages in it; null where the network cannot tell.")
     unread_count: int | None = field("Unread messages; null where the network keeps no read state.")
+    labels: list[LabelRef] = field("Labels and folders; at most 100.", _conversation_labels)
     flags: list[Flag] = field("State.")
     url: URL | None = field("Where to open it at the network.", _url)
 

@@ -9,14 +9,14 @@ import strawberry
 from strawberry import Parent
 
 from providers import records
-from resolvers import attachments, conversations, html, messages, sending
+from resolvers import attachments, conversations, html, labels, messages, sending
 from resolvers.loaders import load
 from resolvers.paging import Ask
 from schema import loads
 from schema.declare import Info, argument, field, object_type
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, Edge, First, LiveList
-from schema.references import AccountRef, AttachmentRef, ConversationRef, ParticipantRef, UserErrorRef
+from schema.references import AccountRef, AttachmentRef, ConversationRef, LabelRef, ParticipantRef, UserErrorRef
 from schema.scalars import URL, DateTime
 from schema.timeline import TimelineItem
 from schema.vocabulary import BodyState, DeliveryState, Direction, Flag, MessageAuthentication, MessageCategory, RemoteContent
@@ -59,6 +59,10 @@ async def _new_text(parent: Parent[messages.Message], info: Info) -> str | None:
 
 async def _in_reply_to(parent: Parent[messages.Message], info: Info) -> messages.Message | None:
     return await messages.answered(info.context.operation, parent)
+
+
+async def _message_labels(parent: Parent[messages.Message], info: Info) -> list[labels.Label]:
+    return await load(info.context.operation, labels.of_messages, parent.id) or []
 
 
 async def _sources(parent: Parent[messages.Message], info: Info) -> Sequence[messages.MessageSource]:
@@ -129,6 +133,7 @@ class Message(Versioned, TimelineItem):
     category_reason: str = field("Why we think so, as a sentence.")
     authentication: MessageAuthentication = field("Whether the receiving side vouches for the sender's address.")
     delivery: Delivery | None = field("How sending it goes; null for what was not sent through Kith.", _delivery)
+    labels: list[LabelRef] = field("Labels and folders of this message; at most 100.", _message_labels)
     sources: list[MessageSource] = field("Every place it was reached through; at most 50.", _sources)
     internet_message_id: str | None = field("Message-ID header, for mail.")
     headers: list[MessageHeader] | None = field("Header fields, for mail; at most 500.", _headers, semantic=True)

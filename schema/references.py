@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from schema.imports import Import, ImportConnection
     from schema.interfaces import Node
     from schema.keys import ApiKey
+    from schema.label import Label
     from schema.linking import LinkSession
     from schema.message import Message, MessageConnection
     from schema.person import Person, PersonConnection
@@ -56,6 +57,7 @@ FormFieldRef = Annotated["FormField", strawberry.lazy("schema.provider")]
 ImageRef = Annotated["Image", strawberry.lazy("schema.image")]
 ImportRef = Annotated["Import", strawberry.lazy("schema.imports")]
 ImportConnectionRef = Annotated["ImportConnection", strawberry.lazy("schema.imports")]
+LabelRef = Annotated["Label", strawberry.lazy("schema.label")]
 LinkSessionRef = Annotated["LinkSession", strawberry.lazy("schema.linking")]
 MessageRef = Annotated["Message", strawberry.lazy("schema.message")]
 MessageConnectionRef = Annotated["MessageConnection", strawberry.lazy("schema.message")]

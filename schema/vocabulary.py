@@ -65,6 +65,7 @@ class NodeKind(Enum):
     CONVERSATION = value("CONVERSATION", "Conversation.")
     MESSAGE = value("MESSAGE", "Message.")
     OWN_ADDRESS = value("OWN_ADDRESS", "OwnAddress.")
+    LABEL = value("LABEL", "Label.")
     WEBHOOK = value("WEBHOOK", "Webhook.")
     API_KEY = value("API_KEY", "ApiKey.")
     IMPORT = value("IMPORT", "Import.")
@@ -341,6 +342,19 @@ class Flag(Enum):
     SNOOZED = value("SNOOZED", "Hidden until snoozedUntil.")
     SPAM = value("SPAM", "Junk.")
     TRASHED = value("TRASHED", "In the trash.")
+
+
+@word("Special use of a label, as in RFC 6154.")
+class LabelRole(Enum):
+    INBOX = value("INBOX", "Inbox.")
+    ARCHIVE = value("ARCHIVE", "Archive.")
+    DRAFTS = value("DRAFTS", "Drafts.")
+    SENT = value("SENT", "Sent.")
+    SPAM = value("SPAM", "Junk.")
+    TRASH = value("TRASH", "Trash.")
+    ALL = value("ALL", "All mail.")
+    IMPORTANT = value("IMPORTANT", "Important.")
+    CUSTOM = value("CUSTOM", "Made by the user.")
 
 
 @word("Part played in a conversation or message.")

@@ -22,7 +22,9 @@ from store.tables import feed, feed_head, webhook
 TOMBSTONE_DAYS: Final = 90
 DELIVERY_JOB: Final = "webhook"  # the kind of the job that sends rows to a webhook
 Op = Literal["UPSERT", "DELETE", "MERGE", "SPLIT", "SETTLE"]
-NodeKind = Literal["ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "OWN_ADDRESS", "API_KEY", "IMPORT", "WEBHOOK"]
+NodeKind = Literal[
+    "ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "OWN_ADDRESS", "API_KEY", "IMPORT", "WEBHOOK", "LABEL"
+]
 Origin = Literal["PROVIDER", "CLIENT", "IDENTITY", "SYSTEM"]
 
 

@@ -322,7 +322,13 @@ message = _owned(
 message_source = _owned("message_source", _text("message_id"), _text("account_id"), _text("key"), _text("container", ""),
                         Column("unread", Boolean), _text("flags", ""), _text("labels", ""), _maybe("url"), _at("seen_at"),
                         _maybe("role"),  # what its folder is for (records.FolderRole); null where nobody keeps folders
+                        _maybe("label_keys"),  # of the account's labels, sorted, a line each; null where nobody said
                         key=("account_id", "key"), indexes=(("message_id",), ("account_id", "container", "key")))  # fmt: skip
+label = _owned("label", _text("id"), _text("account_id"), _text("key"), _text("name"), _text("place"), _text("role"), _bool("folder"),
+               _bool("writable"), _int("version", 1), indexes=(("account_id",),))  # fmt: skip
+conversation_label = _owned("conversation_label", _text("label_id"), _text("conversation_id"),
+                            _int("unread", 0),  # messages of the conversation that bear it
+                            key=("label_id", "conversation_id"), indexes=(("conversation_id",), ("label_id", "unread")))  # fmt: skip
 message_html = _owned(
     "message_html", _text("message_id"), Column("html", LargeBinary, nullable=False), key=("message_id",)
 )  # zlib

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from providers import records
 from resolvers.identity.resolve import resolve
-from resolvers.ingest import Result, Target, forget_account, take_in
+from resolvers.ingest import Result, Target, forget_account, put_list, take_in
 from store import accounts, feed, migrate, viewers
 from store.database import Database
 from store.feed import Recorder
@@ -97,6 +97,16 @@ class Household:
 
         self.now += timedelta(seconds=1)
         return await self.database.write(self.viewer, write)
+
+    async def list_labels(self, account_id: str, labels: Sequence[records.Label]) -> None:
+        """Take in the account's list of folders and labels."""
+
+        def write(conn: Connection, viewer: str) -> None:
+            recorder = Recorder(self.now, account_id=account_id)
+            put_list(conn, viewer, account_id, labels, recorder)
+            recorder.flush(conn, viewer)
+
+        await self.database.write(self.viewer, write)
 
     async def forget(self, account_id: str) -> None:
         """Unlink an account to the end."""

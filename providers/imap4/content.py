@@ -37,7 +37,8 @@ _GMAIL_ROLES: Final[dict[str, records.FolderRole]] = {
     "\\draft": "DRAFTS", "\\drafts": "DRAFTS", "\\inbox": "INBOX", "\\sent": "SENT",
 }  # fmt: skip
 #: How Gmail spells its own labels in X-GM-LABELS; all others are spelled as their folders are.
-_GMAIL_LABELS: Final[dict[str, str]] = {"INBOX": "\\Inbox", "SENT": "\\Sent", "DRAFTS": "\\Draft"}
+GMAIL_LABELS: Final[dict[str, str]] = {"INBOX": "\\Inbox", "SENT": "\\Sent", "DRAFTS": "\\Draft"}
+OWN_LABELS: Final = frozenset(GMAIL_LABELS.values())
 _MONTHS: Final = "janfebmaraprmayjunjulaugsepoctnovdec"
 _DATE: Final = re.compile(r" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)\Z")
 
@@ -133,7 +134,9 @@ def message(found: Fetched, folder: Folder, validity: int, own: frozenset[str], 
         )
     except Exception as error:  # a mail is a stranger's text: whatever it does, the next one is read
         return records.Row(item=unreadable(name, folder, f"The mail could not be understood ({type(error).__name__})."))
-    more: dict[str, object] = {"labels": labels(found, folder), "role": role(found, folder)}
+    more: dict[str, object] = {
+        "labels": labels(found, folder), "label_keys": label_keys(found, folder), "role": role(found, folder),
+    }  # fmt: skip
     if folder.role == "JUNK" and not flags & _NOT_JUNK:
         more |= {"category": "SPAM", "category_reason": _JUNK_FOLDER}
     elif flags & _JUNK and not flags & _NOT_JUNK:
@@ -153,6 +156,7 @@ def state(found: Fetched, folder: Folder, validity: int) -> records.Row:
             answered="\\answered" in flags,
             draft="\\draft" in flags or folder.role == "DRAFTS",
             labels=labels(found, folder),
+            label_keys=label_keys(found, folder),
             role=role(found, folder),
         )
     )
@@ -168,6 +172,15 @@ def labels(found: Fetched, folder: Folder) -> tuple[str, ...]:
     keywords = [flag for flag in found.flags or () if not flag.startswith("\\")]
     places = [folder.name] if found.labels is None else list(found.labels)
     return tuple(dict.fromkeys([*places, *keywords]))[:MAX_LABELS]
+
+
+def label_keys(found: Fetched, folder: Folder) -> tuple[str, ...]:
+    """The folder, or in All Mail Gmail's labels: what `listed` tells of."""
+    if folder.role != "ALL" or found.labels is None:
+        return (folder.ident,)
+    own = {place.lower(): place for place in OWN_LABELS}
+    shown = (own.get(label.lower(), label) for label in found.labels)
+    return tuple(dict.fromkeys(label for label in shown if label in OWN_LABELS or not label.startswith("\\")))
 
 
 def role(found: Fetched, folder: Folder) -> records.FolderRole:
@@ -189,11 +202,10 @@ def listed(everything: Iterable[Folder], mirrored: Collection[Folder], *, gmail:
         return tuple(found)
     for folder in everything:
         if folder.role not in ("JUNK", "TRASH", "ALL", "FLAGGED"):
-            place = _GMAIL_LABELS.get(folder.role, folder.name)
+            place = GMAIL_LABELS.get(folder.role, folder.name)
             known = ROLES.get(folder.role, "OTHER")
             writable = known not in ("SENT", "DRAFTS")
-            label = records.Label(key=folder.ident, name=folder.path, place=place, role=known, folder=False, writable=writable)
-            found.append(label)
+            found.append(records.Label(key=place, name=folder.path, place=place, role=known, folder=False, writable=writable))
     return tuple(found)
 
 

@@ -2,18 +2,20 @@
 
 COPYUID says under which UIDs they are there, so that a message keeps its place in what was mirrored. Without UIDPLUS what was copied
 only stays marked as deleted: a plain EXPUNGE would delete what others have marked. A folder that the server has not got is made, as
-mail programs do (RFC 6154 §3). Gmail's inbox and archive are labels and not moved to by IMAP.
+mail programs do (RFC 6154 §3). At Gmail's servers (X-GM-EXT-1) folders are labels, but for the trash and junk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 from providers.errors import Refused
 from providers.imap4 import content, folders
 from providers.imap4.connection import Connection, quoted, uids_found
 from providers.imap4.folders import Folder
+from providers.imap4.mailbox_name import encode
 from providers.imap4.marks import key, parsed
 from providers.imap4.syntax import number, raw
 from providers.imap4.uid_set import UidSet
@@ -35,52 +37,133 @@ async def moved(
     connect: Callable[[], Awaitable[Connection]], keys: Sequence[str], role: FolderRole, *, again: bool
 ) -> dict[str, Moved]:
     """Move messages to the folder for `role`; where they are now, by their keys, as far as the server tells. Raises ProviderError."""
+    async with _mailbox(connect, keys) as box:
+        if box is None:
+            return {}
+        target = next((folder for folder in box.folders if content.ROLES.get(folder.role) == role), None)
+        if box.labelled and role not in ("TRASH", "SPAM"):
+            return await _in_or_out(box, role, again=again)
+        if target is None:
+            target = await _made(box.connection, role)
+            box.folders.append(target)
+            box.ids = await folders.ids(box.connection)  # the server's own id of the new one, too
+        return await _to(box, target, again=again)
+
+
+async def filed(
+    connect: Callable[[], Awaitable[Connection]],
+    keys: Sequence[str],
+    added: Sequence[str],
+    removed: Sequence[str],
+    *,
+    again: bool,
+) -> dict[str, Moved]:
+    """Move messages to the folder that is the only one of `added`, by its ident; at Gmail's servers put labels on and take them off.
+
+    As `moved` for all else. Raises Refused for a folder that is not there any more.
+    """
+    async with _mailbox(connect, keys) as box:
+        if box is None:
+            return {}
+        known = box.known()
+        target = known.get(added[0]) if added else None
+        if box.labelled and (target is None or target.role not in ("TRASH", "JUNK")):
+            return await _relabel(box, added, removed)
+        if target is None:
+            raise Refused("The server has no such folder any more.", provider_code="no-folder")
+        return await _to(box, target, again=again)
+
+
+class _Box:
+    """A mailbox that is being written to: its folders, their own ids, and where the messages in question are."""
+
+    def __init__(
+        self, connection: Connection, everything: list[Folder], ids: dict[bytes, bytes], places: dict[tuple[str, int], list[int]]
+    ) -> None:
+        self.connection, self.folders, self.ids, self.places = connection, everything, ids, places
+        self.labelled = connection.has("X-GM-EXT-1") and any(folder.role == "ALL" for folder in everything)
+
+    def ident(self, folder: Folder) -> str:
+        return folders.ident(folder.raw, self.ids.get(folder.raw))
+
+    def known(self) -> dict[str, Folder]:
+        """The folders by their idents, made of names and of ids."""
+        return {folder.ident: folder for folder in self.folders} | {self.ident(folder): folder for folder in self.folders}
+
+
+@asynccontextmanager
+async def _mailbox(connect: Callable[[], Awaitable[Connection]], keys: Sequence[str]) -> AsyncIterator[_Box | None]:
+    """None when no key is one of ours."""
     places: dict[tuple[str, int], list[int]] = {}
     for each in keys:
         if place := parsed(each):
             places.setdefault(place[:2], []).append(place[2])
     if not places:
-        return {}
+        yield None
+        return
     connection = await connect()
     try:
-        everything = await folders.listed(connection)
-        if connection.has("X-GM-EXT-1") and role not in ("TRASH", "SPAM"):
-            text = "Gmail's inbox and archive are labels: link the account as Gmail, not by IMAP, to move mail there."
-            raise Refused(text, provider_code="gmail-labels")
-        target = next((folder for folder in everything if content.ROLES.get(folder.role) == role), None)
-        if target is None:
-            target = await _made(connection, role)
-            everything.append(target)
-        ids = await folders.ids(connection)
-        known = {folder.ident: folder for folder in everything}  # by name
-        known |= {folders.ident(folder.raw, ids.get(folder.raw)): folder for folder in everything}
-        into = folders.ident(target.raw, ids.get(target.raw))
-        found: dict[str, Moved] = {}
-        for (ident, validity), uids in sorted(places.items()):
-            folder = known.get(ident)
-            if folder is None:
-                continue
-            if folder.raw == target.raw:
-                names = (key(ident, validity, uid) for uid in uids)
-                found |= {name: Moved(key=name, container=folder.name) for name in names}
-                continue
-            if not await _opened(connection, folder, validity):
-                continue
-            whole = UidSet.of(uids)
-            while whole:
-                some = whole.oldest(AT_ONCE)
-                whole = whole - some
-                new_validity, pairs = await _move(connection, folder, target, some, again=again)
-                for old, new in pairs:
-                    found[key(ident, validity, old)] = Moved(
-                        key=key(into, new_validity, new),
-                        container=target.name,
-                        labels_added=(target.name,),
-                        labels_removed=(folder.name,),
-                    )
-        return found
+        yield _Box(connection, await folders.listed(connection), await folders.ids(connection), places)
     finally:
         await connection.logout()
+
+
+async def _to(box: _Box, target: Folder, *, again: bool, but: Collection[str] = ()) -> dict[str, Moved]:
+    """Move the messages to a folder, but for those in folders with one of these roles."""
+    known, into = box.known(), box.ident(target)
+    found: dict[str, Moved] = {}
+    for (ident, validity), uids in sorted(box.places.items()):
+        folder = known.get(ident)
+        if folder is None or folder.role in but:
+            continue
+        if folder.raw == target.raw:
+            names = (key(ident, validity, uid) for uid in uids)
+            found |= {name: Moved(key=name, container=folder.name, label_keys=(ident,)) for name in names}
+            continue
+        async for some in _opened(box.connection, folder, validity, uids):
+            new_validity, pairs = await _move(box.connection, folder, target, some, again=again)
+            for old, new in pairs:
+                found[key(ident, validity, old)] = Moved(
+                    key=key(into, new_validity, new), container=target.name, labels_added=(target.name,),
+                    labels_removed=(folder.name,), label_keys=(into,),
+                )  # fmt: skip
+    return found
+
+
+# --- Gmail, where the inbox and the archive are labels of what lies in All Mail ------------------------------------------------
+
+
+async def _in_or_out(box: _Box, role: FolderRole, *, again: bool) -> dict[str, Moved]:
+    """Put messages in the inbox or take them out. From the trash and junk they are moved; where to, the sync will tell."""
+    inbox = content.GMAIL_LABELS["INBOX"]
+    found: dict[str, Moved] = {}
+    if role in ("INBOX", "ARCHIVE"):
+        found = await _relabel(box, *(((inbox,), ()) if role == "INBOX" else ((), (inbox,))))
+    wanted = "INBOX" if role == "INBOX" else "ALL"
+    target = next((folder for folder in box.folders if folder.role == wanted), None)
+    if target is not None:
+        await _to(box, target, again=again, but=("ALL",))
+    return found
+
+
+async def _relabel(box: _Box, added: Sequence[str], removed: Sequence[str]) -> dict[str, Moved]:
+    """STORE X-GM-LABELS on what lies in All Mail; doing it twice is doing it once."""
+    known = box.known()
+    found: dict[str, Moved] = {}
+    for (ident, validity), uids in sorted(box.places.items()):
+        folder = known.get(ident)
+        if folder is None or folder.role != "ALL":
+            continue
+        async for some in _opened(box.connection, folder, validity, uids):
+            for sign, labels in ((b"+", added), (b"-", removed)):
+                if labels:
+                    words = [b"UID STORE ", some.text(), b" ", sign, b"X-GM-LABELS ("]
+                    for label in labels:  # Gmail's own are atoms, as flags are
+                        words += [label.encode("ascii") if label in content.OWN_LABELS else quoted(encode(label)), b" "]
+                    await box.connection.run(*words[:-1], b")", doing="to label messages")
+            names = (key(ident, validity, uid) for uid in some)
+            found |= {name: Moved(key=name, labels_added=tuple(added), labels_removed=tuple(removed)) for name in names}
+    return found
 
 
 async def _move(
@@ -138,14 +221,21 @@ async def _there(connection: Connection, folder: Folder, target: Folder, some: U
     return number(opened.code("UIDVALIDITY") or b"", 2**32 - 1) or 0, found
 
 
-async def _opened(connection: Connection, folder: Folder, validity: int) -> bool:
-    """Select a folder for writing; False when it was numbered anew. Raises Refused for one that can only be read."""
+async def _opened(connection: Connection, folder: Folder, validity: int, uids: Iterable[int]) -> AsyncIterator[UidSet]:
+    """Select a folder for writing and give the messages in it, as many as a command takes; none when it was numbered anew.
+
+    Raises Refused for a folder that can only be read.
+    """
     reply = await connection.run(b"SELECT ", quoted(folder.raw), doing="to open a folder")
     if number(reply.code("UIDVALIDITY") or b"") != validity:
-        return False
+        return
     if reply.code("READ-ONLY") is not None:
         raise Refused("This folder can only be read.", provider_code="read-only")
-    return True
+    whole = UidSet.of(uids)
+    while whole:
+        some = whole.oldest(AT_ONCE)
+        whole = whole - some
+        yield some
 
 
 async def _made(connection: Connection, role: FolderRole) -> Folder:

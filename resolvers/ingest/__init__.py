@@ -1,7 +1,7 @@
 """What a page means: records become rows, people, conversations and feed entries, in one transaction a slice."""
 
 from resolvers.ingest.contacts import put_contacts, put_edited
-from resolvers.ingest.filing import is_settled, tell_roles
+from resolvers.ingest.filing import is_settled, put_list, tell_whereabouts
 from resolvers.ingest.intake import Result, Target, take_in
 from resolvers.ingest.live import take_in_heads, take_in_messages
 from resolvers.ingest.removal import believable, forget_account, remove_contacts, remove_keys, unlisted
@@ -15,6 +15,7 @@ __all__ = [
     "is_settled",
     "put_contacts",
     "put_edited",
+    "put_list",
     "put_marks",
     "put_moved",
     "remove_contacts",
@@ -22,6 +23,6 @@ __all__ = [
     "take_in",
     "take_in_heads",
     "take_in_messages",
-    "tell_roles",
+    "tell_whereabouts",
     "unlisted",
 ]

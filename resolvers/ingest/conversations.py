@@ -18,13 +18,15 @@ from providers import records
 from resolvers.ingest import whereabouts
 from resolvers.ingest.contacts import upsert
 from resolvers.ingest.findable import Arrival, add_to_conversation, index_conversations
-from store import search_index
+from store import ids, search_index
 from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.tables import (
     conversation,
+    conversation_label,
     conversation_member,
     conversation_source,
+    label,
     message,
     message_participant,
     message_source,
@@ -66,13 +68,14 @@ _FIRST_SUBJECT: Final = (
 )  # fmt: skip
 _GROWN: Final = select(conversation, _FIRST_SUBJECT.label("first_subject")).where(among(conversation.c.id))
 _HELD: Final = select(message.c.id, message.c.conversation_id, message.c.flags, message.c.direction).where(_WANTED)
-_TOLD: Final = (
-    select(
-        message_source.c.message_id,
-        sa.func.min(sa.case((message_source.c.unread.is_(None), None), (message_source.c.unread, 1), else_=0)).label("unread"),
-        sa.func.max(message_source.c.role).label("role"),
-    ).where(among(message_source.c.message_id)).group_by(message_source.c.message_id)
-)  # fmt: skip
+_TOLD: Final = select(
+    message_source.c.message_id, message_source.c.account_id, message_source.c.unread, message_source.c.role,
+    message_source.c.label_keys,
+).where(among(message_source.c.message_id))  # fmt: skip
+_LABELS: Final = select(conversation_label).where(among(conversation_label.c.conversation_id))
+_RECOUNTED: Final = (
+    sa.update(label).where(among(label.c.id)).values(version=label.c.version + 1).returning(label.c.id, label.c.version)
+)
 _MEMBERS: Final = select(conversation_member).where(among(conversation_member.c.conversation_id))
 #: Flags of a message that its conversation shows.
 SHOWN: Final = frozenset({"FLAGGED", "DRAFT"})
@@ -101,6 +104,7 @@ def join(conn: Connection, viewer: str, joined: Mapping[str, str], recorder: Rec
             upsert(conn, table, rows, key)
         theirs = sa.or_(conversation.c.id == absorbed, conversation.c.redirect_to == absorbed)
         conn.execute(sa.update(conversation).where(conversation.c.viewer_id == viewer, theirs).values(redirect_to=survivor))
+        _unlabel(conn, viewer, absorbed)
         search_index.drop(conn, viewer, [absorbed])
         if exists is not None:
             recorder.merge("CONVERSATION", survivor, [absorbed])
@@ -119,7 +123,9 @@ def grow(
     """Add messages that have just been written (conversation id → these) to their conversations; make those that are new, tell the feed."""
     known = {row.id: row for row in conn.execute(_GROWN, asked(viewer, arrivals))}
     # of one that was there, where it is follows from all of its messages
-    _, moved = _states(conn, viewer, [c for c in known if any(_placed(one) for one in arrivals[c])])
+    _, moved, _ = _states(conn, viewer, [c for c in known if any(_placed(one) for one in arrivals[c])])
+    before = _labels(conn, viewer, known)
+    after: dict[str, dict[str, int]] = {}
     lines: list[dict[str, Any]] = []
     docs: list[search_index.Doc] = []
     other: set[str] = set()
@@ -156,9 +162,14 @@ def grow(
             }
         )  # fmt: skip
         recorder.upsert("CONVERSATION", conversation_id, version, created=row is None)
+        after[conversation_id] = dict(before.get(conversation_id, {}))
+        for one in ranked:
+            for label_id in {ids.derive("LABEL", account_id, key) for place in one.places for key in place.label_keys or ()}:
+                after[conversation_id][label_id] = after[conversation_id].get(label_id, 0) + ("UNREAD" in one.flags)
         unread = None if waiting is None else waiting > 0
         docs.append(add_to_conversation(conversation_id, subject, latest, account_id, unread=unread, arrivals=ranked))
     upsert(conn, conversation, lines, ["id"], [*SUMS, "version"])
+    _put_labels(conn, viewer, before, after, recorder)
     search_index.put(conn, viewer, docs, onto=True)
     rebuild(conn, viewer, other, recorder, now, kinds=kinds)
 
@@ -187,7 +198,8 @@ def rebuild(
     wanted = sorted(touched)
     sums = {r.conversation_id: r for r in conn.execute(_SUMS, asked(viewer, wanted))}
     ends = _ends(conn, viewer, wanted)
-    unread, flags = _states(conn, viewer, wanted)
+    unread, flags, labels = _states(conn, viewer, wanted)
+    relabelled = _put_labels(conn, viewer, _labels(conn, viewer, wanted), {c: labels.get(c, {}) for c in wanted}, recorder)
     known = {r.id: r for r in conn.execute(_ROWS, asked(viewer, wanted))}
     living: list[str] = []
     lines: list[dict[str, Any]] = []
@@ -206,7 +218,8 @@ def rebuild(
             "last_message_id": last.id, "category": last.category, "flags": " ".join(state), "redirect_to": None, "live": False,
         }  # fmt: skip
         living.append(conversation_id)
-        if row is not None and all(getattr(row, name) == value for name, value in values.items()):
+        same = row is not None and all(getattr(row, name) == value for name, value in values.items())
+        if same and conversation_id not in relabelled:
             continue
         version = 1 if row is None else (row.version or 0) + 1
         lines.append(
@@ -252,6 +265,7 @@ def put_members(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 def delete(conn: Connection, viewer: str, conversation_id: str, recorder: Recorder, reason: str = "DELETED") -> None:
     """Drop a conversation that has no messages left, and the ids that led to it."""
+    _unlabel(conn, viewer, conversation_id)
     for table in (conversation_source, conversation_member):
         conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, table.c.conversation_id == conversation_id))
     theirs = sa.or_(conversation.c.id == conversation_id, conversation.c.redirect_to == conversation_id)
@@ -264,6 +278,11 @@ def delete(conn: Connection, viewer: str, conversation_id: str, recorder: Record
         )
     search_index.drop(conn, viewer, [conversation_id])
     recorder.delete("CONVERSATION", conversation_id, reason=reason)
+
+
+def _unlabel(conn: Connection, viewer: str, conversation_id: str) -> None:
+    c = conversation_label.c
+    conn.execute(sa.delete(conversation_label).where(c.viewer_id == viewer, c.conversation_id == conversation_id))
 
 
 def rebuild_members(conn: Connection, viewer: str, conversation_ids: Collection[str]) -> None:
@@ -310,23 +329,88 @@ def _ends(conn: Connection, viewer: str, wanted: Sequence[str]) -> dict[str, tup
     return found
 
 
-def _states(conn: Connection, viewer: str, wanted: Sequence[str]) -> tuple[dict[str, int], dict[str, set[str]]]:
-    """By conversation: how many messages are unread in all their sources, where any keeps read state; and the flags.
+def _states(
+    conn: Connection, viewer: str, wanted: Sequence[str]
+) -> tuple[dict[str, int], dict[str, set[str]], dict[str, dict[str, int]]]:
+    """By conversation: how many messages are unread in all their sources, where any keeps read state; the flags; the ids of the labels,
+    each with the number of unread messages that bear it.
 
     In two steps: of a join SQLite, which knows no figures of the tables, walks through all sources that the viewer has.
     """
     held = {row.id: row for row in conn.execute(_HELD, asked(viewer, wanted))}
-    found: dict[str, int] = {}
-    placed: dict[str, list[tuple[bool, list[str]]]] = defaultdict(list)
+    waiting: dict[str, bool] = {}  # message → unread in every source that keeps read state
+    placed: set[str] = set()
+    named: dict[tuple[str, str], str] = {}
+    borne: dict[str, set[str]] = defaultdict(set)
     for row in conn.execute(_TOLD, asked(viewer, held)):
-        of = held[row.message_id]
         if row.unread is not None:
-            found[of.conversation_id] = found.get(of.conversation_id, 0) + int(row.unread)
+            waiting[row.message_id] = waiting.get(row.message_id, True) and row.unread
         if row.role is not None:
-            placed[of.conversation_id].append((of.direction == "OUTBOUND", of.flags.split()))
+            placed.add(row.message_id)
+        for key in row.label_keys.split("\n") if row.label_keys else ():
+            if (row.account_id, key) not in named:
+                named[row.account_id, key] = ids.derive("LABEL", row.account_id, key)
+            borne[row.message_id].add(named[row.account_id, key])
+    unread: dict[str, int] = {}
+    for message_id, waits in waiting.items():
+        home = held[message_id].conversation_id
+        unread[home] = unread.get(home, 0) + waits
+    labels: dict[str, dict[str, int]] = defaultdict(dict)
+    for message_id, label_ids in borne.items():
+        of = labels[held[message_id].conversation_id]
+        for label_id in label_ids:
+            of[label_id] = of.get(label_id, 0) + waiting.get(message_id, False)
     flags: dict[str, set[str]] = defaultdict(set)
+    where: dict[str, list[tuple[bool, list[str]]]] = defaultdict(list)
     for one in held.values():
         flags[one.conversation_id].update(SHOWN.intersection(one.flags.split()))
-    for conversation_id, messages in placed.items():
+        if one.id in placed:
+            where[one.conversation_id].append((one.direction == "OUTBOUND", one.flags.split()))
+    for conversation_id, messages in where.items():
         flags[conversation_id] |= whereabouts.of_conversation(messages)
-    return found, flags
+    return unread, flags, labels
+
+
+def _labels(conn: Connection, viewer: str, wanted: Collection[str]) -> dict[str, dict[str, int]]:
+    """The ids of the labels that these conversations bear, each with the number of unread messages that bear it."""
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in conn.execute(_LABELS, asked(viewer, wanted)) if wanted else ():
+        found[row.conversation_id][row.label_id] = row.unread
+    return found
+
+
+def _put_labels(
+    conn: Connection,
+    viewer: str,
+    before: Mapping[str, Mapping[str, int]],
+    after: Mapping[str, Mapping[str, int]],
+    recorder: Recorder,
+) -> set[str]:
+    """Write the labels of the conversations in `after`, and tell of labels with other numbers; the conversations that bear others now."""
+    c = conversation_label.c
+    changed: set[str] = set()
+    grown: dict[str, int] = defaultdict(int)  # label → unread messages more
+    fresh: list[dict[str, Any]] = []
+    for conversation_id, now in sorted(after.items()):
+        then = before.get(conversation_id, {})
+        if then == now:
+            continue
+        if then.keys() != now.keys():
+            changed.add(conversation_id)
+        if gone := sorted(then.keys() - now.keys()):
+            conn.execute(
+                sa.delete(conversation_label)
+                .where(c.viewer_id == viewer, c.conversation_id == conversation_id, c.label_id.in_(gone))
+            )  # fmt: skip
+        for label_id in then.keys() | now.keys():
+            grown[label_id] += now.get(label_id, 0) - then.get(label_id, 0)
+        fresh += [
+            {"viewer_id": viewer, "label_id": label_id, "conversation_id": conversation_id, "unread": count}
+            for label_id, count in sorted(now.items())
+            if then.get(label_id) != count
+        ]
+    upsert(conn, conversation_label, fresh, ["label_id", "conversation_id"], ["unread"])
+    if others := {label_id for label_id, more in grown.items() if more}:
+        for row in conn.execute(_RECOUNTED, asked(viewer, others)):  # nothing is told of one that is not listed
+            recorder.upsert("LABEL", row.id, row.version, fields=("unreadCount",))
+    return changed

@@ -25,6 +25,7 @@ class Before(msgspec.Struct, frozen=True, array_like=True):
     unread: bool | None
     flagged: bool
     role: records.FolderRole | None = None
+    label_keys: tuple[str, ...] | None = None
 
 
 class Marked(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +55,7 @@ def over(conn: Connection, viewer: str, account_id: str, items: Sequence[Item]) 
         said: dict[str, Before] = {}
         for n, item in enumerate(found):
             if item.key in request.before:
-                said[item.key] = Before(item.unread, item.flagged, item.role)
+                said[item.key] = Before(item.unread, item.flagged, item.role, item.label_keys)
                 found[n] = applied(item, request.marking)
         if any(request.before[key] != now for key, now in said.items()):
             later = msgspec.structs.replace(request, before={**request.before, **said})
@@ -67,7 +68,13 @@ def applied(item: Item, marking: records.Marking) -> Item:
     unread = item.unread if marking.unread is None or item.unread is None else marking.unread
     flagged = item.flagged if marking.flagged is None else marking.flagged
     role = item.role if marking.role is None else marking.role
-    return msgspec.structs.replace(item, unread=unread, flagged=flagged, role=role)
+    labels = labelled(item.label_keys, marking)
+    return msgspec.structs.replace(item, unread=unread, flagged=flagged, role=role, label_keys=labels)
+
+
+def labelled(keys: tuple[str, ...] | None, marking: records.Marking) -> tuple[str, ...] | None:
+    """The labels of a place with the marks set."""
+    return None if keys is None else tuple(sorted({*keys} - {*marking.removed} | {*marking.added}))
 
 
 def moves(step: bytes) -> dict[str, records.Moved]:

@@ -111,7 +111,7 @@ def put_messages(
     amend(conn, viewer, target.account_id, amended, dict(zip(final, prints, strict=True)), SNIPPET, recorder)
     upsert(
         conn, message_source, list({r["key"]: r for r in resourced}.values()), ["account_id", "key"],
-        ["message_id", "container", "unread", "flags", "labels", "url", "role"],
+        ["message_id", "container", "unread", "flags", "labels", "url", "role", "label_keys"],
     )  # fmt: skip
     _arrived(conn, viewer, target, {m: i for m, i in elsewhere.items() if i.container != outbox.CONTAINER}, recorder, now)
     seen_again = {m: i for m, i in elsewhere.items() if m not in fresh}

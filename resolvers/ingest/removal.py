@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from providers import records
 from resolvers.identity.people import reproject
-from resolvers.ingest import conversations
+from resolvers.ingest import conversations, filing
 from resolvers.ingest.contacts import upsert
 from resolvers.ingest.content import drop_content
 from resolvers.ingest.states import sum_up
@@ -30,6 +30,7 @@ from store.tables import (
     evidence,
     gap,
     import_run,
+    label,
     message,
     message_participant,
     message_source,
@@ -124,7 +125,7 @@ def remove_messages(
 ) -> int:
     """Drop one account's sources of messages; a message without a source is deleted, the others stay."""
     mine = message_source.c
-    shown = (mine.message_id, mine.account_id, mine.container, mine.unread, mine.flags, mine.labels, mine.url)
+    shown = (mine.message_id, mine.account_id, mine.container, mine.unread, mine.flags, mine.labels, mine.label_keys, mine.url)
     left = conn.execute(
         select(*shown).where(mine.viewer_id == viewer, mine.account_id == account_id, mine.key.in_(keys))
     ).all()  # fmt: skip
@@ -221,6 +222,8 @@ def forget_account(conn: Connection, viewer: str, account_id: str, recorder: Rec
     )  # fmt: skip
     for table, column in tables:
         conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, column == account_id))
+    labels = conn.execute(select(label.c.id).where(label.c.viewer_id == viewer, label.c.account_id == account_id)).scalars().all()
+    filing.drop(conn, viewer, sorted(labels), recorder, reason="UNLINKED")
     outbox.forget(conn, viewer, account_id)
     push_routes.drop(conn, viewer, account_id)
     conn.execute(sa.delete(secret).where(secret.c.viewer_id == viewer, secret.c.row_id == account_id))

@@ -43,9 +43,21 @@ def place(item: records.Message | records.MessageState) -> dict[str, Any]:
     values: dict[str, Any] = {"container": item.container, "unread": item.unread, "flags": flags_at(item), "role": item.role}
     if labels is not None:
         values["labels"] = "\n".join(sorted(labels))
+    if item.label_keys is not None or isinstance(item, records.Message):
+        values["label_keys"] = keys_at(item.label_keys)
     if isinstance(item, records.Message):
         values["url"] = item.url
     return values
+
+
+def keys_at(keys: Collection[str] | None) -> str | None:
+    """The keys of the labels at one place, as stored: sorted, a line each."""
+    return None if keys is None else "\n".join(sorted(keys))
+
+
+def keys_of(stored: str | None) -> tuple[str, ...] | None:
+    """What `keys_at` has stored."""
+    return None if stored is None else tuple(key for key in stored.split("\n") if key)
 
 
 def flags_at(item: records.Message | records.MessageState) -> str:
@@ -99,7 +111,7 @@ def put_states(
             message_source,
             list(changed.values()),
             ["account_id", "key"],
-            ["container", "unread", "flags", "labels", "role"],
+            ["container", "unread", "flags", "labels", "label_keys", "role"],
         )
         touched = sum_up(conn, viewer, {row["message_id"] for row in changed.values()}, recorder)
         conversations.rebuild(conn, viewer, touched, recorder, now)
@@ -131,13 +143,23 @@ def put_marks(
         if instead_of is None or instead_of.flagged == flagged:
             flagged = state.flagged
         role = state.role if instead_of is None or instead_of.role == row.role else row.role
+        labels = state.label_keys if instead_of is None else _unlabelled(keys_of(row.label_keys), state.label_keys, instead_of)
         written = " ".join(sorted((flags - {"FLAGGED"}) | ({"FLAGGED"} if flagged else set())))
-        if (unread, written, role) != (row.unread, row.flags, row.role):
-            changed.append({**row._mapping, "unread": unread, "flags": written, "role": role})
-    upsert(conn, message_source, changed, ["account_id", "key"], ["unread", "flags", "role"])
+        values = {"unread": unread, "flags": written, "role": role, "label_keys": keys_at(labels)}
+        if any(getattr(row, name) != value for name, value in values.items()):
+            changed.append({**row._mapping, **values})
+    upsert(conn, message_source, changed, ["account_id", "key"], ["unread", "flags", "role", "label_keys"])
     if changed:
         touched = sum_up(conn, viewer, {row["message_id"] for row in changed}, recorder)
         conversations.rebuild(conn, viewer, touched, recorder, now)
+
+
+def _unlabelled(now: tuple[str, ...] | None, before: tuple[str, ...] | None, marking: records.Marking) -> tuple[str, ...] | None:
+    """The labels of a place without what a marking has put on and with what it has taken off."""
+    if now is None or before is None:
+        return now
+    put_on, taken_off = {*marking.added} - {*before}, {*marking.removed} & {*before}
+    return tuple(sorted({*now} - put_on | taken_off))
 
 
 def put_moved(
@@ -160,32 +182,43 @@ def put_moved(
                 changed.append({**rows[place.key]._mapping})
                 continue
         labels = {label for label in row.labels.split("\n") if label} - {*place.labels_removed} | {*place.labels_added}
-        values = {"key": place.key, "container": place.container, "labels": "\n".join(sorted(labels))}
+        values = {"key": place.key, "labels": "\n".join(sorted(labels))}
+        if place.container is not None:
+            values["container"] = place.container
+        if place.label_keys is not None:
+            values["label_keys"] = keys_at(place.label_keys) or ""
         if any(getattr(row, name) != value for name, value in values.items()):
             changed.append({**row._mapping, **values})
     if left:
         conn.execute(sa.delete(message_source).where(mine.viewer_id == viewer, mine.account_id == account_id, mine.key.in_(left)))
         markings.rename(conn, viewer, account_id, {key: moved[key].key for key in left})
-    upsert(conn, message_source, changed, ["account_id", "key"], ["container", "labels"])
+    upsert(conn, message_source, changed, ["account_id", "key"], ["container", "labels", "label_keys"])
     if changed:
         touched = sum_up(conn, viewer, {row["message_id"] for row in changed}, recorder)
         conversations.rebuild(conn, viewer, touched, recorder, now)
 
 
-def put_roles(
-    conn: Connection, viewer: str, account_id: str, roles: Mapping[str, records.FolderRole], recorder: Recorder, now: datetime
+def put_whereabouts(
+    conn: Connection,
+    viewer: str,
+    account_id: str,
+    told: Mapping[str, tuple[records.FolderRole, tuple[str, ...]]],
+    recorder: Recorder,
+    now: datetime,
 ) -> None:
-    """Say what the folders of an account's messages are for, by key; what nobody sees a difference in is no news."""
+    """Say where an account's messages are, by key: what their folders are for, and their labels. What nobody sees a difference in is
+    no news.
+    """
     mine = message_source.c
-    alike: dict[records.FolderRole, list[str]] = {}
-    for key, role in sorted(roles.items()):
-        alike.setdefault(role, []).append(key)
+    alike: dict[tuple[records.FolderRole, str | None], list[str]] = {}
+    for key, (role, labels) in sorted(told.items()):
+        alike.setdefault((role, keys_at(labels)), []).append(key)
     changed: set[str] = set()
-    for role, keys in alike.items():
+    for (role, stored), keys in alike.items():
         theirs = sa.update(message_source).where(
             mine.viewer_id == viewer, mine.account_id == account_id, mine.key.in_(keys)
         )  # fmt: skip
-        changed.update(conn.execute(theirs.values(role=role).returning(mine.message_id)).scalars())
+        changed.update(conn.execute(theirs.values(role=role, label_keys=stored).returning(mine.message_id)).scalars())
     if changed:
         touched = sum_up(conn, viewer, changed, recorder, news_only=True)
         conversations.rebuild(conn, viewer, touched, recorder, now)

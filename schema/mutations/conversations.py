@@ -38,6 +38,8 @@ class MarkConversationsInput:
     archived: bool | None = asked("Out of the inbox or back.", default=UNSET)
     trashed: bool | None = asked("In the trash or back.", default=UNSET)
     spam: bool | None = asked("Junk or not.", default=UNSET)
+    add_label_ids: list[strawberry.ID] | None = asked("Labels to put on.", default=UNSET)
+    remove_label_ids: list[strawberry.ID] | None = asked("Labels to take off.", default=UNSET)
     idempotency_key: str | None = asked(KEY, default=UNSET)
 
 
@@ -53,6 +55,7 @@ async def mark_conversations(info: Info, input: Annotated[MarkConversationsInput
     wish = Wish(
         read=plain(input.read), read_up_to=plain(input.read_up_to_message_id), flagged=plain(input.flagged),
         archived=plain(input.archived), trashed=plain(input.trashed), spam=plain(input.spam),
+        add_label_ids=tuple(plain(input.add_label_ids) or ()), remove_label_ids=tuple(plain(input.remove_label_ids) or ()),
     )  # fmt: skip
     return await conversation_marking.mark(
         info.context.operation, plain(input.conversation_ids), wish, plain(input.idempotency_key)

@@ -6,19 +6,16 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers.google_api import SCOPE
-from providers.graph import SCOPES
 from providers.session import Secret
-from store import outbox as writes
-from store.tables import account, conversation, message, message_source, outbox
-from tests.asking import Desk, nodes
+from store.tables import account, conversation, conversation_label, label, message, message_source
+from tests.asking import nodes
+from tests.gateway.study import EVERYWHERE, GRAPH, Study, gmail
 from tests.household import Household
 from tests.household import mail as stored_mail
 from tests.mail_servers import PASSWORD, Mailbox, MailServer
@@ -28,68 +25,6 @@ from tests.providers.google_stub import refusal as google_refusal
 from tests.providers.graph_stub import Graph
 from tests.providers.stub_http import running
 from tests.providers.test_gmail import mail
-from tests.schema.test_writing import write
-from tests.workshop import Workshop, workshop
-
-GMAIL = Secret(access_token="token-1", scope=f"{SCOPE}gmail.readonly {SCOPE}gmail.modify")
-GRAPH = Secret(access_token="token-1", scope=" ".join(SCOPES))
-LISTED = """{ viewer { conversations(first: 50%s) { edges { node {
-  id subject unreadCount flags messages { edges { node { id flags } } } } } } } }"""
-EVERYWHERE = ", filter: { withoutFlags: null }"
-DONE = "conversations { id unreadCount flags }"
-
-
-class Study:
-    """A desk and a worker over one viewer's mail."""
-
-    def __init__(self, shop: Workshop, household: Household) -> None:
-        self.shop, self.household = shop, household
-        self.desk = Desk(household)
-        self.desk.services = shop.services
-
-    async def link(self, provider: str, url: str, secret: Secret) -> str:
-        return await self.shop.link(self.household.viewer, provider, url, secret)
-
-    async def sync(self, account_id: str) -> None:
-        await self.shop.sync(self.household.viewer, account_id)
-
-    async def write_back(self, account_id: str) -> None:
-        def wake(conn: Connection, viewer: str) -> None:
-            writes.wake(conn, viewer, account_id, self.shop.clock.now())
-
-        await self.household.database.write(self.household.viewer, wake)
-        await self.shop.write_back(self.household.viewer, account_id)
-
-    async def conversations(self, where: str = "") -> list[Any]:
-        return nodes((await self.desk.ask(LISTED % where))["viewer"]["conversations"])
-
-    async def mark(self, what: str, *conversation_ids: str) -> Any:
-        quoted = ", ".join(f'"{each}"' for each in conversation_ids)
-        return await write(self.desk, f"markConversations(input: {{ conversationIds: [{quoted}], {what} }})", DONE)
-
-    async def states(self) -> list[str]:
-        def read(conn: Connection, viewer: str) -> list[str]:
-            mine = select(outbox.c.state).where(outbox.c.viewer_id == viewer).order_by(outbox.c.position)
-            return list(conn.execute(mine).scalars())
-
-        return await self.household.database.read(self.household.viewer, read)
-
-
-@pytest.fixture
-async def study(household: Household, tmp_path: Path) -> AsyncIterator[Study]:
-    async with workshop(household.database, tmp_path, "127.0.0.0/8:*") as shop:
-        yield Study(shop, household)
-
-
-@asynccontextmanager
-async def gmail(study: Study, count: int = 3) -> AsyncIterator[tuple[Gmail, str]]:
-    stub = Gmail()
-    for number in range(count):
-        stub.deliver(mail(number))
-    async with running(stub) as url:
-        yield stub, await study.link("gmail", url, GMAIL)
-    assert stub.violations == []
-
 
 # --- at every kind of source ------------------------------------------------------------------------------------------------
 
@@ -131,14 +66,6 @@ async def test_read_and_flagged_reach_outlook_and_their_echo_is_no_news(study: S
         assert [(c.op, c.kind) for c in await study.household.changes(head) if c.op == "UPSERT" and c.kind == "MESSAGE"] == []
     assert graph.violations == []
     assert await study.states() == ["DONE"]
-
-
-@pytest.fixture(params=["dovecot", "cyrus"])
-def imap(request: pytest.FixtureRequest) -> Any:
-    server: MailServer = request.getfixturevalue(f"{request.param}_server")
-    user = server.new_user()
-    with server.mailbox(user) as box:
-        yield server, user, box
 
 
 async def test_read_and_flagged_reach_an_imap_server_and_their_echo_is_no_news(
@@ -437,7 +364,9 @@ async def forget_roles(study: Study, account_id: str) -> None:
     places = {"ARCHIVED", "TRASHED", "SPAM"}
 
     def write(conn: Connection, viewer: str) -> None:
-        conn.execute(sa.update(message_source).where(message_source.c.viewer_id == viewer).values(role=None))
+        conn.execute(sa.update(message_source).where(message_source.c.viewer_id == viewer).values(role=None, label_keys=None))
+        for table in (label, conversation_label):
+            conn.execute(sa.delete(table).where(table.c.viewer_id == viewer))
         conn.execute(sa.update(account).where(account.c.viewer_id == viewer).values(settings=b"{}"))
         for table in (message, conversation):
             for row in conn.execute(select(table.c.id, table.c.flags).where(table.c.viewer_id == viewer)).all():
@@ -448,16 +377,19 @@ async def forget_roles(study: Study, account_id: str) -> None:
 
 
 async def heals(study: Study, box: str) -> None:
-    """That the next run of the sync says of all messages where they lie, and only what is seen of it is news."""
+    """That the next run of the sync says of all messages where they lie, once."""
     before = await study.conversations(EVERYWHERE)
+    labels = await study.labels_of_conversations()
     assert {flag for one in before for flag in one["flags"]} >= {"ARCHIVED", "TRASHED", "SPAM"}
     await forget_roles(study, box)
     head = await study.household.head()
     assert await study.conversations(EVERYWHERE) != before
     await study.sync(box)
     assert await study.conversations(EVERYWHERE) == before
-    told = {c.node_id for c in await study.household.changes(head) if c.kind == "CONVERSATION"}
-    assert told == {one["id"] for one in before if set(one["flags"]) & {"ARCHIVED", "TRASHED", "SPAM"}}
+    assert await study.labels_of_conversations() == labels
+    told = {c.node_id for c in await study.household.changes(head) if c.kind == "MESSAGE"}
+    flagged = [one for one in before if set(one["flags"]) & {"ARCHIVED", "TRASHED", "SPAM"}]
+    assert told == {each["id"] for one in flagged for each in nodes(one["messages"])}
     head = await study.household.head()
     await study.sync(box)
     assert await study.household.changes(head) == []

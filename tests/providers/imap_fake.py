@@ -212,6 +212,9 @@ class _Client:
                 return b"TAG NO [NONEXISTENT] none\r\n" if folder is None else self.status(wanted, folder) + b"TAG OK\r\n"
             case "EXAMINE":
                 return self.examine(re.findall(r'EXAMINE "?([^"]*)"?', words)[0])
+            case "SELECT":
+                answer = self.examine(re.findall(r'SELECT "?([^"]*)"?', words)[0])
+                return answer.replace(b"[READ-ONLY]", b"[READ-WRITE]")
             case "UNSELECT" | "CLOSE":
                 self.folder = None
                 return b"TAG OK\r\n"
@@ -225,7 +228,45 @@ class _Client:
             return self.search(words, self.folder)
         if self.folder is not None and name == "UID FETCH":
             return self.fetch(words, self.folder)
+        if self.folder is not None and name == "UID STORE" and "X-GM-LABELS" in words and "X-GM-EXT-1" in can:
+            return self.label(words, self.folder)
+        if self.folder is not None and name == "UID MOVE" and "MOVE" in can:
+            return self.move(words, self.folder)
         return b"TAG BAD not known here\r\n"
+
+    def label(self, words: str, folder: Folder) -> bytes:
+        match = re.fullmatch(r"UID STORE (\S+) ([+-])X-GM-LABELS \((.*)\)", words)
+        if match is None:
+            return b"TAG BAD cannot read this\r\n"
+        given = re.findall(r'"[^"]*"|[^ "]+', match[3])
+        for uid in self.chosen(match[1], folder.visible()):
+            mail = folder.mails[uid]
+            kept = [
+                each for each in mail.labels if each.strip('"').replace("\\\\", "\\") not in [one.strip('"') for one in given]
+            ]
+            mail.labels = tuple(kept + (given if match[2] == "+" else []))
+            folder.modseq += 1
+            mail.modseq = folder.modseq
+        return b"TAG OK\r\n"
+
+    def move(self, words: str, folder: Folder) -> bytes:
+        uids, name = re.findall(r'UID MOVE (\S+) "?([^"]*)"?', words)[0]
+        if name not in self.fake.folders:
+            return b"TAG NO [TRYCREATE] none\r\n"
+        target = self.fake.folders[name]
+        pairs = []
+        for uid in self.chosen(uids, folder.visible()):
+            mail = folder.mails.pop(uid)
+            folder.modseq += 1
+            folder.vanished[uid] = folder.modseq
+            target.modseq += 1
+            mail.modseq = target.modseq
+            pairs.append((uid, target.next))
+            target.mails[target.next] = mail
+            target.next += 1
+        old, new = (",".join(str(pair[n]) for pair in pairs) for n in (0, 1))
+        told = f"* OK [COPYUID {target.validity} {old} {new}]\r\n" if pairs else ""
+        return f"{told}TAG OK\r\n".encode()
 
     async def authenticate(self, words: list[str]) -> bytes:
         mechanism = words[0].upper()

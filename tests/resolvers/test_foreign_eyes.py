@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Select
 
-from resolvers import accounts, contacts, conversations, evidence, imports, keys, messages, paging, people, timeline
+from providers import records
+from resolvers import accounts, contacts, conversations, evidence, imports, keys, labels, messages, paging, people, timeline
 from tests.asking import Desk, nodes
-from tests.household import Household
+from tests.household import Household, mail
 from tests.schema.village import Village, settle
 
 EVERYTHING = """{ viewer {
-  accounts { edges { node { id gaps { edges { node { id } } } ownAddresses { id } } } } ownAddresses { id }
+  accounts { edges { node { id labels { id } gaps { edges { node { id } } } ownAddresses { id } } } } ownAddresses { id }
   people(filter: { natures: null }) { totalCount edges { node { id } } }
   contacts { totalCount edges { node { id } } }
-  conversations(filter: { withoutFlags: null }) { totalCount edges { node { id messages { edges { node { id } } } } } }
+  conversations(filter: { withoutFlags: null }) { totalCount edges { node { id labels { id } messages { edges { node { id labels { id } } } } } } }
   timeline { totalCount edges { node { occurredAt } } }
   imports { totalCount edges { node { id } } } apiKeys { id }
   unread { conversations messages byAccount { account { id } } }
@@ -29,7 +30,11 @@ EVERYTHING = """{ viewer {
 
 @pytest.fixture
 async def settled(household: Household) -> Village:
-    return await settle(household)
+    village = await settle(household)
+    await household.list_labels(village.box, [records.Label(key="INBOX", name="Inbox", place="INBOX", role="INBOX")])
+    labelled = mail(950, "ada@example.org", name="Ada Lovelace", unread=True, label_keys=("INBOX",), role="INBOX")
+    await household.take(village.box, labelled)
+    return village
 
 
 @pytest.fixture
@@ -58,7 +63,7 @@ async def test_an_empty_household_is_empty_beside_a_full_one(household: Househol
 async def test_ids_of_somebody_else_are_nobody(household: Household, settled: Village, stranger: Desk) -> None:
     theirs = sorted({*ids_in(await Desk(household).ask(EVERYTHING)), settled.import_id, household.viewer})
     kinds = {i[0] for i in theirs}
-    assert kinds >= set("apcvmoiu"), kinds
+    assert kinds >= set("apcvmoiue"), kinds
     for at in range(0, len(theirs), 100):
         query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } people(by: []) { id } }"
         assert set(map(str, (await stranger.ask(query, ids=theirs[at : at + 100]))["nodes"])) == {"None"}
@@ -86,6 +91,15 @@ async def test_a_filter_by_ids_of_somebody_else_finds_nothing(household: Househo
       conversations(filter: { accountIds: $ids }) { totalCount } timeline(filter: { accountIds: $ids }) { totalCount } } }"""
     data = (await stranger.ask(query, ids=[settled.book, settled.box, settled.social]))["viewer"]
     assert {name: value["totalCount"] for name, value in data.items()} == dict.fromkeys(data, 0)
+
+
+async def test_a_filter_by_labels_of_somebody_else_finds_nothing(household: Household, settled: Village, stranger: Desk) -> None:
+    query = "query($ids: [ID!]) { viewer { conversations(filter: { labelIds: $ids }) { totalCount } } }"
+    owner = Desk(household)
+    accounts = nodes((await owner.ask(EVERYTHING))["viewer"]["accounts"])
+    theirs = [label["id"] for account in accounts for label in account["labels"]]
+    assert (await owner.ask(query, ids=theirs))["viewer"]["conversations"]["totalCount"] == 1
+    assert (await stranger.ask(query, ids=theirs))["viewer"]["conversations"]["totalCount"] == 0
 
 
 @pytest.mark.parametrize(
@@ -118,7 +132,18 @@ async def test_subscriptions_to_work_of_somebody_else_are_refused(settled: Villa
 def batch_readers() -> list[Any]:
     """Every function of these modules that reads many keys at once: (conn, viewer, keys, …) → mapping."""
     found = []
-    modules: Sequence[ModuleType] = (accounts, contacts, conversations, evidence, imports, keys, messages, people, timeline)
+    modules: Sequence[ModuleType] = (
+        accounts,
+        contacts,
+        conversations,
+        evidence,
+        imports,
+        keys,
+        labels,
+        messages,
+        people,
+        timeline,
+    )
     for module in modules:
         for _, f in inspect.getmembers(module, inspect.isfunction):
             if f.__module__ != module.__name__:

@@ -15,7 +15,7 @@ from providers.formats import mail_state, mime
 from resolvers.ingest import conversations
 from resolvers.ingest.findable import index_conversations
 from store.feed import Recorder
-from store.tables import conversation, search_doc
+from store.tables import conversation, conversation_label, search_doc
 from store.words import APART
 from tests.household import ME, NOW, Household
 
@@ -30,7 +30,8 @@ def letters(seed: int) -> list[records.Message]:
         read = mime.message(
             letter.content, container=letter.folder, own=frozenset([ME]), key=f"{number}", arrived=letter.at, state=state
         )
-        found.append(msgspec.structs.replace(read, role=ROLES.get(letter.folder, "OTHER")))
+        keys = (letter.folder, *(["starred"] if letter.flagged else []))
+        found.append(msgspec.structs.replace(read, role=ROLES.get(letter.folder, "OTHER"), label_keys=keys))
     return found
 
 
@@ -49,6 +50,12 @@ def documents(conn: Connection, viewer: str) -> list[dict[str, Any]]:
     return found
 
 
+def labels(conn: Connection, viewer: str) -> list[tuple[str, str, int]]:
+    mine = conversation_label.c
+    query = select(mine.conversation_id, mine.label_id, mine.unread).where(mine.viewer_id == viewer)
+    return sorted((row.conversation_id, row.label_id, row.unread) for row in conn.execute(query))
+
+
 def sum_up_anew(conn: Connection, viewer: str) -> int:
     """Sum everything up from the messages; how many rows of the feed that wrote."""
     recorder = Recorder(NOW)
@@ -65,7 +72,7 @@ async def test_in_any_order_and_any_slices_it_is_what_its_messages_sum_up_to(hou
     waiting = letters(seed)
     chance.shuffle(waiting)
     again = chance.sample(waiting, 40)  # seen by the other account too
-    in_a_file = [msgspec.structs.replace(item, role=None) for item in again]
+    in_a_file = [msgspec.structs.replace(item, role=None, label_keys=None) for item in again]
     places = [(boxes[0], item) for item in waiting]
     places += [(boxes[1], item) for item in in_a_file]
     chance.shuffle(places)
@@ -73,8 +80,10 @@ async def test_in_any_order_and_any_slices_it_is_what_its_messages_sum_up_to(hou
         part, places = places[: (size := chance.choice([1, 3, 20, 60]))], places[size:]
         for box in boxes:
             await household.take(box, *(item for where, item in part if where == box))
-    grown = await household.database.read(household.viewer, rows), await household.database.read(household.viewer, documents)
+    shown: tuple[Any, ...] = (rows, documents, labels)
+    grown: list[Any] = [await household.database.read(household.viewer, each) for each in shown]
     assert len(grown[0]) == len(grown[1]) > 40
     assert await household.database.write(household.viewer, sum_up_anew) == 0
-    summed = await household.database.read(household.viewer, rows), await household.database.read(household.viewer, documents)
+    summed = [await household.database.read(household.viewer, each) for each in shown]
+    assert len(grown[2]) > 40
     assert grown == summed
