@@ -50,7 +50,8 @@ _STATEMENTS: Final = (
        #variable_conflict use_column
        DECLARE
          timeless CONSTANT bigint := 4611686018427387904;
-         many CONSTANT integer := 5000;  -- hits that may be fetched and sorted at once
+         few CONSTANT integer := 2000;  -- hits in the whole index up to which they are all fetched and sorted
+         many CONSTANT integer := 5000;  -- hits in a stretch
          shifts CONSTANT integer[] := ARRAY[48, 51, 54];
          letters CONSTANT text[] := ARRAY['a', 'b', 'c'];
          whole CONSTANT integer := 4;  -- the level above the longest stretches
@@ -119,7 +120,7 @@ _STATEMENTS: Final = (
            ELSIF level = whole THEN
              stretch := '~' || me;
              bottom := low;
-             limited := many + 1;
+             limited := few + 1;
            ELSE
              SELECT s.place INTO bottom FROM public.search_doc s
                WHERE s.viewer_id = me AND (s.place, s.node_id) < (edge_place, edge_id)
@@ -138,7 +139,7 @@ _STATEMENTS: Final = (
              SELECT d.place, d.node_id FROM (SELECT * FROM public.search_doc s WHERE s.tsv @@ part OFFSET 0) d
              WHERE d.viewer_id = me AND d.place >= greatest(low, bottom) AND (d.place, d.node_id) < (edge_place, edge_id)
                AND d.kind = ANY (kinds) LIMIT limited) found;
-           IF array_length(places, 1) > many AND limited IS NOT NULL THEN
+           IF array_length(places, 1) = limited THEN
              level := level - 1;
              CONTINUE;
            END IF;
