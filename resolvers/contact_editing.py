@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 from providers import records
 from providers.base import Provider
 from providers.formats import email_address, phone_number
-from resolvers import web
+from resolvers import group_cards, web
 from resolvers.accounts import Account
 from resolvers.ingest import Target, edits, put_edited, remove_contacts
 from resolvers.ingest.edits import Edit
@@ -100,6 +100,9 @@ async def update(operation: Operation, contact_id: str, etag: str | None, given:
         row = _row(operation, conn, viewer, contact_id)
         shown = _decode(row.record)
         wanted, fields = _patched(shown, given, _region(conn, viewer), "patch")
+        if "groups" in given:
+            own = group_cards.apart(conn, viewer, row.account_id, shown, wanted.groups, "patch")
+            wanted = msgspec.structs.replace(wanted, groups=tuple(own))
         if etag is not None and row.etag is not None and etag != row.etag:
             conflict = _conflict(conn, viewer, contact_id, etag, row.etag, shown, wanted, given)
             text = "This contact has changed meanwhile; decide from both versions and send it again with the new etag."

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from providers import records
 from providers.formats import vcard_writing
-from resolvers import freshness, paging, sources, web
+from resolvers import freshness, group_cards, paging, sources, web
 from resolvers import projection as facts
 from resolvers.loaders import load
 from resolvers.operation import Operation
@@ -22,6 +22,7 @@ from store import search_index
 from store.tables import contact
 from store.words import fold
 
+MAX_GROUPS: Final = 100  # that are shown of a contact
 MAX_MATCHES = 1_000  # people and contacts that a text filter can find
 _VERSION_4: Final = re.compile(r"^VERSION:4\.0\s*$", re.MULTILINE | re.IGNORECASE)
 _decode = msgspec.msgpack.Decoder(records.Contact).decode
@@ -160,10 +161,6 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
         return self.record.note
 
     @property
-    def groups(self) -> list[ContactGroup]:
-        return [ContactGroup(name, name) for name in self.record.groups[:100]]
-
-    @property
     def languages(self) -> tuple[str, ...]:
         return self.record.languages
 
@@ -225,6 +222,14 @@ def by_id(conn: Connection, viewer: str, contact_ids: Sequence[str]) -> dict[str
 def get(operation: Operation, contact_id: str) -> Awaitable[Contact | None]:
     """One contact, loaded together with the others that the operation asks for."""
     return load(operation, by_id, contact_id)
+
+
+async def groups(operation: Operation, shown: Contact) -> list[ContactGroup]:
+    """The groups that its record names, and those whose cards name it."""
+    found = {name: ContactGroup(name, name) for name in shown.record.groups}
+    for card in await group_cards.of(operation, shown.account_id, shown.record.uid):
+        found.setdefault(card.name, ContactGroup(card.key, card.name))
+    return [*found.values()][:MAX_GROUPS]
 
 
 def members(conn: Connection, viewer: str, person_ids: Sequence[str]) -> dict[str, list[Any]]:

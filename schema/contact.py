@@ -40,6 +40,10 @@ async def _photo(parent: Parent[contacts.Contact], info: Info) -> photos.Image |
     return await photos.get(info.context.operation, parent.photo_hash, name)
 
 
+async def _contact_groups(parent: Parent[contacts.Contact], info: Info) -> list[contacts.ContactGroup]:
+    return await contacts.groups(info.context.operation, parent)
+
+
 @object_type("One record of one account, as that network keeps it.", of=contacts.Contact)
 class Contact(Versioned):
     id: strawberry.ID = field("Opaque global id.")
@@ -60,7 +64,7 @@ class Contact(Versioned):
     dates: list[SourcedDateRef] = field("Birthday and other days.")
     bio: SourcedTextRef | None = field("Self-description.")
     note: str | None = field("Note kept in the record itself.")
-    groups: list[ContactGroup] = field("Groups it is in; at most 100.")
+    groups: list[ContactGroup] = field("Groups it is in; at most 100.", _contact_groups)
     languages: list[LanguageTag] = field("Languages.")
     followers: int | None = field("Followers there.")
     following: int | None = field("Followed there.")

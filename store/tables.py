@@ -241,7 +241,15 @@ contact = _owned(
     _at("created_at"),
     _at("updated_at"),
     Column("version", Integer),  # null for LIVE accounts
-    indexes=(("account_id", "key"), ("person_id",), ("sort_name", "id"), ("minted_id",)),
+    _maybe("uid"),  # the card's own; groups that are cards name their members by it
+    indexes=(
+        ("account_id", "key"),
+        ("person_id",),
+        ("sort_name", "id"),
+        ("minted_id",),
+        ("account_id", "uid"),
+        ("account_id", "nature"),
+    ),
 )
 contact_key = _owned("contact_key", _text("contact_id"), _text("kind"), _text("value"), _bool("strong"), _text("source"),
                      key=("contact_id", "kind", "value"), indexes=(("kind", "value"),))  # fmt: skip

@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from providers import records
 from resolvers.identity.keys import keys_of
 from resolvers.identity.people import reproject
-from resolvers.ingest import edits
+from resolvers.ingest import edits, groups
 from resolvers.ingest.target import Result, Target
 from resolvers.projection import Member, project
 from store import ids
@@ -35,7 +35,7 @@ _STORED: Final = "sha256:"  # where a kept record's picture is: in `photo`
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(records.Contact).decode
 _BY_ID: Final = select(contact.c.id, contact.c.fingerprint, contact.c.person_id, contact.c.minted_id, contact.c.version, contact.c.record,
-                       contact.c.pristine).where(among(contact.c.id))  # fmt: skip
+                       contact.c.nature, contact.c.pristine).where(among(contact.c.id))  # fmt: skip
 _BY_KEY: Final = select(contact.c.key, contact.c.id).where(among(contact.c.key), contact.c.account_id == sa.bindparam("account"))
 _DROP_KEYS: Final = sa.delete(contact_key).where(among(contact_key.c.contact_id))
 
@@ -278,7 +278,7 @@ def _write(
         values = {
             "container": record.container, "person_id": person_id, "relation": record.relation, "nature": record.nature,
             "name": shown.name, "sort_name": shown.sort_name, "record": _encode(record), "fingerprint": _fingerprint(record),
-            "etag": record.etag, "photo_hash": photo_hash, "updated_at": now,
+            "etag": record.etag, "photo_hash": photo_hash, "updated_at": now, "uid": record.uid,
         }  # fmt: skip
         if contact_id in new:
             version = None if target.live else 1
@@ -298,6 +298,10 @@ def _write(
     upsert(conn, photo, list(photos.values()), ["hash"])
     if fresh:
         conn.execute(contact.insert(), fresh)
+    if not target.live:
+        groups.tell(
+            conn, viewer, target.account_id, {i: (groups.read(known.get(i)), item) for i, item in changed.items()}, recorder, now
+        )
     # an id that lives again after its contact had gone begins with the next version
     upsert(conn, person, list(people.values()), ["id"], ["redirect_to"])
     _write_keys(conn, viewer, changed)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from providers import records
 from resolvers.identity.people import reproject
-from resolvers.ingest import conversations, filing
+from resolvers.ingest import conversations, filing, groups
 from resolvers.ingest.contacts import upsert
 from resolvers.ingest.content import drop_content
 from resolvers.ingest.states import sum_up
@@ -88,9 +88,9 @@ def remove_contacts(
 ) -> int:
     """Delete contacts; people without contacts go with them, the others are rebuilt and looked at again."""
     rows = conn.execute(
-        select(contact.c.id, contact.c.person_id, contact.c.version).where(
-            contact.c.viewer_id == viewer, contact.c.id.in_(contact_ids)
-        )
+        select(
+            contact.c.id, contact.c.account_id, contact.c.person_id, contact.c.version, contact.c.nature, contact.c.record
+        ).where(contact.c.viewer_id == viewer, contact.c.id.in_(contact_ids))
     ).all()
     if not rows:
         return 0
@@ -101,6 +101,8 @@ def remove_contacts(
             recorder.delete("CONTACT", row.id, parent_id=row.person_id, reason=reason)
     for table, column in ((contact, contact.c.id), (contact_key, contact_key.c.contact_id), (dirty, dirty.c.contact_id)):
         conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, column.in_(gone)))
+    for row in rows:
+        groups.tell(conn, viewer, row.account_id, {row.id: (groups.read(row), None)}, recorder, now)
     either = sa.or_(evidence.c.left_id.in_(gone), evidence.c.right_id.in_(gone))
     conn.execute(sa.delete(evidence).where(evidence.c.viewer_id == viewer, either))
     for table in (message_participant, conversation_member):
