@@ -200,10 +200,7 @@ def test_what_cannot_be_opened_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_damage_within_a_member_is_named_and_what_came_before_is_taken(tmp_path: Path) -> None:
-    path = archive(tmp_path / "a.zip", {"people.vcf": random.Random(5).randbytes(9) + CARDS * 200}, zipfile.ZIP_STORED)
-    data = bytearray(path.read_bytes())
-    path.write_bytes(bytes(data))
-    deflated = archive(tmp_path / "b.zip", {"people.vcf": CARDS * 200})
+    deflated = archive(tmp_path / "b.zip", {"people.vcf": CARDS * 40})
     data = bytearray(deflated.read_bytes())
     data[len(data) // 2] ^= 0x55
     deflated.write_bytes(bytes(data))
