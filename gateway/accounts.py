@@ -7,7 +7,7 @@ holds the mark and the fence); after a crash in the middle the old grant is trie
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -23,6 +23,7 @@ from providers.breaker import Breakers
 from providers.budget import TokenBudget
 from providers.errors import ReauthRequired, Refused, Unavailable
 from providers.http import DEFAULT_QUOTA, Session
+from providers.push import Line
 from providers.records import OwnAddress, Profile
 from providers.session import Account as SessionAccount
 from providers.session import Clock, Observer, Secret
@@ -49,6 +50,7 @@ class Accounts:
     providers: dict[str, Provider]
     observer: Observer | None = None
     hooks: str | None = None  # where networks call us, https; None when they cannot
+    lines: Mapping[str, Line] = field(default_factory=dict)  # by provider, where one address is called for all accounts
     breakers: Breakers = field(init=False)
     renewals: set[asyncio.Task[Secret]] = field(default_factory=set, init=False)
     _budgets: dict[str, TokenBudget] = field(default_factory=dict)

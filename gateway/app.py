@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import structlog
 from sqlalchemy.engine import make_url
 
-from gateway import secret_key
+from gateway import pushing, secret_key
 from gateway.accounts import Accounts
 from gateway.clock import SystemClock
 from gateway.demo.run import allowed as demo_places
@@ -144,7 +144,8 @@ async def open_installation(
             transport=transport,
             providers=providers,
             observer=telemetry,
-            hooks=f"{settings.url}/hooks" if settings.secure else None,
+            hooks=settings.hooks if settings.secure else None,
+            lines={key: line for key, each in providers.items() if (line := pushing.line(settings, each)) is not None},
         )
         stack.push_async_callback(accounts.close)
         waker = Waker(database, cache)

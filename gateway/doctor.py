@@ -20,9 +20,9 @@ from sqlalchemy import Connection, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway import secret_key
+from gateway import pushing, secret_key
 from gateway.explorer import PAGE
-from gateway.settings import Settings, SettingsError, unknown
+from gateway.settings import PREFIX, Settings, SettingsError, unknown, variable
 from providers.base import broken, catalogue
 from store import leases, links, migrate, viewers
 from store.cache import Cache
@@ -33,6 +33,7 @@ from store.vault import SealBroken, Vault
 Level = Literal["ok", "note", "wrong"]
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 LISTED: Final = 20  # findings of one kind that are named
+STEPS: Final = "the steps are in"
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +46,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 async def examine(settings: Settings, *, retry: bool = False) -> list[Finding]:
     """Every look, in the order in which things depend on each other."""
-    found = [*_variables(settings), *_files(settings), _shadowing(), *_third_parties(), _explorer()]
+    found = [*_variables(settings), *_files(settings), _shadowing(), *_third_parties(), *_lines(settings), _explorer()]
     database_findings, usable = await _database(settings)
     found += database_findings
     found.append(await _cache(settings))
@@ -129,6 +130,32 @@ def _third_parties() -> list[Finding]:
         for name, reason in broken().items()
     ]
     return failed or [Finding(check="providers", level="ok", message=f"{len(catalogue())} providers: {', '.join(catalogue())}")]
+
+
+def _lines(settings: Settings) -> list[Finding]:
+    """What is set of the lines by which networks call one address for all accounts."""
+    found = []
+    for provider in catalogue().values():
+        if provider.switchboard is None:
+            continue
+        topic, caller = (variable(f"{provider.line}_{part}") for part in pushing.LINE_PARTS[:2])
+        given = {name for name in (topic, caller) if getattr(settings, name.removeprefix(PREFIX).lower(), "")}
+        line = pushing.line(settings, provider)
+        if line is not None:
+            message = f"{provider.name} calls {line.url} in the name of {line.caller}, for {line.audience}"
+            found.append(Finding(check="push", level="ok", message=message))
+        elif given == {topic}:
+            message = f"{topic} is set, {caller} is not: nobody could tell who calls, so {provider.name} is polled; {STEPS} {provider.docs_path}"
+            found.append(Finding(check="push", level="wrong", message=message))
+        elif given == {caller}:
+            message = f"{caller} is set, {topic} is not: {provider.name} is polled; {STEPS} {provider.docs_path}"
+            found.append(Finding(check="push", level="wrong", message=message))
+        if topic in given and not settings.secure:
+            message = (
+                f"{topic} is set, but {provider.name} calls by https only: set KITH_PUBLIC_URL=https://…; until then it is polled"
+            )
+            found.append(Finding(check="push", level="wrong", message=message))
+    return found
 
 
 def _explorer() -> Finding:

@@ -1,8 +1,9 @@
-"""`/hooks/{provider}/{random}`: where networks call to say that something happened.
+"""`/hooks/{provider}/{random}` and `/hooks/{provider}`: where networks call to say that something happened.
 
 The random part finds the account, the provider judges the raw body, a hint queues a sync, and the answer is given before anything is
-done. What is forged, too long, or for nobody is answered alike for everybody and leaves no trace. Nothing of a call is data: it is
-never stored and never logged.
+done. What is forged, too long, or for nobody is answered alike for everybody and leaves no trace. At an address for all accounts the
+network proves itself first, then names whom it means; that nobody is called so is no news to it. Nothing of a call is data: it is never
+stored and never logged.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from starlette.routing import BaseRoute, Route
 
 from gateway import pushing
 from gateway.accounts import Held
-from providers.errors import ProviderError
-from providers.push import Call, Forged
+from providers.base import Provider
+from providers.errors import Malformed, ProviderError
+from providers.http import Session
+from providers.push import Call, Forged, Switchboard
 from providers.session import Account, Secret
 from store import accounts, push_routes, viewers
 
@@ -40,9 +43,17 @@ class Hooks:
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
+        self._switchboards: dict[str, Switchboard] = {}
+        for key, line in installation.accounts.lines.items():
+            make = installation.providers[key].switchboard
+            if make is not None:
+                self._switchboards[key] = make(line)
 
     def routes(self) -> list[BaseRoute]:
-        return [Route("/hooks/{provider}/{token}", self.call, methods=["POST"])]
+        return [
+            Route("/hooks/{provider}", self.announce, methods=["POST"]),
+            Route("/hooks/{provider}/{token}", self.call, methods=["POST"]),
+        ]
 
     async def call(self, request: Request) -> Response:
         """One call."""
@@ -60,11 +71,9 @@ class Hooks:
         held = None if blob is None else pushing.opened(there.accounts, route.viewer_id, route.account_id, blob)
         if whose is None or whose.disabled_at is not None or account is None or held is None:
             return Response(status_code=404, headers=HEADERS)
-        nobody = Held(Secret())
-        session = there.accounts.session(Account(provider=provider.key, base_url=account.base_url), nobody, provider)
-        call = Call(query=dict(request.query_params), headers=dict(request.headers), body=body)
+        session = self._session(provider, account.base_url)
         try:
-            heard = await provider.hear(session, call, held.secret)
+            heard = await provider.hear(session, _call(request, body), held.secret)
         except Forged:
             log.warning("a call was forged", provider=provider.key)
             return Response(status_code=403, headers=HEADERS)
@@ -76,6 +85,40 @@ class Hooks:
         if heard.echo is not None:
             return PlainTextResponse(heard.echo, headers=HEADERS)
         return Response(status_code=202, headers=HEADERS)
+
+    async def announce(self, request: Request) -> Response:
+        """One call at an address for all accounts. It is acknowledged whoever it means: networks repeat what is not."""
+        there = self._installation
+        provider = there.providers.get(request.path_params["provider"])
+        switchboard = None if provider is None else self._switchboards.get(provider.key)
+        body = await _body(request)
+        if body is None:
+            return Response(status_code=413, headers=HEADERS)
+        if provider is None or switchboard is None:
+            return Response(status_code=404, headers=HEADERS)
+        base_url = there.settings.application(provider.key).url or provider.default_url or ""
+        try:
+            names = await switchboard.answer(self._session(provider, base_url), _call(request, body))
+        except Forged:
+            log.warning("a call was forged", provider=provider.key)
+            return Response(status_code=403, headers=HEADERS)
+        except Malformed:
+            return Response(status_code=400, headers=HEADERS)
+        except ProviderError as error:
+            log.warning("a call could not be judged", provider=provider.key, reason=error.message)
+            return Response(status_code=503, headers=HEADERS)
+        now = there.clock.now()
+        for route in await pushing.meant(there.accounts, there.database, provider.key, names):
+            await there.database.write(route.viewer_id, pushing.heard, route.account_id, now, hint=True, renew=False)
+        return Response(status_code=204, headers=HEADERS)
+
+    def _session(self, provider: Provider, base_url: str) -> Session:
+        """Nobody's way to the network."""
+        return self._installation.accounts.session(Account(provider=provider.key, base_url=base_url), Held(Secret()), provider)
+
+
+def _call(request: Request, body: bytes) -> Call:
+    return Call(query=dict(request.query_params), headers=dict(request.headers), body=body)
 
 
 async def _body(request: Request) -> bytes | None:

@@ -81,6 +81,19 @@ class Settings(BaseSettings):
         default=(),
         description="Addresses or CIDRs of the reverse proxies whose X-Forwarded-* headers are believed.",
     )
+    google_pubsub_topic: str = Field(
+        default="",
+        description="Cloud Pub/Sub topic that Gmail publishes to, `projects/<project>/topics/<topic>`: see docs/providers/gmail.md. "
+        "Without it Gmail is polled.",
+    )
+    google_pubsub_email: str = Field(
+        default="",
+        description="Service account that the push subscription of this topic signs its calls with. Needed with a topic.",
+    )
+    google_pubsub_audience: str = Field(
+        default="",
+        description="Audience of that subscription, where one was set. Without it: the endpoint, `<KITH_PUBLIC_URL>/hooks/gmail`.",
+    )
     max_deadline: float = Field(
         default=15.0,
         gt=0,
@@ -181,6 +194,22 @@ class Settings(BaseSettings):
             raise ValueError("Kith is served at the root of a host: leave the path out")
         return value.rstrip("/")
 
+    @field_validator("google_pubsub_topic")
+    @classmethod
+    def _topic(cls, value: str) -> str:
+        parts = value.split("/")
+        if value and (len(parts) != 4 or (parts[0], parts[2]) != ("projects", "topics") or not parts[1] or not parts[3]):
+            raise ValueError("write it like projects/my-project/topics/kith-gmail")
+        return value
+
+    @field_validator("google_pubsub_email")
+    @classmethod
+    def _service_account(cls, value: str) -> str:
+        name, at, domain = value.strip().lower().partition("@")
+        if value and not (name and at and "." in domain):
+            raise ValueError("write it like kith-push@my-project.iam.gserviceaccount.com")
+        return name + at + domain
+
     @field_validator("cors_origins")
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -242,6 +271,11 @@ class Settings(BaseSettings):
     def secure(self) -> bool:
         """Whether browsers come by TLS, so that cookies can demand it."""
         return self.url.startswith("https://")
+
+    @property
+    def hooks(self) -> str:
+        """Where networks call; what follows names the network, and, where each account has an address, the account."""
+        return f"{self.url}/hooks"
 
     def secret_keys(self) -> list[bytes]:
         """The keys of KITH_SECRET_KEY, the sealing one first; empty when it is not set."""

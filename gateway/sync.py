@@ -25,7 +25,6 @@ from gateway.accounts import Accounts
 from providers import records
 from providers.base import Verifiable, Watcher
 from providers.errors import CursorExpired, ProviderError, RateLimited, ReauthRequired
-from providers.push import Pushed
 from resolvers.ingest import (
     Result,
     Target,
@@ -92,7 +91,7 @@ async def run(opener: Accounts, database: Database, clock: Clock, viewer: str, a
         await run.tell_whereabouts()
         if isinstance(adapter, Verifiable) and await run.in_doubt():
             await run.verify(adapter)
-        await run.end(watch=isinstance(adapter, Watcher), push=opener.hooks is not None and isinstance(adapter, Pushed))
+        await run.end(watch=isinstance(adapter, Watcher), push=pushing.wanted(opener, found.provider, adapter))
     except ProviderError as error:
         await run.failed(error)
         if isinstance(error, ReauthRequired):
@@ -246,7 +245,11 @@ class _Run:
             )
             if watch and leases.pending(conn, viewer, "watch", self._account.id) is None:
                 leases.enqueue(conn, viewer, "watch", self._account.id, now, every=WATCH_AGAIN)
-            if push and leases.pending(conn, viewer, pushing.JOB, self._account.id) is None:
+            if push:
+                due = leases.pending(conn, viewer, pushing.JOB, self._account.id) is None
+            else:  # what was promised while it was wanted is to be ended
+                due = push_routes.live(conn, viewer, self._account.id, now)
+            if due:
                 leases.enqueue(conn, viewer, pushing.JOB, self._account.id, now)
             recorder.flush(conn, viewer)
 

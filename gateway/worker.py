@@ -288,6 +288,7 @@ class Worker:
             place = await self.database.write_behind(job.viewer_id, reindexing.reindex, place)
 
     async def _unlink(self, job: Job) -> None:
+        await pushing.end(self.accounts, self.database, job.viewer_id, job.subject)
         done = False
         while not done:
             done = await self.database.write_behind(job.viewer_id, self._forget, job.subject)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 import msgspec
 
 from providers import records
-from providers.push import Call, Heard
+from providers.push import Call, Heard, Line, Switchboard
 from providers.session import Secret
 
 if TYPE_CHECKING:
@@ -266,7 +266,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     network has dynamic registration, and returns the Authorization; `own_client` where it has none, so that the operator has to bring
     a client id first. `base_url(form values)` names the server the user means. `write_scopes`: of these OAuth scopes one is needed
     to do it; what is not named needs none. `hear(session, call, secret)` judges a request of a network that calls us
-    (`providers/push.py`); the session is nobody's.
+    (`providers/push.py`); the session is nobody's. Where a network calls one address for all accounts, `switchboard(line)` makes the one
+    who answers it, and `line` is how the settings that describe it begin (`google_pubsub`: KITH_GOOGLE_PUBSUB_TOPIC, …).
     Networks with sign-ins of their own kind: `sign_in(session)` trades what was typed for what is kept (a password is not),
     `renew(session, secret)` trades a grant for a newer one where that is not OAuth's token endpoint.
     """
@@ -293,6 +294,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     discover: Callable[[Session, dict[str, str]], AsyncIterator[Found]] | None = None
     archive: Archive | None = None
     hear: Callable[[Session, Call, str], Awaitable[Heard]] | None = None
+    switchboard: Callable[[Line], Switchboard] | None = None
+    line: str = ""
     sign_in: Callable[[Session], Awaitable[SignedIn]] | None = None
     renew: Callable[[Session, Secret], Awaitable[Secret]] | None = None
 

@@ -4,7 +4,7 @@ Speaks the Gmail API v1 (users.messages, users.history, users.labels, batches). 
 that do not: what is in the trash, what is in spam, and all the rest. Gmail's thread joins its mails as one more reference, beside
 those they carry, so that their copies from elsewhere stay in the same conversation. A history that Gmail has lost costs the mails
 of the meantime and a comparison of ids and labels, never the whole mailbox again. Read, starred and the place are written back;
-sending is in `gmail_sending.py`. Knows nothing of storing.
+sending is in `gmail_sending.py`, being called in `gmail_push.py`. Knows nothing of storing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from providers import cursors, gmail_sending, records
+from providers import cursors, gmail_push, gmail_sending, records
 from providers.base import Adapter, LinkForm, Provider, Quota
 from providers.errors import CursorExpired, Malformed, ReauthRequired, Refused, Unavailable
 from providers.gmail_message import (
@@ -42,6 +42,7 @@ from providers.gmail_message import (
 )
 from providers.google_api import CONSOLE, SCOPE, Part, ask, authorizer, base64url, batch, decoded, failure, tell
 from providers.http import SUCCESS, Session
+from providers.push import Line, Subscription
 from providers.records import (
     FolderRole,
     Gone,
@@ -267,6 +268,14 @@ class Gmail:
         place = next((PLACES[label] for label in added if label in PLACES), ALL if {*still} & {*PLACES} else None)
         on, off = (tuple(shown(self._names[label]) for label in some) for some in (added, still))
         return {key: Moved(key=key, container=place, labels_added=on, labels_removed=off) for key in keys}
+
+    async def join(self, line: Line) -> Subscription:
+        """Have Google call for this mailbox (gmail_push.py)."""
+        return await gmail_push.watch(self._session, line, (await self._me()).email_address)
+
+    async def leave(self) -> None:
+        """Have it called no more."""
+        await gmail_push.stop(self._session)
 
     async def _relabel(self, keys: Sequence[str], added: Sequence[str], removed: Sequence[str]) -> None:
         granted = frozenset(((await self._session.credentials()).scope or "").split())
@@ -585,7 +594,7 @@ PROVIDER = Provider(
     capabilities=frozenset({"CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "MIRROR", "LABELS"}),
     limitations=(
         "Contacts are another interface of Google's: link Google contacts beside it.",
-        "There is no push in this release: changes arrive with the next poll.",
+        "Google calls only where the operator has set up Cloud Pub/Sub; elsewhere changes arrive with the next poll.",
         "Google ends sign-ins after seven days while the Google Cloud project is in testing mode.",
         "Hangouts chats are not in the interface's lists.",
     ),
@@ -613,4 +622,6 @@ PROVIDER = Provider(
     authorize=authorizer(KEY, "Gmail", SCOPES, "Gmail API"),
     own_client=True,
     send_scopes=frozenset(gmail_sending.SENDING),
+    switchboard=gmail_push.switchboard,
+    line="google_pubsub",
 )

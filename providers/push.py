@@ -1,21 +1,26 @@
 """Networks that call us: an account subscribes at its network, and what comes in is heard before anybody believes it.
 
 What a network sends is a hint that there is something, never what it is: the account's next delta tells that. So a hint that is lost,
-late, repeated or out of order costs time and nothing else. An adapter that can be told things is `Pushed`; its provider's `hear` judges
-a request by its raw bytes. Knows no HTTP server and no accounts.
+late, repeated or out of order costs time and nothing else. Networks call in one of two ways. Most take an address for each account: the
+adapter is `Pushed`, and its provider's `hear` judges a request by its raw bytes. Some call one address for all accounts of an installation,
+by a line that its operator sets up there (`Line`): the adapter is `Announced`, and its provider's `switchboard` makes the one who judges
+the calls and says whom they mean. Knows no HTTP server and no accounts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
+if TYPE_CHECKING:
+    from providers.http import Session
+
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """What a network has promised: `key` is its own name for it, opaque to others."""
+    """What a network has promised: `key` is its own name for it, opaque to others. On a line it is what calls name the account by."""
 
     key: str
     expires_at: datetime
@@ -52,5 +57,43 @@ class Pushed(Protocol):
         """Make the subscription to `url`, or prolong the one that `known` names (made anew where the network lost it).
 
         The network is given `secret` and has to show it with each call. Raises ProviderError.
+        """
+        ...
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator has set up at a network that calls one address for all accounts.
+
+    `url` is that address, `topic` what accounts are subscribed to. The network proves with each call that it is `caller`, and that the
+    call is meant for `audience`.
+    """
+
+    url: str
+    topic: str
+    caller: str
+    audience: str
+
+
+@runtime_checkable
+class Announced(Protocol):
+    """An adapter whose network can be asked to tell a line what happens in the account."""
+
+    async def join(self, line: Line) -> Subscription:
+        """Have the line called for this account, or go on being called: asking again prolongs. Raises ProviderError."""
+        ...
+
+    async def leave(self) -> None:
+        """Have it called no more for this account. Raises ProviderError."""
+        ...
+
+
+class Switchboard(Protocol):
+    """Who answers a line. It lives as long as the process, and may remember what proofs are checked with."""
+
+    async def answer(self, session: Session, call: Call) -> frozenset[str]:
+        """Whom a call means: the keys of their subscriptions. The session is nobody's.
+
+        Raises Forged for what does not come from the network, Malformed for what is no call of its kind, and Unavailable or another
+        ProviderError when it cannot be judged now.
         """
         ...

@@ -1,12 +1,17 @@
-"""Where networks call us: the hash of an address's random part → whose account it is, and until when the network has promised to call.
+"""Where networks call us: a hash → whose account is meant, and until when the network has promised to call.
 
-A system table: whoever calls has no viewer. The address itself, what the network has to show and its own name for the subscription are
-sealed with the account's other secrets.
+A system table: whoever calls has no viewer. The hash is of an address's random part, which is one account's; the address itself, what the
+network has to show and its own name for the subscription are sealed with the account's other secrets. Where a network calls one address
+for all accounts, there is the hash of the name that it calls an account by instead, under a key of the installation's: names can be
+guessed. Such a name may be several viewers' account.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
+import secrets
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
@@ -14,7 +19,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
-from store.tables import push_route, secret
+from store.tables import push_route, secret, viewer
 
 PLACE: Final = ("account", "push")  # table and column of the vault's associated data
 
@@ -33,12 +38,40 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
+def digest_of_name(key: bytes, provider: str, name: str) -> bytes:
+    """What is kept of the name that a network calls an account by."""
+    return hmac.digest(key, f"{provider}|{name}".encode(), "sha256")
+
+
 def find(conn: Connection, token: str) -> Route | None:
     """Whose address this is."""
     row = conn.execute(select(push_route).where(push_route.c.hash == digest(token))).one_or_none()
     if row is None:
         return None
     return Route(viewer_id=row.viewer_id, account_id=row.account_id, provider=row.provider, expires_at=row.expires_at)
+
+
+def called(conn: Connection, provider: str, names: Collection[bytes]) -> list[Route]:
+    """Whose accounts a network calls by these names (digests of them); those of disabled viewers are left out."""
+    mine = push_route.c
+    query = (
+        select(push_route)
+        .join(viewer, viewer.c.id == mine.viewer_id)
+        .where(mine.name.in_(names), mine.provider == provider, viewer.c.disabled_at.is_(None))
+        .order_by(mine.viewer_id, mine.account_id)
+    )
+    return [
+        Route(viewer_id=row.viewer_id, account_id=row.account_id, provider=row.provider, expires_at=row.expires_at)
+        for row in conn.execute(query)
+    ]
+
+
+def alone(conn: Connection, viewer: str, account_id: str) -> bool:
+    """Whether no other account, whosever, is called by this one's name; False for an account that is called by none."""
+    mine, other = push_route.alias("mine"), push_route.alias("other")
+    own = (mine.c.viewer_id == viewer, mine.c.account_id == account_id)
+    query = select(other.c.account_id).join(mine, other.c.name == mine.c.name).where(*own)
+    return len(conn.execute(query.limit(2)).all()) == 1
 
 
 def put(conn: Connection, viewer: str, account_id: str, provider: str, token: str, sealed: bytes, now: datetime) -> None:
@@ -55,6 +88,27 @@ def promised(conn: Connection, viewer: str, account_id: str, sealed: bytes, expi
     mine = sa.update(push_route).where(push_route.c.viewer_id == viewer, push_route.c.account_id == account_id)
     conn.execute(mine.values(expires_at=expires_at))
     _seal(conn, viewer, account_id, sealed)
+
+
+def put_name(
+    conn: Connection, viewer: str, account_id: str, provider: str, name: bytes, expires_at: datetime, now: datetime
+) -> None:
+    """What a network calls an account by (the digest of it) and until when it has promised to call, in place of what was known.
+
+    It has no address of its own: its hash is of nothing.
+    """
+    drop(conn, viewer, account_id)
+    conn.execute(
+        push_route.insert().values(
+            hash=secrets.token_bytes(32),
+            name=name,
+            viewer_id=viewer,
+            account_id=account_id,
+            provider=provider,
+            expires_at=expires_at,
+            created_at=now,
+        )
+    )
 
 
 def sealed(conn: Connection, viewer: str, account_id: str) -> bytes | None:

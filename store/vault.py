@@ -30,7 +30,7 @@ class Vault:
     def __init__(self, keys: list[bytes]) -> None:
         if not keys or any(len(k) < 16 for k in keys):
             raise ValueError("the vault needs a secret key of at least 16 bytes")
-        self._root = hashlib.blake2b(keys[0], digest_size=32, person=b"kith-root").digest()
+        self._roots = [hashlib.blake2b(key, digest_size=32, person=b"kith-root").digest() for key in keys]
         self._ciphers: dict[bytes, AESGCM] = {}
         for key in keys:
             derived = hashlib.blake2b(key, digest_size=32, person=b"kith-vault").digest()
@@ -62,7 +62,11 @@ class Vault:
 
     def derive(self, purpose: str) -> bytes:
         """A 32-byte key for another purpose, such as signing cursors."""
-        return hmac.digest(self._root, purpose.encode(), "sha256")
+        return self.derived(purpose)[0]
+
+    def derived(self, purpose: str) -> list[bytes]:
+        """The key for a purpose, then what it was under the former keys: for what was made with it and is still looked for."""
+        return [hmac.digest(root, purpose.encode(), "sha256") for root in self._roots]
 
 
 def _place(viewer: str, table: str, row: str, column: str) -> bytes:

@@ -267,6 +267,7 @@ class Mailbox(Google):
         self.clock: Callable[[], float] = lambda: 1_777_000_000.0
         self.cuts: list[Answer] = []  # said after a message was taken
         self.identities: list[dict[str, Any]] = [{"sendAsEmail": address, "isPrimary": True}]
+        self.watched: tuple[str, float] | None = None  # the topic, and until when
 
     # --- what happens in the mailbox
 
@@ -317,6 +318,12 @@ class Mailbox(Google):
                 return self._counted(segments[1])
             case "settings.sendAs.list":
                 return Answer(200, {"sendAs": self.identities})
+            case "watch":
+                self.watched = (json.loads(request.body)["topicName"], self.clock() + 7 * 86_400)
+                return Answer(200, {"historyId": str(self.position), "expiration": str(int(self.watched[1] * 1000))})
+            case "stop":
+                self.watched = None
+                return Answer(204)
             case "messages.batchModify":
                 wanted = json.loads(request.body)
                 if not 1 <= len(wanted["ids"]) <= 1000:
