@@ -20,6 +20,7 @@ import msgspec
 
 from providers import records
 from providers.push import Call, Heard, Line, Switchboard
+from providers.quota import Quota
 from providers.session import Secret
 
 if TYPE_CHECKING:
@@ -86,19 +87,6 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     values: dict[str, str] = {}
     foreign: bool = False
-
-
-class Quota(msgspec.Struct, frozen=True, kw_only=True):
-    """What a network allows: `calls` in `seconds`, `concurrency` at once; `sentence` says it to people.
-
-    `interactive_reserve` is the share (0 to 1) of the calls kept for somebody who waits.
-    """
-
-    calls: int
-    seconds: float
-    concurrency: int = 4
-    interactive_reserve: float = 0.2
-    sentence: str = ""
 
 
 class Authorization(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from providers.base import Quota
 from providers.errors import RateLimited
+from providers.quota import Quota
 from providers.session import Clock
 
 #: Background work waits so long for a call of its own; a longer wait is the scheduler's business.

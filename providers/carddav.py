@@ -19,7 +19,7 @@ import httpx2 as httpx
 import msgspec
 
 from providers import cursors, webdav
-from providers.base import Adapter, FormField, LinkForm, Provider, Quota
+from providers.base import Adapter, FormField, LinkForm, Provider
 from providers.errors import (
     Conflict,
     CursorExpired,
@@ -34,6 +34,7 @@ from providers.errors import (
 from providers.formats import vcard, vcard_editing
 from providers.formats.vcard_syntax import Card
 from providers.http import SUCCESS, Response, Session
+from providers.quota import Quota
 from providers.records import Contact, ContactField, Gone, Page, Profile, Row, Statement, Unreadable
 
 CARD = "{urn:ietf:params:xml:ns:carddav}"

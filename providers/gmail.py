@@ -18,7 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from providers import cursors, gmail_push, gmail_sending, records
-from providers.base import Adapter, LinkForm, Provider, Quota
+from providers.base import Adapter, LinkForm, Provider
 from providers.errors import CursorExpired, Malformed, ReauthRequired, Refused, Unavailable
 from providers.gmail_message import (
     ALL,
@@ -43,6 +43,7 @@ from providers.gmail_message import (
 from providers.google_api import CONSOLE, SCOPE, Part, ask, authorizer, base64url, batch, decoded, failure, tell
 from providers.http import SUCCESS, Session
 from providers.push import Line, Subscription
+from providers.quota import Quota
 from providers.records import (
     FolderRole,
     Gone,

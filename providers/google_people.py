@@ -16,12 +16,13 @@ from typing import Any
 import msgspec
 
 from providers import cursors
-from providers.base import Adapter, LinkForm, Provider, Quota
+from providers.base import Adapter, LinkForm, Provider
 from providers.errors import Conflict, CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.google_api import CONSOLE, SCOPE, ask, authorizer, decoded, tell
 from providers.google_person import FIELDS, OTHER_FIELDS, Person, contact, keys_of
 from providers.google_writing import PERSON_FIELDS, body, fields_of, holds, is_marked, marked
 from providers.http import Session
+from providers.quota import Quota
 from providers.records import Contact, ContactField, Gone, OwnAddress, Page, Profile, Relation, Row, Statement, Unreadable
 
 KEY = "google"

@@ -25,10 +25,10 @@ from urllib.parse import urlencode
 import httpx2 as httpx
 import msgspec
 
-from providers.base import Quota
 from providers.breaker import Breakers
 from providers.budget import LONGEST_PAUSE, TokenBudget
 from providers.errors import ForbiddenAddress, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
+from providers.quota import Quota
 from providers.session import Account, Budget, Clock, Credentials, Observer, Secret
 from providers.stream import READ_SECONDS as STREAM_READ_SECONDS
 from providers.stream import Security, Stream, open_stream

@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from providers import mail_settings
-from providers.base import FormField, LinkForm, Provider, Quota
+from providers.base import FormField, LinkForm, Provider
 from providers.errors import Refused
 from providers.http import Session
 from providers.imap4 import marks, parts, sending, watching
@@ -24,6 +24,7 @@ from providers.imap4.marking import marked
 from providers.imap4.mirror import Mirror
 from providers.imap4.moving import filed, moved
 from providers.imap4.uid_set import UidSet
+from providers.quota import Quota
 from providers.records import FolderRole, Marking, Moved, Outgoing, OwnAddress, Page, Profile, Statement, Submitted
 from providers.stream import Security
 

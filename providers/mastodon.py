@@ -17,11 +17,12 @@ import httpx2 as httpx
 import msgspec
 
 from providers import cursors, oauth
-from providers.base import Authorization, FormField, LinkForm, LiveAdapter, Provider, Quota
+from providers.base import Authorization, FormField, LinkForm, LiveAdapter, Provider
 from providers.errors import CursorExpired, Malformed, ReauthRequired, Refused
 from providers.formats.html_text import text_of
 from providers.formats.vcard import web_address
 from providers.http import SUCCESS, Response, Session
+from providers.quota import Quota
 from providers.records import (
     Contact,
     ConversationHead,

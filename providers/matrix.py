@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 import httpx2 as httpx
 import msgspec
 
-from providers.base import FormField, LinkForm, Provider, Quota, SignedIn
+from providers.base import FormField, LinkForm, Provider, SignedIn
 from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.formats import picture
 from providers.http import Response, Session
@@ -38,6 +38,7 @@ from providers.matrix_event import (
     short,
 )
 from providers.matrix_rooms import KNOWN, Gap, Position, Room, position
+from providers.quota import Quota
 from providers.records import (
     Contact,
     ConversationHead,

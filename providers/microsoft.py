@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import msgspec
 
 from providers import cursors, microsoft_push, microsoft_sending
-from providers.base import Adapter, LinkForm, Provider, Quota
+from providers.base import Adapter, LinkForm, Provider
 from providers.errors import ReauthRequired
 from providers.graph import PORTAL, SCOPES, ask, authorize, decoded, path_of
 from providers.http import Session
@@ -21,6 +21,7 @@ from providers.microsoft_contacts import AddressBook
 from providers.microsoft_folders import Mark
 from providers.microsoft_mail import Mailbox
 from providers.push import Subscription
+from providers.quota import Quota
 from providers.records import (
     Contact,
     ContactField,

@@ -20,9 +20,10 @@ from starlette.routing import Route
 from gateway.app import Installation
 from gateway.linking.service import LinkService
 from gateway.people import named
-from providers.base import Authorization, FormField, LinkForm, Provider, Quota, SignedIn
+from providers.base import Authorization, FormField, LinkForm, Provider, SignedIn
 from providers.errors import ReauthRequired, Unavailable
 from providers.http import Session
+from providers.quota import Quota
 from providers.records import Profile
 from providers.session import Secret
 from resolvers.linking import CredentialForm, LinkRefused, OAuthRedirect

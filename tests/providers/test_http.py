@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from providers.addresses import Guard
-from providers.base import Quota
 from providers.breaker import Breakers
 from providers.errors import ForbiddenAddress, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import TokenBudget, Transport, links
+from providers.quota import Quota
 from providers.session import Secret
 from tests.providers.conftest import NOON, Calls, Exchange, HandClock, OpenCredentials, SessionMaker, http_answer, scripted
 
