@@ -23,7 +23,7 @@ from store.vault import Vault
 
 if TYPE_CHECKING:
     from resolvers.linking import Linking
-    from resolvers.webhooks import Courier
+    from store.webhooks import Delivery
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,6 +38,12 @@ class Clock(Protocol):
     def now(self) -> datetime: ...
 
     async def sleep(self, seconds: float) -> None: ...
+
+
+class Courier(Protocol):
+    """Sends a webhook one event now; the gateway's."""
+
+    async def test(self, viewer: str, webhook_id: str) -> Delivery | None: ...
 
 
 class OpenAccount(Protocol):

@@ -10,7 +10,7 @@ import base64
 import ipaddress
 import secrets
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -32,12 +32,6 @@ MAX_URL: Final = 2_000  # characters
 SIGNS_TOO: Final = timedelta(hours=24)  # how long a former secret signs
 SECRET_BYTES: Final = 32  # Standard Webhooks: 24 to 64 bytes
 PRIVATE_NAMES: Final = (".localhost", ".local", ".internal", ".lan", ".home.arpa")  # RFC 6761, RFC 6762, RFC 8375
-
-
-class Courier(Protocol):
-    """Sends one event now; the gateway's."""
-
-    async def test(self, viewer: str, webhook_id: str) -> Delivery | None: ...
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
