@@ -141,7 +141,9 @@ def failure(session: Session, status: int, content: bytes, retry_after: str = ""
     now = session.clock.now()
     if status == 429 or (status == 403 and reasons & TOO_FAST):
         return RateLimited(
-            f"{host} takes no more calls for now.", retry_at=now + _seconds(retry_after, FAST_PAUSE), provider_code=str(status)
+            f"{host} takes no more calls at the moment.",
+            retry_at=now + _seconds(retry_after, FAST_PAUSE),
+            provider_code=str(status),
         )
     if status == 403 and reasons & TOO_MUCH:
         return RateLimited(

@@ -170,7 +170,9 @@ def failure(session: Session, status: int, content: bytes, retry_after: str = ""
         return CursorExpired("Microsoft no longer knows this mark.", provider_code="resync")
     if status == 429:
         return RateLimited(
-            f"{host} takes no more calls for now.", retry_at=session.clock.now() + _seconds(retry_after), provider_code="429"
+            f"{host} takes no more calls at the moment.",
+            retry_at=session.clock.now() + _seconds(retry_after),
+            provider_code="429",
         )
     if status == 401:
         return ReauthRequired(f"{host} no longer accepts your sign-in. Link the account again.", provider_code="401")

@@ -475,7 +475,7 @@ class Session:
             return Refused(f"There is nothing (any more) at this address of {host}.", provider_code="not-found")
         if status == 429:
             return RateLimited(
-                f"{host} takes no more calls for now.",
+                f"{host} takes no more calls at the moment.",
                 retry_at=retry_at or self._reset_at(response.headers) or self.clock.now() + DEFAULT_PAUSE,
                 provider_code="429",
             )

@@ -758,7 +758,9 @@ def _refusal(session: Session, answer: Response) -> ProviderError:
     host = urlsplit(answer.url).hostname
     match answer.status, code:
         case 429, _:
-            return RateLimited(f"{host} takes no more calls for now.", retry_at=_retry_at(session, answer), provider_code=code)
+            return RateLimited(
+                f"{host} takes no more calls at the moment.", retry_at=_retry_at(session, answer), provider_code=code
+            )
         case _, "M_USER_DEACTIVATED" | "M_USER_LOCKED" | "M_USER_SUSPENDED":
             return ReauthRequired(f"{host} has closed this account. Ask whoever runs it.", provider_code=code)
         case _, "M_UNKNOWN_TOKEN" | "M_MISSING_TOKEN":

@@ -22,7 +22,7 @@ ORDER: Final = Order((message.c.sent_at, message.c.id), descending=True)
 _REASONS: Final = {
     "SYNCING": "Still being synchronised; older items will follow.",
     "TIMED_OUT": "This account did not answer in time.",
-    "RATE_LIMITED": "The network takes no more calls for now.",
+    "RATE_LIMITED": "The network takes no more calls at the moment.",
     "BUDGET_SPENT": "This account was not asked, since the calls allowed were spent.",
     "REAUTH_REQUIRED": "Sign in to the network again to see what is newer.",
     "UNAVAILABLE": "The network cannot be reached.",
