@@ -59,7 +59,8 @@ class _Among(FunctionElement[bool]):
 @compiles(_Among, "sqlite")
 def _on_sqlite(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
     column, values = element.clauses
-    return f"{compiler.process(column, **kw)} IN (SELECT value FROM json_each({compiler.process(values, **kw)}))"  # noqa: S608  # names and parameter marks, no value
+    listed = sa.select(sa.func.json_each(values).table_valued("value").c.value)
+    return compiler.process(column.in_(listed), **kw)
 
 
 @compiles(_Among, "postgresql")
