@@ -1,8 +1,8 @@
 """Importing files: stage, look once through, then take in as the leased job `import`, resumable and reported by row.
 
 Files are copied into the data folder first, so that the job can run in any process and after any crash. The first look counts the
-items by a method of its own (the ledger's `expected`) and infers whose mail it is. A file account is (viewer, format, own address
-or `files`); its rows name what was created, left as it was, skipped or failed, and why.
+items by a method of its own (the ledger's `expected`) and tells whose they are: an export says so, of mail it is inferred. A file
+account is (viewer, format, whose they are or `files`); its rows name what was created, left as it was, skipped or failed, and why.
 """
 
 from __future__ import annotations
@@ -126,19 +126,25 @@ class Imports:
         paths = await asyncio.to_thread(_copy, files, folder)
         names = [source.shown for source in files_named(files)]
         scan: Scan = await asyncio.to_thread(archive.scan, paths, own, names=dict(zip(paths, names, strict=True)))
-        address = me.casefold() if me else scan.inferred
-        is_mail = "CONVERSATIONS" in provider.capabilities
+        address = (me.casefold() if me else scan.inferred) if "CONVERSATIONS" in provider.capabilities else None
         now = self.clock.now()
-        mine = frozenset({*own, *([address] if address else [])}) if is_mail else own
+        profile = scan.profile
+        if profile is None:
+            # a part of a network's export may not say whose it is; mail that does not may be anybody's
+            only = await self.database.read(viewer, _only_account, provider.key) if provider.kind != "ARCHIVE" else None
+            addresses = (records.OwnAddress(value=address, primary=True),) if address else ()
+            user_id = address or only or FILES
+            profile = records.Profile(user_id=user_id, label=user_id, own_addresses=addresses)
+        mine = own | {one.value.casefold() for one in profile.own_addresses}
         plan = Plan(
             provider=provider.key, folder=str(folder), paths=tuple(str(p) for p in paths), names=tuple(names), own=tuple(sorted(mine)), region=region,
             expected=scan.expected,
         )  # fmt: skip
         name = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
         total = sum(scan.expected.values())
-        await self.database.write(viewer, _queue, provider, import_id, name, plan, total, address if is_mail else None, now)
+        await self.database.write(viewer, _queue, provider, import_id, name, plan, total, profile, now)
         return Staged(
-            import_id=import_id, provider=provider.key, file_name=name, total=total, own_address=address if is_mail else None,
+            import_id=import_id, provider=provider.key, file_name=name, total=total, own_address=address,
             candidates=scan.own_addresses, remarks=scan.remarks,
         )  # fmt: skip
 
@@ -227,16 +233,17 @@ def _queue(
     name: str,
     plan: Plan,
     total: int,
-    address: str | None,
+    profile: records.Profile,
     now: datetime,
 ) -> None:
     recorder = Recorder(now, origin="CLIENT")
     account_id = accounts.put(
-        conn, viewer, recorder, now, provider=provider.key, user_id=address or FILES, label=f"{provider.name} {address or FILES}",
+        conn, viewer, recorder, now, provider=provider.key, user_id=profile.user_id, label=f"{provider.name} {profile.label}",
         mode="MIRRORED", status="SYNCING",
     )  # fmt: skip
-    if address:
-        accounts.put_own_address(conn, viewer, account_id, address, recorder, origin="SENT_MAIL", primary=True)
+    for one in profile.own_addresses:
+        origin = "SENT_MAIL" if one.value == profile.user_id else "SETTINGS"
+        accounts.put_own_address(conn, viewer, account_id, one.value, recorder, kind=one.kind, origin=origin, primary=one.primary)
     conn.execute(
         import_run.insert().values(
             viewer_id=viewer, id=import_id, file_name=name, format=provider.archive_formats[0], state="QUEUED", account_id=account_id,
@@ -266,20 +273,22 @@ def _take(
     results = take_in(conn, viewer, target, taken, recorder, now)
     outcomes = iter(results)
     reported = [repeated[n] if n in repeated else next(outcomes) for n in range(len(rows))]
-    fresh = [
-        (row, result) for row, result in zip(rows, reported, strict=True) if row.place is None or row.place.position > run.done
+    fresh = [  # what has no place says something of the items beside it and is none
+        (row, result)
+        for row, result in zip(rows, reported, strict=True)
+        if row.place is not None and row.place.position > run.done
     ]
     if fresh:
         conn.execute(
             import_row.insert(),
             [
                 {
-                    "viewer_id": viewer, "import_id": import_id, "position": row.place.position if row.place else run.done + n,
-                    "path": row.place.path if row.place else None, "line": row.place.line if row.place else None,
+                    "viewer_id": viewer, "import_id": import_id, "position": row.place.position, "path": row.place.path, "line": row.place.line,
                     "outcome": result.outcome, "reason": result.reason, "message": (result.message or "")[:MAX_MESSAGE] or None,
                     "excerpt": row.item.excerpt if isinstance(row.item, records.Unreadable) else None, "node_id": result.node_id,
                 }
-                for n, (row, result) in enumerate(fresh, 1)
+                for row, result in fresh
+                if row.place is not None
             ],
         )  # fmt: skip
     counts = Counter(result.outcome.lower() for _, result in fresh)
@@ -354,10 +363,10 @@ def _end(
             skipped.setdefault(name, Counter())[row.reason or "UNREADABLE"] += row.n
         else:
             stored[name] += row.n
-    kind = statements[0].kind if statements else "MESSAGE"
+    kinds: dict[str, str] = {s.container: s.kind for s in statements}
     for name in sorted({*expected, *stored, *skipped}):
         accounts.state(
-            conn, viewer, target.account_id, kind, name, now, expected=expected.get(name), stored=stored[name],
+            conn, viewer, target.account_id, kinds.get(name, "MESSAGE"), name, now, expected=expected.get(name), stored=stored[name],
             skipped=dict(skipped.get(name, {})),
         )  # fmt: skip
     _count_own(conn, viewer, target.account_id)
@@ -398,6 +407,12 @@ def _change(conn: Connection, viewer: str, import_id: str, recorder: Recorder, *
     ).one()  # fmt: skip
     if "state" in values:  # progress alone is asked for, not told
         recorder.upsert("IMPORT", import_id, row.version)
+
+
+def _only_account(conn: Connection, viewer: str, provider: str) -> str | None:
+    """Whose the only account of a format is: files that do not say whose they are belong to it."""
+    found = {account.user_id for account in accounts.listed(conn, viewer) if account.provider == provider}
+    return found.pop() if len(found) == 1 else None
 
 
 def _row(conn: Connection, viewer: str, import_id: str) -> Any:

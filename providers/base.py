@@ -45,7 +45,26 @@ Capability = Literal[
 ]
 LinkMethod = Literal["OAUTH_REDIRECT", "DEVICE_CODE", "PASSWORD", "APP_PASSWORD", "TOKEN", "NO_SECRET"]
 FieldKind = Literal["TEXT", "EMAIL", "PASSWORD", "URL", "NUMBER", "SELECT", "CHECKBOX"]
-ArchiveFormat = Literal["VCARD", "CSV", "LDIF", "MBOX", "MAILDIR", "EML"]
+ArchiveFormat = Literal[
+    "VCARD",
+    "CSV",
+    "LDIF",
+    "MBOX",
+    "MAILDIR",
+    "EML",
+    "LINKEDIN",
+    "X_TWITTER",
+    "FACEBOOK",
+    "INSTAGRAM",
+    "MASTODON",
+    "WHATSAPP",
+    "TELEGRAM",
+    "SLACK",
+    "DISCORD",
+    "EVERNOTE",
+    "IMESSAGE",
+    "ANDROID_SMS",
+]
 Mode = Literal["MIRRORED", "LIVE"]
 
 
@@ -297,7 +316,8 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     """A first look through files of one format: the independent count of items and whose they seem to be.
 
     `own_addresses` are the candidates, best first, with the share of mails they stand on; `inferred` is the one that the
-    rule in `formats/mime.py` chose, or None when it could not. `remarks` are sentences about how the files were understood.
+    rule in `formats/mime.py` chose, or None when it could not. `profile` is the account that an export itself says it is of.
+    `remarks` are sentences about how the files were understood.
     """
 
     format: ArchiveFormat
@@ -305,6 +325,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
     expected: dict[str, int]  # container → items by an independent count
     own_addresses: tuple[tuple[str, float], ...] = ()
     inferred: str | None = None
+    profile: records.Profile | None = None
     remarks: tuple[str, ...] = ()
 
 

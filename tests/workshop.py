@@ -75,6 +75,20 @@ class Workshop:
         await settle(self.worker, viewer, [*(("import", s.import_id) for s in staged), ("identity", viewer)], patience=0)
         return await self.imports.reports(viewer, [s.import_id for s in staged])
 
+    async def bring_with_a_crash(self, viewer: str, path: Path, *, after: int) -> Report:
+        """Import to the end, after it was cut off once so many rows were done."""
+        (staged,), _ = await self.imports.stage(viewer, [path])
+        task = asyncio.create_task(self.imports.run(viewer, staged.import_id))
+        done = 0
+        while done < after:
+            await asyncio.sleep(0.01)
+            done = (await self.imports.reports(viewer, [staged.import_id]))[0].done
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await self.imports.run(viewer, staged.import_id)
+        (report,) = await self.imports.reports(viewer, [staged.import_id])
+        return report
+
     async def link(self, viewer: str, provider: str, base_url: str, secret: Secret, *, sync: bool = True) -> str:
         """Link an account by its secret, and bring it up to date."""
         declared = self.providers[provider]

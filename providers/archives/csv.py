@@ -15,7 +15,7 @@ from typing import BinaryIO
 import msgspec
 
 from providers import records
-from providers.archives import files, text_stream
+from providers.archives import files, table_witness, text_stream
 from providers.archives.address_book import AddressBook
 from providers.base import ArchiveFormat, Provider
 from providers.formats import contact_columns, csv_contact, csv_table, vcard
@@ -69,7 +69,7 @@ class CsvArchive(AddressBook):
             data = data.decode(codec, "replace").encode("utf-8", "replace")
         if b"\x00" in data[:4096]:
             return False
-        return _headings(_Head(data.replace(b"\r", b"\n") if b"\n" not in data else data), codec) is not None
+        return _headings(text_stream.Bytes(data.replace(b"\r", b"\n") if b"\n" not in data else data), codec) is not None
 
     def read(self, source: files.Source, mark: files.Mark, region: str | None) -> Iterator[files.Read]:
         layout = _layout(source.path)
@@ -154,17 +154,6 @@ def _item(raw: csv_table.RawRow, layout: Layout, container: str, region: str | N
 
 
 # --- how a file is to be read ---------------------------------------------------------------------------------------------
-
-
-class _Head:
-    """Bytes as a stream."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def read(self, size: int, /) -> bytes:
-        data, self._data = self._data, b""
-        return data
 
 
 def _layout(path: Path) -> Layout | None:
@@ -264,84 +253,10 @@ def _counted(path: Path, layout: Layout) -> int | None:
     """
     try:
         with files.open_file(path) as handle:
-            return _count(handle, layout)
+            stream = _stream(handle, layout.codec, layout.returns, layout.offset)
+            return table_witness.count(stream, layout.separator, layout.codec, width=len(layout.headers))
     except OSError:
         return None
-
-
-def _count(handle: BinaryIO, layout: Layout) -> int:
-    stream = _stream(handle, layout.codec, layout.returns, layout.offset)
-    width, total, limit = len(layout.headers), 0, csv_table.MAX_ROW
-    lines = _physical(stream, limit)
-    waiting: list[bytes] = []
-
-    def following() -> bytes | None:
-        return waiting.pop(0) if waiting else next(lines, None)
-
-    while (line := following()) is not None:
-        if not line.strip(b" \t\r\n\x00\xef\xbb\xbf\x1a"):
-            continue
-        total += 1
-        if len(line) > limit or not _walk(_text(line, layout), False, layout.separator)[1]:
-            continue
-        taken, size, closed = [line], len(line), False
-        while len(taken) - 1 < csv_table.MAX_LINES and size < limit and (more := following()) is not None:
-            taken.append(more)
-            size += len(more)
-            _, quoted, sound = _walk(_text(more, layout), True, layout.separator)
-            if len(more) > limit or not sound:
-                break
-            if not quoted:
-                closed = True
-                break
-        whole = [n for n in range(1, len(taken)) if _cells(taken[n], layout) == width] if closed and width > 1 else []
-        sure = width >= csv_table.SURE_WIDTH and any(n < len(taken) - 1 for n in whole)
-        if not closed or sure or (whole and _cells(b"".join(taken), layout) > width):
-            waiting[:0] = taken[1:]
-    return total
-
-
-def _physical(stream: ByteStream, limit: int) -> Iterator[bytes]:
-    """Lines; one that is too long as its first `limit` bytes and one more."""
-    rest = b""
-    while chunk := stream.read(_PIECE):
-        rest += chunk
-        *lines, rest = rest.split(b"\n")
-        for line in lines:
-            yield (line + b"\n")[: limit + 1]
-        if len(rest) > 2 * limit:
-            rest = rest[: limit + 2]
-    if rest:
-        yield rest[: limit + 1]
-
-
-def _text(data: bytes, layout: Layout) -> str:
-    return csv_table.decoded(data, layout.codec).rstrip("\r\n")
-
-
-def _cells(data: bytes, layout: Layout) -> int:
-    return _walk(_text(data, layout), False, layout.separator)[0]
-
-
-def _walk(text: str, quoted: bool, separator: str) -> tuple[int, bool, bool]:
-    """How many cells a text has, whether it ends within a quoted one, and whether each was closed before a separator."""
-    count, begun, sound, n = 1, quoted, True, 0
-    while n < len(text):
-        character, following = text[n], text[n + 1 : n + 2]
-        if quoted and character == '"' and following == '"':
-            n += 1
-        elif quoted and character == '"':
-            quoted = False
-            sound = sound and following in ("", separator)
-        elif not quoted and character == separator:
-            count, begun = count + 1, False
-            n += 1
-            continue
-        elif not quoted and character == '"' and not begun:
-            quoted = True
-        begun = True
-        n += 1
-    return count, quoted, sound
 
 
 PROVIDER = Provider(

@@ -63,7 +63,8 @@ class Raw(Protocol):
     def end_line(self) -> int: ...
 
 
-Read = tuple[Raw, records.Contact | records.Message | records.Unreadable, int]  # an item, what it is, its weight in bytes
+#: An item, what it is, its weight in bytes. What a conversation is as a whole stands beside an item and has no place of its own.
+Read = tuple[Raw, records.Contact | records.Message | records.ConversationHead | records.Unreadable, int]
 
 
 def mark_of(cursor: bytes | None) -> Mark:
@@ -88,7 +89,9 @@ def steps(sources: list[Source], start: Mark, read: Callable[[Source, Mark], Ite
         try:
             for raw, item, weight in read(source, mark):
                 mark = Mark(index, raw.end, raw.position, raw.end_line)
-                place = records.Place(position=raw.position, path=source.shown, line=raw.line)
+                place = None
+                if not isinstance(item, records.ConversationHead):
+                    place = records.Place(position=raw.position, path=source.shown, line=raw.line)
                 yield records.Row(item=item, place=place), mark, weight
         except OSError as error:
             step = unopened(source, error, mark)

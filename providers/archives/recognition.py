@@ -6,6 +6,7 @@ with a reason and, for the usual other formats, with what to do. Knows the forma
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,16 @@ from providers.base import ArchiveFormat, Provider, catalogue
 MAX_FILES = 100_000
 
 # Asked in this order: an mbox begins like nothing else; a mail may have a card attached, and its header may have commas.
-_ORDER: tuple[ArchiveFormat, ...] = ("MAILDIR", "MBOX", "VCARD", "LDIF", "EML", "CSV")
+# Tables of a network's export have names and addresses in them too, which makes none of them an address book.
+_ORDER: tuple[ArchiveFormat, ...] = (
+    *("MAILDIR", "MBOX", "VCARD"),
+    *("LINKEDIN", "X_TWITTER", "INSTAGRAM", "FACEBOOK", "MASTODON", "TELEGRAM", "SLACK", "DISCORD", "WHATSAPP"),
+    *("ANDROID_SMS", "IMESSAGE", "EVERNOTE"),
+    *("LDIF", "EML", "CSV"),
+)
+#: Formats that are many files of many kinds, most of which hold nothing that is taken in.
+_EXPORTS: frozenset[ArchiveFormat] = frozenset({"LINKEDIN", "X_TWITTER", "INSTAGRAM", "FACEBOOK", "MASTODON", "SLACK", "DISCORD"})
+_MEDIA = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"\x1aE\xdf\xa3", b"OggS", b"ID3")  # asked of no format
 _IGNORED = frozenset(
     {".DS_Store", "Thumbs.db", "desktop.ini", ".localized", "archive_browser.html"}
 )  # left by file managers, nothing of the user's
@@ -41,9 +51,10 @@ _KNOWN_OTHERS = (
 )
 _EMPTY = "The file is empty."
 _UNKNOWN = (
-    "This is neither an address book nor mail. Export contacts as vCard (.vcf), CSV with column names, or LDIF, mail as mbox, "
-    "Maildir or .eml, and import that."
+    "This is neither an address book nor mail, nor an export of a network that is known here. Export contacts as vCard (.vcf), CSV with "
+    "column names, or LDIF, mail as mbox, Maildir or .eml, and import that."
 )
+_REST = "{count:,} other files of this export hold nothing that is taken in (pictures, settings, advertising) and are left out."
 
 
 class Recognised(msgspec.Struct, frozen=True):
@@ -65,7 +76,7 @@ def recognise(paths: list[Path]) -> Recognised:
     tops: dict[Path, Path] = {}  # single mails found in a folder that was given, with that folder
 
     def look(path: Path, top: Path | None) -> None:
-        for name in _ORDER:
+        for name in () if files.head(path).startswith(_MEDIA) else _ORDER:
             archive = archives[name].archive if name in archives and name != "MAILDIR" else None
             if archive is not None and archive.recognise(path):
                 groups.setdefault(name, []).append(path)
@@ -106,8 +117,24 @@ def recognise(paths: list[Path]) -> Recognised:
     if "EML" in groups:
         others = [path for name, found in groups.items() if name != "EML" for path in found]
         groups["EML"] = _gathered(groups["EML"], tops, others)
+    for name in sorted(_EXPORTS & groups.keys()):
+        unrecognised = _without_the_rest(unrecognised, groups[name])
     ordered = [(archives[name], list(dict.fromkeys(groups[name]))) for name in _ORDER if name in groups]
     return Recognised(ordered, unrecognised)
+
+
+def _without_the_rest(unrecognised: list[tuple[Path, str]], taken: list[Path]) -> list[tuple[Path, str]]:
+    """What of an export is not taken as one line, in the place of one for each file; what is refused or broken stays."""
+    within = {path: zipped.place(path) for path in taken}
+    roots = sorted({place[0] for place in within.values() if place is not None})
+    if loose := [path.parent for path, place in within.items() if place is None]:
+        roots.append(Path(os.path.commonpath(loose)))
+    for root in roots:
+        rest = {path for path, reason in unrecognised if reason in (_UNKNOWN, _PICTURE, _EMPTY) and root in path.parents}
+        if rest:
+            unrecognised = [line for line in unrecognised if line[0] not in rest]
+            unrecognised.append((root, _REST.format(count=len(rest))))
+    return unrecognised
 
 
 def _gathered(found: list[Path], tops: dict[Path, Path], others: list[Path]) -> list[Path]:

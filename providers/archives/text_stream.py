@@ -34,6 +34,17 @@ def utf8(handle: BinaryIO, offset: int, codec: str | None = None) -> ByteStream:
     return _Ahead(skipped[offset:], stream) if offset else stream
 
 
+class Bytes:
+    """Bytes as a stream, which gives them all at once."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def read(self, size: int, /) -> bytes:
+        data, self._data = self._data, b""
+        return data
+
+
 class LineFeeds:
     """A stream whose lines end in carriage returns alone (Macs before OS X), with line feeds in their place."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import zipfile
 from pathlib import Path
 
@@ -114,16 +113,7 @@ async def test_an_import_that_was_cut_goes_on_from_its_checkpoint(household: Hou
     box = tmp_path / "mail.mbox"
     box.write_text(mails(450))
     async with workshop(household.database, tmp_path) as shop:
-        (staged,), _ = await shop.imports.stage(household.viewer, [box])
-        task = asyncio.create_task(shop.imports.run(household.viewer, staged.import_id))
-        done = 0
-        while done < 100:
-            await asyncio.sleep(0.01)
-            done = (await shop.imports.reports(household.viewer, [staged.import_id]))[0].done
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await shop.imports.run(household.viewer, staged.import_id)
-        (report,) = await shop.imports.reports(household.viewer, [staged.import_id])
+        report = await shop.bring_with_a_crash(household.viewer, box, after=100)
         assert (report.state, report.done, report.created + report.unchanged) == ("DONE", 450, 450)
         assert await shop.count(household.viewer, "select count(*) from message") == 450
         assert await shop.count(household.viewer, "select count(distinct position) from import_row") == 450
@@ -204,15 +194,6 @@ async def test_an_import_from_an_archive_that_was_cut_goes_on_from_its_checkpoin
     with zipfile.ZipFile(there, "w", zipfile.ZIP_DEFLATED) as out:
         out.writestr("Mail/All mail.mbox", mails(450))
     async with workshop(household.database, tmp_path / "home") as shop:
-        (staged,), _ = await shop.imports.stage(household.viewer, [there])
-        task = asyncio.create_task(shop.imports.run(household.viewer, staged.import_id))
-        done = 0
-        while done < 100:
-            await asyncio.sleep(0.01)
-            done = (await shop.imports.reports(household.viewer, [staged.import_id]))[0].done
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await shop.imports.run(household.viewer, staged.import_id)
-        (report,) = await shop.imports.reports(household.viewer, [staged.import_id])
+        report = await shop.bring_with_a_crash(household.viewer, there, after=100)
         assert (report.state, report.done, report.created + report.unchanged) == ("DONE", 450, 450)
         assert await shop.count(household.viewer, "select count(*) from message") == 450

@@ -1,0 +1,202 @@
+"""Archives as networks hand them out, of invented people who are the same on all of them: written from the documented layouts, traps included.
+
+One seed gives one universe: people (`universe.py`), who knows whom, and what was said between them. Each writer here puts the same
+universe into the files of its network by hand, as that network writes them, so that reader and writer share nothing. Everything is
+streamed into a zip archive. Nobody here exists, and no name is a member's.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from benchmarks.universe import ME, MY_NAME, TOPICS, WORDS, Person, Universe
+
+BEGIN: Final = datetime(2022, 3, 7, 8, tzinfo=UTC)
+#: What breaks careless readers: line ends, quotation marks, commas, what looks like markup or JSON, writing from right to left.
+TRAPS: Final = (
+    "two\nlines", 'she said "no", twice', "a, b; c", "5 < 6 & 7 > 2", "{\"not\": [\"json\"]}", "שלום, מה נשמע?", "Łódź żółw 🐢👩‍👩‍👧",
+    "C:\\temp\\new", "Grüße – “quoted”", "\\u00e9 is not é", "…",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Said:
+    """One message. `sender` is a person's number, None for the owner; `number` counts all messages of the universe."""
+
+    number: int
+    at: datetime
+    sender: int | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A conversation of the owner with others; with a title where there are several."""
+
+    number: int
+    members: tuple[int, ...]
+    title: str
+    messages: int
+    seed: int
+
+    def said(self) -> Iterator[Said]:
+        """Its messages, oldest first."""
+        dice = random.Random(self.seed * 7_919 + self.number)
+        at = BEGIN + timedelta(hours=self.number)
+        for n in range(self.messages):
+            at += timedelta(seconds=dice.randrange(1, 50_000))
+            words = " ".join(dice.choice(WORDS) for _ in range(dice.randrange(2, 30)))
+            text = f"{words} {n}" if n % 5 else f"{TRAPS[(self.number + n // 5) % len(TRAPS)]} {n}"
+            sender = None if dice.random() < 0.4 else dice.choice(self.members)
+            yield Said(self.number * 1_000_000 + n, at, sender, text)
+
+
+@dataclass(frozen=True)
+class World:
+    """The owner's acquaintances and what was said between them; the same for the same seed."""
+
+    people: int = 60
+    talks: int = 40
+    messages: int = 8  # in a conversation, about
+    seed: int = 5
+
+    def person(self, number: int) -> Person:
+        """The universe's person of a number; some with a name that does not fit into ASCII."""
+        found = Universe(self.people, 0, self.seed).person(number)
+        return replace(found, family=f"{found.family}-Żółć") if number % 7 == 3 else found
+
+    def everybody(self) -> list[Person]:
+        return [self.person(n) for n in range(self.people)]
+
+    def conversations(self) -> list[Talk]:
+        """Most with one person, each in turn; every fifth with several."""
+        dice = random.Random(self.seed)
+        found = []
+        for n in range(self.talks):
+            others = {n % self.people}
+            if n % 5 == 4:
+                others |= {dice.randrange(self.people) for _ in range(3)}
+            members = tuple(sorted(others))
+            title = f"{TOPICS[n % len(TOPICS)]} {n}" if len(members) > 1 else ""
+            found.append(Talk(n, members, title, 1 + dice.randrange(2 * self.messages), self.seed))
+        return found
+
+
+def handle(person: Person) -> str:
+    """How somebody is called where names are of plain letters without spaces."""
+    return f"{person.given}_{person.family.removesuffix('-Żółć')}".replace("-", "_").lower()
+
+
+def archived(path: Path, files: Sequence[tuple[str, Iterator[bytes]]]) -> Path:
+    """A zip archive of files that are written piece by piece."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
+        for name, pieces in files:
+            with out.open(name, "w", force_zip64=True) as member:
+                for piece in pieces:
+                    member.write(piece)
+    return path
+
+
+# --- LinkedIn -------------------------------------------------------------------------------------------------------------
+
+NOTES: Final = (
+    'Notes:\r\n"When exporting your connection data, you may notice that some of the email addresses are missing. You will only see email '
+    'addresses for connections who have allowed their connections to see or download their email address, ""using this setting"".'
+    '"\r\n\r\n'
+)
+MY_SLUG: Final = "robin-vale-5"
+
+
+def slug(person: Person) -> str:
+    """The last part of a profile's address, with letters that addresses have to escape."""
+    return f"{person.given}-{person.family}-{'ł' if person.number % 9 == 4 else 'l'}{person.number}".lower()
+
+
+def linkedin(world: World, path: Path, *, notes: str = NOTES) -> Path:
+    """`Complete_LinkedInDataExport_….zip`; `notes` is what stands above the columns of the connections, by the age of the archive."""
+    return archived(
+        path,
+        [
+            ("Profile.csv", _table(_LINKEDIN_PROFILE, [[*MY_NAME.split(" "), "", "1 Quay", "May 4", "Boats", "", "Boats", *[""] * 5]])),
+            ("Email Addresses.csv", _table(_LINKEDIN_EMAILS, _LINKEDIN_MINE)),
+            ("Connections.csv", _linkedin_connections(world, notes)),
+            ("Invitations.csv", _table(_LINKEDIN_INVITATIONS, _linkedin_invitations(world))),
+            ("messages.csv", _table(_LINKEDIN_MESSAGES, _linkedin_messages(world))),
+            ("Skills.csv", _table(["Name"], [["Sailing"], ["Roofs"]])),
+        ],
+    )  # fmt: skip
+
+
+_LINKEDIN_PROFILE: Final = [
+    "First Name", "Last Name", "Maiden Name", "Address", "Birth Date", "Headline", "Summary", "Industry", "Zip Code", "Geo Location",
+    "Twitter Handles", "Websites", "Instant Messengers",
+]  # fmt: skip
+_LINKEDIN_EMAILS: Final = ["Email Address", "Confirmed", "Primary", "Updated On"]
+_LINKEDIN_MINE: Final = [[ME, "Yes", "Yes", "1/2/20, 3:04 AM"], ["old@example.com", "No", "No", "N/A"]]
+_LINKEDIN_INVITATIONS: Final = ["From", "To", "Sent At", "Message", "Direction", "inviterProfileUrl", "inviteeProfileUrl"]
+_LINKEDIN_MESSAGES: Final = [
+    "CONVERSATION ID", "CONVERSATION TITLE", "FROM", "SENDER PROFILE URL", "TO", "RECIPIENT PROFILE URLS", "DATE", "SUBJECT", "CONTENT", "FOLDER",
+    "ATTACHMENTS", "IS MESSAGE DRAFT", "IS CONVERSATION DRAFT",
+]  # fmt: skip
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]] | Iterator[Sequence[str]]) -> Iterator[bytes]:
+    yield _row(columns)
+    for row in rows:
+        yield _row(row)
+
+
+def _row(cells: Sequence[str]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerow(cells)
+    return out.getvalue().encode()
+
+
+def _profile_url(name: str) -> str:
+    return f"https://www.linkedin.com/in/{quote(name)}"
+
+
+def _linkedin_connections(world: World, notes: str) -> Iterator[bytes]:
+    yield notes.encode()
+    yield _row(["First Name", "Last Name", "URL", "Email Address", "Company", "Position", "Connected On"])
+    for person in world.everybody():
+        address = person.email if person.number % 4 == 0 else ""
+        company = f"{TOPICS[person.number % len(TOPICS)]}, Ltd"
+        since = (BEGIN - timedelta(days=person.number)).strftime("%d %b %Y")
+        yield _row([person.given, person.family, _profile_url(slug(person)), address, company, "Roofer", since])
+        if person.number % 20 == 7:
+            yield b",,,,,,\r\n"  # somebody who has left
+
+
+def _linkedin_invitations(world: World) -> Iterator[list[str]]:
+    """Month first, as everybody gets it."""
+    for person in world.everybody()[:3]:
+        mine, theirs = _profile_url(MY_SLUG), _profile_url(slug(person))
+        yield [MY_NAME, person.name, "1/15/22, 10:11 AM", "", "OUTGOING", mine, theirs]
+        yield [person.name, MY_NAME, "12/3/21, 9:01 PM", "Do you remember me?", "INCOMING", theirs, mine]
+
+
+def _linkedin_messages(world: World) -> Iterator[list[str]]:
+    """Newest conversation first; the names of several recipients stand in another order than their addresses."""
+    for talk in reversed(world.conversations()):
+        members = [world.person(n) for n in talk.members]
+        everybody = {MY_NAME: MY_SLUG, **{one.name: slug(one) for one in members}}
+        for said in reversed(list(talk.said())):
+            sender = MY_NAME if said.sender is None else world.person(said.sender).name
+            others = [name for name in everybody if name != sender]
+            written = sender.encode().decode("latin-1")  # names in this table are garbled
+            to_names = ",".join(sorted(others, reverse=True))
+            to_urls = ",".join(_profile_url(everybody[name]) for name in others)
+            yield [
+                f"2-{talk.number:032x}==", talk.title, written, _profile_url(everybody[sender]), to_names, to_urls,
+                f"{said.at:%Y-%m-%d %H:%M:%S} UTC", "", said.text, "INBOX", "", "No", "No",
+            ]  # fmt: skip

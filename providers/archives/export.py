@@ -1,0 +1,150 @@
+"""What exports of networks have in common, whatever the network: many files of several kinds, of one account, read as one.
+
+A network says what its files are (`Part`), how each is recognised, read and counted, and what all of them say together (`look`),
+which is found in one pass before anything is handed over. A file is known by what is in it, wherever it lies. Knows no network.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Generic, Literal, TypeVar
+
+import msgspec
+
+from providers import records
+from providers.archives import files
+from providers.base import ArchiveFormat, Scan
+
+Taken = records.Contact | records.Message | records.ConversationHead | records.Unreadable
+About = TypeVar("About")
+
+ITEM_WEIGHT: Final = 2_000  # bytes that an item takes in a page besides its text
+
+
+class Misread(Exception):
+    """A row or item that says something that cannot be; the message names it and says what to do."""
+
+
+class Stood(msgspec.Struct, frozen=True):
+    """Where an item stood: its position in the import and its line, offset and line of what comes after it."""
+
+    position: int
+    line: int
+    end: int
+    end_line: int
+
+
+class Part(ABC, Generic[About]):
+    """A kind of file of an export. `kind` is what its items are, None for one that only says something about the account."""
+
+    kind: Literal["CONTACT", "MESSAGE"] | None = None
+
+    @abstractmethod
+    def begins(self, head: bytes, path: Path) -> bool:
+        """Whether a file that begins so is of this kind."""
+
+    @abstractmethod
+    def read(self, source: files.Source, mark: files.Mark, about: About) -> Iterator[files.Read]:
+        """The items of a file from `mark` on; what is broken is Unreadable. Raises OSError as the file does."""
+
+    @abstractmethod
+    def counted(self, path: Path) -> int:
+        """How many items a file has. The witness: it shares no code with `read`. Raises OSError as the file does."""
+
+
+class Export(ABC, Generic[About]):
+    """The Archive contract for a network's export."""
+
+    format: ArchiveFormat
+    #: In the order in which they are read: who is known before what they said.
+    parts: tuple[Part[About], ...]
+
+    @abstractmethod
+    def look(self, sources: Sequence[tuple[Part[About], files.Source]], own: frozenset[str]) -> About:
+        """What the files say together. Never raises for bad content; a file that cannot be read says nothing."""
+
+    @abstractmethod
+    def profile(self, about: About) -> records.Profile | None:
+        """Whose export it is, where it says so."""
+
+    def recognise(self, path: Path) -> bool:
+        """Whether a file is one of such an export."""
+        head = files.head(path)
+        return bool(head) and any(part.begins(head, path) for part in self.parts)
+
+    def scan(self, paths: list[Path], known_own: frozenset[str], *, names: Mapping[Path, str] | None = None) -> Scan:
+        """Items by file, counted, and whose they are."""
+        found = self._sorted(files.named(paths, names))
+        profile = self.profile(self.look(found, known_own))
+        counts = {source.shown: _counted(part, source) for part, source in found if part.kind is not None}
+        return Scan(
+            format=self.format,
+            paths=tuple(source.shown for _, source in found),
+            expected={shown: count for shown, count in counts.items() if count is not None},
+            profile=profile,
+            remarks=() if profile is None else (f"This is the export of {profile.label}.",),
+        )
+
+    def pages(
+        self,
+        paths: list[Path],
+        cursor: bytes | None,
+        *,
+        own: frozenset[str],
+        region: str | None,
+        names: Mapping[Path, str] | None = None,
+    ) -> Iterator[records.Page]:
+        """The items part by part, in each part in the order of the files; `names` says what staged files are called."""
+        found = self._sorted(files.named(paths, names))
+        start = files.mark_of(cursor)
+        about = self.look(found, own)
+        part_of = {source: part for part, source in found}
+
+        def statements() -> tuple[records.Statement, ...]:
+            return tuple(
+                records.Statement(container=source.shown, kind=part.kind, expected=_counted(part, source))
+                for part, source in found
+                if part.kind is not None
+            )
+
+        def read(source: files.Source, mark: files.Mark) -> Iterator[files.Read]:
+            return part_of[source].read(source, mark, about)
+
+        return files.paged(files.steps([source for _, source in found], start, read), start, statements)
+
+    def _sorted(self, sources: list[files.Source]) -> list[tuple[Part[About], files.Source]]:
+        """The files with their kinds, in the order of these; one that cannot be read any more comes last, and says so when it is read."""
+        found = []
+        for source in sources:
+            head = files.head(source.path)
+            number = next(
+                (n for n, part in enumerate(self.parts) if head and part.begins(head, source.path)), len(self.parts) - 1
+            )
+            found.append((number, source))
+        found.sort(key=lambda pair: (pair[0], pair[1].shown))
+        return [(self.parts[number], source) for number, source in found]
+
+
+def unreadable(
+    source: files.Source, position: int, message: str, data: bytes, *, outcome: Literal["SKIPPED", "FAILED"] = "FAILED",
+    reason: records.SkipReason = "UNREADABLE",
+) -> records.Unreadable:  # fmt: skip
+    """The item that stands for what was not taken."""
+    return records.Unreadable(
+        key=f"{source.shown}#{position}", outcome=outcome, reason=reason, message=message, excerpt=files.excerpt(data) or None,
+        container=source.shown,
+    )  # fmt: skip
+
+
+def weight(item: Taken) -> int:
+    """About how many bytes an item takes in a page."""
+    return ITEM_WEIGHT + (len(item.text) + len(item.html or "") if isinstance(item, records.Message) else 0)
+
+
+def _counted(part: Part[About], source: files.Source) -> int | None:
+    try:
+        return part.counted(source.path)
+    except OSError:
+        return None
