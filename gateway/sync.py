@@ -32,6 +32,7 @@ from resolvers.ingest import (
     is_settled,
     put_list,
     remove_keys,
+    stored_keys,
     take_in,
     tell_whereabouts,
     unlisted,
@@ -40,7 +41,7 @@ from resolvers.ingest.intake import SLICE
 from store import accounts, leases, push_routes
 from store.database import Database
 from store.feed import Recorder
-from store.tables import contact, message_source
+from store.tables import contact
 
 log = structlog.get_logger()
 
@@ -329,15 +330,10 @@ class _Run:
 
     def _state(self, conn: Connection, viewer: str, statement: records.Statement) -> None:
         now = self._clock.now()
-        table, key = (
-            (contact, contact.c.account_id) if statement.kind == "CONTACT" else (message_source, message_source.c.account_id)
-        )
-        query = select(sa.func.count()).where(
-            table.c.viewer_id == viewer, key == self._account.id, table.c.container == statement.container
-        )
+        query = stored_keys(viewer, self._account.id, statement)
         if statement.kind == "CONTACT":
             query = query.where(contact.c.relation != "CORRESPONDENT")
-        stored = int(conn.execute(query.select_from(table)).scalar_one())
+        stored = int(conn.execute(select(sa.func.count()).select_from(query.subquery())).scalar_one())
         expected = (
             statement.expected if statement.expected is not None else None if statement.keys is None else len(statement.keys)
         )
@@ -390,14 +386,5 @@ def missing_keys(conn: Connection, viewer: str, target: Target, statement: recor
     """The keys that a container's listing names and that are not stored, as the source orders them."""
     if statement.keys is None:
         return []
-    table, account_id = (
-        (contact, contact.c.account_id) if statement.kind == "CONTACT" else (message_source, message_source.c.account_id)
-    )
-    held = frozenset(
-        conn.execute(
-            select(table.c.key).where(
-                table.c.viewer_id == viewer, account_id == target.account_id, table.c.container == statement.container
-            )
-        ).scalars()
-    )
+    held = frozenset(conn.execute(stored_keys(viewer, target.account_id, statement)).scalars())
     return sorted(statement.keys - held)

@@ -27,6 +27,19 @@ FolderRole = Literal["INBOX", "ARCHIVE", "TRASH", "SPAM", "SENT", "DRAFTS", "OTH
 LabelRole = FolderRole | Literal["ALL", "IMPORTANT"]
 #: What of a contact can be changed here.
 ContactField = Literal["names", "emails", "phones", "urls", "organizations", "addresses", "dates", "note", "groups"]
+#: Types of ActivityStreams 2.0 (Activity Vocabulary §3.1, §3.2, §3.3), in capitals.
+ActivityVerb = Literal[
+    "ACCEPT", "ADD", "ANNOUNCE", "ARRIVE", "BLOCK", "CREATE", "DELETE", "DISLIKE", "FLAG", "FOLLOW", "IGNORE", "INVITE", "JOIN", "LEAVE",
+    "LIKE", "LISTEN", "MOVE", "OFFER", "QUESTION", "READ", "REJECT", "REMOVE", "TENTATIVE_ACCEPT", "TENTATIVE_REJECT", "TRAVEL", "UNDO",
+    "UPDATE", "VIEW",
+]  # fmt: skip
+ActorKind = Literal["PERSON", "ORGANIZATION", "GROUP", "SERVICE", "APPLICATION"]
+#: The vocabulary's objects, PROFILE for actors too, and REPOSITORY of code, which it lacks; OTHER is anything else.
+ActivityObjectKind = Literal[
+    "ARTICLE", "AUDIO", "DOCUMENT", "EVENT", "IMAGE", "NOTE", "PAGE", "PLACE", "PROFILE", "QUESTION", "RELATIONSHIP", "REPOSITORY",
+    "TOMBSTONE", "VIDEO", "OTHER",
+]  # fmt: skip
+Visibility = Literal["PUBLIC", "UNLISTED", "FOLLOWERS", "LIMITED"]
 Outcome = Literal["CREATED", "UPDATED", "UNCHANGED", "SKIPPED", "FAILED"]
 
 
@@ -299,10 +312,87 @@ class ConversationHead(Record, frozen=True, kw_only=True, omit_defaults=True):
     url: str | None = None
 
 
+class Actor(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """Who did something. `uri` is the same wherever the actor is seen: the ActivityPub id, the DID, the address of the profile.
+
+    `handle` with `provider` as in `Handle`. `key` is that of the account's contact of this actor, where it lists one.
+    """
+
+    uri: str
+    kind: ActorKind = "PERSON"
+    name: str = ""
+    handle: str | None = None
+    provider: str | None = None
+    key: str | None = None
+    url: str | None = None
+    photo_url: str | None = None
+
+
+class Media(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A picture, sound or film of a post, where it can be had; `alt` is what stands for it where it cannot be seen."""
+
+    media_type: str
+    url: str
+    preview_url: str | None = None
+    alt: str | None = None
+
+
+class ActivityObject(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What an activity is about. `uri` is the same wherever the object is seen, `in_reply_to` the uri of what it answers.
+
+    `name`, `summary` (a content warning too) and `text` are plain text; `html` is as sent and made safe when it is shown.
+    `hashtags` without `#`; the counts are those at last sight.
+    """
+
+    kind: ActivityObjectKind
+    uri: str | None = None
+    name: str | None = None
+    summary: str | None = None
+    text: str | None = None
+    html: str | None = None
+    language: str | None = None
+    url: str | None = None
+    attributed_to: Actor | None = None
+    in_reply_to: str | None = None
+    media: tuple[Media, ...] = ()
+    hashtags: tuple[str, ...] = ()
+    published_at: datetime | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    location: str | None = None
+    likes: int | None = None
+    reposts: int | None = None
+    replies: int | None = None
+
+
+class Activity(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """Something somebody did on a network: a post is a CREATE of a NOTE or ARTICLE, a repost an ANNOUNCE, a favourite a LIKE,
+    a new follower a FOLLOW whose object is the PROFILE followed; an answer is a CREATE whose object has `in_reply_to`.
+
+    `key` is unique among the account's activities. `occurred_at` is None where the network does not tell it: then it is when
+    it was first seen. What was taken back is a `Gone` of kind ACTIVITY, never an UNDO that nobody would see. `summary` says it in
+    words where the network does; it is made up otherwise. `original` is the network's own record as JSON, lossless.
+    """
+
+    key: str
+    actor: Actor
+    verb: ActivityVerb
+    object: ActivityObject | None = None
+    target: ActivityObject | None = None
+    summary: str = ""
+    occurred_at: datetime | None = None
+    edited_at: datetime | None = None
+    visibility: Visibility = "PUBLIC"
+    mentions: tuple[Actor, ...] = ()
+    original: bytes | None = None
+    url: str | None = None
+    container: str = ""
+
+
 class Gone(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The source says that an item is no longer there."""
 
-    kind: Literal["CONTACT", "MESSAGE", "CONVERSATION"]
+    kind: Literal["CONTACT", "MESSAGE", "CONVERSATION", "ACTIVITY"]
     key: str
 
 
@@ -374,7 +464,7 @@ class Place(Record, frozen=True, kw_only=True, omit_defaults=True):
 class Row(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A record with its place; `place` only for files."""
 
-    item: Contact | Message | MessageState | ConversationHead | Gone | Voided | Unreadable
+    item: Contact | Message | MessageState | ConversationHead | Activity | Gone | Voided | Unreadable
     place: Place | None = None
 
 
@@ -382,7 +472,7 @@ class Statement(Record, frozen=True, kw_only=True, omit_defaults=True):
     """What the other side itself says that a container holds: never our own counter."""
 
     container: str
-    kind: Literal["CONTACT", "MESSAGE"]
+    kind: Literal["CONTACT", "MESSAGE", "ACTIVITY"]
     expected: int | None
     keys: frozenset[str] | None = None  # where the source lists them: what is not in here is gone
 

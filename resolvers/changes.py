@@ -18,8 +18,8 @@ from resolvers import paging, sources
 from resolvers.operation import Operation
 from resolvers.paging import Edge, Listing, PageInfo
 from store import feed
+from store.tables import activity, message
 from store.tables import feed as feed_table
-from store.tables import message
 
 STREAM_PAGE: Final = 200
 ROUNDS: Final = 10  # pages of hidden rows that one read passes before it answers
@@ -189,14 +189,14 @@ def take(conn: Connection, viewer: str, at: Place | None, size: int, where: Chan
 
 
 def _in_window(conn: Connection, viewer: str, rows: list[feed.Change], since: datetime | None) -> list[feed.Change]:
-    """Without messages older than the client's window; their deletions pass."""
-    ids = [row.node_id for row in rows if row.kind == "MESSAGE" and row.op == "UPSERT"] if since is not None else []
-    if not ids:
-        return rows
-    old = conn.execute(
-        select(message.c.id).where(message.c.viewer_id == viewer, message.c.id.in_(ids), message.c.sent_at < since)
-    )
-    hidden = frozenset(old.scalars())
+    """Without messages and activities older than the client's window; their deletions pass."""
+    hidden: set[str] = set()
+    for kind, moment in (("MESSAGE", message.c.sent_at), ("ACTIVITY", activity.c.occurred_at)):
+        ids = [row.node_id for row in rows if row.kind == kind and row.op == "UPSERT"] if since is not None else []
+        if ids:
+            mine = moment.table.c
+            old = select(mine.id).where(mine.viewer_id == viewer, mine.id.in_(ids), moment < since)
+            hidden.update(conn.execute(old).scalars())
     return [row for row in rows if row.node_id not in hidden or row.op != "UPSERT"]
 
 

@@ -64,6 +64,7 @@ class NodeKind(Enum):
     CONTACT = value("CONTACT", "Contact.")
     CONVERSATION = value("CONVERSATION", "Conversation.")
     MESSAGE = value("MESSAGE", "Message.")
+    ACTIVITY = value("ACTIVITY", "Activity.")
     OWN_ADDRESS = value("OWN_ADDRESS", "OwnAddress.")
     LABEL = value("LABEL", "Label.")
     WEBHOOK = value("WEBHOOK", "Webhook.")

@@ -23,8 +23,8 @@ TOMBSTONE_DAYS: Final = 90
 DELIVERY_JOB: Final = "webhook"  # the kind of the job that sends rows to a webhook
 Op = Literal["UPSERT", "DELETE", "MERGE", "SPLIT", "SETTLE"]
 NodeKind = Literal[
-    "ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "OWN_ADDRESS", "API_KEY", "IMPORT", "WEBHOOK", "LABEL"
-]
+    "ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "ACTIVITY", "OWN_ADDRESS", "API_KEY", "IMPORT", "WEBHOOK", "LABEL"
+]  # fmt: skip
 Origin = Literal["PROVIDER", "CLIENT", "IDENTITY", "SYSTEM"]
 
 

@@ -349,6 +349,35 @@ message_participant = _owned("message_participant", _text("message_id"), _int("p
                              _text("address"), _text("name"), Column("contact_id", Text), _at("sent_at"),
                              key=("message_id", "position"), indexes=(("contact_id", "sent_at", "message_id"), ("kind", "address")))  # fmt: skip
 
+# --- activities ---------------------------------------------------------------------------------------------------------
+
+activity = _owned(
+    "activity",
+    _text("id"),
+    _text("account_id"),
+    _text("key"),
+    _text("container", ""),
+    Column("contact_id", Text),  # where the actor's contact is or was; null for the viewer
+    _text("actor_uri"),
+    _text("verb"),
+    _maybe("object_kind"),
+    _maybe("uri"),  # of what it is about, the same wherever it is seen
+    _maybe("same_key"),  # resolvers/ingest/activities.py: what is posted in several places has the same one
+    _at("occurred_at"),
+    _at("edited_at", True),
+    Column("record", LargeBinary, nullable=False),  # records.Activity without `original`, msgpack
+    Column("original", LargeBinary),  # the network's own record, JSON, zlib
+    Column("fingerprint", LargeBinary, nullable=False),
+    _at("created_at"),
+    _int("version", 1),
+    indexes=(
+        ("account_id", "container", "key"),
+        ("occurred_at", "id"),
+        ("contact_id", "occurred_at", "id"),
+        ("same_key", "occurred_at"),
+    ),
+)
+
 # --- what was done, and what changed ------------------------------------------------------------------------------------
 
 import_run = _owned(

@@ -82,6 +82,7 @@ class Household:
         | records.Message
         | records.MessageState
         | records.ConversationHead
+        | records.Activity
         | records.Gone
         | records.Voided,
         live: bool = False,

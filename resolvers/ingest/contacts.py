@@ -189,10 +189,13 @@ def _grown(old: records.Contact | None, seen: Sequence[Correspondent]) -> record
         return msgspec.structs.replace(old, names=tuple(names), nature=nature)
     emails: tuple[records.Email, ...] = ()
     handles: tuple[records.Handle, ...] = ()
+    urls: tuple[records.Url, ...] = ()
     if first.kind == "EMAIL":
         emails = (records.Email(raw=first.address, address=first.address),)
     elif first.kind == "HANDLE" and first.provider:
         handles = (records.Handle(provider=first.provider, handle=first.address, url=first.url),)
+    elif first.kind == "URL" and first.url:
+        urls = (records.Url(url=first.url),)
     return records.Contact(
         key=first.key or f"{first.kind.lower()}:{first.address.casefold()}",
         relation="CORRESPONDENT",
@@ -200,6 +203,7 @@ def _grown(old: records.Contact | None, seen: Sequence[Correspondent]) -> record
         names=tuple(names),
         emails=emails,
         handles=handles,
+        urls=urls,
         url=first.url,
     )
 

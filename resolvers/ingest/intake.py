@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from providers import records
 from resolvers.ingest import markings
+from resolvers.ingest.activities import put_activities
 from resolvers.ingest.contacts import put_contacts
 from resolvers.ingest.heads import put_heads
 from resolvers.ingest.messages import put_messages
@@ -36,6 +37,7 @@ def take_in(
     messages: list[tuple[int, records.Message]] = []
     states: list[tuple[int, records.MessageState]] = []
     heads: list[tuple[int, records.ConversationHead]] = []
+    activities: list[tuple[int, records.Activity]] = []
     leaving: list[tuple[int, records.Gone | records.Voided]] = []
     for n, row in enumerate(rows):
         match row.item:
@@ -47,6 +49,8 @@ def take_in(
                 states.append((n, item))
             case records.ConversationHead() as item:
                 heads.append((n, item))
+            case records.Activity() as item:
+                activities.append((n, item))
             case records.Gone() | records.Voided() as item:
                 leaving.append((n, item))
             case records.Unreadable() as item:
@@ -65,6 +69,9 @@ def take_in(
     if heads:
         outcome = put_heads(conn, viewer, target, [h for _, h in heads], recorder, now)
         results.update(zip((n for n, _ in heads), outcome, strict=True))
+    if activities:
+        outcome = put_activities(conn, viewer, target, [a for _, a in activities], recorder, now)
+        results.update(zip((n for n, _ in activities), outcome, strict=True))
     # arrivals first: a message that moved is never gone in between
     for n, left in leaving:
         if isinstance(left, records.Voided):

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 from providers import records
 from resolvers.identity.people import reproject
 from resolvers.ingest import conversations, filing, groups
+from resolvers.ingest.activities import remove_activities
 from resolvers.ingest.contacts import upsert
 from resolvers.ingest.content import drop_content
 from resolvers.ingest.states import sum_up
@@ -20,6 +21,7 @@ from store import ids, leases, outbox, push_routes, search_index
 from store.feed import Recorder
 from store.tables import (
     account,
+    activity,
     contact,
     contact_key,
     container,
@@ -39,6 +41,8 @@ from store.tables import (
 )
 
 BATCH: Final = 200
+#: Where the items are that a statement counts, each with its account, container and key.
+KEPT: Final[dict[str, sa.Table]] = {"CONTACT": contact, "MESSAGE": message_source, "ACTIVITY": activity}
 # a listing that suddenly lacks more than this share of what is stored is not believed at once
 SUSPICIOUS_SHARE: Final = 0.5
 SUSPICIOUS_COUNT: Final = 20
@@ -52,6 +56,9 @@ def remove(conn: Connection, viewer: str, target: Target, item: records.Gone, re
         return Result(outcome="UPDATED" if done else "UNCHANGED", node_id=gone[0] if done else None)
     if item.kind == "MESSAGE":
         done = remove_messages(conn, viewer, target.account_id, [item.key], recorder, now)
+        return Result(outcome="UPDATED" if done else "UNCHANGED")
+    if item.kind == "ACTIVITY":
+        done = remove_activities(conn, viewer, target.account_id, [item.key], recorder)
         return Result(outcome="UPDATED" if done else "UNCHANGED")
     rows = conn.execute(
         select(message_source.c.key)
@@ -173,18 +180,17 @@ def unlisted(
     """
     if statement.keys is None:
         return [], 0
+    query = stored_keys(viewer, target.account_id, statement)
     if statement.kind == "CONTACT":
-        query = select(contact.c.key).where(
-            contact.c.viewer_id == viewer, contact.c.account_id == target.account_id,
-            contact.c.container == statement.container, contact.c.relation != "CORRESPONDENT", contact.c.updated_at <= since,
-        )  # fmt: skip
-    else:
-        mine = message_source.c
-        query = select(mine.key).where(
-            mine.viewer_id == viewer, mine.account_id == target.account_id, mine.container == statement.container
-        )
+        query = query.where(contact.c.relation != "CORRESPONDENT", contact.c.updated_at <= since)
     stored = conn.execute(query).scalars().all()
     return [key for key in stored if key not in statement.keys], len(stored)
+
+
+def stored_keys(viewer: str, account_id: str, statement: records.Statement) -> sa.Select[Any]:
+    """The keys that are stored in the container that a statement is about."""
+    mine = KEPT[statement.kind].c
+    return select(mine.key).where(mine.viewer_id == viewer, mine.account_id == account_id, mine.container == statement.container)
 
 
 def believable(missing: int, stored: int, agreed: int | None) -> bool:
@@ -200,11 +206,19 @@ def remove_keys(
     """Delete what is stored under these keys, BATCH at most at a time. Returns how many were there."""
     if kind == "CONTACT":
         return remove_contacts(conn, viewer, contact_ids(conn, viewer, target, keys), recorder, now)
+    if kind == "ACTIVITY":
+        return remove_activities(conn, viewer, target.account_id, keys, recorder)
     return remove_messages(conn, viewer, target.account_id, keys, recorder, now)
 
 
 def forget_account(conn: Connection, viewer: str, account_id: str, recorder: Recorder, now: datetime) -> bool:
     """A step of unlinking: up to BATCH items of the account, and at last the account itself. True when all is gone."""
+    acts = conn.execute(
+        select(activity.c.key).where(activity.c.viewer_id == viewer, activity.c.account_id == account_id).limit(BATCH)
+    ).scalars().all()  # fmt: skip
+    if acts:
+        remove_activities(conn, viewer, account_id, acts, recorder, reason="UNLINKED")
+        return False
     keys = conn.execute(
         select(message_source.c.key).where(message_source.c.viewer_id == viewer, message_source.c.account_id == account_id).limit(BATCH)
     ).scalars().all()  # fmt: skip
