@@ -8,14 +8,16 @@ streamed into a zip archive. Nobody here exists, and no name is a member's.
 from __future__ import annotations
 
 import csv
+import html
 import io
+import json
 import random
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from benchmarks.universe import ME, MY_NAME, TOPICS, WORDS, Person, Universe
@@ -78,13 +80,13 @@ class World:
         return [self.person(n) for n in range(self.people)]
 
     def conversations(self) -> list[Talk]:
-        """Most with one person, each in turn; every fifth with several."""
-        dice = random.Random(self.seed)
+        """Most with one person, each in turn; every fifth with several. A larger world begins with the conversations of a smaller one."""
         found = []
         for n in range(self.talks):
+            dice = random.Random(self.seed * 1_000_003 + n)
             others = {n % self.people}
             if n % 5 == 4:
-                others |= {dice.randrange(self.people) for _ in range(3)}
+                others |= {dice.randrange(min(self.people, n + 1)) for _ in range(3)}
             members = tuple(sorted(others))
             title = f"{TOPICS[n % len(TOPICS)]} {n}" if len(members) > 1 else ""
             found.append(Talk(n, members, title, 1 + dice.randrange(2 * self.messages), self.seed))
@@ -200,3 +202,141 @@ def _linkedin_messages(world: World) -> Iterator[list[str]]:
                 f"2-{talk.number:032x}==", talk.title, written, _profile_url(everybody[sender]), to_names, to_urls,
                 f"{said.at:%Y-%m-%d %H:%M:%S} UTC", "", said.text, "INBOX", "", "No", "No",
             ]  # fmt: skip
+
+
+# --- X --------------------------------------------------------------------------------------------------------------------
+
+MY_X_ID: Final = "9007199254740993"  # ids of X are beyond what a double can tell apart
+MY_HANDLE: Final = "robinvale"
+
+
+def x_id(person: Person) -> str:
+    return str(9_100_000_000_000_000 + 7 * person.number)
+
+
+def x_named(person: Person) -> bool:
+    """Whether the owner has mentioned somebody, so that the archive says how they are called."""
+    return person.number % 2 == 0
+
+
+def x_follows(world: World) -> tuple[list[Person], list[Person]]:
+    """Whom the owner follows, and who follows the owner."""
+    everybody = world.everybody()
+    return [one for one in everybody if one.number % 3 != 1], [one for one in everybody if one.number % 3 != 2]
+
+
+def x_twitter(world: World, path: Path) -> Path:
+    """`twitter-<date>-<hash>.zip`: scripts that assign one list each."""
+    following, followers = x_follows(world)
+    account = {"email": ME, "createdVia": "web", "username": MY_HANDLE, "accountId": MY_X_ID, "createdAt": "2010-01-02T03:04:05.678Z",
+               "accountDisplayName": MY_NAME}  # fmt: skip
+    talks = world.conversations()
+    scripts: list[tuple[str, str, Iterator[Any]]] = [
+        ("account", "account", iter([{"account": account}])),
+        ("profile", "profile", iter([{"profile": {"description": {"bio": "5 &gt; 4", "website": "", "location": "Leeds"}}}])),
+        ("following", "following", (_x_follow("following", one) for one in following)),
+        ("follower", "follower", (_x_follow("follower", one) for one in followers)),
+        (
+            "contact",
+            "contact",
+            ({"contact": {"id": str(one.number), "emails": [one.email], "phoneNumbers": []}} for one in world.everybody()[:2]),
+        ),
+        ("direct-messages", "direct_messages", (_x_talk(world, talk) for talk in talks if not talk.title)),
+        ("direct-messages-group", "direct_messages_group", (_x_talk(world, talk) for talk in talks if talk.title)),
+        ("direct-message-headers", "direct_message_headers", (_x_talk(world, talk) for talk in talks if not talk.title)),
+        ("tweets", "tweets", _x_posts(world)),
+        ("ad-impressions", "ad_impressions", iter([{"ad": {"adsUserData": {}}}])),
+    ]
+    files = [(f"data/{name}.js", _script(f"YTD.{kind}.part0", _list(elements))) for name, kind, elements in scripts]
+    listed = {
+        kind: {"files": [{"fileName": f"data/{name}.js", "globalName": f"YTD.{kind}.part0", "count": "1"}]}
+        for name, kind, _ in scripts
+    }
+    manifest = _script("__THAR_CONFIG", iter([json.dumps({"userInfo": {}, "dataTypes": listed}, indent=2).encode()]))
+    picture = iter([b"\x89PNG\r\n\x1a\n"])
+    return archived(
+        path,
+        [
+            ("Your archive.html", iter([b"<html>"])),
+            ("data/manifest.js", manifest),
+            *files,
+            ("data/direct_messages_media/1-a.png", picture),
+        ],
+    )
+
+
+def _script(name: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    yield f"window.{name} = ".encode()
+    yield from pieces
+
+
+def _list(elements: Iterator[Any], *, ascii_only: bool = False) -> Iterator[bytes]:
+    """A JSON array, indented as scripts of exports are, one element after the other."""
+    yield b"["
+    for number, element in enumerate(elements):
+        text = json.dumps(element, indent=2, ensure_ascii=ascii_only).replace("\n", "\n  ")
+        yield (",\n  " if number else "\n  ").encode() + text.encode()
+    yield b"\n]"
+
+
+def _x_follow(kind: str, person: Person) -> dict[str, Any]:
+    user = x_id(person)
+    return {kind: {"accountId": user, "userLink": f"https://twitter.com/intent/user?user_id={user}"}}
+
+
+def x_talk_id(world: World, talk: Talk) -> str:
+    if talk.title:
+        return str(1_400_000_000_000_000_000 + talk.number)
+    ids = sorted([MY_X_ID, x_id(world.person(talk.members[0]))])
+    return "-".join(ids)
+
+
+def _x_talk(world: World, talk: Talk) -> dict[str, Any]:
+    """Newest first; a group began with its members and was renamed once."""
+    messages: list[dict[str, Any]] = []
+    for said in talk.said():
+        create = {"reactions": [], "urls": [], "text": html.escape(said.text, quote=False), "mediaUrls": [], "id": str(10**18 + said.number),
+                  "senderId": MY_X_ID if said.sender is None else x_id(world.person(said.sender)), "createdAt": _x_time(said.at)}  # fmt: skip
+        if not talk.title:
+            create["recipientId"] = x_id(world.person(talk.members[0])) if said.sender is None else MY_X_ID
+        messages.append({"messageCreate": create})
+    if talk.title:
+        everybody = [x_id(world.person(n)) for n in talk.members]
+        begun = {"initiatingUserId": MY_X_ID, "participantsSnapshot": [MY_X_ID, *everybody[:-1]], "createdAt": _x_time(BEGIN)}
+        joined = {"initiatingUserId": MY_X_ID, "userIds": everybody[-1:], "createdAt": _x_time(BEGIN)}
+        named = {"initiatingUserId": MY_X_ID, "name": talk.title, "createdAt": _x_time(BEGIN + timedelta(seconds=2))}
+        former = {"initiatingUserId": MY_X_ID, "name": "Something", "createdAt": _x_time(BEGIN + timedelta(seconds=1))}
+        messages = [
+            {"joinConversation": begun},
+            {"participantsJoin": joined},
+            {"conversationNameUpdate": former},
+            {"conversationNameUpdate": named},
+            *messages,
+        ]
+    return {"dmConversation": {"conversationId": x_talk_id(world, talk), "messages": messages[::-1]}}
+
+
+def _x_time(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%S}.000Z"
+
+
+def _x_posts(world: World) -> Iterator[dict[str, Any]]:
+    """A post that mentions each of those whose names are known."""
+    for person in world.everybody():
+        if x_named(person):
+            mention = {
+                "name": person.name,
+                "screen_name": handle(person),
+                "indices": ["0", "9"],
+                "id_str": x_id(person),
+                "id": x_id(person),
+            }
+            at = (BEGIN + timedelta(days=person.number)).strftime("%a %b %d %H:%M:%S +0000 %Y")
+            post = {
+                "id_str": str(2 * 10**18 + person.number),
+                "full_text": f"@{handle(person)} 5 &lt; 6",
+                "created_at": at,
+                "lang": "en",
+            }
+            entities = {"hashtags": [], "user_mentions": [mention], "urls": []}
+            yield {"tweet": {**post, "entities": entities, "favorite_count": "1", "retweet_count": "0"}}

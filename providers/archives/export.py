@@ -69,6 +69,10 @@ class Export(ABC, Generic[About]):
     def profile(self, about: About) -> records.Profile | None:
         """Whose export it is, where it says so."""
 
+    def remarks(self, about: About, sources: Sequence[files.Source]) -> tuple[str, ...]:
+        """Sentences on what is missing or was understood in one of several ways."""
+        return ()
+
     def recognise(self, path: Path) -> bool:
         """Whether a file is one of such an export."""
         head = files.head(path)
@@ -77,14 +81,18 @@ class Export(ABC, Generic[About]):
     def scan(self, paths: list[Path], known_own: frozenset[str], *, names: Mapping[Path, str] | None = None) -> Scan:
         """Items by file, counted, and whose they are."""
         found = self._sorted(files.named(paths, names))
-        profile = self.profile(self.look(found, known_own))
+        about = self.look(found, known_own)
+        profile = self.profile(about)
         counts = {source.shown: _counted(part, source) for part, source in found if part.kind is not None}
         return Scan(
             format=self.format,
             paths=tuple(source.shown for _, source in found),
             expected={shown: count for shown, count in counts.items() if count is not None},
             profile=profile,
-            remarks=() if profile is None else (f"This is the export of {profile.label}.",),
+            remarks=(
+                *(() if profile is None else (f"This is the export of {profile.label}.",)),
+                *self.remarks(about, [source for _, source in found]),
+            ),
         )
 
     def pages(

@@ -6,8 +6,10 @@ Reads what `json_stream.py` finds, in UTF-8 or UTF-16. An item that is broken is
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ import msgspec
 from providers.archives import export, files, json_stream, text_stream
 from providers.archives.export import About, Misread, Part, Stood, Taken
 from providers.archives.json_stream import Item, Pattern
+from providers.formats import charset
 
 _CUT: Final = (
     "The file ends, or is damaged, here ({pointer}): the rest of it is not read. Download the export again, all parts of it, and import it again; "
@@ -37,8 +40,24 @@ class JsonPart(Part[About]):
         """What an item means: itself, then what is to be said beside it; `facts` by their last key. Raises Misread."""
 
     def decoded(self, data: bytes) -> Any:
-        """JSON as Python values. Raises msgspec.DecodeError."""
-        return msgspec.json.decode(data)
+        """JSON as Python values whose texts a store takes. Raises ValueError."""
+        if b"\\u0000" not in data:
+            try:
+                return msgspec.json.decode(data)
+            except msgspec.DecodeError:
+                pass  # halves of characters (`\ud83d` alone) and line ends in texts are no JSON, and written all the same
+        return _storable(json.loads(data, strict=False))
+
+    def look(self, source: files.Source, patterns: Sequence[Pattern], note: Callable[[Any, Item], None]) -> None:
+        """Hand over what stands where a pattern says; what cannot be read, and what `note` cannot use, is passed over."""
+        try:
+            with files.open_file(source.path) as handle:
+                for item in json_stream.items(text_stream.utf8(handle, 0), *patterns):
+                    with suppress(Exception):  # a stranger's text; it is reported where it is read
+                        if item.problem is None:
+                            note(self.decoded(item.data), item)
+        except OSError:
+            return
 
     def read(self, source: files.Source, mark: files.Mark, about: About) -> Iterator[files.Read]:
         position = mark.position
@@ -63,7 +82,7 @@ class JsonPart(Part[About]):
         """Keep what stands around the items; what cannot be read is left out."""
         try:
             facts[item.path[-1]] = self.decoded(item.data)
-        except (msgspec.DecodeError, ValueError):
+        except ValueError:
             facts.pop(item.path[-1], None)
 
     def counted(self, path: Path) -> int:
@@ -79,7 +98,7 @@ class JsonPart(Part[About]):
             return [export.unreadable(source, position, _CUT.format(pointer=pointer), item.data)]
         try:
             value = self.decoded(item.data)
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             return [export.unreadable(source, position, _BROKEN.format(pointer=pointer, error=error), item.data)]
         try:
             return list(self.taken(value, item, facts, source, about))
@@ -87,3 +106,14 @@ class JsonPart(Part[About]):
             return [export.unreadable(source, position, f"{error} (at {pointer})", item.data)]
         except Exception as error:  # an item is a stranger's text: whatever it does, the next one is read
             return [export.unreadable(source, position, _STRANGE.format(pointer=pointer, error=type(error).__name__), item.data)]
+
+
+def _storable(value: Any) -> Any:
+    """A JSON value with all its texts in a form that a store takes."""
+    if isinstance(value, str):
+        return charset.storable(value)
+    if isinstance(value, list):
+        return [_storable(one) for one in value]
+    if isinstance(value, dict):
+        return {charset.storable(key): _storable(one) for key, one in value.items()}
+    return value
