@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 import sqlalchemy as sa
@@ -24,12 +25,12 @@ from providers import records
 from providers.archives import zipped
 from providers.archives.files import named as files_named
 from providers.archives.recognition import recognise
-from providers.base import Archive, Provider, Scan
+from providers.base import Archive, Provider, Scan, Zoneless
 from providers.errors import ProviderError
 from resolvers.ingest import Target, take_in
 from resolvers.ingest.intake import SLICE
 from resolvers.ingest.target import Result
-from store import accounts, ids, leases
+from store import accounts, ids, leases, viewers
 from store.database import Database
 from store.feed import Recorder
 from store.tables import import_row, import_run, message_participant, message_source, own_address
@@ -52,6 +53,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...]  # what the staged paths are called to people
     own: tuple[str, ...]
     region: str | None = None
+    zone: str = "UTC"  # in which times are read that have none
     expected: dict[str, int] = {}
 
 
@@ -113,11 +115,20 @@ class Imports:
             first = f" {found.unrecognised[0][0].name}: {found.unrecognised[0][1]}" if found.unrecognised else ""
             raise ImportRefused(f"Nothing here could be recognised; formats are {known}.{first}")
         own = await self.database.read(viewer, accounts.own_values)
-        staged = [await self._stage(viewer, provider, files, own, me, region) for provider, files in groups]
+        whose = await self.database.read(viewer, viewers.place)
+        region = region or whose.region
+        staged = [await self._stage(viewer, provider, files, own, me, region, whose.time_zone) for provider, files in groups]
         return staged, list(found.unrecognised)
 
     async def _stage(
-        self, viewer: str, provider: Provider, files: list[Path], own: frozenset[str], me: str | None, region: str | None
+        self,
+        viewer: str,
+        provider: Provider,
+        files: list[Path],
+        own: frozenset[str],
+        me: str | None,
+        region: str | None,
+        zone: str,
     ) -> Staged:
         archive = provider.archive
         assert archive is not None
@@ -125,19 +136,22 @@ class Imports:
         folder = self.home / "imports" / import_id
         paths = await asyncio.to_thread(_copy, files, folder)
         names = [source.shown for source in files_named(files)]
-        scan: Scan = await asyncio.to_thread(archive.scan, paths, own, names=dict(zip(paths, names, strict=True)))
+        known = own | {me.casefold()} if me else own
+        scan: Scan = await asyncio.to_thread(archive.scan, paths, known, names=dict(zip(paths, names, strict=True)))
         address = (me.casefold() if me else scan.inferred) if "CONVERSATIONS" in provider.capabilities else None
         now = self.clock.now()
         profile = scan.profile
-        if profile is None:
+        if profile is None or not profile.user_id:
             # a part of a network's export may not say whose it is; mail that does not may be anybody's
             only = await self.database.read(viewer, _only_account, provider.key) if provider.kind != "ARCHIVE" else None
-            addresses = (records.OwnAddress(value=address, primary=True),) if address else ()
-            user_id = address or only or FILES
-            profile = records.Profile(user_id=user_id, label=user_id, own_addresses=addresses)
+            if profile is None:
+                addresses = (records.OwnAddress(value=address, primary=True),) if address else ()
+                profile = records.Profile(user_id=address or "", label=address or only or FILES, own_addresses=addresses)
+            profile = msgspec.structs.replace(profile, user_id=profile.user_id or only or FILES)
         mine = own | {one.value.casefold() for one in profile.own_addresses}
         plan = Plan(
-            provider=provider.key, folder=str(folder), paths=tuple(str(p) for p in paths), names=tuple(names), own=tuple(sorted(mine)), region=region,
+            provider=provider.key, folder=str(folder), paths=tuple(str(p) for p in paths), names=tuple(names), own=tuple(sorted(mine)),
+            region=region, zone=zone,
             expected=scan.expected,
         )  # fmt: skip
         name = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
@@ -199,6 +213,8 @@ class Imports:
 
 
 def _pages(archive: Archive, plan: Plan, cursor: bytes | None, own: frozenset[str]) -> Iterator[records.Page]:
+    if isinstance(archive, Zoneless):
+        archive = archive.in_zone(ZoneInfo(plan.zone))
     paths = [Path(p) for p in plan.paths]
     return archive.pages(paths, cursor, own=own, region=plan.region, names=dict(zip(paths, plan.names, strict=True)))
 

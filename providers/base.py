@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from datetime import tzinfo
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -355,6 +356,15 @@ class Archive(Protocol):
 
         `names` says what staged files are called to people; without it they are called by their paths below the common folder.
         """
+        ...
+
+
+@runtime_checkable
+class Zoneless(Protocol):
+    """A file format whose times do not say in which time zone they are."""
+
+    def in_zone(self, zone: tzinfo) -> Archive:
+        """The format with times read in this zone, the user's. Records' keys are the same in every zone."""
         ...
 
 

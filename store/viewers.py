@@ -30,6 +30,13 @@ class Viewer(msgspec.Struct, frozen=True, kw_only=True):
     disabled_at: datetime | None
 
 
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a viewer lives: how numbers and times are read that do not say it. An ISO 3166-1 alpha-2 region, an IANA time zone."""
+
+    region: str | None = None
+    time_zone: str = "UTC"
+
+
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key for programs, without its secret. `scopes` in lower case."""
 
@@ -52,6 +59,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     created_at: datetime
     expires_at: datetime
+
+
+def place(conn: Connection, viewer_id: str) -> Place:
+    """Where the viewer lives, as far as they have said."""
+    row = conn.execute(select(viewer.c.region, viewer.c.time_zone).where(viewer.c.id == viewer_id)).one_or_none()
+    return Place() if row is None else Place(region=row.region, time_zone=row.time_zone)
 
 
 def add(conn: Connection, viewer_id: str, name: str, now: datetime, *, owner: bool = False) -> Viewer:

@@ -41,7 +41,9 @@ def import_files(
         list[Path], typer.Argument(metavar="PATH…", help="Files, folders or zip archives: vCard, CSV, LDIF, mbox, Maildir, .eml.")
     ],
     viewer: ViewerOption = None,
-    me: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Your own address in these mails.")] = None,
+    me: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Your own address in these mails, or your name in these chats.")
+    ] = None,
     format: Annotated[
         str | None, typer.Option(help="VCARD, CSV, LDIF, MBOX, MAILDIR or EML: take only files of this format.")
     ] = None,

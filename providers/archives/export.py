@@ -67,7 +67,11 @@ class Export(ABC, Generic[About]):
 
     @abstractmethod
     def profile(self, about: About) -> records.Profile | None:
-        """Whose export it is, where it says so."""
+        """Whose export it is, where it says so; `user_id` is empty where it names the user and no account."""
+
+    def settled(self, about: About, region: str | None) -> About:
+        """What the files say together, to be read in the user's `region` (ISO 3166-1 alpha-2); most networks need none."""
+        return about
 
     def remarks(self, about: About, sources: Sequence[files.Source]) -> tuple[str, ...]:
         """Sentences on what is missing or was understood in one of several ways."""
@@ -90,7 +94,7 @@ class Export(ABC, Generic[About]):
             expected={shown: count for shown, count in counts.items() if count is not None},
             profile=profile,
             remarks=(
-                *(() if profile is None else (f"This is the export of {profile.label}.",)),
+                *((f"This is the export of {profile.label}.",) if profile is not None and profile.user_id else ()),
                 *self.remarks(about, [source for _, source in found]),
             ),
         )
@@ -107,7 +111,7 @@ class Export(ABC, Generic[About]):
         """The items part by part, in each part in the order of the files; `names` says what staged files are called."""
         found = self._sorted(files.named(paths, names))
         start = files.mark_of(cursor)
-        about = self.look(found, own)
+        about = self.settled(self.look(found, own), region)
         part_of = {source: part for part, source in found}
 
         def statements() -> tuple[records.Statement, ...]:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from providers import records
+from providers.formats import phone_number
 from resolvers.identity.keys import keys_of
 from resolvers.identity.people import reproject
 from resolvers.ingest import edits, groups
@@ -180,7 +181,9 @@ def _grown(old: records.Contact | None, seen: Sequence[Correspondent]) -> record
     spelled = {n.full.casefold() for n in names}
     for one in seen:
         name = one.name.strip()
-        if name and name.casefold() not in spelled and name.casefold() != one.address.casefold() and len(names) < MAX_NAMES:
+        nameless = one.kind == "HANDLE" and one.provider is None  # known by a name alone, which stands for an address
+        new = name.casefold() not in spelled and (nameless or name.casefold() != one.address.casefold())
+        if name and new and len(names) < MAX_NAMES:
             names.append(records.Name(full=name))
             spelled.add(name.casefold())
     somebody = any(one.written_to or not one.automated for one in seen)
@@ -188,10 +191,13 @@ def _grown(old: records.Contact | None, seen: Sequence[Correspondent]) -> record
         nature = "INDIVIDUAL" if somebody and old.nature == "AUTOMATED" else old.nature
         return msgspec.structs.replace(old, names=tuple(names), nature=nature)
     emails: tuple[records.Email, ...] = ()
+    phones: tuple[records.Phone, ...] = ()
     handles: tuple[records.Handle, ...] = ()
     urls: tuple[records.Url, ...] = ()
     if first.kind == "EMAIL":
         emails = (records.Email(raw=first.address, address=first.address),)
+    elif first.kind == "PHONE":
+        phones = (phone_number.read(first.address, None, line="MOBILE"),)  # it writes messages
     elif first.kind == "HANDLE" and first.provider:
         handles = (records.Handle(provider=first.provider, handle=first.address, url=first.url),)
     elif first.kind == "URL" and first.url:
@@ -202,6 +208,7 @@ def _grown(old: records.Contact | None, seen: Sequence[Correspondent]) -> record
         nature="INDIVIDUAL" if somebody else "AUTOMATED",
         names=tuple(names),
         emails=emails,
+        phones=phones,
         handles=handles,
         urls=urls,
         url=first.url,

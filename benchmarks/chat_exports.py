@@ -1,0 +1,143 @@
+"""Chats as phones and messengers hand them out, of the invented people of `exports.py`: written from the documented layouts, traps included.
+
+The writers share nothing with the readers. What a layout loses (WhatsApp's seconds, names that are not saved) is lost here as it is there.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from benchmarks.exports import Said, Talk, World, archived
+from benchmarks.universe import MY_NAME, Person
+
+# --- WhatsApp -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Phone:
+    """How a phone writes its exports: `head` takes the time of a message; what is said in the place of others' words is in its language."""
+
+    name: str
+    head: str
+    file: str
+    left_out: str
+    attached: str
+    edited: str
+    deleted: str
+    encrypted: str
+    american: bool = False  # month first
+    halves: tuple[str, str] | None = None
+    digits: str = "0123456789"
+
+    @property
+    def apple(self) -> bool:
+        return self.head.startswith("[")
+
+    def stamp(self, at: datetime) -> str:
+        hour = at.hour if self.halves is None else at.hour % 12 or 12
+        half = "" if self.halves is None else self.halves[at.hour >= 12]
+        text = self.head.format(d=at.day, m=at.month, y=at.year % 100, yyyy=at.year, hour=hour, half=half, at=at)
+        return text.translate(str.maketrans("0123456789", self.digits))
+
+
+_EN: Final = ("<Media omitted>", "{} (file attached)", "<This message was edited>", "This message was deleted",
+              "Messages and calls are end-to-end encrypted. Only people in this chat can read, listen to, or share them.")  # fmt: skip
+_DE: Final = ("<Medien ausgeschlossen>", "{} (Datei angehängt)", "<Diese Nachricht wurde bearbeitet.>", "Diese Nachricht wurde gelöscht.",
+              "Nachrichten und Anrufe sind Ende-zu-Ende-verschlüsselt. Nur Personen in diesem Chat können sie lesen.")  # fmt: skip
+_ES: Final = ("<Multimedia omitido>", "{} (archivo adjunto)", "<Se editó este mensaje.>", "Se eliminó este mensaje.",
+              "Los mensajes y las llamadas están cifrados de extremo a extremo. Solo las personas en este chat pueden leerlos.")  # fmt: skip
+_AR: Final = ("<تم استبعاد الوسائط>", "{} (الملف مرفق)", "<This message was edited>", "تم حذف هذه الرسالة",
+              "الرسائل والمكالمات مشفرة تمامًا بين الطرفين ولا يمكن لأي شخص خارج هذه الدردشة قراءتها أو الاستماع إليها")  # fmt: skip
+_APPLE_EN: Final = ("image omitted", "<attached: {}>", "<This message was edited>", "This message was deleted.", _EN[4])
+_APPLE_DE: Final = (
+    "Bild weggelassen",
+    "<Anhang: {}>",
+    "<Diese Nachricht wurde bearbeitet.>",
+    "Diese Nachricht wurde gelöscht.",
+    _DE[4],
+)
+PHONES: Final = (
+    Phone("android us", "{m}/{d}/{y:02}, {hour}:{at:%M}\u202f{half} - ", "WhatsApp Chat with {}.txt", *_EN, american=True, halves=("AM", "PM")),
+    Phone("android uk", "{d:02}/{m:02}/{yyyy}, {hour}:{at:%M} {half} - ", "WhatsApp Chat with {} (2).txt", *_EN, halves=("a.m.", "p.m.")),
+    Phone("android de", "{d:02}.{m:02}.{y:02}, {at:%H:%M} - ", "WhatsApp-Chat mit {}.txt", *_DE),
+    Phone("android es", "{d}/{m}/{y:02}, {hour}:{at:%M}\u00a0{half} - ", "Chat de WhatsApp con {}.txt", *_ES, halves=("a.\u00a0m.", "p.\u00a0m.")),
+    Phone("android fi", "{d}.{m}.{yyyy} klo {at:%-H.%M} - ", "WhatsApp-keskustelu {}.txt", *_EN),
+    Phone("android ar", "{d}\u200f/{m}\u200f/{yyyy}، {hour}:{at:%M} {half} - ", "محادثة واتساب {}.txt", *_AR, halves=("ص", "م"), digits="٠١٢٣٤٥٦٧٨٩"),
+    Phone("android zh", "{yyyy}/{m}/{d} {half}{hour}:{at:%M} - ", "与 {}.txt", *_EN, halves=("上午", "下午")),
+    Phone("android th", "{d}/{m}/2565 {at:%H:%M} - ", "WhatsApp Chat with {}.txt", *_EN),
+    Phone("iphone us", "[{m}/{d}/{y:02}, {hour}:{at:%M:%S}\u202f{half}] ", "WhatsApp Chat - {}.zip", *_APPLE_EN, american=True, halves=("AM", "PM")),
+    Phone("iphone de", "[{d:02}.{m:02}.{y:02}, {at:%H:%M:%S}] ", "WhatsApp-Chat - {}.zip", *_APPLE_DE),
+)  # fmt: skip
+
+
+def number(person: Person) -> str:
+    """A number as phones write it."""
+    digits = (person.mobile or f"+44770090{person.number % 10000:04}").removeprefix("+44")
+    return f"+44 {digits[:4]} {digits[4:]}"
+
+
+def whatsapp_name(person: Person) -> str:
+    """How the phone calls somebody; every third is not saved."""
+    return number(person) if person.number % 3 == 2 else person.name
+
+
+def whatsapp_title(world: World, talk: Talk) -> str:
+    return talk.title or whatsapp_name(world.person(talk.members[0]))
+
+
+def whatsapp(world: World, talk: Talk, folder: Path, phone: Phone) -> Path:
+    """The export of one chat: a text, or an archive with the text and its files."""
+    path = folder / phone.file.format(whatsapp_title(world, talk))
+    if not phone.apple:
+        path.write_text("".join(_whatsapp_lines(world, talk, phone)), encoding="utf-8", newline="")
+        return path
+    chat = (line.encode() for line in _whatsapp_lines(world, talk, phone))
+    picture = iter([b"\xff\xd8\xff\xe0" + b"\0" * 996])
+    return archived(path, [("_chat.txt", chat), ("00000003-PHOTO-2022-03-07-08-00-00.jpg", picture)])
+
+
+def whatsapp_text(world: World, said: Said, phone: Phone) -> tuple[str, str]:
+    """What stands in the file and what is meant by it; every seventh message is something else than a text."""
+    n = said.number % 1_000_000
+    if n % 7 == 3:
+        return ("\u200e" if phone.apple else "") + phone.attached.format(
+            f"0000000{n % 10}-PHOTO-2022-03-07-08-00-00.jpg"
+        ) + f"\nSee {n}", f"See {n}"
+    if n % 7 == 5:
+        return ("\u200e" if phone.apple else "") + phone.left_out, ""
+    if n % 7 == 6:
+        return said.text + (" \u200e" if phone.apple else " ") + phone.edited, said.text
+    if n % 14 == 1:
+        return ("\u200e" if phone.apple else "") + phone.deleted, ""
+    return said.text, said.text
+
+
+def _whatsapp_lines(world: World, talk: Talk, phone: Phone) -> Iterator[str]:
+    end = "\r\n" if phone.apple else "\n"
+    first = True
+    for said in talk.said():
+        if first:
+            first = False
+            notice = f"{whatsapp_title(world, talk)}: \u200e{phone.encrypted}" if phone.apple else phone.encrypted
+            yield f"{phone.stamp(said.at)}{notice}{end}"
+        person = None if said.sender is None else world.person(said.sender)
+        name = MY_NAME if person is None else whatsapp_name(person)
+        if person is not None and person.number % 3 == 1 and phone.apple:
+            name = f"~\u202f{name}"
+        text, _ = whatsapp_text(world, said, phone)
+        mark = "\u200e" if phone.apple and text.startswith("\u200e") else ""
+        yield f"{mark}{phone.stamp(said.at)}{name}: {text}{end}"
+    if talk.title and not phone.apple:
+        yield f"{phone.stamp(said.at)}{MY_NAME} changed the group description{end}"
+
+
+def spoiled(path: Path, into: Path, data: bytes) -> Path:
+    """A text with these bytes in the place of an export's own."""
+    with zipfile.ZipFile(into / path.name, "w") as out:
+        out.writestr("_chat.txt", data)
+    return into / path.name

@@ -1,0 +1,113 @@
+"""Chats from phones and messengers become conversations: every message once, whoever I am, on both databases. All people are invented."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select
+
+from benchmarks import chat_exports
+from benchmarks.exports import World
+from benchmarks.universe import MY_NAME
+from store.tables import contact_key, container, conversation, message, own_address
+from tests.household import Household
+from tests.workshop import workshop
+
+SMALL = World(people=12, talks=6, messages=6)
+GROWN = World(people=12, talks=9, messages=6)
+
+
+@dataclass(frozen=True)
+class Chats:
+    """An export of chats: how it is written into a folder, and what of the universe it says."""
+
+    provider: str
+    write: Callable[[World, Path], None]
+    own: tuple[str, str]
+    kinds: dict[str, str]  # talk with one, with several → kind
+
+
+def _whatsapp(world: World, folder: Path) -> None:
+    for talk in world.conversations():
+        chat_exports.whatsapp(world, talk, folder, chat_exports.PHONES[9])
+
+
+EXPORTS = (Chats("whatsapp", _whatsapp, ("HANDLE", MY_NAME), {"one": "DIRECT", "several": "GROUP"}),)
+
+
+@pytest.fixture(params=EXPORTS, ids=lambda export: export.provider)
+def export(request: pytest.FixtureRequest) -> Chats:
+    found: Chats = request.param
+    return found
+
+
+def written(export: Chats, world: World, folder: Path) -> Path:
+    folder.mkdir()
+    export.write(world, folder)
+    return folder
+
+
+async def seen(household: Household) -> dict[str, Counter[Any]]:
+    def read(conn: Connection, viewer: str) -> dict[str, Counter[Any]]:
+        def rows(table: Any, *columns: Any) -> Counter[Any]:
+            return Counter(tuple(row) for row in conn.execute(select(*columns).where(table.c.viewer_id == viewer)))
+
+        c, m = conversation.c, message.c
+        return {
+            "messages": rows(message, m.sent_at, m.snippet, m.direction),
+            "conversations": rows(conversation, c.kind, c.message_count),
+            "own": rows(own_address, own_address.c.kind, own_address.c.value),
+            "numbers": rows(contact_key, contact_key.c.kind, contact_key.c.value),
+            "ledger": rows(container, container.c.expected, container.c.stored, container.c.skipped),
+        }
+
+    return await household.database.read(household.viewer, read)
+
+
+async def test_every_message_is_there_once_with_its_direction_and_twice_is_the_same_as_once(
+    household: Household, export: Chats, tmp_path: Path
+) -> None:
+    async with workshop(household.database, tmp_path) as shop:
+        source = written(export, SMALL, tmp_path / "export")
+        (report,) = await shop.bring(household.viewer, source)
+        assert (report.state, report.failed) == ("DONE", 0)
+        found = await seen(household)
+        said = [one for talk in SMALL.conversations() for one in talk.said()]
+        assert found["messages"].total() == len(said) == report.created
+        directions = Counter(row[2] for row in found["messages"].elements())
+        assert directions == Counter("OUTBOUND" if one.sender is None else "INBOUND" for one in said)
+        talks = Counter((export.kinds["several" if talk.title else "one"], talk.messages) for talk in SMALL.conversations())
+        assert found["conversations"] == talks
+        assert found["own"] == Counter([export.own])
+        for expected, stored, skipped in found["ledger"]:
+            assert expected == stored + sum(json.loads(skipped).values())
+        (again,) = await shop.bring(household.viewer, source)
+        assert (again.created, again.updated, again.failed) == (0, 0, 0)
+        assert await seen(household) == found
+
+
+async def test_a_later_export_adds_what_is_new(household: Household, export: Chats, tmp_path: Path) -> None:
+    async with workshop(household.database, tmp_path) as shop:
+        await shop.bring(household.viewer, written(export, SMALL, tmp_path / "first"))
+        (report,) = await shop.bring(household.viewer, written(export, GROWN, tmp_path / "later"))
+        new = [one for talk in GROWN.conversations()[len(SMALL.conversations()) :] for one in talk.said()]
+        assert report.created == len(new)
+        assert (await seen(household))["messages"].total() == report.created + report.unchanged
+
+
+async def test_a_number_in_a_chat_is_the_one_in_the_address_book(household: Household, export: Chats, tmp_path: Path) -> None:
+    async with workshop(household.database, tmp_path) as shop:
+        await shop.bring(household.viewer, written(export, SMALL, tmp_path / "export"))
+        person = SMALL.person(2)
+        card = tmp_path / "card.vcf"
+        card.write_text(
+            f"BEGIN:VCARD\nVERSION:3.0\nUID:1\nFN:{person.name}\nTEL;TYPE=CELL:{chat_exports.number(person)}\nEND:VCARD\n"
+        )
+        await shop.bring(household.viewer, card)
+        assert await shop.count(household.viewer, "select count(*) from evidence where strength = 'PROOF'") == 1
