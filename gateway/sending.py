@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from gateway.accounts import Accounts
 from gateway.writes import Note, Outcome
-from providers.base import Adapter, Parts, Sender
+from providers.base import Adapter, ChatSender, Parts, Sender
 from providers.errors import ProviderError, Refused, Unavailable
 from providers.formats import mail_writing
 from providers.formats.mail_writing import File
@@ -44,11 +44,15 @@ class Sending:
 
     async def carry_out(self, adapter: Adapter, viewer: str, write: Write, note: Note) -> Outcome:
         request = _request(write)
+        if request.chat is not None:
+            return _outcome(await _chat_sender(adapter).say(request.chat, note))
         mail = _outgoing(request, await self._files(viewer, request.files))
         return _outcome(await _sender(adapter).send(mail, note))
 
     async def check(self, adapter: Adapter, viewer: str, write: Write) -> Outcome:
         request = _request(write)
+        if request.chat is not None:
+            return _outcome(await _chat_sender(adapter).was_said(request.chat, write.step or b""))
         try:
             files = await self._files(viewer, request.files)
         except ProviderError:
@@ -59,7 +63,7 @@ class Sending:
         for message_id in write.node_ids:
             sending.told(conn, viewer, message_id, recorder)
             if write.state == "DONE" and write.step is not None:
-                sending.filed(conn, viewer, write.account_id, message_id, write.step.decode(), now)
+                sending.filed(conn, viewer, write.account_id, message_id, write.step.decode(), recorder, now)
 
     async def _files(self, viewer: str, wanted: tuple[FileRef, ...]) -> list[File]:
         files: list[File] = []
@@ -134,6 +138,8 @@ def _request(write: Write) -> Request:
 def _outgoing(request: Request, files: list[File] | None) -> Outgoing:
     """The message as it leaves; without bytes (None) where its files cannot be had and it is only looked for."""
     letter = request.letter
+    if letter is None:
+        raise Refused("What was to be sent is no mail.", provider_code="unwritable")
     try:
         data = b"" if files is None else mail_writing.compose(letter, files)
         bare = mail_writing.compose(letter) if files else data
@@ -149,6 +155,12 @@ def _outgoing(request: Request, files: list[File] | None) -> Outgoing:
 def _sender(adapter: Adapter) -> Sender:
     if not isinstance(adapter, Sender):
         raise Refused("Nothing can be sent by this account.", provider_code="unsupported")
+    return adapter
+
+
+def _chat_sender(adapter: Adapter) -> ChatSender:
+    if not isinstance(adapter, ChatSender):
+        raise Refused("Nothing can be written in conversations of this account.", provider_code="unsupported")
     return adapter
 
 

@@ -253,6 +253,19 @@ class Sender(Protocol):
         ...
 
 
+@runtime_checkable
+class ChatSender(Protocol):
+    """An adapter whose network takes messages into its conversations."""
+
+    async def say(self, message: records.OutgoingChat, note: Callable[[bytes], Awaitable[None]]) -> records.Submitted:
+        """Put a message into its conversation, once. `note`, the answers and what is raised are as for `Sender.send`."""
+        ...
+
+    async def was_said(self, message: records.OutgoingChat, step: bytes) -> records.Submitted:
+        """Whether a message is in its conversation, after a crash or cut that followed `step`."""
+        ...
+
+
 class LiveAdapter(Adapter, Protocol):
     """An account whose conversations are asked for when they are read."""
 

@@ -161,10 +161,12 @@ class Session:
         follow: bool = True,
         calls: int = 1,
         reads: bool = False,
+        once: bool = False,
     ) -> Response:
         """One call and its answer; `url` may be relative to the account's base URL.
 
         `calls` is what the network charges for it. `reads`: a POST that only asks, and may be repeated like a GET.
+        `once`: a call that only its caller may repeat, whatever its method.
 
         Statuses in `accept_statuses` come back, all others raise: ReauthRequired for 401, RateLimited for 429, Refused for
         403 and (code `not-found`) 404 and 410, Unavailable for 5xx, timeouts, cut connections and DNS, Malformed for what
@@ -182,6 +184,7 @@ class Session:
             follow=follow,
             calls=calls,
             reads=reads,
+            once=once,
         )
         seconds = self._seconds_left()
         try:
@@ -299,7 +302,8 @@ class Session:
     # --- one call, in layers: retries, redirects and refresh, the wire -----------------------------------------------
 
     async def _persistently(self, call: _Call) -> Response:
-        attempts = self._retry.attempts if not self.interactive and (call.reads or call.method in IDEMPOTENT) else 1
+        repeatable = not call.once and (call.reads or call.method in IDEMPOTENT)
+        attempts = self._retry.attempts if repeatable and not self.interactive else 1
         for attempt in count(1):
             try:
                 return await self._authorised(call)
@@ -545,6 +549,7 @@ class _Call(msgspec.Struct, frozen=True, kw_only=True):
     follow: bool
     calls: int
     reads: bool
+    once: bool
 
 
 def links(header: str, base: str) -> dict[str, str]:

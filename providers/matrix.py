@@ -3,25 +3,26 @@
 Speaks the Client-Server API (v1.1 to v1.15) as one more device of the user. Deltas come from `/sync`; what a sync leaves out
 (`limited`) and everything before the first one is read backwards from `/messages`, newest first over all rooms. A password
 is traded for tokens and not kept. Events are read in `matrix_event.py`, what is remembered between runs is in
-`matrix_rooms.py`. Knows nothing of encryption, sending or other networks behind bridges.
+`matrix_rooms.py`; how messages leave is in `matrix_sending.py`. Knows nothing of encryption or other networks behind bridges.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import httpx2 as httpx
 import msgspec
 
 from providers.base import FormField, LinkForm, Provider, SignedIn
-from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
+from providers.errors import CursorExpired, Malformed, ReauthRequired, Refused, Unavailable
 from providers.formats import picture
 from providers.http import Response, Session
+from providers.matrix_api import CLOSED, ask, decoded, get, origin, refusal, said, segment, who
 from providers.matrix_event import (
     KEY,
     Event,
@@ -38,6 +39,7 @@ from providers.matrix_event import (
     short,
 )
 from providers.matrix_rooms import KNOWN, Gap, Position, Room, position
+from providers.matrix_sending import say, was_said
 from providers.quota import Quota
 from providers.records import (
     Contact,
@@ -46,6 +48,7 @@ from providers.records import (
     Handle,
     MessageState,
     Name,
+    OutgoingChat,
     OwnAddress,
     Page,
     Photo,
@@ -53,6 +56,7 @@ from providers.records import (
     Relation,
     Row,
     Statement,
+    Submitted,
     Unreadable,
 )
 from providers.session import Secret
@@ -62,7 +66,6 @@ DEVICE: Final = "Kith"
 EVENTS: Final = 100  # of a room's history at a time
 RECENT: Final = 50  # of a room that a sync gives; what is more, is a gap
 BATCH: Final = 50  # contacts a page
-ANSWER_BYTES: Final = 16 * 1024 * 1024
 SYNC_BYTES: Final = 96 * 1024 * 1024
 FILE_BYTES: Final = 64 * 1024 * 1024
 PHOTO_BYTES: Final = 1024 * 1024
@@ -71,8 +74,6 @@ PHOTO_EDGE: Final = 96
 PHOTO_FAILURES: Final = 3  # pictures in a row that cannot be had: then no more are asked for in this run
 #: A long poll ends before our own patience with a silent server does.
 WATCH_SECONDS: Final = 25
-PATIENCE: Final = 30.0  # seconds that a limit of the server is waited out; what is longer ends the run
-ATTEMPTS: Final = 4
 _STATE: Final = ["m.room.create", "m.room.name", "m.room.canonical_alias", "m.room.member"]
 _MEMBERS: Final = {"lazy_load_members": True, "include_redundant_members": True}
 
@@ -93,10 +94,6 @@ def _filter(events: int) -> dict[str, Any]:
 
 class Versions(msgspec.Struct, frozen=True):
     versions: list[str]
-
-
-class WhoAmI(msgspec.Struct, frozen=True):
-    user_id: str
 
 
 class Tokens(msgspec.Struct, frozen=True):
@@ -180,9 +177,6 @@ class Acquaintance(msgspec.Struct):
         return base64.b64encode(hashlib.blake2b(said, digest_size=6).digest()).decode()
 
 
-Entity = TypeVar("Entity")
-
-
 class Matrix:
     """An account at one homeserver."""
 
@@ -205,7 +199,7 @@ class Matrix:
             user_id=me,
             label=me,
             own_addresses=(OwnAddress(value=me, kind="HANDLE", primary=True),),
-            base_url=_origin(self._session.account.base_url),
+            base_url=origin(self._session.account.base_url),
             contact=msgspec.structs.replace(contact, container=""),
         )
 
@@ -246,6 +240,14 @@ class Matrix:
         for start in range(0, len(answer.content), PIECE):
             yield answer.content[start : start + PIECE]
 
+    async def say(self, message: OutgoingChat, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
+        """Write into a room. Raises ProviderError when it was certainly not taken."""
+        return await say(self._session, message, note)
+
+    async def was_said(self, message: OutgoingChat, step: bytes) -> Submitted:
+        """Whether a message is in its room. Raises ProviderError."""
+        return await was_said(self._session, message, step)
+
     # --- what happened ----------------------------------------------------------------------------------------------
 
     async def _delta(self, place: Position) -> Page:
@@ -265,10 +267,10 @@ class Matrix:
             place.direct = sorted(direct)
             place.stale = True
         for left, rooms in ((False, answer.rooms.join), (True, answer.rooms.leave)):
-            for room_id, said in rooms.items():
+            for room_id, joined in rooms.items():
                 if left and room_id not in place.rooms:
                     continue  # an invitation that was declined, or left before we knew of it
-                if await self._room(place, room_id, said, rows, first=first, left=left, token=answer.next_batch):
+                if await self._room(place, room_id, joined, rows, first=first, left=left, token=answer.next_batch):
                     renamed.add(room_id)
         for room_id in sorted(renamed):
             if not first and room_id in place.rooms and room_id not in self._told:
@@ -330,11 +332,11 @@ class Matrix:
         if gap.to:
             query.append(("to", gap.to))
         try:
-            answer = await self._get(f"/_matrix/client/v3/rooms/{_segment(room_id)}/messages", History, query)
+            answer = await get(self._session, f"/_matrix/client/v3/rooms/{segment(room_id)}/messages", History, query)
         except Refused as error:
             if error.provider_code in ("M_UNKNOWN", "M_INVALID_PARAM"):
                 raise CursorExpired("The server no longer knows a place in a room's history.") from error
-            if error.provider_code not in ("M_FORBIDDEN", "M_NOT_FOUND", "403", "not-found"):
+            if error.provider_code not in CLOSED:
                 raise
             self._refused.add(room_id)
             text = f"The server does not show the history of this room ({error.provider_code})."
@@ -469,10 +471,10 @@ class Matrix:
             return None
         if room_id not in self._members:
             try:
-                path = f"/_matrix/client/v3/rooms/{_segment(room_id)}/joined_members"
-                found: dict[str, Member] | None = (await self._get(path, Members)).joined
+                path = f"/_matrix/client/v3/rooms/{segment(room_id)}/joined_members"
+                found: dict[str, Member] | None = (await get(self._session, path, Members)).joined
             except Refused as error:
-                if error.provider_code not in ("M_FORBIDDEN", "M_NOT_FOUND", "403", "not-found"):
+                if error.provider_code not in CLOSED:
                     raise
                 found = None
             self._members[room_id] = found
@@ -483,9 +485,9 @@ class Matrix:
 
     async def _event(self, room_id: str, event_id: str) -> Event | None:
         """One event as it is now; None where it may not be seen."""
-        path = f"/_matrix/client/v3/rooms/{_segment(room_id)}/event/{_segment(event_id)}"
+        path = f"/_matrix/client/v3/rooms/{segment(room_id)}/event/{segment(event_id)}"
         try:
-            raw = await self._get(path, msgspec.Raw)
+            raw = await get(self._session, path, msgspec.Raw)
         except Refused:
             return None
         found, _ = readable([raw], room_id)
@@ -500,7 +502,7 @@ class Matrix:
         """
         people: dict[str, Acquaintance] = {}
         whole = True
-        rooms = (await self._get("/_matrix/client/v3/joined_rooms", JoinedRooms)).joined_rooms
+        rooms = (await get(self._session, "/_matrix/client/v3/joined_rooms", JoinedRooms)).joined_rooms
         for room_id in rooms:
             room = place.rooms.get(room_id)
             if room is None or room.space or room.count > KNOWN:
@@ -572,7 +574,7 @@ class Matrix:
 
     async def _profile_of(self, user: str) -> UserProfile:
         try:
-            return await self._get(f"/_matrix/client/v3/profile/{_segment(user)}", UserProfile)
+            return await get(self._session, f"/_matrix/client/v3/profile/{segment(user)}", UserProfile)
         except Refused as error:
             if error.provider_code not in ("M_NOT_FOUND", "M_FORBIDDEN", "not-found"):
                 raise
@@ -582,54 +584,28 @@ class Matrix:
 
     async def _who(self) -> str:
         try:
-            return (await self._get("/_matrix/client/v3/account/whoami", WhoAmI)).user_id
+            return (await who(self._session)).user_id
         except Refused as error:
             if error.provider_code != "not-found":
                 raise
-            raise _no_server(_origin(self._session.account.base_url)) from error
+            raise _no_server(origin(self._session.account.base_url)) from error
 
     async def _sync(self, since: str, asked: Mapping[str, Any], *, wait: int = 0) -> Sync:
         """`set_presence=offline`: else the user would seem to be there all day."""
         query = [("filter", _json(asked)), ("timeout", str(wait * 1000)), ("set_presence", "offline")]
         if since:
             query.append(("since", since))
-        return await self._get("/_matrix/client/v3/sync", Sync, query, max_bytes=SYNC_BYTES)
+        return await get(self._session, "/_matrix/client/v3/sync", Sync, query, max_bytes=SYNC_BYTES)
 
     async def _media(self, what: str, server: str, id_: str, query: Sequence[tuple[str, str]], max_bytes: int) -> Response:
         """Content repository, v1.11: only for those who are signed in; older servers know the older path."""
-        place = f"{what}/{_segment(server)}/{_segment(id_)}"
+        place = f"{what}/{segment(server)}/{segment(id_)}"
         try:
-            return await self._asked(f"/_matrix/client/v1/media/{place}", query, max_bytes, statuses={500, 502, 503, 504})
+            return await ask(self._session, f"/_matrix/client/v1/media/{place}", query, max_bytes, statuses={500, 502, 503, 504})
         except Refused as error:
             if error.provider_code not in ("M_UNRECOGNIZED", "not-found"):
                 raise
-        return await self._asked(f"/_matrix/media/v3/{place}", query, max_bytes, statuses={500, 502, 503, 504})
-
-    async def _get(
-        self, path: str, kind: type[Entity], query: Sequence[tuple[str, str]] = (), *, max_bytes: int = ANSWER_BYTES
-    ) -> Entity:
-        return _decoded(await self._asked(path, query, max_bytes), kind)
-
-    async def _asked(
-        self, path: str, query: Sequence[tuple[str, str]], max_bytes: int, *, statuses: Iterable[int] = ()
-    ) -> Response:
-        """One GET. A limit that is over soon is waited out; `statuses` besides the usual are refusals that are not tried again."""
-        url = _origin(self._session.account.base_url) + path
-        for attempt in range(1, ATTEMPTS + 1):
-            answer = await self._session.request(
-                "GET", url, params=list(query), accept_statuses={200, 400, 403, 404, 429, *statuses}, max_bytes=max_bytes
-            )
-            if answer.status == 200:
-                return answer
-            refusal = _refusal(self._session, answer)
-            if not isinstance(refusal, RateLimited) or attempt == ATTEMPTS or self._session.interactive:
-                raise refusal
-            assert refusal.retry_at is not None
-            seconds = (refusal.retry_at - self._session.clock.now()).total_seconds()
-            if seconds > PATIENCE:
-                raise refusal
-            await self._session.clock.sleep(max(0.1, seconds))
-        raise AssertionError  # the last attempt returns or raises
+        return await ask(self._session, f"/_matrix/media/v3/{place}", query, max_bytes, statuses={500, 502, 503, 504})
 
 
 # --- signing in -----------------------------------------------------------------------------------------------------------
@@ -666,11 +642,11 @@ async def sign_in(session: Session) -> SignedIn:
         accept_statuses={200, 400, 401, 403, 429},
         follow=False,
     )
-    if answer.status in (401, 403) and _said(answer)[0] in ("M_FORBIDDEN", "M_UNAUTHORIZED", ""):
+    if answer.status in (401, 403) and said(answer)[0] in ("M_FORBIDDEN", "M_UNAUTHORIZED", ""):
         raise ReauthRequired(f"{host} does not know this name and password together.", provider_code="M_FORBIDDEN")
     if answer.status != 200:
-        raise _refusal(session, answer)
-    return SignedIn(secret=_secret(session, _decoded(answer, Tokens), None), base_url=base)
+        raise refusal(session, answer)
+    return SignedIn(secret=_secret(session, decoded(answer, Tokens), None), base_url=base)
 
 
 async def renew(session: Session, old: Secret) -> Secret:
@@ -679,7 +655,7 @@ async def renew(session: Session, old: Secret) -> Secret:
         raise ReauthRequired("The server no longer accepts this token. Link the account again.", provider_code="M_UNKNOWN_TOKEN")
     answer = await session.request(
         "POST",
-        f"{_origin(session.account.base_url)}/_matrix/client/v3/refresh",
+        f"{origin(session.account.base_url)}/_matrix/client/v3/refresh",
         json={"refresh_token": old.refresh_token},
         auth=False,
         accept_statuses={200, 400, 401, 403, 429},
@@ -687,16 +663,16 @@ async def renew(session: Session, old: Secret) -> Secret:
     )
     if answer.status in (400, 401, 403):
         raise ReauthRequired(
-            f"{urlsplit(answer.url).hostname} has signed Kith out. Link the account again.", provider_code=_said(answer)[0]
+            f"{urlsplit(answer.url).hostname} has signed Kith out. Link the account again.", provider_code=said(answer)[0]
         )
     if answer.status != 200:
-        raise _refusal(session, answer)
-    return _secret(session, _decoded(answer, Tokens), old)
+        raise refusal(session, answer)
+    return _secret(session, decoded(answer, Tokens), old)
 
 
 async def _homeserver(session: Session) -> str:
     """The server's address for clients ("Well-known URI"): what the domain says, else the domain itself. Raises Refused."""
-    home = _origin(session.account.base_url)
+    home = origin(session.account.base_url)
     base = home
     try:
         answer = await session.request("GET", f"{home}/.well-known/matrix/client", auth=False, max_bytes=64 * 1024)
@@ -704,14 +680,14 @@ async def _homeserver(session: Session) -> str:
         named = said.get("m.homeserver") if isinstance(said, dict) else None
         found = named.get("base_url") if isinstance(named, dict) else None
         if isinstance(found, str) and found:
-            base = _origin(found)
+            base = origin(found)
     except (Refused, Malformed):
         pass  # 404, or a web page at the domain: then it is asked itself
     if home.startswith("https:") and not base.startswith("https:"):
         raise Refused(f"{urlsplit(home).hostname} names an unencrypted server. Ask whoever runs it.", provider_code="downgrade")
     try:
         versions = await session.request("GET", f"{base}/_matrix/client/versions", auth=False, max_bytes=256 * 1024)
-        _decoded(versions, Versions)
+        decoded(versions, Versions)
     except (Refused, Malformed) as error:
         raise _no_server(base) from error
     return base
@@ -733,7 +709,7 @@ def base_url(values: dict[str, str]) -> str:
         raise Refused(
             "Enter your whole Matrix id, such as @ada:example.org, or the name of your server.", provider_code="not-a-url"
         ) from None
-    return _origin(str(url))
+    return origin(str(url))
 
 
 def _secret(session: Session, tokens: Tokens, old: Secret | None) -> Secret:
@@ -750,56 +726,6 @@ def _secret(session: Session, tokens: Tokens, old: Secret | None) -> Secret:
 
 
 # --- answers --------------------------------------------------------------------------------------------------------------
-
-
-def _refusal(session: Session, answer: Response) -> ProviderError:
-    """The error that a "standard error response" stands for."""
-    code, said = _said(answer)
-    host = urlsplit(answer.url).hostname
-    match answer.status, code:
-        case 429, _:
-            return RateLimited(
-                f"{host} takes no more calls at the moment.", retry_at=_retry_at(session, answer), provider_code=code
-            )
-        case _, "M_USER_DEACTIVATED" | "M_USER_LOCKED" | "M_USER_SUSPENDED":
-            return ReauthRequired(f"{host} has closed this account. Ask whoever runs it.", provider_code=code)
-        case _, "M_UNKNOWN_TOKEN" | "M_MISSING_TOKEN":
-            return ReauthRequired(f"{host} has signed Kith out. Link the account again.", provider_code=code)
-        case _, "M_CONSENT_NOT_GIVEN":
-            return Refused(f"{host} wants you to accept its terms first: sign in there with a Matrix client.", provider_code=code)
-        case 404, "" | "M_UNRECOGNIZED":
-            return Refused(f"There is nothing (any more) at this address of {host}.", provider_code="not-found")
-        case status, _ if status >= 500:
-            return Unavailable(f"{host} has trouble of its own (status {status}).", provider_code=str(status))
-        case status, _:
-            return Refused(f"{host} refused the request ({code or status}). {said}".strip(), provider_code=code or str(status))
-
-
-def _said(answer: Response) -> tuple[str, str]:
-    """`errcode` and `error`, as far as they are what they should be."""
-    try:
-        body = answer.json()
-    except Malformed:
-        return "", ""
-    if not isinstance(body, dict):
-        return "", ""
-    code, said = body.get("errcode"), body.get("error")
-    return code[:60] if isinstance(code, str) else "", short(said)[:200]
-
-
-def _retry_at(session: Session, answer: Response) -> Any:
-    """When a limit ends: `Retry-After`, or `retry_after_ms` of servers before v1.10, or in a minute."""
-    now = session.clock.now()
-    header = answer.headers.get("retry-after", "").strip()
-    if header.isascii() and header.isdigit():
-        return now + timedelta(seconds=min(int(header[:9]), 86_400))
-    try:
-        milliseconds = answer.json().get("retry_after_ms")
-    except (Malformed, AttributeError):
-        milliseconds = None
-    if isinstance(milliseconds, int) and milliseconds >= 0:
-        return now + timedelta(milliseconds=min(milliseconds, 86_400_000))
-    return now + timedelta(seconds=60)
 
 
 def _states(room_id: str, read: Iterable[str]) -> list[Row]:
@@ -846,28 +772,8 @@ def _loose(raw: msgspec.Raw) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _decoded(answer: Response, kind: type[Entity]) -> Entity:
-    try:
-        return msgspec.json.decode(answer.content, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # ValidationError is a DecodeError
-        raise answer.malformed("JSON") from None
-
-
 def _json(value: Mapping[str, Any]) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _segment(text: str) -> str:
-    """An id for a path: nothing of it leads elsewhere."""
-    if text in ("", ".", ".."):
-        raise Malformed("The server gave something an id that is none.", provider_code="id")
-    return quote(text, safe="")
-
-
-def _origin(url: str) -> str:
-    """A server's address without what may follow it: `base_url` may end in a slash."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
 
 
 def _no_server(base: str) -> Refused:
@@ -890,9 +796,10 @@ PROVIDER = Provider(
     name="Matrix",
     kind="CHAT",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "READ_STATE", "DELTA", "PUSH", "MIRROR"}),
+    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "PUSH", "MIRROR"}),
     limitations=(
-        "Encrypted messages show who wrote when, not what: Kith has no keys.",
+        "Encrypted messages show who wrote when, not what: Kith has no keys. It writes into no room that is encrypted.",
+        "Messages go to rooms that are there: Kith makes none. Files cannot be sent.",
         "There is no list of contacts: they are those in your direct rooms and in rooms of at most a hundred people.",
         "The network tells nobody's e-mail address or phone number.",
         "Servers do not count messages: a room's history is known to be complete when its beginning was reached.",

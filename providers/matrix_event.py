@@ -66,6 +66,11 @@ class Event(msgspec.Struct, frozen=True):
         return self._related("m.thread") or ""
 
     @property
+    def sent_as(self) -> str | None:
+        """Our own id of what this device has sent ("Transaction identifiers"): nobody else is told of it."""
+        return _text((self.unsigned or {}).get("transaction_id"))
+
+    @property
     def removes(self) -> str | None:
         """The event that a redaction takes back."""
         if self.type != "m.room.redaction":
@@ -132,7 +137,11 @@ def message(event: Event, setting: Setting, *, unread: bool, replacement: Event 
     encrypted = event.type == "m.room.encrypted"
     kind = _text(content.get("msgtype")) or ("m.sticker" if event.type == "m.sticker" else "")
     name = setting.names.get(event.sender, "")
-    text = "" if encrypted else _body(content, kind, name or localpart(event.sender), is_reply=bool(reply_to(event)))
+    text = (
+        ""
+        if encrypted
+        else _body(content, kind, name or localpart(event.sender), is_reply=bool(reply_to(event)) and not event.sent_as)
+    )
     files = () if encrypted else _files(content, kind)
     notice = kind == "m.notice"  # "m.notice: for bots"
     others = tuple(user for user in setting.members if user != event.sender)
@@ -159,6 +168,7 @@ def message(event: Event, setting: Setting, *, unread: bool, replacement: Event 
         unread=unread,
         attachment_count=len(files),
         attachments=files,
+        sent_as=event.sent_as,
         url=f"https://matrix.to/#/{quote(setting.room_id, safe='')}/{quote(event.event_id, safe='')}",
     )
 

@@ -236,6 +236,7 @@ class Message(Record, frozen=True, kw_only=True, omit_defaults=True):
     label_keys: tuple[str, ...] | None = None  # those of them that stand in the account's list (`Label.key`); None without one
     role: FolderRole | None = None
     url: str | None = None
+    sent_as: str | None = None  # our own id (`OutgoingChat.id`) of what was sent from here, where the network shows it
 
 
 class MessageState(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -429,6 +430,22 @@ class Outgoing(Record, frozen=True, kw_only=True, omit_defaults=True):
     thread: str | None = None
     bare: bytes = b""
     files: tuple[OutgoingFile, ...] = ()
+
+
+class OutgoingChat(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A message that is ready to leave for a conversation of a chat network.
+
+    `id` is ours, made before the first attempt and the same in all: what a network is given to take a message once. `conversation` is the
+    network's key of the place, `answers` its key of the message that is answered. What is answered in a side thread stays there;
+    `in_thread` begins one where there is none.
+    """
+
+    id: str
+    conversation: str
+    text: str
+    html: str | None = None  # made safe; `text` says the same
+    answers: str | None = None
+    in_thread: bool = False
 
 
 class Submitted(Record, frozen=True, kw_only=True, omit_defaults=True):

@@ -93,14 +93,14 @@ def compose(
     conn: Connection, viewer: str, providers: Mapping[str, Provider], draft: Draft, date: datetime, now: datetime
 ) -> Composed:
     """The letter of a draft, dated `date`. The uploads that it takes along stay until the transaction ends. Raises Mistaken."""
-    senders = _senders(conn, viewer, providers)
+    senders = senders_of(conn, viewer, providers)
     begin, files = draft.begin, draft.attachments
     if isinstance(begin, NewMessage):
         at: tuple[str, ...] = ("compose", "newMessage")
         found = _new(conn, viewer, senders, draft, begin, at, date)
     else:
         at = ("compose", "reply" if isinstance(begin, Answer) else "forward")
-        original = _original(conn, viewer, begin.message_id, (*at, "messageId"))
+        original = original_of(conn, viewer, begin.message_id, (*at, "messageId"))
         if isinstance(begin, Answer):
             found = _answer(conn, viewer, senders, draft, begin, at, original, date)
         else:
@@ -117,11 +117,11 @@ def compose(
 
 
 def _new(
-    conn: Connection, viewer: str, senders: _Senders, draft: Draft, begin: NewMessage, at: tuple[str, ...], date: datetime
+    conn: Connection, viewer: str, senders: Senders, draft: Draft, begin: NewMessage, at: tuple[str, ...], date: datetime
 ) -> Composed:
     account_id = senders.account(begin.account_id, (*at, "accountId"))
     sender = senders.address(account_id, begin.from_address, (), (*at, "fromAddress"))
-    text, html = _body(draft, "")
+    text, html = body_of(draft, "")
     letter = Letter(
         message_id=_message_id(sender.address), date=date, sender=sender, subject=_subject(begin.subject or "", (*at, "subject")),
         to=_recipients(conn, viewer, begin.to, (*at, "to")), cc=_recipients(conn, viewer, begin.cc, (*at, "cc")),
@@ -133,7 +133,7 @@ def _new(
 def _answer(
     conn: Connection,
     viewer: str,
-    senders: _Senders,
+    senders: Senders,
     draft: Draft,
     begin: Answer,
     at: tuple[str, ...],
@@ -153,20 +153,20 @@ def _answer(
     to = [p for p in to if p.address.casefold() not in own] or to
     addressed = {p.address.casefold() for p in to}
     cc = [p for p in others if p.address.casefold() not in own | addressed]
-    text, html = _body(draft, "")
+    text, html = body_of(draft, "")
     letter = Letter(
         message_id=_message_id(sender.address), date=date, sender=sender, subject=_prefixed("Re: ", original.subject, answers=True),
         to=_once([*_mailboxes(to), *_recipients(conn, viewer, begin.add_to, (*at, "addTo"))]),
         cc=_once([*_mailboxes(cc), *_recipients(conn, viewer, begin.cc, (*at, "cc"))]),
         in_reply_to=_writable_id(original.internet_message_id), references=_references(original), text=text, html=html,
     )  # fmt: skip
-    return Composed(account_id=account_id, letter=letter, thread=_thread(conn, viewer, original, account_id))
+    return Composed(account_id=account_id, letter=letter, thread=thread_of(conn, viewer, original, account_id))
 
 
 def _forward(
     conn: Connection,
     viewer: str,
-    senders: _Senders,
+    senders: Senders,
     draft: Draft,
     begin: Forward,
     at: tuple[str, ...],
@@ -179,7 +179,7 @@ def _forward(
     else:
         account_id = senders.for_message(conn, viewer, original, people_on_it, (*at, "messageId"))
     sender = senders.address(account_id, None, [p.address for p in people_on_it], (*at, "accountId"))
-    text, html = _body(draft, _forwarded(original, people_on_it))
+    text, html = body_of(draft, _forwarded(original, people_on_it))
     letter = Letter(
         message_id=_message_id(sender.address), date=date, sender=sender,
         subject=_prefixed("Fwd: ", original.subject, answers=False), to=_recipients(conn, viewer, begin.to, (*at, "to")),
@@ -199,7 +199,7 @@ def _check_recipients(letter: Letter, at: tuple[str, ...]) -> None:
 # --- by which account, from which address -------------------------------------------------------------------------------------
 
 
-class _Senders:
+class Senders:
     """The accounts that can send, and the viewer's own addresses."""
 
     def __init__(
@@ -210,6 +210,11 @@ class _Senders:
         self._providers = providers
         self._names = names
         self.own = frozenset(row.value.casefold() for row in addresses)
+
+    def provider(self, account_id: str) -> Provider | None:
+        """The network of an account."""
+        row = self._rows.get(account_id)
+        return None if row is None else self._providers.get(row.provider)
 
     def account(self, account_id: str, field: tuple[str, ...]) -> str:
         """The account that is named, if it can send. Raises Mistaken."""
@@ -229,7 +234,7 @@ class _Senders:
         named = {p.address.casefold() for p in on_it}
         addressed = {row.account_id for row in self._addresses if row.value.casefold() in named}
         ranked = sorted(
-            (i not in places or i not in addressed, i not in places, i) for i in places | addressed if i in self._rows
+            (i not in places or i not in addressed, i not in places, i) for i in places | addressed if self._is_mailbox(i)
         )
         for *_, account_id in ranked:
             if self._trouble(self._rows[account_id]) is None:
@@ -257,6 +262,10 @@ class _Senders:
                 raise wrong("REQUIRED", "This account has no address to send from; add one with setOwnAddress.", *field)
         return _checked(Mailbox(address=found, name=self._names.get(found.casefold(), "")), field)
 
+    def _is_mailbox(self, account_id: str) -> bool:
+        provider = self.provider(account_id)
+        return account_id in self._rows and (provider is None or provider.kind == "MAIL")
+
     def _trouble(self, row: Any) -> tuple[str, str] | None:
         provider = self._providers.get(row.provider)
         if provider is None or "SEND" not in provider.capabilities:
@@ -268,7 +277,7 @@ class _Senders:
         return None
 
 
-def _senders(conn: Connection, viewer: str, providers: Mapping[str, Provider]) -> _Senders:
+def senders_of(conn: Connection, viewer: str, providers: Mapping[str, Provider]) -> Senders:
     rows = conn.execute(select(account).where(account.c.viewer_id == viewer)).all()
     addresses = conn.execute(
         select(own_address)
@@ -286,7 +295,7 @@ def _senders(conn: Connection, viewer: str, providers: Mapping[str, Provider]) -
     for value in {row.value for row in addresses}:
         if (last := conn.execute(written, {"address": value}).one_or_none()) is not None:
             names[value.casefold()] = last.name
-    return _Senders(rows, addresses, providers, names)
+    return Senders(rows, addresses, providers, names)
 
 
 # --- to whom --------------------------------------------------------------------------------------------------------------
@@ -348,7 +357,7 @@ def _once(given: Iterable[Mailbox]) -> tuple[Mailbox, ...]:
 # --- what it says -----------------------------------------------------------------------------------------------------------
 
 
-def _body(draft: Draft, below: str) -> tuple[str, str | None]:
+def body_of(draft: Draft, below: str) -> tuple[str, str | None]:
     """Plain text and page; each is made from the other where it is missing and `below` is put under both."""
     for name, value in (("text", draft.text), ("html", draft.html)):
         if value is not None and len(value) > MAX_TEXT:
@@ -404,7 +413,7 @@ def _plain_subject(text: str) -> str:
 # --- what it answers --------------------------------------------------------------------------------------------------------
 
 
-def _original(conn: Connection, viewer: str, message_id: str, field: tuple[str, ...]) -> Any:
+def original_of(conn: Connection, viewer: str, message_id: str, field: tuple[str, ...]) -> Any:
     if ids.kind_of(message_id) not in ("MESSAGE", None):
         raise Mistaken(NodeMistake(code="WRONG_KIND", message="This is no message.", field=field, node_id=message_id))
     row = conn.execute(select(message).where(message.c.viewer_id == viewer, message.c.id == message_id)).one_or_none()
@@ -439,7 +448,7 @@ def _writable_id(internet_id: str | None) -> str | None:
     return None if any(c in internet_id for c in "<> ") else internet_id
 
 
-def _thread(conn: Connection, viewer: str, original: Any, account_id: str) -> str | None:
+def thread_of(conn: Connection, viewer: str, original: Any, account_id: str) -> str | None:
     """The network's own key of the conversation in this account."""
     c = conversation_source.c
     keys = conn.execute(

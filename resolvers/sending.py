@@ -1,7 +1,8 @@
 """Sending: a message is in its conversation at once, in the outbox until its network has it, and can be taken back before it leaves.
 
 Its Message-ID and date are made here, once, so that the copy that the network files is the same message: one row, one id, whatever
-comes first. What is said of its way (`Delivery`) is read from the outbox. Nothing here waits for a network.
+comes first. A chat message is known by an id of ours that its network shows with it, or by the key that it told. What is said of
+its way (`Delivery`) is read from the outbox. Nothing here waits for a network.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from sqlalchemy import Connection, select
 from providers import records
 from providers.formats import mail_writing, mime
 from providers.formats.mail_writing import Letter, Mailbox
-from resolvers import composing
+from resolvers import composing, composing_chat
 from resolvers.composing import Composed, Draft, wrong
+from resolvers.composing_chat import ComposedChat
 from resolvers.enclosing import Chosen
-from resolvers.ingest import Target, conversations, take_in
+from resolvers.ingest import Target, conversations, remove_messages, take_in
 from resolvers.ingest.states import sum_up
 from resolvers.mistakes import NetworkMistake, NodeMistake, not_found
 from resolvers.operation import Operation
@@ -55,9 +57,10 @@ class FileRef(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What the outbox keeps of a message to send."""
+    """What the outbox keeps of a message to send: a letter, or what goes to a conversation of a chat network."""
 
-    letter: Letter
+    letter: Letter | None = None
+    chat: records.OutgoingChat | None = None
     thread: str | None = None
     files: tuple[FileRef, ...] = ()
 
@@ -79,18 +82,16 @@ async def send(operation: Operation, draft: Draft, key: str) -> Payload:
 
     def write(conn: Connection, viewer: str, recorder: Recorder) -> Answer:
         start = _start(draft, now)
-        composed = composing.compose(conn, viewer, operation.services.providers, draft, start.replace(microsecond=0), now)
+        providers = operation.services.providers
+        chat = composing_chat.compose(conn, viewer, providers, draft, start)
+        composed = chat or composing.compose(conn, viewer, providers, draft, start.replace(microsecond=0), now)
         message_id = _show(conn, viewer, composed, recorder, now)
-        files = tuple(
-            FileRef(attachment_id=f.attachment_id, upload_id=f.upload_id, name=f.name, media_type=f.media_type)
-            for f in composed.files
-        )
-        request = Request(letter=composed.letter, thread=composed.thread, files=files)
+        request = _request(composed)
         write_id = outbox.add(
             conn, viewer, account_id=composed.account_id, kind=KIND, mutation="sendMessage", node_ids=[message_id],
             request=msgspec.msgpack.encode(request), now=now, key=key, starts_at=start,
         )  # fmt: skip
-        uploads.use(conn, viewer, write_id, [f.upload_id for f in files if f.upload_id is not None])
+        uploads.use(conn, viewer, write_id, [f.upload_id for f in request.files if f.upload_id is not None])
         leases.enqueue(conn, viewer, "identity", viewer, now)
         return Answer(node_id=message_id)
 
@@ -136,16 +137,23 @@ def told(conn: Connection, viewer: str, message_id: str, recorder: Recorder) -> 
         recorder.upsert("MESSAGE", message_id, version, fields=("delivery",))
 
 
-def filed(conn: Connection, viewer: str, account_id: str, message_id: str, key: str, now: datetime) -> None:
-    """The network has named its copy of a sent message: what it shows under `key` is this one, however it rewrote it."""
+def filed(conn: Connection, viewer: str, account_id: str, message_id: str, key: str, recorder: Recorder, now: datetime) -> None:
+    """The network has named its copy of a sent message: what it shows under `key` is this one, however it rewrote it.
+
+    A sync that was quicker and could not know that has made a message of it, which goes.
+    """
     mine = message_source.c
     at = sa.and_(mine.viewer_id == viewer, mine.account_id == account_id)
-    if conn.execute(select(mine.key).where(at, mine.key == key)).one_or_none() is None:
-        conn.execute(
-            sa.update(message_source)
-            .where(at, mine.message_id == message_id, mine.container == outbox.CONTAINER)
-            .values(key=key, seen_at=now)
-        )
+    shown = conn.execute(select(mine.message_id).where(at, mine.key == key)).scalar_one_or_none()
+    if shown == message_id:
+        return
+    if shown is not None:
+        remove_messages(conn, viewer, account_id, [key], recorder, now)
+    conn.execute(
+        sa.update(message_source)
+        .where(at, mine.message_id == message_id, mine.container == outbox.CONTAINER)
+        .values(key=key, seen_at=now)
+    )
 
 
 def deliveries(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[str, Delivery]:
@@ -176,24 +184,39 @@ def _start(draft: Draft, now: datetime) -> datetime:
     return max(undoable, draft.send_at)
 
 
-def _show(conn: Connection, viewer: str, composed: Composed, recorder: Recorder, now: datetime) -> str:
-    """The message in its conversation, read from the very bytes that will leave: the network's copy will equal it."""
+def _request(composed: Composed | ComposedChat) -> Request:
+    if isinstance(composed, ComposedChat):
+        return Request(chat=composed.message)
+    files = tuple(
+        FileRef(attachment_id=f.attachment_id, upload_id=f.upload_id, name=f.name, media_type=f.media_type)
+        for f in composed.files
+    )
+    return Request(letter=composed.letter, thread=composed.thread, files=files)
+
+
+def _show(conn: Connection, viewer: str, composed: Composed | ComposedChat, recorder: Recorder, now: datetime) -> str:
+    """The message in its conversation."""
+    own = accounts.own_values(conn, viewer)
+    item = composed.shown if isinstance(composed, ComposedChat) else _read(composed, own)
+    target = Target(account_id=composed.account_id, own=own)
+    (result,) = take_in(conn, viewer, target, [records.Row(item=item)], recorder, now)
+    assert result.node_id is not None
+    return result.node_id
+
+
+def _read(composed: Composed, own: frozenset[str]) -> records.Message:
+    """A mail, read from the very bytes that will leave: the network's copy will equal it."""
     letter = composed.letter
     try:
         data = mail_writing.compose(letter)
     except mail_writing.Unwritable as error:
         raise wrong("INVALID", f"This cannot be written as a mail: {error}.") from error
-    own = accounts.own_values(conn, viewer)
     read = mime.message(data, own=own, key=f"outbox:{letter.message_id}")
-    item = msgspec.structs.replace(
+    return msgspec.structs.replace(
         read, container=outbox.CONTAINER, sent_at=letter.date, received_at=None, conversation_key=composed.thread,
         participants=(*read.participants, *(_blind(one) for one in letter.bcc)), attachments=_attachments(composed.files),
         attachment_count=len(composed.files), unread=None, category="PERSONAL", category_reason="You wrote it.",
     )  # fmt: skip
-    target = Target(account_id=composed.account_id, own=own)
-    (result,) = take_in(conn, viewer, target, [records.Row(item=item)], recorder, now)
-    assert result.node_id is not None
-    return result.node_id
 
 
 def _blind(one: Mailbox) -> records.Participant:

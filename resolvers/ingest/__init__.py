@@ -4,7 +4,15 @@ from resolvers.ingest.contacts import put_contacts, put_edited
 from resolvers.ingest.filing import is_settled, put_list, tell_whereabouts
 from resolvers.ingest.intake import Result, Target, take_in
 from resolvers.ingest.live import take_in_heads, take_in_messages
-from resolvers.ingest.removal import believable, forget_account, remove_contacts, remove_keys, stored_keys, unlisted
+from resolvers.ingest.removal import (
+    believable,
+    forget_account,
+    remove_contacts,
+    remove_keys,
+    remove_messages,
+    stored_keys,
+    unlisted,
+)
 from resolvers.ingest.states import put_marks, put_moved
 
 __all__ = [
@@ -20,6 +28,7 @@ __all__ = [
     "put_moved",
     "remove_contacts",
     "remove_keys",
+    "remove_messages",
     "stored_keys",
     "take_in",
     "take_in_heads",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ NOT_PEOPLE: Final = frozenset({"LIST", "NEWSLETTER", "NOTIFICATION", "AUTO_REPLY
 _encode = msgspec.msgpack.Encoder().encode
 _KNOWN: Final = select(
     message.c.id, message.c.fingerprint, message.c.conversation_id, message.c.version, message.c.flags, message.c.edited_at,
+    message.c.internet_message_id,
 ).where(among(message.c.id))  # fmt: skip
 _SOURCES: Final = select(message_source).where(
     among(message_source.c.key), message_source.c.account_id == sa.bindparam("account")
@@ -44,6 +45,9 @@ _PEOPLE: Final = select(contact.c.id, contact.c.person_id).where(among(contact.c
 _LAST_CONTACT: Final = select(person.c.id, person.c.last_contact_at).where(among(person.c.id))
 _HEARD: Final = sa.update(person).where(person.c.viewer_id == VIEWER, person.c.id == sa.bindparam("whose")).values(
     last_contact_at=sa.bindparam("moment")
+)  # fmt: skip
+_NAME: Final = sa.update(message).where(message.c.viewer_id == VIEWER, message.c.id == sa.bindparam("whose")).values(
+    internet_message_id=sa.bindparam("name"), url=sa.bindparam("place")
 )  # fmt: skip
 _INSERT: Final = message.insert()
 _INSERT_PARTICIPANTS: Final = message_participant.insert()
@@ -54,7 +58,8 @@ def put_messages(
 ) -> list[Result]:
     """Write messages with their threads, people and sources; one result each, in order."""
     prints = [_fingerprint(item) for item in items]
-    message_ids = [message_id(viewer, target.account_id, item) for item in items]
+    sources = _sources(conn, viewer, target, [key for item in items for key in (item.key, outbox_key(item.sent_as)) if key])
+    message_ids = [_known_as(sources, item) or message_id(viewer, target.account_id, item) for item in items]
     known = _known(conn, viewer, message_ids)
     taken: dict[str, bytes] = {m: row.fingerprint for m, row in known.items()}
     final: list[str] = []
@@ -71,7 +76,6 @@ def put_messages(
         final.append(other)
     if set(final) - set(message_ids):
         known = _known(conn, viewer, final)
-    sources = _sources(conn, viewer, target, [item.key for item in items])
     # a network may rewrite what it sent for us: the key that it named then says that it is the same message
     renamed = {n: sources[i.key]["message_id"] for n, i in enumerate(items) if i.key in sources and final[n] not in known}
     if ours := outbox.latest(conn, viewer, "send", sorted(set(renamed.values()))) if renamed else {}:
@@ -109,6 +113,7 @@ def put_messages(
     silent = already_there(conn, viewer, target.account_id, alone) if alone else set()
     arrived = _write(conn, viewer, target, fresh, homes, contacts, dict(zip(final, prints, strict=True)), places, recorder, now)
     amend(conn, viewer, target.account_id, amended, dict(zip(final, prints, strict=True)), SNIPPET, recorder)
+    _name(conn, viewer, {m: item for m, item in elsewhere.items() if m in known and known[m].internet_message_id is None})
     upsert(
         conn, message_source, list({r["key"]: r for r in resourced}.values()), ["account_id", "key"],
         ["message_id", "container", "unread", "flags", "labels", "url", "role", "label_keys"],
@@ -176,6 +181,30 @@ def message_id(viewer: str, account_id: str, item: records.Message) -> str:
             "MESSAGE", viewer, item.internet_message_id, "", second, item.subject or "", " ".join(item.text.split())
         )
     return ids.derive("MESSAGE", account_id, item.key)
+
+
+def outbox_key(sent_as: str | None) -> str | None:
+    """The key of a message of ours as long as only the outbox has it."""
+    return None if sent_as is None else f"outbox:{sent_as}"
+
+
+def _known_as(sources: Mapping[str, Mapping[str, Any]], item: records.Message) -> str | None:
+    """The message that a chat shows under this key, or has from us: there a key means one message, whatever it says."""
+    if item.conversation_kind == "EMAIL_THREAD":
+        return None
+    row = sources.get(item.key) or sources.get(outbox_key(item.sent_as) or "")
+    return None if row is None else str(row["message_id"])
+
+
+def _name(conn: Connection, viewer: str, items: Mapping[str, records.Message]) -> None:
+    """What was sent from here has got the name by which answers refer to it."""
+    rows = [
+        {"viewer": viewer, "whose": m, "name": item.internet_message_id, "place": item.url}
+        for m, item in items.items()
+        if item.internet_message_id is not None
+    ]
+    if rows:
+        conn.execute(_NAME, rows)
 
 
 def direction(target: Target, item: records.Message) -> str:

@@ -4,48 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from providers.session import Secret
-from schema import build_schema
 from store import accounts, leases
-from tests.asking import Context
-from tests.chat_servers import Matrix, MatrixUser
+from tests.chat_servers import Matrix
+from tests.gateway.rooms import conversations, linked, place, stored, texts
 from tests.household import Household
-from tests.workshop import Workshop, workshop
-
-CONVERSATIONS = """{ viewer { conversations(first: 20) { edges { node {
-  subject kind unreadCount messageCount
-  participants(first: 20) { edges { node { name person { name } } } }
-  messages(last: 50) { edges { node { text editedAt direction bodyState inReplyTo { text } } } } } } } } }"""
-
-
-async def ask(shop: Workshop, household: Household, query: str = CONVERSATIONS) -> Any:
-    operation = shop.operation(household.viewer)
-    result = await build_schema().execute(query, context_value=Context(operation))
-    assert not result.errors, result.errors
-    assert result.data is not None
-    return result.data["viewer"]
-
-
-async def conversations(shop: Workshop, household: Household) -> dict[str | None, Any]:
-    found = (await ask(shop, household))["conversations"]["edges"]
-    return {edge["node"]["subject"]: edge["node"] for edge in found}
-
-
-def texts(conversation: Any) -> list[str]:
-    return [edge["node"]["text"] for edge in conversation["messages"]["edges"]]
-
-
-async def linked(shop: Workshop, household: Household, user: MatrixUser) -> str:
-    secret = Secret(username=user.user_id, password=user.password)
-    return await shop.link(household.viewer, "matrix", user.url, secret)
-
-
-def place(server: Matrix) -> str:
-    return f"127.0.0.1/32:{server.server.port}"
+from tests.workshop import workshop
 
 
 async def test_rooms_people_edits_deletions_and_read_state_arrive(
@@ -142,10 +108,3 @@ async def test_tokens_that_ended_are_renewed_and_stored(household: Household, sy
         newer = await stored(shop, household, account_id)
         assert newer.access_token not in (grant.access_token, "syt_ended")
         assert newer.refresh_token != grant.refresh_token
-
-
-async def stored(shop: Workshop, household: Household, account_id: str) -> Secret:
-    held = await household.database.read(household.viewer, accounts.sealed, account_id)
-    assert held is not None
-    plain = shop.vault.open(held.blob, household.viewer, accounts.PLACE[0], account_id, accounts.PLACE[1])
-    return msgspec.json.decode(plain, type=Secret)
