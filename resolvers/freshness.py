@@ -29,13 +29,13 @@ async def stored(operation: Operation, fresh: Freshness, account_ids: frozenset[
     )
 
 
-async def having(operation: Operation, answered: Answered, capability: Capability) -> Answered:
-    """Only what accounts with the capability answered."""
+async def having(operation: Operation, answered: Answered, *capabilities: Capability) -> Answered:
+    """Only what accounts with any of the capabilities answered."""
     reports = []
     for report in answered.reports:
         account = await accounts.get(operation, report.account_id)
         provider = None if account is None else operation.services.providers.get(account.provider)
-        if provider is None or capability in provider.capabilities:
+        if provider is None or not provider.capabilities.isdisjoint(capabilities):
             reports.append(report)
     if len(reports) == len(answered.reports):
         return answered

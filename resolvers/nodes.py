@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from resolvers import (
     accounts,
+    activities,
     attachments,
     catalogue,
     contacts,
@@ -35,6 +36,7 @@ _LOADED: Final[dict[Kind, Any]] = {
     "CONTACT": contacts.by_id,
     "CONVERSATION": conversations.by_id,
     "MESSAGE": messages.by_id,
+    "ACTIVITY": activities.by_id,
     "OWN_ADDRESS": accounts.own_by_id,
     "IMPORT": imports.by_id,
     "ATTACHMENT": attachments.by_id,

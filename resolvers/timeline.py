@@ -1,4 +1,8 @@
-"""Everything in one order, latest first: messages, and the stretches of time in which an account's data is missing."""
+"""Everything in one order, latest first: messages, what people did on their networks, and the stretches of time in which an account's
+data is missing.
+
+Messages and activities are read beside each other from the same place and merged; what does not fit on the page begins the next one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
-from resolvers import freshness, messages, paging, sources
+from resolvers import activities, freshness, messages, paging, sources
+from resolvers.activities import ActivityFilter
 from resolvers.conversations import live_accounts
 from resolvers.loaders import batched, load
 from resolvers.operation import Operation
@@ -58,21 +63,30 @@ async def page(
     size = ask.size
     after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[datetime, str])
     cut, answered = await _messages(operation, person_id, where, start, fresh, size, after)
-    gaps = _gaps(answered.reports, start or operation.now()) if where.kinds is None or "GAP" in where.kinds else []
-    edges = _merged(operation, scope, cut, gaps, after)
+    acts = (
+        await activities.cut_of(operation, person_id, _acts(where), start, size, after)
+        if _shows(where, "ACTIVITY")
+        else paging.EMPTY
+    )
+    gaps = _gaps(answered.reports, start or operation.now()) if _shows(where, "GAP") else []
+    edges = _merged(operation, scope, cut, acts, gaps, after)
 
     async def count() -> int:
-        if where.kinds is not None and "MESSAGE" not in where.kinds:
-            return 0
-        if person_id is None:
-            return await paging.counted(operation, lambda viewer: _wanted(viewer, where, start, answered.silent_accounts))
-        return (await load(operation, _counts, person_id, where, start, answered.silent_accounts)) or 0
+        found = 0
+        if _shows(where, "MESSAGE"):
+            if person_id is None:
+                found += await paging.counted(operation, lambda viewer: _wanted(viewer, where, start, answered.silent_accounts))
+            else:
+                found += (await load(operation, _counts, person_id, where, start, answered.silent_accounts)) or 0
+        if _shows(where, "ACTIVITY"):
+            found += await activities.counted(operation, person_id, _acts(where), start)
+        return found
 
     shown = edges[:size]
     return Listing(
         edges=shown,
         page_info=PageInfo(
-            has_next_page=cut.has_next or len(edges) > size,
+            has_next_page=cut.has_next or acts.has_next or len(edges) > size,
             has_previous_page=after is not None,
             start_cursor=shown[0].cursor if shown else None,
             end_cursor=shown[-1].cursor if shown else None,
@@ -92,7 +106,7 @@ async def _messages(
     size: int,
     after: tuple[datetime, str] | None,
 ) -> tuple[Cut, Answered]:
-    wanted = where.kinds is None or "MESSAGE" in where.kinds
+    wanted = _shows(where, "MESSAGE")
     if person_id is None:
         answered = await _refreshed(operation, None, where, fresh, size)
 
@@ -117,7 +131,15 @@ async def _refreshed(operation: Operation, person_id: str | None, where: Timelin
         answered = await sources.refresh_timeline(operation, fresh, person_id, size)
     else:
         answered = await freshness.stored(operation, fresh, None if where.account_ids is None else frozenset(where.account_ids))
-    return await freshness.having(operation, answered, "CONVERSATIONS")
+    return await freshness.having(operation, answered, "CONVERSATIONS", "ACTIVITIES")
+
+
+def _shows(where: TimelineFilter, kind: str) -> bool:
+    return where.kinds is None or kind in where.kinds
+
+
+def _acts(where: TimelineFilter) -> ActivityFilter:
+    return ActivityFilter(account_ids=where.account_ids, providers=where.providers)
 
 
 def _wanted(viewer: str, where: TimelineFilter, start: datetime | None, silent: frozenset[str]) -> sa.Select[Any]:
@@ -206,13 +228,18 @@ def _gaps(reports: Sequence[SourceReport], start: datetime) -> list[TimelineGap]
 
 
 def _merged(
-    operation: Operation, scope: str, cut: Cut, gaps: Sequence[TimelineGap], after: tuple[datetime, str] | None
+    operation: Operation, scope: str, cut: Cut, acts: Cut, gaps: Sequence[TimelineGap], after: tuple[datetime, str] | None
 ) -> list[Edge]:
-    """Messages and gaps in one order; a gap stands on the page that its moment falls into."""
-    lowest = (cut.rows[-1].sent_at, cut.rows[-1].id) if cut.rows and cut.has_next else None
+    """Messages, activities and gaps in one order; a gap stands on the page that its moment falls into."""
     placed: list[tuple[tuple[datetime, str], Any]] = [
         ((row.sent_at, row.id), paging.readable(row, messages.of_row)) for row in cut.rows
     ]
+    placed += [((row.occurred_at, row.id), paging.readable(row, activities.of_row)) for row in acts.rows]
+    # of the two that were read, what lies below where either goes on belongs to a later page
+    ends = [(cut.rows[-1].sent_at, cut.rows[-1].id)] if cut.rows and cut.has_next else []
+    ends += [(acts.rows[-1].occurred_at, acts.rows[-1].id)] if acts.rows and acts.has_next else []
+    lowest = max(ends, default=None)
+    placed = [one for one in placed if lowest is None or one[0] >= lowest]
     for gap in gaps:
         at = (gap.occurred_at, gap.key)
         if (after is None or at < after) and (lowest is None or at > lowest):

@@ -21,6 +21,7 @@ from strawberry.types.execution import ExecutionContext
 from resolvers.refusals import Refusal
 from schema import (
     account,
+    activity,
     attachment,
     change,
     contact,
@@ -48,6 +49,7 @@ DESCRIPTION: Final = "Kith: one API for the people you know."
 # types that are met behind interfaces only
 _BEHIND: Final[list[Any]] = [
     account.Account,
+    activity.Activity,
     attachment.Attachment,
     change.FeedAdvanced,
     change.NodeDeleted,

@@ -7,15 +7,17 @@ from typing import Annotated
 import strawberry
 from strawberry import Parent
 
-from resolvers import contacts, conversations, evidence, messages, people, photos, timeline
+from resolvers import activities, contacts, conversations, evidence, messages, people, photos, timeline
 from resolvers.loaders import load
 from resolvers.paging import Ask, Listing
+from schema.activity import ActivityFilter
 from schema.conversation import ConversationFilter
 from schema.declare import UNSET, Info, argument, asked, field, input_type, object_type
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, After, AskedFreshness, Edge, First, From, LiveList, given, plain
 from schema.lists import freshness as fresh
 from schema.references import (
+    ActivityConnectionRef,
     ContactConnectionRef,
     ConversationConnectionRef,
     EvidenceRef,
@@ -80,6 +82,19 @@ async def _person_conversations(
     )
 
 
+async def _person_activities(
+    parent: Parent[people.Person],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+    filter: Annotated[ActivityFilter | None, argument(description="Which items.")] = UNSET,
+    freshness: AskedFreshness = UNSET,
+) -> Listing:
+    operation = info.context.operation
+    wanted = given(filter, activities.ActivityFilter)
+    return await activities.page(operation, Ask(first=first, after=plain(after)), wanted, fresh(operation, freshness), parent.id)
+
+
 async def _person_timeline(
     parent: Parent[people.Person],
     info: Info,
@@ -124,6 +139,9 @@ class Person(Versioned):
         "Messages, meetings, posts, profile changes, merges and notes in one order, latest first, starting at from or now.",
         _person_timeline,
         semantic=True,
+    )
+    activities: ActivityConnectionRef | None = field(
+        "Their posts, reactions and events, latest first.", _person_activities, semantic=True
     )
     last_message: MessageRef | None = field(
         "Latest direct message either way; newsletters and lists do not count.", _last_message

@@ -8,6 +8,7 @@ import strawberry
 
 if TYPE_CHECKING:
     from schema.account import Account, AccountConnection, OwnAddress, SyncProgress
+    from schema.activity import ActivityConnection
     from schema.attachment import Attachment
     from schema.change import Change, ChangeConnection, FeedState
     from schema.contact import Contact, ContactConnection
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 AccountRef = Annotated["Account", strawberry.lazy("schema.account")]
 AccountConnectionRef = Annotated["AccountConnection", strawberry.lazy("schema.account")]
+ActivityConnectionRef = Annotated["ActivityConnection", strawberry.lazy("schema.activity")]
 ApiKeyRef = Annotated["ApiKey", strawberry.lazy("schema.keys")]
 AttachmentRef = Annotated["Attachment", strawberry.lazy("schema.attachment")]
 ChangeRef = Annotated["Change", strawberry.lazy("schema.change")]

@@ -7,9 +7,23 @@ from typing import Annotated
 import strawberry
 from strawberry import Parent
 
-from resolvers import accounts, changes, contacts, conversations, imports, keys, people, search, timeline, viewers, webhooks
+from resolvers import (
+    accounts,
+    activities,
+    changes,
+    contacts,
+    conversations,
+    imports,
+    keys,
+    people,
+    search,
+    timeline,
+    viewers,
+    webhooks,
+)
 from resolvers.paging import Ask, Listing
 from schema import loads
+from schema.activity import ActivityFilter
 from schema.change import ChangeFilter
 from schema.contact import ContactFilter
 from schema.conversation import ConversationFilter
@@ -21,6 +35,7 @@ from schema.person import PersonFilter, PersonOrder
 from schema.references import (
     AccountConnectionRef,
     AccountRef,
+    ActivityConnectionRef,
     ApiKeyRef,
     ChangeConnectionRef,
     ContactConnectionRef,
@@ -115,6 +130,19 @@ async def _viewer_conversations(
     return await conversations.page(operation, Ask(first=first, after=plain(after)), wanted, fresh(operation, freshness))
 
 
+async def _viewer_activities(
+    parent: Parent[viewers.Viewer],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+    filter: Annotated[ActivityFilter | None, argument(description="Which items.")] = UNSET,
+    freshness: AskedFreshness = UNSET,
+) -> Listing:
+    operation = info.context.operation
+    wanted = given(filter, activities.ActivityFilter)
+    return await activities.page(operation, Ask(first=first, after=plain(after)), wanted, fresh(operation, freshness))
+
+
 async def _viewer_timeline(
     parent: Parent[viewers.Viewer],
     info: Info,
@@ -197,6 +225,9 @@ class Viewer(Node):
     contacts: ContactConnectionRef | None = field("Single records of all accounts.", _viewer_contacts, semantic=True)
     conversations: ConversationConnectionRef | None = field(
         "Conversations of all accounts, latest first.", _viewer_conversations, semantic=True
+    )
+    activities: ActivityConnectionRef | None = field(
+        "Posts, reactions and events of all networks, latest first.", _viewer_activities, semantic=True
     )
     timeline: TimelineConnectionRef | None = field(
         "Everything in one order, latest first, starting at from or now.", _viewer_timeline, semantic=True

@@ -437,9 +437,78 @@ class Disposition(Enum):
     INLINE = value("INLINE", "Show.")
 
 
+@word("Types of actors in ActivityStreams 2.0.")
+class ActorKind(Enum):
+    PERSON = value("PERSON", "Person.")
+    ORGANIZATION = value("ORGANIZATION", "Organization.")
+    GROUP = value("GROUP", "Group.")
+    SERVICE = value("SERVICE", "Service.")
+    APPLICATION = value("APPLICATION", "Application.")
+
+
+@word("Types of activities in ActivityStreams 2.0.")
+class ActivityVerb(Enum):
+    ACCEPT = value("ACCEPT", "Accept.")
+    ADD = value("ADD", "Add.")
+    ANNOUNCE = value("ANNOUNCE", "Announce: repost or boost.")
+    ARRIVE = value("ARRIVE", "Arrive.")
+    BLOCK = value("BLOCK", "Block.")
+    CREATE = value("CREATE", "Create: post.")
+    DELETE = value("DELETE", "Delete.")
+    DISLIKE = value("DISLIKE", "Dislike.")
+    FLAG = value("FLAG", "Flag.")
+    FOLLOW = value("FOLLOW", "Follow.")
+    IGNORE = value("IGNORE", "Ignore.")
+    INVITE = value("INVITE", "Invite.")
+    JOIN = value("JOIN", "Join.")
+    LEAVE = value("LEAVE", "Leave.")
+    LIKE = value("LIKE", "Like.")
+    LISTEN = value("LISTEN", "Listen.")
+    MOVE = value("MOVE", "Move.")
+    OFFER = value("OFFER", "Offer.")
+    QUESTION = value("QUESTION", "Question.")
+    READ = value("READ", "Read.")
+    REJECT = value("REJECT", "Reject.")
+    REMOVE = value("REMOVE", "Remove.")
+    TENTATIVE_ACCEPT = value("TENTATIVE_ACCEPT", "TentativeAccept.")
+    TENTATIVE_REJECT = value("TENTATIVE_REJECT", "TentativeReject.")
+    TRAVEL = value("TRAVEL", "Travel.")
+    UNDO = value("UNDO", "Undo.")
+    UPDATE = value("UPDATE", "Update.")
+    VIEW = value("VIEW", "View.")
+
+
+@word("Types of objects in ActivityStreams 2.0 and its common extensions.")
+class ActivityObjectKind(Enum):
+    ARTICLE = value("ARTICLE", "Article.")
+    AUDIO = value("AUDIO", "Audio.")
+    DOCUMENT = value("DOCUMENT", "Document.")
+    EVENT = value("EVENT", "Event.")
+    IMAGE = value("IMAGE", "Image.")
+    NOTE = value("NOTE", "Note.")
+    PAGE = value("PAGE", "Page.")
+    PLACE = value("PLACE", "Place.")
+    PROFILE = value("PROFILE", "Profile or actor.")
+    QUESTION = value("QUESTION", "Question or poll.")
+    RELATIONSHIP = value("RELATIONSHIP", "Relationship.")
+    REPOSITORY = value("REPOSITORY", "Repository of code.")
+    TOMBSTONE = value("TOMBSTONE", "Tombstone.")
+    VIDEO = value("VIDEO", "Video.")
+    OTHER = value("OTHER", "Something else; see original.")
+
+
+@word("Who may see an activity.")
+class Visibility(Enum):
+    PUBLIC = value("PUBLIC", "Everybody.")
+    UNLISTED = value("UNLISTED", "Everybody who knows the address.")
+    FOLLOWERS = value("FOLLOWERS", "Followers.")
+    LIMITED = value("LIMITED", "Named people.")
+
+
 @word("Kinds of items in a timeline.")
 class TimelineKind(Enum):
     MESSAGE = value("MESSAGE", "Message.")
+    ACTIVITY = value("ACTIVITY", "Activity.")
     GAP = value("GAP", "TimelineGap.")
 
 

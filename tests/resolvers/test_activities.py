@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,28 +13,7 @@ from resolvers.changes import ChangeFilter, Place, take
 from resolvers.ingest.activities import same_key
 from store.tables import activity, contact
 from tests.household import NOW, Household
-
-DAY = timedelta(days=1)
-WALK = "A long walk along the river this morning, with both dogs and no umbrella."
-
-
-def actor(handle: str = "ada@social.example", name: str = "Ada Ray", **more: Any) -> records.Actor:
-    user, _, host = handle.partition("@")
-    uri = f"https://{host}/users/{user}"
-    return records.Actor(uri=uri, name=name, handle=handle, provider="mastodon", key=uri, url=f"https://{host}/@{user}", **more)
-
-
-def post(number: int, text: str = WALK, *, by: records.Actor | None = None, **more: Any) -> records.Activity:
-    who = by or actor()
-    uri = f"{who.uri}/posts/{number}"
-    shown = {
-        "key": uri,
-        "actor": who,
-        "verb": "CREATE",
-        "occurred_at": NOW - DAY + timedelta(minutes=number),
-        "container": "home",
-    }
-    return records.Activity(**{**shown, "object": records.ActivityObject(kind="NOTE", uri=uri, text=text), **more})
+from tests.posts import DAY, actor, post
 
 
 async def rows(household: Household) -> list[Any]:
