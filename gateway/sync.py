@@ -119,6 +119,7 @@ class _Run:
         self._settings = dict(found.settings)
         self._quiet = int(self._settings.get(QUIET, "0"))
         self._changed = False
+        self._withheld: str | None = None  # what the network does not show to this grant, in its adapter's words
         self._target = Target(account_id=found.id, live=found.mode == "LIVE")
 
     async def begin(self) -> None:
@@ -161,6 +162,8 @@ class _Run:
             for row, result in zip(part, results, strict=True):
                 if isinstance(row.item, records.Voided) and result.outcome == "UPDATED":
                     await self._void(row)
+                elif isinstance(row.item, records.Unreadable) and row.item.reason == "FORBIDDEN":
+                    self._withheld = self._withheld or row.item.message[:500]
         if not rows and page.cursor is not None:
             await self._write_slice([], page, last=True)
 
@@ -240,9 +243,10 @@ class _Run:
                 "progress_at": now,
                 "done": self._done,
             }
-            first = self._account.status != "ACTIVE" or self._account.status_reason is not None
+            state = ("ACTIVE", self._withheld)
+            new = (self._account.status, self._account.status_reason) != state
             accounts.change(
-                conn, viewer, self._account.id, recorder if first else None, status="ACTIVE", status_reason=None, **values
+                conn, viewer, self._account.id, recorder if new else None, status=state[0], status_reason=state[1], **values
             )
             if watch and leases.pending(conn, viewer, "watch", self._account.id) is None:
                 leases.enqueue(conn, viewer, "watch", self._account.id, now, every=WATCH_AGAIN)

@@ -1,0 +1,72 @@
+"""A GitHub account through the whole of Kith, on both databases: the stub, the sync job, and what the API answers."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from providers.session import Secret
+from schema import build_schema
+from store import accounts
+from tests.asking import Context
+from tests.household import Household
+from tests.providers.github_stub import SCOPES, GitHub
+from tests.providers.stub_http import running
+from tests.workshop import Workshop, workshop
+
+QUESTION = """{ viewer {
+  contacts(first: 20) { edges { node { relation person { name } } } }
+  conversations(first: 20) { edges { node { subject kind unreadCount
+    messages(last: 50) { edges { node { text direction category } } } } } } } }"""
+
+
+async def ask(shop: Workshop, household: Household) -> Any:
+    result = await build_schema().execute(QUESTION, context_value=Context(shop.operation(household.viewer)))
+    assert not result.errors, result.errors
+    assert result.data is not None
+    return result.data["viewer"]
+
+
+async def test_people_and_threads_arrive_and_a_withheld_part_is_said_until_it_is_given(
+    household: Household, tmp_path: Path
+) -> None:
+    github = GitHub(time.time)
+    for number, name in enumerate(("Grace Hopper", "Joan Clarke", "Linus Ray"), 100):
+        github.user(number, name.split()[0].lower(), name=name)
+    github.following, github.followers, github.organizations = [100], [100], {"acme": [77, 101]}
+    github.tokens["token-1"] = SCOPES - {"read:org"}
+    leak = github.thread(12, "Leak", github.me, "05-01T10:00:00")
+    github.comment(leak, github.users[100], "Where, @ada?", "05-01T11:00:00")
+    github.comment(leak, github.users[102], "Below.", "05-01T12:00:00")
+    github.notify(leak, read="2026-05-01T11:30:00Z")
+    async with running(github) as url, workshop(household.database, tmp_path, f"127.0.0.1/32:{urlsplit(url).port}") as shop:
+        account_id = await shop.link(household.viewer, "github", url, Secret(access_token="token-1"))
+        found = await ask(shop, household)
+        people = {edge["node"]["person"]["name"]: edge["node"]["relation"] for edge in found["contacts"]["edges"]}
+        assert people.items() >= {"Grace Hopper": "CONNECTION", "Linus Ray": "CORRESPONDENT"}.items()
+        assert "Joan Clarke" not in people
+        (thread,) = (edge["node"] for edge in found["conversations"]["edges"])
+        assert (thread["subject"], thread["kind"], thread["unreadCount"]) == ("Leak (acme/boats#12)", "POST", 1)
+        assert [(edge["node"]["text"], edge["node"]["direction"]) for edge in thread["messages"]["edges"]] == [
+            ("About Leak.", "OUTBOUND"), ("Where, @ada?", "INBOUND"), ("Below.", "INBOUND"),
+        ]  # fmt: skip
+        account = await household.database.read(household.viewer, accounts.get, account_id)
+        assert account is not None
+        assert account.status == "ACTIVE"
+        assert "read:org" in (account.status_reason or "")
+        head = await household.head()
+        await shop.sync(household.viewer, account_id)
+        assert await household.head() == head  # nothing happened, nothing is told
+        github.tokens["token-1"] = SCOPES
+        github.following = [100, 102]
+        await shop.sync(household.viewer, account_id)
+        found = await ask(shop, household)
+        people = {edge["node"]["person"]["name"]: edge["node"]["relation"] for edge in found["contacts"]["edges"]}
+        assert people.items() >= {"Joan Clarke": "MEMBER", "Linus Ray": "FOLLOWING"}.items()
+        account = await household.database.read(household.viewer, accounts.get, account_id)
+        assert account is not None
+        assert account.status_reason is None
+        assert await shop.count(household.viewer, "select count(*) from gap") == 0
+    assert github.violations == []
