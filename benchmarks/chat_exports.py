@@ -5,6 +5,7 @@ The writers share nothing with the readers. What a layout loses (WhatsApp's seco
 
 from __future__ import annotations
 
+import base64
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -141,3 +142,97 @@ def spoiled(path: Path, into: Path, data: bytes) -> Path:
     with zipfile.ZipFile(into / path.name, "w") as out:
         out.writestr("_chat.txt", data)
     return into / path.name
+
+
+# --- SMS Backup & Restore -------------------------------------------------------------------------------------------------
+
+MY_NUMBER: Final = "+447700900999"
+_SMS_HEAD: Final = (
+    "<?xml version='1.0' encoding='UTF-8' standalone='yes' ?>\n<!--File Created By SMS Backup & Restore v10.20.002 on 07/03/2024-->\n"
+    '<?xml-stylesheet type="text/xsl" href="sms.xsl"?>\n<smses count="{count}" backup_set="0a1b" backup_date="1709800000000" type="full">\n'
+)
+PICTURE: Final = b"\xff\xd8\xff\xe0" + b"\0" * 596
+
+
+def attribute(text: str) -> str:
+    """Text as the program writes it: what markup needs as entities, emoji as references to the halves of UTF-16 pairs."""
+    written = []
+    for character in text:
+        code = ord(character)
+        if code > 0xFFFF:
+            written += [f"&#{0xD800 + ((code - 0x10000) >> 10)};", f"&#{0xDC00 + ((code - 0x10000) & 0x3FF)};"]
+        elif character in "&<>\"'\n":
+            written.append({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;", "\n": "&#10;"}[character])
+        else:
+            written.append(character)
+    return "".join(written)
+
+
+def android_sms(world: World, path: Path, *, picture: bytes = PICTURE, others: bool = True) -> Path:
+    """`sms-20240307.xml`: talks with one as SMS, with several as MMS, a file with every third of these; with `others` a service and a draft."""
+    total = 2 * others + sum(talk.messages for talk in world.conversations())
+    with path.open("w", encoding="utf-8", newline="") as out:
+        out.write(_SMS_HEAD.format(count=total))
+        for talk in world.conversations():
+            for said in talk.said():
+                out.write(_mms(world, talk, said, picture) if talk.title else _sms(world, talk, said))
+        if others:
+            out.write(
+                _sms_element(
+                    address="22333", date=1_646_640_000_000, type=1, body="Your code is 1234", read=1, contact_name="(Unknown)"
+                )
+            )
+            out.write(
+                _sms_element(address="07700 900123", date=1_646_640_000_001, type=3, body="half a", read=1, contact_name="null")
+            )
+        out.write("</smses>\n")
+    return path
+
+
+def _sms_element(**said: object) -> str:
+    fixed: dict[str, object] = {
+        "protocol": 0,
+        "subject": "null",
+        "toa": "null",
+        "sc_toa": "null",
+        "service_center": "null",
+        "status": -1,
+        "locked": 0,
+    }
+    return "  <sms " + " ".join(f'{name}="{value}"' for name, value in {**fixed, **said}.items()) + " />\n"
+
+
+def _milliseconds(said: Said) -> int:
+    return round(said.at.timestamp() * 1000) + said.number % 1000
+
+
+def _sms(world: World, talk: Talk, said: Said) -> str:
+    person = world.person(talk.members[0])
+    return _sms_element(
+        address=number(person) if said.number % 2 else number(person).replace("+44 ", "0"), date=_milliseconds(said),
+        type=2 if said.sender is None else 1, body=attribute(said.text), read=int(said.number % 4 != 0), contact_name=attribute(person.name),
+        date_sent=0 if said.sender is None else _milliseconds(said) - 1500, readable_date="Mar 7, 2022 8:00:00 AM",
+    )  # fmt: skip
+
+
+def _mms(world: World, talk: Talk, said: Said, picture: bytes) -> str:
+    """Phones write the moment in seconds or milliseconds, and themselves by number or by a word."""
+    numbers = [number(world.person(n)).replace(" ", "") for n in talk.members]
+    sender = "insert-address-token" if said.sender is None else number(world.person(said.sender)).replace(" ", "")
+    to = numbers if said.sender is None else [one for one in (MY_NUMBER, *numbers) if one != sender]
+    moment = _milliseconds(said) // 1000 if said.number % 5 == 0 else _milliseconds(said)
+    parts = (
+        f'      <part seq="-1" ct="application/smil" name="null" chset="null" cl="smil.xml" text="{attribute("<smil/>")}" />\n'
+    )
+    parts += f'      <part seq="0" ct="text/plain" name="null" chset="106" cl="text000.txt" text="{attribute(said.text)}" />\n'
+    if said.number % 3 == 0:
+        parts += f'      <part seq="1" ct="image/jpeg" name="boat.jpg" cl="../boat.jpg" text="null" data="{base64.b64encode(picture).decode()}" />\n'
+    addrs = f'      <addr address="{sender}" type="137" charset="106" />\n' + "".join(
+        f'      <addr address="{one}" type="151" charset="106" />\n' for one in to
+    )
+    return (
+        f'  <mms date="{moment}" msg_box="{2 if said.sender is None else 1}" m_type="{128 if said.sender is None else 132}" '
+        f'address="{"~".join(numbers)}" '
+        f'sub="null" read="1" ct_t="application/vnd.wap.multipart.related" m_id="m{said.number}" contact_name="{attribute(", ".join(numbers))}">\n'
+        f"    <parts>\n{parts}    </parts>\n    <addrs>\n{addrs}    </addrs>\n  </mms>\n"
+    )

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from benchmarks import chat_exports
 from benchmarks.exports import World
 from benchmarks.universe import MY_NAME
 from store.tables import contact_key, container, conversation, message, own_address
+from store.tables import viewer as viewers
 from tests.household import Household
 from tests.workshop import workshop
 
@@ -38,13 +40,32 @@ def _whatsapp(world: World, folder: Path) -> None:
         chat_exports.whatsapp(world, talk, folder, chat_exports.PHONES[9])
 
 
-EXPORTS = (Chats("whatsapp", _whatsapp, ("HANDLE", MY_NAME), {"one": "DIRECT", "several": "GROUP"}),)
+def _android_sms(world: World, folder: Path) -> None:
+    chat_exports.android_sms(world, folder / "sms-20240307.xml", others=False)
+
+
+KINDS = {"one": "DIRECT", "several": "GROUP"}
+EXPORTS = (
+    Chats("whatsapp", _whatsapp, ("HANDLE", MY_NAME), KINDS),
+    Chats("android_sms", _android_sms, ("PHONE", chat_exports.MY_NUMBER), KINDS),
+)
 
 
 @pytest.fixture(params=EXPORTS, ids=lambda export: export.provider)
 def export(request: pytest.FixtureRequest) -> Chats:
     found: Chats = request.param
     return found
+
+
+@pytest.fixture
+async def household(household: Household) -> Household:
+    """Somebody in Britain: national numbers are read there."""
+
+    def at_home(conn: Connection, viewer: str) -> None:
+        conn.execute(sa.update(viewers).where(viewers.c.id == viewer).values(region="GB"))
+
+    await household.database.write(household.viewer, at_home)
+    return household
 
 
 def written(export: Chats, world: World, folder: Path) -> Path:
