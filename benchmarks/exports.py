@@ -13,7 +13,7 @@ import io
 import json
 import random
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -91,6 +91,11 @@ class World:
             title = f"{TOPICS[n % len(TOPICS)]} {n}" if len(members) > 1 else ""
             found.append(Talk(n, members, title, 1 + dice.randrange(2 * self.messages), self.seed))
         return found
+
+
+def post_text(number: int) -> str:
+    """What the owner posts, on every network alike."""
+    return f"{TRAPS[number % len(TRAPS)]} seen from the window at the quay {number}"
 
 
 def handle(person: Person) -> str:
@@ -340,3 +345,130 @@ def _x_posts(world: World) -> Iterator[dict[str, Any]]:
             }
             entities = {"hashtags": [], "user_mentions": [mention], "urls": []}
             yield {"tweet": {**post, "entities": entities, "favorite_count": "1", "retweet_count": "0"}}
+
+
+# --- Facebook and Instagram ----------------------------------------------------------------------------------------------
+
+FACEBOOK_NOW: Final = {
+    "profile": "personal_information/profile_information/profile_information.json", "friends": "connections/friends/your_friends.json",
+    "following": "connections/followers/who_you've_followed.json", "messages": "your_facebook_activity/messages",
+    "posts": "your_facebook_activity/posts/your_posts__check_ins__photos_and_videos_1.json",
+    "book": "personal_information/other_personal_information/contacts_uploaded_from_your_phone.json",
+}  # fmt: skip
+FACEBOOK_2018: Final = {
+    "profile": "profile_information/profile_information.json", "friends": "friends/friends.json",
+    "following": "following_and_followers/following.json",
+    "messages": "messages", "posts": "posts/your_posts_1.json", "book": "about_you/your_address_books.json",
+}  # fmt: skip
+POSTS: Final = 5
+PAGE: Final = 7  # messages in a file; Meta has about ten thousand
+
+
+def facebook(world: World, path: Path, *, places: Mapping[str, str] = FACEBOOK_NOW) -> Path:
+    """`facebook-<user>-<date>-<hash>.zip`, as JSON; every text garbled as Meta does it, half of a long thread in another folder."""
+    friends = [{"name": person.name, "timestamp": int(BEGIN.timestamp()) - person.number} for person in world.everybody()]
+    followed = [{"name": f"{TOPICS[n]} Club", "timestamp": int(BEGIN.timestamp())} for n in range(3)]
+    name, emails = {"full_name": MY_NAME, "first_name": "Robin", "last_name": "Vale"}, {"emails": [ME], "previous_emails": []}
+    profile = {"profile_v2": {"name": name, "emails": emails, "profile_uri": "https://www.facebook.com/robin.vale"}}
+    book = [
+        {"name": one.name, "details": [{"contact_point": one.email}], "created_timestamp": 0} for one in world.everybody()[:2]
+    ]
+    begun = int(BEGIN.timestamp())
+    posts = [{"timestamp": begun + n, "data": [{"post": post_text(n)}], "title": f"{MY_NAME} wrote."} for n in range(POSTS)]
+    old = places is FACEBOOK_2018
+    return archived(
+        path,
+        [
+            (places["profile"], _meta(profile)),
+            (places["friends"], _meta({"friends" if old else "friends_v2": friends})),
+            (places["following"], _meta({"following" if old else "following_v3": followed})),
+            (places["book"], _meta({"address_book" if old else "address_book_v2": {"address_book": book}})),
+            (places["posts"], _meta(posts)),
+            *_meta_threads(world, places["messages"], ("inbox", "archived_threads" if old else "e2ee_cutover")),
+            ("preferences/feed.json", _meta({"feed": []})),
+            (f"{places['messages']}/photos/1.jpg", iter([b"\xff\xd8\xff"])),
+        ],
+    )  # fmt: skip
+
+
+MY_INSTAGRAM: Final = "robin.vale"
+
+
+def instagram(world: World, path: Path) -> Path:
+    """`instagram-<user>-<date>-<hash>.zip`, as JSON; in the words of a German account where Instagram translates them."""
+    following, followers = x_follows(world)
+    fields = {
+        "E-Mail-Adresse": {"href": "", "value": ME},
+        "Benutzername": {"href": "", "value": MY_INSTAGRAM},
+        "Name": {"href": "", "value": MY_NAME},
+    }
+    account = {"profile_user": [{"title": "", "media_map_data": {}, "string_map_data": fields}]}
+    liked = [_instagram_like(one) for one in world.everybody()[:3]]
+    book = [_instagram_contact(one) for one in world.everybody()[:2]]
+    begun = int(BEGIN.timestamp())
+    posts = [
+        {"media": [{"uri": f"media/posts/{n}.jpg", "creation_timestamp": begun + n, "title": post_text(n)}]} for n in range(POSTS)
+    ]
+    lists = "connections/followers_and_following"
+    return archived(
+        path,
+        [
+            ("personal_information/personal_information/personal_information.json", _meta(account)),
+            (f"{lists}/following.json", _meta({"relationships_following": [_instagram_follow(one) for one in following]})),
+            (f"{lists}/followers_1.json", _meta([_instagram_follow(one) for one in followers])),
+            (f"{lists}/close_friends.json", _meta({"relationships_close_friends": []})),
+            ("connections/contacts/synced_contacts.json", _meta({"contacts_contact_info": book})),
+            ("your_instagram_activity/media/posts_1.json", _meta(posts)),
+            ("your_instagram_activity/likes/liked_posts.json", _meta({"likes_media_likes": liked})),
+            *_meta_threads(world, "your_instagram_activity/messages", ("inbox", "message_requests")),
+        ],
+    )
+
+
+def _instagram_like(person: Person) -> dict[str, Any]:
+    post = {"href": f"https://www.instagram.com/p/{person.number}/", "value": "👍", "timestamp": 1646640000}
+    return {"title": handle(person), "string_list_data": [post]}
+
+
+def _instagram_contact(person: Person) -> dict[str, Any]:
+    said = {"Vorname": person.given, "Nachname": person.family, "Kontaktinformationen": person.email}
+    return {"title": "", "media_map_data": {}, "string_map_data": {label: {"value": value} for label, value in said.items()}}
+
+
+def _instagram_follow(person: Person) -> dict[str, Any]:
+    """The name stands as a value, as a title, or in the link alone, by the age of the export."""
+    user = handle(person)
+    entry: dict[str, Any] = {"href": f"https://www.instagram.com/{user}", "timestamp": 1646640000 + person.number}
+    if person.number % 3 == 0:
+        entry["value"] = user
+    return {"title": user if person.number % 3 == 1 else "", "media_list_data": [], "string_list_data": [entry]}
+
+
+def _meta(value: Any) -> Iterator[bytes]:
+    """JSON in which every byte of UTF-8 stands as a character of latin-1, escaped."""
+    plain = json.dumps(value, indent=2, ensure_ascii=False)
+    for start in range(0, len(plain), 1 << 16):
+        yield "".join(
+            c if c < "\x80" else f"\\u{ord(c):04x}" for c in plain[start : start + (1 << 16)].encode().decode("latin-1")
+        ).encode()
+
+
+def meta_thread(talk: Talk) -> str:
+    return str(3_100_000_000_000 + talk.number)
+
+
+def _meta_threads(world: World, root: str, folders: tuple[str, str]) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Newest first; the older files of a thread lie in the second folder, under the title that it had then."""
+    for talk in world.conversations():
+        members = [world.person(n).name for n in talk.members]
+        messages = [
+            {"sender_name": MY_NAME if said.sender is None else world.person(said.sender).name, "timestamp_ms": int(said.at.timestamp() * 1000),
+             "content": said.text, "is_geoblocked_for_viewer": False, "reactions": [{"reaction": "❤", "actor": MY_NAME}]}
+            for said in reversed(list(talk.said()))
+        ]  # fmt: skip
+        for number, start in enumerate(range(0, len(messages), PAGE)):
+            folder, name = (folders[0], "quay") if number == 0 else (folders[1], "slipway")
+            place = f"{folder}/{name}_{meta_thread(talk)}"
+            thread = {"participants": [{"name": one} for one in [*members, MY_NAME]], "messages": messages[start : start + PAGE],
+                      "title": talk.title or members[0], "is_still_participant": True, "thread_path": place, "magic_words": []}  # fmt: skip
+            yield f"{root}/{place}/message_{number + 1}.json", _meta(thread)

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -329,13 +329,12 @@ def _repeated(conn: Connection, viewer: str, import_id: str, target: Target, row
     held = select(m.key, m.message_id).where(
         m.viewer_id == viewer, m.account_id == target.account_id, m.key.in_(sorted(set(keys)))
     )
-    ids_of = {("m", row.key): row.message_id for row in conn.execute(held)}
-    # a contact's id follows from its key; a mail's does not alone: another text under one Message-ID is another mail
-    ids_of |= {
-        ("c", row.item.key): ids.derive("CONTACT", target.account_id, row.item.key)
-        for row in rows
-        if isinstance(row.item, records.Contact)
-    }
+    ids_of: dict[tuple[str, str], str] = {("MESSAGE", row.key): row.message_id for row in conn.execute(held)}
+    # the id of a contact or activity follows from its key; a mail's does not alone: another text under one Message-ID is another mail
+    for row in rows:
+        if isinstance(row.item, records.Contact | records.Activity):
+            kind = _kind(row.item)
+            ids_of[kind, row.item.key] = ids.derive(kind, target.account_id, row.item.key)
     query = (
         select(known.node_id, sa.func.min(known.position).label("position"))
         .where(known.viewer_id == viewer, known.import_id == import_id, known.node_id.in_(sorted(set(ids_of.values()))))
@@ -345,14 +344,23 @@ def _repeated(conn: Connection, viewer: str, import_id: str, target: Target, row
     seen = {key: first_of[node_id] for key, node_id in ids_of.items() if node_id in first_of}
     found: dict[int, Result] = {}
     for n, row in enumerate(rows):
-        if not isinstance(row.item, records.Contact | records.Message):
+        if not isinstance(row.item, records.Contact | records.Message | records.Activity):
             continue
-        key = ("c" if isinstance(row.item, records.Contact) else "m", row.item.key)
+        key = (_kind(row.item), row.item.key)
         position = row.place.position if row.place else n + 1
         if (first := seen.setdefault(key, position)) < position:
             message = f"The same as item {first} of this import, which was taken."
             found[n] = Result(outcome="SKIPPED", node_id=ids_of.get(key), reason="DUPLICATE", message=message)
     return found
+
+
+def _kind(item: records.Contact | records.Message | records.Activity) -> Literal["CONTACT", "MESSAGE", "ACTIVITY"]:
+    match item:
+        case records.Contact():
+            return "CONTACT"
+        case records.Message():
+            return "MESSAGE"
+    return "ACTIVITY"
 
 
 def _end(

@@ -17,7 +17,7 @@ from providers import records
 from providers.archives import files
 from providers.base import ArchiveFormat, Scan
 
-Taken = records.Contact | records.Message | records.ConversationHead | records.Unreadable
+Taken = records.Contact | records.Message | records.ConversationHead | records.Activity | records.Unreadable
 About = TypeVar("About")
 
 ITEM_WEIGHT: Final = 2_000  # bytes that an item takes in a page besides its text
@@ -39,7 +39,7 @@ class Stood(msgspec.Struct, frozen=True):
 class Part(ABC, Generic[About]):
     """A kind of file of an export. `kind` is what its items are, None for one that only says something about the account."""
 
-    kind: Literal["CONTACT", "MESSAGE"] | None = None
+    kind: Literal["CONTACT", "MESSAGE", "ACTIVITY"] | None = None
 
     @abstractmethod
     def begins(self, head: bytes, path: Path) -> bool:
@@ -152,7 +152,9 @@ def unreadable(
 
 def weight(item: Taken) -> int:
     """About how many bytes an item takes in a page."""
-    return ITEM_WEIGHT + (len(item.text) + len(item.html or "") if isinstance(item, records.Message) else 0)
+    if isinstance(item, records.Message):
+        return ITEM_WEIGHT + len(item.text) + len(item.html or "")
+    return ITEM_WEIGHT + (len(item.original or b"") if isinstance(item, records.Activity) else 0)
 
 
 def _counted(part: Part[About], source: files.Source) -> int | None:

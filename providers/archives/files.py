@@ -64,7 +64,7 @@ class Raw(Protocol):
 
 
 #: An item, what it is, its weight in bytes. What a conversation is as a whole stands beside an item and has no place of its own.
-Read = tuple[Raw, records.Contact | records.Message | records.ConversationHead | records.Unreadable, int]
+Read = tuple[Raw, records.Contact | records.Message | records.ConversationHead | records.Activity | records.Unreadable, int]
 
 
 def mark_of(cursor: bytes | None) -> Mark:

@@ -33,7 +33,11 @@ _IGNORED = frozenset(
     {".DS_Store", "Thumbs.db", "desktop.ini", ".localized", "archive_browser.html"}
 )  # left by file managers, nothing of the user's
 _PICTURE = "This is a picture. Pictures come in with the contact whose name they bear, in the same folder of an archive."
+_PAGE = "This is a web page, made to be looked at. Where a network offers its export as JSON, too, choose JSON when you ask for it, and import that."
 _KNOWN_OTHERS = (
+    (b"<html", _PAGE),
+    (b"<!DOCTYPE html", _PAGE),
+    (b"<!doctype html", _PAGE),
     (b"PK\x03\x04", "This is a zip archive within another. Unpack the outer one and import the folder."),
     (b"\x1f\x8b", "This is a compressed archive. Unpack it and import the folder."),
     (
@@ -132,7 +136,7 @@ def _without_the_rest(unrecognised: list[tuple[Path, str]], taken: list[Path]) -
     if loose := [path.parent for path, place in within.items() if place is None]:
         roots.append(Path(os.path.commonpath(loose)))
     for root in roots:
-        rest = {path for path, reason in unrecognised if reason in (_UNKNOWN, _PICTURE, _EMPTY) and root in path.parents}
+        rest = {path for path, reason in unrecognised if reason in (_UNKNOWN, _PICTURE, _EMPTY, _PAGE) and root in path.parents}
         if rest:
             unrecognised = [line for line in unrecognised if line[0] not in rest]
             unrecognised.append((root, _REST.format(count=len(rest))))

@@ -12,9 +12,8 @@ import pytest
 from sqlalchemy import Connection, select
 
 from benchmarks import exports
-from benchmarks.universe import ME
-from providers.archives import linkedin
-from store.tables import account, contact, container, conversation, conversation_member, message, own_address
+from benchmarks.universe import ME, MY_NAME
+from store.tables import account, activity, contact, container, conversation, conversation_member, message, own_address
 from tests.household import Household
 from tests.workshop import workshop
 
@@ -30,10 +29,18 @@ class Network:
     leaves_out: bool  # whether the generator writes rows that nobody can take in
 
 
+def own(host: str, *names: str) -> frozenset[tuple[str, str]]:
+    return frozenset({*(("HANDLE", f"{name}@{host}") for name in names), ("EMAIL", ME)})
+
+
 NETWORKS = (
-    Network("linkedin", exports.linkedin, exports.MY_SLUG, frozenset({("HANDLE", linkedin.address_of(exports.MY_SLUG)), ("EMAIL", ME)}), True),
-    Network("x", exports.x_twitter, exports.MY_X_ID, frozenset({("HANDLE", f"{exports.MY_HANDLE}@x.com"), ("EMAIL", ME)}), True),
-)  # fmt: skip
+    Network("linkedin", exports.linkedin, exports.MY_SLUG, own("linkedin.com", exports.MY_SLUG), leaves_out=True),
+    Network("x", exports.x_twitter, exports.MY_X_ID, own("x.com", exports.MY_HANDLE), leaves_out=True),
+    Network("facebook", exports.facebook, MY_NAME.casefold(), own("facebook.com", MY_NAME), leaves_out=False),
+    Network(
+        "instagram", exports.instagram, exports.MY_INSTAGRAM, own("instagram.com", exports.MY_INSTAGRAM, MY_NAME), leaves_out=True
+    ),
+)
 SMALL = exports.World(people=12, talks=6, messages=6)
 GROWN = exports.World(people=15, talks=8, messages=6)
 
@@ -58,6 +65,7 @@ async def everything(household: Household) -> dict[str, Any]:
             "contacts": rows(contact.c.name, contact.c.relation, table=contact),
             "messages": rows(m.sent_at, m.snippet, m.direction, table=message),
             "conversations": rows(c.kind, c.subject, c.message_count, table=conversation),
+            "activities": rows(activity.c.verb, activity.c.occurred_at, activity.c.actor_uri, table=activity),
             "members": rows(conversation_member.c.name, table=conversation_member),
             "missing": [
                 (row.kind, row.name, row.expected, row.stored)

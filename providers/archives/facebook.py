@@ -1,0 +1,175 @@
+"""Facebook's export of an account, as JSON: friends, who follows whom, uploaded address books, Messenger threads, posts.
+
+Reads the layouts of 2018 to now: files are told by how they begin, wherever they lie; so is the separate download of end-to-end
+encrypted chats. Friends have a name and nothing else. Knows nothing of the Graph API.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from providers import records
+from providers.archives import files
+from providers.archives.export import Misread, Taken
+from providers.archives.json_stream import Item
+from providers.archives.meta import About, MetaExport, MetaPart, SealedThreads, Threads, address, key_of, line, seconds
+from providers.base import ArchiveFormat, Provider
+from providers.formats import email_address, phone_number
+
+KEY: Final = "facebook"
+HOST: Final = "facebook.com"
+MAX_TEXT: Final = 100_000
+#: Lists of names with a time, by the key under which each age of the export has them.
+LISTS: Final[dict[str, records.Relation]] = {
+    "friends_v2": "CONNECTION", "friends": "CONNECTION", "following_v3": "FOLLOWING", "following_v2": "FOLLOWING", "following": "FOLLOWING",
+    "followers_v3": "FOLLOWER", "followers_v2": "FOLLOWER", "followers": "FOLLOWER",
+}  # fmt: skip
+
+
+class Profile(MetaPart):
+    """Whose export it is."""
+
+    shape = re.compile(rb'\s*\{\s*"profile(?:_v2)?"\s*:\s*\{')
+    wanted = (("profile_v2",), ("profile",))
+
+    def learn(self, about: About, source: files.Source, value: Any, item: Item) -> None:
+        name = value["name"]
+        about.name = line(name.get("full_name") if isinstance(name, dict) else name)
+        about.url = value.get("profile_uri") if isinstance(value.get("profile_uri"), str) else None
+        emails = value.get("emails")
+        listed = emails.get("emails", ()) if isinstance(emails, dict) else ()
+        about.emails = tuple(found for raw in listed if (found := email_address.normalised(str(raw))))
+
+
+class People(MetaPart):
+    """A list of names: friends, those who are followed, those who follow."""
+
+    kind = "CONTACT"
+    shape = re.compile(rb'\s*\{\s*"(?:' + "|".join(LISTS).encode() + rb')"\s*:\s*\[\s*(?:\{\s*"(?:name|timestamp)"|\])')
+    items = tuple((key, "*") for key in LISTS)
+    wanted = items
+
+    def learn(self, about: About, source: files.Source, value: Any, item: Item) -> None:
+        if LISTS[item.path[0]] == "CONNECTION":
+            since, name = int(value["timestamp"]), line(value["name"])
+            about.firsts[name] = min(since, about.firsts.get(name, since))
+
+    def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:
+        name, since = line(value.get("name")), value.get("timestamp")
+        if not name:
+            raise Misread("There is no name in it. Download the export again and import it again")
+        relation = LISTS[item.path[0]]
+        # of two friends of one name, messages tell which one is meant as little as we do: the first is taken for them
+        namesake = relation == "CONNECTION" and about.firsts.get(name, since) != since
+        yield records.Contact(
+            key=f"{key_of(name)}#{since}" if namesake else key_of(name),
+            relation=relation,
+            names=(records.Name(full=name),),
+            created_at=seconds(since),
+            container=source.shown,
+        )
+
+
+class AddressBook(MetaPart):
+    """Contacts that were uploaded from a phone."""
+
+    kind = "CONTACT"
+    shape = re.compile(rb'\s*\{\s*"address_book(?:_v2)?"\s*:\s*\{')
+    items = (("address_book_v2", "address_book", "*"), ("address_book", "address_book", "*"))
+
+    def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:
+        name = line(value.get("name"))
+        points = [str(one["contact_point"]) for one in value.get("details", ()) if one.get("contact_point")]
+        addresses = [found for raw in points if (found := email_address.normalised(raw))]
+        numbers = [raw for raw in points if email_address.normalised(raw) is None]
+        if not name and not points:
+            raise Misread("There is no name, address or number in it. It is left out")
+        yield records.Contact(
+            key=f"book:{hashlib.blake2b(chr(0).join([name, *sorted(points)]).encode(), digest_size=12).hexdigest()}",
+            relation="ADDRESS_BOOK",
+            names=(records.Name(full=name),) if name else (),
+            emails=tuple(records.Email(raw=one, address=one) for one in addresses),
+            phones=tuple(phone_number.read(raw, None) for raw in numbers),
+            created_at=seconds(value.get("created_timestamp")),
+            container=source.shown,
+        )
+
+
+class Posts(MetaPart):
+    """What the owner posted. A post has no id: it is known by its time and what it says."""
+
+    kind = "ACTIVITY"
+    shape = re.compile(
+        rb'\s*\[\s*\{\s*(?:"timestamp"\s*:\s*\d+\s*,\s*"(?:data|attachments|title)"|"(?:attachments|data)"\s*:\s*\[)'
+    )
+    items = (("*",),)
+
+    def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:
+        at = seconds(value.get("timestamp"))
+        if at is None:
+            raise Misread("There is no time in it. Download the export again and import it again")
+        texts = [str(one["post"]) for one in value.get("data", ()) if isinstance(one, dict) and one.get("post")]
+        shared = [part for one in value.get("attachments", ()) for part in one.get("data", ()) if isinstance(part, dict)]
+        links = [
+            str(part["external_context"]["url"])
+            for part in shared
+            if isinstance(part.get("external_context"), dict) and "url" in part["external_context"]
+        ]
+        text = "\n".join([*texts, *(link for link in links if not any(link in one for one in texts))])[:MAX_TEXT]
+        title = line(value.get("title"))
+        said = "\x00".join((str(value["timestamp"]), title, text)).encode("utf-8", "surrogatepass")
+        key = hashlib.blake2b(said, digest_size=16).hexdigest()
+        yield records.Activity(
+            key=key,
+            actor=owner(about),
+            verb="CREATE",
+            object=records.ActivityObject(kind="NOTE", text=text or None, summary=title or None, published_at=at),
+            summary=title,
+            occurred_at=at,
+            visibility="LIMITED",
+            original=msgspec.json.encode(value),
+            container=source.shown,
+        )
+
+
+def owner(about: About) -> records.Actor:
+    """The export's owner as the one who did something."""
+    return records.Actor(
+        uri=about.url or f"https://www.facebook.com/#{key_of(about.name)}", name=about.name, handle=address(about.name, HOST), provider=KEY,
+        url=about.url,
+    )  # fmt: skip
+
+
+class FacebookArchive(MetaExport):
+    """The Archive contract for Facebook's export."""
+
+    format: ArchiveFormat = "FACEBOOK"
+    instagram = False
+    host = HOST
+    parts = (Profile(HOST), People(HOST), AddressBook(HOST), Threads(HOST), SealedThreads(HOST), Posts(HOST))
+
+    def user_id(self, about: About) -> str:
+        return about.name.casefold()
+
+
+PROVIDER = Provider(
+    key=KEY,
+    name="Facebook",
+    kind="SOCIAL",
+    mode="MIRRORED",
+    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "ACTIVITIES", "IMPORT", "MIRROR"}),
+    limitations=(
+        "An export is a snapshot: what happens afterwards arrives with the next one.",
+        "Friends have a name and nothing else: two of one name cannot be told apart in messages.",
+        "Messages have no ids: one that was edited arrives as another.",
+        "Pictures and other files are named, not kept. Exports as web pages are not read.",
+    ),
+    archive_formats=("FACEBOOK",),
+    docs_path="docs/providers/facebook.md",
+    archive=FacebookArchive(),
+)
