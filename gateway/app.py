@@ -24,6 +24,7 @@ from gateway.accounts import Accounts
 from gateway.clock import SystemClock
 from gateway.demo.run import allowed as demo_places
 from gateway.linking.service import LinkService
+from gateway.scribe import Scribe
 from gateway.settings import Settings, SettingsError
 from gateway.signin.door import Door
 from gateway.telemetry import Telemetry
@@ -61,6 +62,7 @@ class Installation:
     guard: Guard
     transport: Transport
     accounts: Accounts
+    scribe: Scribe
     telemetry: Telemetry
     door: Door
     services: Services
@@ -148,6 +150,8 @@ async def open_installation(
             lines={key: line for key, each in providers.items() if (line := pushing.line(settings, each)) is not None},
         )
         stack.push_async_callback(accounts.close)
+        scribe = Scribe(database)
+        stack.push_async_callback(scribe.close)
         waker = Waker(database, cache)
         waker.start()
         stack.push_async_callback(waker.stop)
@@ -172,6 +176,7 @@ async def open_installation(
             guard=guard,
             transport=transport,
             accounts=accounts,
+            scribe=scribe,
             telemetry=telemetry,
             door=door,
             services=services,

@@ -9,7 +9,6 @@ What a failure means for the account (its status, a later try) is decided here, 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
@@ -22,6 +21,8 @@ from sqlalchemy import Connection, select
 
 from gateway import pushing
 from gateway.accounts import Accounts
+from gateway.scribe import Scribe
+from gateway.slices import Slice, changed
 from providers import records
 from providers.base import Verifiable, Watcher
 from providers.errors import CursorExpired, ProviderError, RateLimited, ReauthRequired
@@ -33,7 +34,6 @@ from resolvers.ingest import (
     put_list,
     remove_keys,
     stored_keys,
-    take_in,
     tell_whereabouts,
     unlisted,
 )
@@ -68,7 +68,9 @@ class Clock(Protocol):
     def now(self) -> datetime: ...
 
 
-async def run(opener: Accounts, database: Database, clock: Clock, viewer: str, account_id: str) -> timedelta | None:
+async def run(
+    opener: Accounts, database: Database, scribe: Scribe, clock: Clock, viewer: str, account_id: str
+) -> timedelta | None:
     """Bring one account up to date. Returns how long until the next run makes sense: longer where nothing happens for long.
 
     Raises Retry when the source did not answer. An account that is gone or paused costs nothing.
@@ -76,7 +78,7 @@ async def run(opener: Accounts, database: Database, clock: Clock, viewer: str, a
     found = await database.read(viewer, accounts.get, account_id)
     if found is None or found.status in ("PAUSED", "UNLINKING"):
         return None
-    run = _Run(database, clock, viewer, found)
+    run = _Run(database, scribe, clock, viewer, found)
     try:
         adapter = await opener.open(viewer, account_id)
         await run.begin()
@@ -106,8 +108,9 @@ async def run(opener: Accounts, database: Database, clock: Clock, viewer: str, a
 
 
 class _Run:
-    def __init__(self, database: Database, clock: Clock, viewer: str, found: accounts.Account) -> None:
+    def __init__(self, database: Database, scribe: Scribe, clock: Clock, viewer: str, found: accounts.Account) -> None:
         self._database = database
+        self._scribe = scribe
         self._clock = clock
         self._viewer = viewer
         self._account = found
@@ -279,35 +282,18 @@ class _Run:
         log.warning("sync failed", account=self._account.id, provider=self._account.provider, kind=type(error).__name__)
 
     async def _write_slice(self, rows: Sequence[records.Row], page: records.Page, *, last: bool) -> list[Result]:
-        now = self._clock.now()
-
-        began = 0.0
-
-        def write(conn: Connection, viewer: str) -> list[Result]:
-            nonlocal began
-            began = time.perf_counter()
-            recorder = Recorder(now, account_id=self._account.id)
-            results = take_in(conn, viewer, self._target, rows, recorder, now)
-            values: dict[str, Any] = {"done": self._done + len(rows), "progress_at": now}
-            if page.total is not None:
-                values["total"] = page.total
-            if last and page.cursor is not None:
-                values["cursor"] = page.cursor
-            accounts.change(conn, viewer, self._account.id, None, **values)
-            if any(r.outcome in ("CREATED", "UPDATED") for r in results):
-                self._changed = True
-                leases.enqueue(conn, viewer, "identity", viewer, now)
-            recorder.flush(conn, viewer)
-            return results
-
-        results = await self._database.write_behind(self._viewer, write)
-        took = time.perf_counter() - began
-        self._done += len(rows)
-        await self._database.give_way()
+        done = self._done + len(rows)
+        part = Slice(
+            target=self._target, rows=tuple(rows), now=self._clock.now(), done=done, total=page.total,
+            cursor=page.cursor if last else None,
+        )  # fmt: skip
+        taken = await self._scribe.write(self._viewer, part)
+        self._done = done
+        self._changed = self._changed or changed(taken.results)
         if self._database.sqlite and rows:
-            wanted = len(rows) * SLOW_SLICE / max(took, 0.001)
+            wanted = len(rows) * SLOW_SLICE / max(taken.seconds, 0.001)
             self._slice = int(min(SLICE, max(SMALLEST_SLICE, wanted)))
-        return results
+        return taken.results
 
     async def _settle(self, statement: records.Statement) -> None:
         """Write a container's line of the ledger, after what its full listing no longer names is removed."""

@@ -23,6 +23,7 @@ from gateway.accounts import Accounts
 from gateway.holders import holder_name, is_dead
 from gateway.imports import Imports
 from gateway.kinds import kinds
+from gateway.scribe import Scribe
 from gateway.webhooks import Courier
 from gateway.writes import Kind
 from providers.base import Provider
@@ -72,6 +73,8 @@ class Pieces(Protocol):
     def services(self) -> Services: ...
     @property
     def transport(self) -> Transport: ...
+    @property
+    def scribe(self) -> Scribe: ...
 
 
 def of(installation: Pieces) -> Worker:
@@ -87,6 +90,7 @@ def of(installation: Pieces) -> Worker:
         courier=Courier(services=installation.services, transport=installation.transport),
         kinds=kinds(installation.accounts, installation.blobs),
         blobs=installation.blobs,
+        scribe=installation.scribe,
     )
 
 
@@ -111,6 +115,7 @@ class Worker:
     clock: Clock
     accounts: Accounts
     imports: Imports
+    scribe: Scribe
     courier: Courier | None = None
     blobs: Blobs | None = None
     owner: str = field(default_factory=holder_name)
@@ -262,7 +267,7 @@ class Worker:
         await self._guarded(self.database.system(leases.release, self.owner, self.clock.now()))
 
     async def _sync(self, job: Job) -> timedelta | None:
-        return await sync.run(self.accounts, self.database, self.clock, job.viewer_id, job.subject)
+        return await sync.run(self.accounts, self.database, self.scribe, self.clock, job.viewer_id, job.subject)
 
     async def _write(self, job: Job) -> timedelta | None:
         return await writes.run(self.accounts, self.database, self.clock, self.kinds, job.viewer_id, job.subject)

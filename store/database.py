@@ -21,6 +21,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool, SingletonThreadPool
 
+from store.checkpoints import NET, Checkpoints
 from store.turns import Turns
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ T = TypeVar("T")
 
 READERS: Final = 4
 BUSY_SECONDS: Final = 30.0  # how long SQLite waits for another process' write transaction
-CHECKPOINT_PAGES: Final = 8_000  # of 4 KiB in the log before they go to their places
 POOL: Final = 10
 
 
@@ -82,7 +82,7 @@ class Database:
         self.sqlite = parsed.get_backend_name() == "sqlite"
         self.dialect = "sqlite" if self.sqlite else "postgresql"
         self._turnstile = _Turnstile()
-        self.on_write: Callable[[str], None] | None = None  # told of each viewer's commit in this process
+        self.on_write: Callable[[str], None] | None = None  # told of each viewer's commit in this process, or for it
         if self.sqlite:
             path = parsed.database or ""
             self._write_engine = _sqlite_engine(path, read_only=False)
@@ -92,6 +92,9 @@ class Database:
             self._watcher = ThreadPoolExecutor(1, thread_name_prefix="kith-watcher")
             self._watch_connection: sqlite3.Connection | None = None
             self._turns = Turns(path)
+            self._checkpointer = ThreadPoolExecutor(1, thread_name_prefix="kith-checkpointer")
+            self._checkpoints = Checkpoints(path)
+            self._checkpoint: asyncio.Task[None] | None = None
         else:
             from sqlalchemy.ext.asyncio import create_async_engine  # a fifth of a second that SQLite can do without
 
@@ -110,7 +113,7 @@ class Database:
     async def write(self, viewer: str, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `f(conn, viewer, …)` in a write transaction, before work in the background."""
         result = await self._run(viewer, lambda conn: f(conn, viewer, *args, **kwargs), write=True, background=False)
-        self._written(viewer)
+        self.written(viewer)
         return result
 
     async def write_behind(
@@ -118,7 +121,7 @@ class Database:
     ) -> T:
         """Like `write`, giving way to everybody who waits for an answer."""
         result = await self._run(viewer, lambda conn: f(conn, viewer, *args, **kwargs), write=True, background=True)
-        self._written(viewer)
+        self.written(viewer)
         return result
 
     async def system(self, f: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -144,13 +147,17 @@ class Database:
         if not self.sqlite:
             await self._async.dispose()
             return
-        for pool in (self._writer, self._readers, self._watcher):
+        if self._checkpoint is not None:
+            await asyncio.wait([self._checkpoint])
+        for pool in (self._writer, self._readers, self._watcher, self._checkpointer):
             await asyncio.to_thread(pool.shutdown, wait=True)
+        self._checkpoints.close()
         self._turns.close()
         self._write_engine.dispose()
         self._read_engine.dispose()
 
-    def _written(self, viewer: str) -> None:
+    def written(self, viewer: str) -> None:
+        """There was a commit for a viewer, in this process or in one that writes for it."""
         if self.on_write is not None:
             self.on_write(viewer)
 
@@ -171,6 +178,23 @@ class Database:
                 raise
         finally:
             self._turnstile.release()
+            if self._checkpoint is None and self._checkpoints.due():
+                self._checkpoint = asyncio.create_task(self._put_back())
+
+    async def _put_back(self) -> None:
+        """Put the log back beside everybody's work, and its last pages in a turn of our own."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._checkpointer, self._checkpoints.put_back)
+            await self._turnstile.acquire(background=True)
+            try:
+                await loop.run_in_executor(self._writer, _put_back_rest, self._write_engine)
+            finally:
+                self._turnstile.release()
+        except (sqlite3.Error, sa.exc.DBAPIError):
+            pass  # the next commit asks for it again
+        finally:
+            self._checkpoint = None
 
     async def _run_postgresql(self, viewer: str, body: Callable[[Connection], T], *, write: bool) -> T:
         async with self._transaction() as connection:
@@ -211,6 +235,11 @@ def _in_transaction(engine: sa.Engine, body: Callable[[Connection], T], begin: s
         return result
 
 
+def _put_back_rest(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()
+
+
 def sqlite_engine(path: str) -> sa.Engine:
     """A plain engine for migrations and checks, with our pragmas."""
     return _sqlite_engine(path, read_only=False, pool=False)
@@ -232,8 +261,7 @@ def _sqlite_engine(path: str, *, read_only: bool, pool: bool = True) -> sa.Engin
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA temp_store=MEMORY")
         connection.execute("PRAGMA cache_size=-8000" if read_only else "PRAGMA cache_size=-32000")
-        # ids are hashes: each commit touches pages all over the file, and a page is written back once for many of them
-        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={NET}")
         if read_only:
             connection.execute("PRAGMA query_only=ON")
 

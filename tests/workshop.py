@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from gateway.accounts import Accounts, Held
 from gateway.imports import Imports, Report
 from gateway.kinds import kinds
+from gateway.scribe import Scribe
 from gateway.settle import settle
 from gateway.worker import Worker
 from providers.addresses import Guard
@@ -52,11 +53,13 @@ class Workshop:
         )
         self.imports = Imports(database=database, home=home, providers=self.providers, clock=self.clock)
         self.blobs = Blobs(home / "uploads")
+        self.scribe = Scribe(database)
         self.worker = Worker(
             database=database,
             clock=self.clock,
             accounts=self.accounts,
             imports=self.imports,
+            scribe=self.scribe,
             blobs=self.blobs,
             kinds=kinds(self.accounts, self.blobs),
         )

@@ -1,6 +1,7 @@
 """A whole mailbox mirrored: how soon the first conversations are there, whether all of it is, and what it costs.
 
-The server's own statement is asked for by another client; memory is the worker's; isync's mbsync copies the same mailbox beside it.
+The server's own statement is asked for by another client; memory is that of the worker and of what it started; isync's mbsync copies
+the same mailbox beside it.
 """
 
 from __future__ import annotations
@@ -46,14 +47,14 @@ def mirror(home: Path, *, messages: int, folders: int, huge: int = 0, compare: b
 
 
 def _wait(gateway: Gateway, key: str, home: Path, began: float, wanted: int) -> tuple[float, float, float]:
-    """Seconds until `wanted` conversations are answered and until the mailbox is here, and the worker's largest memory."""
+    """Seconds until `wanted` conversations are answered and until the mailbox is here, and the most memory of the worker with its children."""
     assert gateway.process is not None
     first = peak = 0.0
     deadline = time.monotonic() + 3_600
     while time.monotonic() < deadline:
         worker = processes.worker_of(gateway.process.pid)
         if worker is not None:
-            peak = max(peak, rss_mib(worker))
+            peak = max(peak, sum(map(rss_mib, [worker, *processes.children(worker)])))
         if not first and len(ask(gateway, key, FIRST)["data"]["viewer"]["conversations"]["edges"]) >= wanted:
             first = time.monotonic() - began
         if raw.count(home, DONE):

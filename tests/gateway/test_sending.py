@@ -159,7 +159,13 @@ async def test_what_is_settled_is_forgotten_after_thirty_days_and_what_waits_is_
     for days, left in ((29, 3), (1, 1)):
         office.clock.time += timedelta(days=days, seconds=1)
         await database.system(leases.enqueue, viewer, "compact", viewer, office.clock.now())
-        worker = Worker(database=database, clock=office.clock, accounts=office.shop.accounts, imports=office.shop.imports)
+        worker = Worker(
+            database=database,
+            clock=office.clock,
+            accounts=office.shop.accounts,
+            imports=office.shop.imports,
+            scribe=office.shop.worker.scribe,
+        )
         assert await worker.run_one(viewer, "compact", viewer)
         for table in ("outbox", "outbox_node"):
             assert await office.shop.count(viewer, f"select count(*) from {table}") == left

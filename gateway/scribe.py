@@ -1,0 +1,307 @@
+"""A process beside the worker that writes what long runs bring: reading and writing then take a processor each.
+
+A network's answers are read and understood in the worker while what they said is written here; in one process Python does one of
+the two at a time. A run begins in the worker's own process and goes on here once it is known to be long; the process ends when
+nothing has come for a while, and when the worker is gone, however it went. It is an aid only: what it does not write, because it
+died or the database refused, the worker writes itself, where the failure is told as any other.
+
+    worker ──▶ request: number, viewer, slice ──▶ scribe ──▶ the database
+           ◀── answer: number, results, seconds ◀──
+
+Frames on its standard input and output are a length of four bytes and MessagePack; the first one names the database. Knows no
+adapter, no account's secret and no settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from typing import Final
+
+import msgspec
+import structlog
+from sqlalchemy import Connection
+
+from gateway import slices
+from gateway.slices import Slice
+from resolvers.ingest import Result
+from store.database import Database
+
+LONG: Final = 1_000  # rows of a run after which it counts as long
+IDLE_SECONDS: Final = 60.0  # without a slice, after which the process ends
+STOP_SECONDS: Final = 10.0
+REST_SECONDS: Final = 300.0  # after it failed, until one is started again
+MAX_FRAME: Final = 256 * 1024 * 1024
+log = structlog.get_logger()
+
+
+class _Request(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    number: int
+    viewer: str
+    part: bytes
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """`results` None: it was not written; `error` says why."""
+
+    number: int
+    results: list[Result] | None = None
+    seconds: float = 0.0
+    error: str = ""
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a slice's rows, and the seconds that its transaction took."""
+
+    results: list[Result]
+    seconds: float
+
+
+class Scribe:
+    """Writes slices, in a process of its own once a run is `long` (rows). One a worker; `await close()` ends it.
+
+    `idle` are the seconds without a slice after which that process ends.
+    """
+
+    def __init__(self, database: Database, *, long: int = LONG, idle: float = IDLE_SECONDS) -> None:
+        self._database = database
+        self._long = long
+        self._idle_seconds = idle
+        self._aide: _Aide | None = None
+        self._starting: asyncio.Task[_Aide] | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._rest_until = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The process that writes, while there is one."""
+        return None if self._aide is None else self._aide.pid
+
+    async def write(self, viewer: str, part: Slice) -> Taken:
+        """Write a slice in one transaction that gives way to whoever waits. Raises what the database raises."""
+        if part.done > self._long and part.rows:
+            self._start()
+            if (taken := await self._elsewhere(viewer, part)) is not None:
+                return taken
+        return await _write_here(self._database, viewer, part)
+
+    async def close(self) -> None:
+        """End the process after what it is writing."""
+        if self._starting is not None:
+            await asyncio.wait([self._starting])
+        if (aide := self._let_go()) is not None:
+            await aide.ended()
+
+    def _start(self) -> None:
+        """Have a process soon; until then slices are written here."""
+        loop = asyncio.get_running_loop()
+        if self._aide is not None and self._aide.gone:
+            self._let_go()
+            self._rest_until = loop.time() + REST_SECONDS
+        if self._aide is None and self._starting is None and loop.time() >= self._rest_until:
+            self._starting = loop.create_task(_Aide.start(self._database.url.render_as_string(hide_password=False)))
+            self._starting.add_done_callback(self._started)
+
+    def _started(self, starting: asyncio.Task[_Aide]) -> None:
+        self._starting = None
+        if starting.cancelled():
+            return
+        if (error := starting.exception()) is not None:
+            self._rest_until = asyncio.get_running_loop().time() + REST_SECONDS
+            log.warning("no process to write in could be started; this one goes on alone", error=str(error))
+            return
+        self._aide = starting.result()
+        self._later()
+
+    async def _elsewhere(self, viewer: str, part: Slice) -> Taken | None:
+        """What the other process made of it; None when it is to be written here."""
+        if self._aide is None:
+            return None
+        try:
+            data = slices.packed(part)
+        except UnicodeEncodeError:
+            return None
+        self._later()
+        said = await self._aide.ask(viewer, data)
+        if said.results is None:
+            log.warning("a slice was not written elsewhere; it is written here", error=said.error)
+            return None
+        self._database.written(viewer)
+        return Taken(results=said.results, seconds=said.seconds)
+
+    def _later(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        self._idle = asyncio.get_running_loop().call_later(self._idle_seconds, self._when_idle)
+
+    def _when_idle(self) -> None:
+        if self._aide is not None and self._aide.busy:
+            self._later()
+        else:
+            self._let_go()
+
+    def _let_go(self) -> _Aide | None:
+        """Let the process end after what it has."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        aide, self._aide = self._aide, None
+        if aide is not None:
+            aide.end()
+        return aide
+
+
+class _Aide:
+    """The other process, as the worker sees it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader) -> None:
+        self.pid = process.pid
+        self.gone = False
+        self._process = process
+        self._stdin = stdin
+        self._stdout = stdout
+        self._waiting: dict[int, asyncio.Future[_Answer]] = {}
+        self._number = 0
+        self._reading = asyncio.create_task(self._read())
+
+    @classmethod
+    async def start(cls, url: str) -> _Aide:
+        """A process that has opened the database at `url`. Raises OSError, IncompleteReadError."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gateway.scribe", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            await _send(process.stdin, url.encode())
+            await _frame(process.stdout)  # it is there
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            raise
+        return cls(process, process.stdin, process.stdout)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._waiting)
+
+    async def ask(self, viewer: str, part: bytes) -> _Answer:
+        """Its answer; one without results when it will not come to it any more, and then it has not been written."""
+        self._number += 1
+        number = self._number
+        if self.gone:
+            return _Answer(number=number, error="the process has ended")
+        answer: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            with contextlib.suppress(OSError):  # it is gone: so says the end of its answers
+                await _send(self._stdin, msgspec.msgpack.encode(_Request(number=number, viewer=viewer, part=part)))
+            return await answer
+        finally:
+            self._waiting.pop(number, None)
+
+    def end(self) -> None:
+        """Let it end after what it has: its input does."""
+        self._stdin.close()
+
+    async def ended(self) -> None:
+        await asyncio.wait([self._reading])
+
+    async def _read(self) -> None:
+        """Hand answers to those who wait, until it ends; then nothing is written any more that was not."""
+        decode = msgspec.msgpack.Decoder(_Answer).decode
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError, msgspec.DecodeError):
+            while True:
+                said = decode(await _frame(self._stdout))
+                waiting = self._waiting.get(said.number)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(said)
+        self.gone = True
+        self._stdin.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        for number, waiting in self._waiting.items():
+            if not waiting.done():
+                waiting.set_result(_Answer(number=number, error="the process has ended"))
+
+
+async def _write_here(database: Database, viewer: str, part: Slice) -> Taken:
+    """One transaction in this process, after which others get their turn."""
+    took = 0.0
+
+    def write(conn: Connection, viewer: str) -> list[Result]:
+        nonlocal took
+        began = time.perf_counter()
+        results = slices.take(conn, viewer, part)
+        took = time.perf_counter() - began
+        return results
+
+    results = await database.write_behind(viewer, write)
+    await database.give_way()
+    return Taken(results=results, seconds=took)
+
+
+async def _send(stream: asyncio.StreamWriter, data: bytes) -> None:
+    stream.write(len(data).to_bytes(4, "big") + data)
+    await stream.drain()
+
+
+async def _frame(stream: asyncio.StreamReader) -> bytes:
+    """The next frame. Raises IncompleteReadError at the end, OSError for one that is too large to be ours."""
+    size = int.from_bytes(await stream.readexactly(4), "big")
+    if size > MAX_FRAME:
+        raise OSError("a frame that is too large")
+    return await stream.readexactly(size)
+
+
+async def serve(stdin: asyncio.StreamReader, stdout: asyncio.StreamWriter) -> None:
+    """The process itself: write what comes until nothing comes any more."""
+    try:
+        database = Database((await _frame(stdin)).decode())
+    except asyncio.IncompleteReadError:
+        return
+    decode = msgspec.msgpack.Decoder(_Request).decode
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def answer(request: _Request) -> None:
+        try:
+            taken = await _write_here(database, request.viewer, slices.unpacked(request.part))
+            said = _Answer(number=request.number, results=taken.results, seconds=taken.seconds)
+        except Exception as error:  # the worker tries it itself, and tells
+            said = _Answer(number=request.number, error=f"{type(error).__name__}: {error}"[:500])
+        await _send(stdout, msgspec.msgpack.encode(said))
+
+    try:
+        await _send(stdout, b"")
+        while True:
+            task = asyncio.create_task(answer(decode(await _frame(stdin))))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+    except (asyncio.IncompleteReadError, OSError):
+        pass
+    finally:
+        if under_way:
+            await asyncio.wait(under_way)
+        await database.close()
+
+
+async def _main() -> None:
+    loop = asyncio.get_running_loop()
+    for stop in (signal.SIGINT, signal.SIGTERM):  # they are for the worker, and its end is ours
+        loop.add_signal_handler(stop, lambda: None)
+    answers = os.dup(1)
+    os.dup2(2, 1)  # whatever is printed goes to the log, not between the answers
+    stdin = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin)
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, os.fdopen(answers, "wb"))
+    await serve(stdin, asyncio.StreamWriter(transport, protocol, None, loop))
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

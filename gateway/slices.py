@@ -1,0 +1,89 @@
+"""A slice of a sync: at most a hundred rows with their checkpoint, one transaction; and how it travels to another process.
+
+`take` is all that is done with a slice, wherever it is done. `packed` and `unpacked` are its form between processes, MessagePack
+with each record under the name of its kind. Knows no process and no adapter.
+"""
+
+from __future__ import annotations
+
+import typing
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection
+
+from providers import records
+from resolvers.ingest import Result, Target, take_in
+from store import accounts, leases
+from store.feed import Recorder
+
+
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows for an account. `done` are the run's rows up to these; `cursor` is stored with them where they end a page."""
+
+    target: Target
+    rows: tuple[records.Row, ...]
+    now: datetime
+    done: int
+    total: int | None = None
+    cursor: bytes | None = None
+
+
+class _Carried(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A row on its way: what kind of record, and the record."""
+
+    kind: str
+    item: msgspec.Raw
+    place: records.Place | None = None
+
+
+class _Bundle(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    target: Target
+    rows: list[_Carried]
+    now: datetime
+    done: int
+    total: int | None
+    cursor: bytes | None
+
+
+_KINDS: Final[tuple[type[Any], ...]] = typing.get_args(typing.get_type_hints(records.Row)["item"])
+_DECODERS: Final = {kind.__name__: msgspec.msgpack.Decoder(kind) for kind in _KINDS}
+_encode: Final = msgspec.msgpack.Encoder().encode
+_bundle: Final = msgspec.msgpack.Decoder(_Bundle)
+
+
+def take(conn: Connection, viewer: str, part: Slice) -> list[Result]:
+    """Write a slice and its checkpoint; one result a row, in order."""
+    recorder = Recorder(part.now, account_id=part.target.account_id)
+    results = take_in(conn, viewer, part.target, part.rows, recorder, part.now)
+    values: dict[str, Any] = {"done": part.done, "progress_at": part.now}
+    if part.total is not None:
+        values["total"] = part.total
+    if part.cursor is not None:
+        values["cursor"] = part.cursor
+    accounts.change(conn, viewer, part.target.account_id, None, **values)
+    if changed(results):
+        leases.enqueue(conn, viewer, "identity", viewer, part.now)
+    recorder.flush(conn, viewer)
+    return results
+
+
+def changed(results: list[Result]) -> bool:
+    """Whether anything is different from before."""
+    return any(result.outcome in ("CREATED", "UPDATED") for result in results)
+
+
+def packed(part: Slice) -> bytes:
+    """A slice as bytes. Raises UnicodeEncodeError for text that no UTF-8 can hold (a lone surrogate)."""
+    rows = [
+        _Carried(kind=type(row.item).__name__, item=msgspec.Raw(_encode(row.item)), place=row.place) for row in part.rows
+    ]  # fmt: skip
+    return _encode(_Bundle(target=part.target, rows=rows, now=part.now, done=part.done, total=part.total, cursor=part.cursor))
+
+
+def unpacked(data: bytes) -> Slice:
+    """The slice in `data`, equal to what was packed. Raises msgspec.DecodeError."""
+    found = _bundle.decode(data)
+    rows = tuple(records.Row(item=_DECODERS[row.kind].decode(row.item), place=row.place) for row in found.rows)
+    return Slice(target=found.target, rows=rows, now=found.now, done=found.done, total=found.total, cursor=found.cursor)

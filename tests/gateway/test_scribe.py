@@ -1,0 +1,183 @@
+"""Long runs are written in a process of their own: the same rows come of it, and nothing depends on its being there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select
+
+from gateway import slices
+from gateway.scribe import Scribe
+from gateway.slices import Slice
+from providers import records
+from resolvers.ingest import Target
+from store.tables import account, contact, message, message_source
+from tests.household import ME, NOW, Household, card, mail
+
+BOOK = records.Row(item=card("ada", "Ada Lovelace", "ada@example.org"))
+
+
+def letters(number: int, *, first: int = 0) -> tuple[records.Row, ...]:
+    return tuple(
+        records.Row(item=mail(n, "ada@example.org", key=f"m{n}", subject=f"Letter {n}")) for n in range(first, first + number)
+    )
+
+
+def part(account_id: str, rows: tuple[records.Row, ...], *, done: int, cursor: bytes | None = None) -> Slice:
+    target = Target(account_id=account_id, own=frozenset([ME]))
+    return Slice(target=target, rows=rows, now=NOW, done=done, total=99, cursor=cursor)
+
+
+def stored(conn: Connection, viewer: str) -> dict[str, Any]:
+    letters = select(message.c.subject).where(message.c.viewer_id == viewer).order_by(message.c.subject)
+    people = select(contact.c.name).where(contact.c.viewer_id == viewer).order_by(contact.c.name)
+    places = select(message_source.c.key).where(message_source.c.viewer_id == viewer).order_by(message_source.c.key)
+    run = select(account.c.done, account.c.total, account.c.cursor).where(account.c.viewer_id == viewer)
+    return {
+        "subjects": list(conn.execute(letters).scalars()),
+        "people": list(conn.execute(people).scalars()),
+        "keys": list(conn.execute(places).scalars()),
+        "run": tuple(conn.execute(run).one()),
+    }
+
+
+@pytest.fixture
+async def account_id(household: Household) -> str:
+    return await household.account("imap", own=[ME])
+
+
+@pytest.fixture
+async def scribe(household: Household) -> AsyncIterator[Scribe]:
+    found = Scribe(household.database, long=0)
+    yield found
+    await found.close()
+
+
+async def started(scribe: Scribe, household: Household, account_id: str) -> int:
+    """The process, which a first slice has it begin; that one is written here meanwhile."""
+    await scribe.write(household.viewer, part(account_id, letters(1), done=1))
+    await until(lambda: scribe.pid is not None)
+    assert scribe.pid is not None
+    return scribe.pid
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not true():  # noqa: ASYNC110  a process that begins or ends gives no event here
+            await asyncio.sleep(0.01)
+
+
+async def test_a_short_run_needs_no_second_process(household: Household, account_id: str) -> None:
+    scribe = Scribe(household.database, long=10)
+    taken = await scribe.write(household.viewer, part(account_id, letters(10), done=10))
+    assert [result.outcome for result in taken.results] == ["CREATED"] * 10
+    assert scribe.pid is None
+    await scribe.close()
+
+
+async def test_what_another_process_writes_is_what_this_one_would_have_written(
+    household: Household, account_id: str, scribe: Scribe
+) -> None:
+    pid = await started(scribe, household, account_id)
+    rows = (*letters(3, first=1), BOOK, records.Row(item=records.Gone(kind="MESSAGE", key="m0")))
+    taken = await scribe.write(household.viewer, part(account_id, rows, done=6, cursor=b"\x00here"))
+    assert scribe.pid == pid
+    assert [result.outcome for result in taken.results] == ["CREATED", "CREATED", "CREATED", "CREATED", "UPDATED"]
+    found = await household.database.read(household.viewer, stored)
+    assert found["subjects"] == ["Letter 1", "Letter 2", "Letter 3"]
+    assert found["keys"] == ["m1", "m2", "m3"]
+    assert "Ada Lovelace" in found["people"]
+    assert found["run"] == (6, 99, b"\x00here")
+    again = await scribe.write(household.viewer, part(account_id, rows[:4], done=10))
+    assert {result.outcome for result in again.results} == {"UNCHANGED"}
+
+
+async def test_one_viewers_rows_are_no_other_viewers(household: Household, account_id: str, scribe: Scribe) -> None:
+    other = await Household.open(household.database, "u_kim")
+    theirs = await other.account("imap", own=[ME])
+    await started(scribe, household, account_id)
+    await asyncio.gather(
+        scribe.write(household.viewer, part(account_id, letters(3), done=4)),
+        scribe.write(other.viewer, part(theirs, letters(2, first=7), done=4)),
+    )
+    assert (await household.database.read(household.viewer, stored))["keys"] == ["m0", "m1", "m2"]
+    assert (await household.database.read(other.viewer, stored))["keys"] == ["m7", "m8"]
+
+
+async def test_a_slice_that_its_process_died_with_is_written_by_the_worker(
+    household: Household, account_id: str, scribe: Scribe
+) -> None:
+    pid = await started(scribe, household, account_id)
+    os.kill(pid, signal.SIGSTOP)
+    writing = asyncio.create_task(scribe.write(household.viewer, part(account_id, letters(5), done=6, cursor=b"c")))
+    await asyncio.sleep(0)
+    os.kill(pid, signal.SIGKILL)
+    taken = await writing
+    assert [result.outcome for result in taken.results] == ["UNCHANGED", *["CREATED"] * 4]
+    await scribe.write(household.viewer, part(account_id, letters(5, first=5), done=11, cursor=b"d"))
+    found = await household.database.read(household.viewer, stored)
+    assert len(found["keys"]) == len(found["subjects"]) == 10
+    assert found["run"] == (11, 99, b"d")
+    assert scribe.pid is None  # and no other one is begun at once
+
+
+async def test_what_the_other_process_cannot_write_fails_as_it_would_here(
+    household: Household, account_id: str, scribe: Scribe
+) -> None:
+    await started(scribe, household, account_id)
+    broken = part(account_id, letters(1), done=2)
+    broken = Slice(target=broken.target, rows=broken.rows, now=broken.now, done=2**70)  # no column holds that
+    with pytest.raises(Exception) as refused:
+        await scribe.write(household.viewer, broken)
+    assert "the process" not in str(refused.value)
+    taken = await scribe.write(household.viewer, part(account_id, letters(2), done=3))
+    assert [result.outcome for result in taken.results] == ["UNCHANGED", "CREATED"]
+
+
+async def test_a_process_without_work_ends(household: Household, account_id: str) -> None:
+    scribe = Scribe(household.database, long=0, idle=0.05)
+    pid = await started(scribe, household, account_id)
+    await until(lambda: scribe.pid is None)
+    taken = await scribe.write(household.viewer, part(account_id, letters(2), done=2))  # a next one is begun when needed
+    assert [result.outcome for result in taken.results] == ["UNCHANGED", "CREATED"]
+    await scribe.close()
+    assert scribe.pid != pid
+
+
+async def test_the_process_ends_with_the_worker_and_by_no_signal_that_is_meant_for_it(household: Household) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway.scribe", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None and process.stdout is not None
+    url = household.database.url.render_as_string(hide_password=False).encode()
+    process.stdin.write(len(url).to_bytes(4, "big") + url)
+    assert await process.stdout.readexactly(4) == bytes(4)  # it is there
+    for stop in (signal.SIGINT, signal.SIGTERM):  # a terminal or a service manager sends them to all of a group
+        process.send_signal(stop)
+    process.stdin.close()
+    assert await process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        BOOK.item,
+        letters(1)[0].item,
+        records.MessageState(key="k", container="INBOX", unread=True, labels=("a", "b"), role="INBOX"),
+        records.Gone(kind="CONTACT", key="k"),
+        records.Voided(container="INBOX", prefix="INBOX:1:"),
+        records.Unreadable(key="k", outcome="FAILED", reason="UNREADABLE", message="why"),
+        records.ConversationHead(key="c", kind="DIRECT", subject="Ada", last_activity_at=NOW),
+        card("pic", "Ada", photo=records.Photo(media_type="image/png", data=b"\x89PNG"), dates=(records.PartialDate(month=2),)),
+    ],
+    ids=lambda item: type(item).__name__,
+)
+def test_every_kind_of_row_arrives_as_it_was_sent(item: Any) -> None:
+    sent = part("account_1", (records.Row(item=item, place=records.Place(path="a.zip", position=3)),), done=1, cursor=b"\xff")
+    assert slices.unpacked(slices.packed(sent)) == sent
