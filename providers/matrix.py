@@ -35,6 +35,7 @@ from providers.matrix_event import (
     message,
     participant,
     profile_url,
+    reaction,
     readable,
     short,
 )
@@ -378,10 +379,16 @@ class Matrix:
         setting: Setting | None = None
         for event in events:
             if (removed := event.removes) is not None and not event.redacted:
-                rows.append(Row(item=Gone(kind="MESSAGE", key=removed)))
+                # it names a message or a reaction, and does not say which
+                at = instant(event.origin_server_ts)
+                rows += [Row(item=Gone(kind="MESSAGE", key=removed, deleted_at=at)), Row(item=Gone(kind="REACTION", key=removed))]
                 room.forget(removed)
+            elif event.type == "m.reaction" and event.redacted:
+                rows.append(Row(item=Gone(kind="REACTION", key=event.event_id)))
+            elif (reacted := reaction(event, room_id, self._names.setdefault(room_id, {}))) is not None:
+                rows.append(Row(item=reacted))
             elif event.shows and event.redacted:
-                rows.append(Row(item=Gone(kind="MESSAGE", key=event.event_id)))
+                rows.append(Row(item=Gone(kind="MESSAGE", key=event.event_id, deleted_at=event.removed_at)))
             elif event.shows:
                 setting = setting or await self._setting(place, room_id)
                 replacement = latest_replacement(event, edits.pop(event.event_id, ()))
@@ -803,7 +810,7 @@ PROVIDER = Provider(
         "There is no list of contacts: they are those in your direct rooms and in rooms of at most a hundred people.",
         "The network tells nobody's e-mail address or phone number.",
         "Servers do not count messages: a room's history is known to be complete when its beginning was reached.",
-        "Reactions, polls and calls are not shown.",
+        "Polls and calls are not shown.",
     ),
     link_forms=(
         LinkForm(

@@ -2,7 +2,7 @@
 
 An event is read for what a person would see of it: text without the quoted fallback of replies, its HTML, its files, and the text
 that its own sender put in its place later. What nobody here can read (`m.room.encrypted`) keeps sender and time and says so.
-Reactions, calls and state are no messages. Knows nothing of rooms, paging or HTTP.
+A reaction is told beside the message that it is for. Calls and state are no messages. Knows nothing of rooms, paging or HTTP.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from providers.records import Attachment, ConversationKind, Message, Participant, Role, Row, Unreadable
+from providers.records import Attachment, ConversationKind, Message, Participant, Reacted, Reaction, Role, Row, Unreadable
 
 KEY: Final = "matrix"
 MESSAGE_TYPES: Final = frozenset({"m.room.message", "m.sticker", "m.room.encrypted"})
@@ -46,6 +46,13 @@ class Event(msgspec.Struct, frozen=True):
         return isinstance((self.unsigned or {}).get("redacted_because"), dict)
 
     @property
+    def removed_at(self) -> datetime:
+        """When it was taken back, by the redaction that the server shows with it."""
+        because = (self.unsigned or {}).get("redacted_because")
+        at = because.get("origin_server_ts") if isinstance(because, dict) else None
+        return instant(at if isinstance(at, int) else self.origin_server_ts)
+
+    @property
     def shows(self) -> bool:
         """Whether this is a message of its own, not a change to another one."""
         return self.type in MESSAGE_TYPES and self.state_key is None and self.replaces is None
@@ -64,6 +71,12 @@ class Event(msgspec.Struct, frozen=True):
     def thread(self) -> str:
         """The root of the thread that it was written in, empty outside of threads."""
         return self._related("m.thread") or ""
+
+    @property
+    def reacts(self) -> tuple[str, str] | None:
+        """The event that this one is a reaction to, and the sign ("Event annotations and reactions")."""
+        target, sign = self._related("m.annotation"), _text(self.relation.get("key"))
+        return (target, sign) if self.type == "m.reaction" and target and sign else None
 
     @property
     def sent_as(self) -> str | None:
@@ -170,6 +183,18 @@ def message(event: Event, setting: Setting, *, unread: bool, replacement: Event 
         attachments=files,
         sent_as=event.sent_as,
         url=f"https://matrix.to/#/{quote(setting.room_id, safe='')}/{quote(event.event_id, safe='')}",
+    )
+
+
+def reaction(event: Event, room_id: str, names: Mapping[str, str]) -> Reacted | None:
+    """A reaction to another event; None for what is none."""
+    if (found := event.reacts) is None:
+        return None
+    target, sign = found
+    who = participant(event.sender, names.get(event.sender, ""), "MEMBER")
+    at = instant(event.origin_server_ts)
+    return Reacted(
+        message=target, reaction=Reaction(emoji=short(sign), participant=who, at=at, key=event.event_id), container=room_id
     )
 
 

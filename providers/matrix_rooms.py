@@ -16,7 +16,7 @@ from providers.errors import CursorExpired
 from providers.matrix_event import Event, short
 from providers.records import ConversationKind
 
-VERSION: Final = 1
+VERSION: Final = 2  # 1 knew no reactions
 #: A room of at most so many is a group, whose members a message is meant for.
 GROUP: Final = 20
 #: Whoever is in a room with more people than this is no acquaintance for it.

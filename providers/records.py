@@ -200,6 +200,20 @@ class Attachment(Record, frozen=True, kw_only=True, omit_defaults=True):
     sha256: str | None = None
 
 
+class Reaction(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What somebody answered a message with in one sign: `emoji`, or the network's short name for one of its own.
+
+    `participant` is None where the network only counts: then `count` says how many. `key` is the network's own, by which the reaction is
+    taken back; None where message, sign and person are all that it is known by.
+    """
+
+    emoji: str
+    participant: Participant | None = None
+    count: int = 1
+    at: datetime | None = None
+    key: str | None = None
+
+
 class Message(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One message as one source shows it.
 
@@ -217,6 +231,7 @@ class Message(Record, frozen=True, kw_only=True, omit_defaults=True):
     references: tuple[str, ...] = ()
     received_at: datetime | None = None
     edited_at: datetime | None = None
+    deleted_at: datetime | None = None  # when its author took it back, where its place is still shown (body_state DELETED)
     subject: str | None = None
     text: str = ""
     body_state: BodyState = "AVAILABLE"
@@ -236,7 +251,16 @@ class Message(Record, frozen=True, kw_only=True, omit_defaults=True):
     label_keys: tuple[str, ...] | None = None  # those of them that stand in the account's list (`Label.key`); None without one
     role: FolderRole | None = None
     url: str | None = None
+    reactions: tuple[Reaction, ...] | None = None  # all of them; None where each is told by itself (`Reacted`), or nobody tells
     sent_as: str | None = None  # our own id (`OutgoingChat.id`) of what was sent from here, where the network shows it
+
+
+class Reacted(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody reacted to the message with this key, which may be told later."""
+
+    message: str
+    reaction: Reaction
+    container: str = ""
 
 
 class MessageState(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -391,10 +415,14 @@ class Activity(Record, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Gone(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """The source says that an item is no longer there."""
+    """The source says that an item is no longer there.
 
-    kind: Literal["CONTACT", "MESSAGE", "CONVERSATION", "ACTIVITY"]
+    With `deleted_at` it is a message that its author took back while its place is still shown: it stays, and says nothing any more.
+    """
+
+    kind: Literal["CONTACT", "MESSAGE", "CONVERSATION", "ACTIVITY", "REACTION"]
     key: str
+    deleted_at: datetime | None = None
 
 
 class Voided(Record, frozen=True, kw_only=True, omit_defaults=True):
@@ -481,7 +509,7 @@ class Place(Record, frozen=True, kw_only=True, omit_defaults=True):
 class Row(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A record with its place; `place` only for files."""
 
-    item: Contact | Message | MessageState | ConversationHead | Activity | Gone | Voided | Unreadable
+    item: Contact | Message | Reacted | MessageState | ConversationHead | Activity | Gone | Voided | Unreadable
     place: Place | None = None
 
 

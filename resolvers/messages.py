@@ -64,6 +64,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: datetime
     received_at: datetime | None
     edited_at: datetime | None
+    deleted_at: datetime | None
     subject: str | None
     snippet: str
     body_state: str
@@ -92,6 +93,7 @@ def of_row(row: Any) -> Message:
         sent_at=row.sent_at,
         received_at=row.received_at,
         edited_at=row.edited_at,
+        deleted_at=row.deleted_at,
         subject=row.subject,
         snippet=row.snippet,
         body_state=row.body_state,

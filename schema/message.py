@@ -9,7 +9,7 @@ import strawberry
 from strawberry import Parent
 
 from providers import records
-from resolvers import attachments, conversations, html, labels, messages, sending
+from resolvers import attachments, conversations, html, labels, messages, reactions, sending
 from resolvers.loaders import load
 from resolvers.paging import Ask
 from schema import loads
@@ -59,6 +59,18 @@ async def _new_text(parent: Parent[messages.Message], info: Info) -> str | None:
 
 async def _in_reply_to(parent: Parent[messages.Message], info: Info) -> messages.Message | None:
     return await messages.answered(info.context.operation, parent)
+
+
+async def _reactions(parent: Parent[messages.Message], info: Info) -> Sequence[reactions.Reaction]:
+    return await reactions.of_message(info.context.operation, parent)
+
+
+async def _reaction_participants(
+    parent: Parent[reactions.Reaction],
+    info: Info,
+    first: First = 10,
+) -> Sequence[messages.Participant]:
+    return parent.people[: Ask(first=first).size]
 
 
 async def _message_labels(parent: Parent[messages.Message], info: Info) -> list[labels.Label]:
@@ -117,6 +129,7 @@ class Message(Versioned, TimelineItem):
     sent_at: DateTime = field("When it was sent; when it was received, if the sender's date is missing or absurd.")
     received_at: DateTime | None = field("When it arrived.")
     edited_at: DateTime | None = field("Last edit.")
+    deleted_at: DateTime | None = field("When its author deleted it; the text is gone.")
     occurred_at: DateTime = field("Same as sentAt; place in a timeline.")
     subject: str | None = field("Subject.", _subject)
     snippet: str = field("First words, plain text, at most 200 characters; empty when there are none.", _snippet)
@@ -126,6 +139,7 @@ class Message(Versioned, TimelineItem):
     html: str | None = field("Sanitised HTML; null when there is only plain text.", _message_html)
     attachments: list[AttachmentRef] = field("Files that came with it.", _message_attachments)
     attachment_count: int = field("Number of files.")
+    reactions: list[Reaction] = field("Reactions, most used first; at most 50.", _reactions)
     in_reply_to: Message | None = field("The message it answers, where we have it.", _in_reply_to)
     flags: list[Flag] = field("State.")
     direction: Direction = field("Which way it went.")
@@ -153,6 +167,14 @@ class MessageSource:
     external_id: str = field("The network's id there.")
     url: URL | None = field("Where to open it there.")
     seen_at: DateTime = field("When it was first seen there.")
+
+
+@object_type("One kind of reaction to a message.", of=reactions.Reaction)
+class Reaction:
+    emoji: str = field("Emoji or the network's short name.")
+    count: int = field("How many.")
+    viewer: bool = field("Whether the signed-in user reacted so.")
+    participants: list[ParticipantRef] = field("Who reacted so.", _reaction_participants)
 
 
 @object_type("How sending a message goes.", of=sending.Delivery)

@@ -325,6 +325,7 @@ message = _owned(
     _maybe("url"),
     Column("fingerprint", LargeBinary, nullable=False),
     _bool("live"),
+    _at("deleted_at", True),  # when its author took it back: the row stays, with nothing in it
     _maybe("subject_key"),  # resolvers/ingest/answers.py: what answers without references are found by
     Column("version", Integer),
     indexes=(("subject_key", "sent_at"), ("conversation_id", "sent_at", "id"), ("internet_message_id",), ("sent_at", "id")),
@@ -334,6 +335,9 @@ message_source = _owned("message_source", _text("message_id"), _text("account_id
                         _maybe("role"),  # what its folder is for (records.FolderRole); null where nobody keeps folders
                         _maybe("label_keys"),  # of the account's labels, sorted, a line each; null where nobody said
                         key=("account_id", "key"), indexes=(("message_id",), ("account_id", "container", "key")))  # fmt: skip
+reaction = _owned("reaction", _text("account_id"), _text("key"), _text("message_key"),  # as message_source.key, which may come later
+                  _text("emoji"), _maybe("kind"), _text("address"), _text("name", ""), _maybe("contact_key"), _int("count", 1),
+                  _at("at", True), key=("account_id", "key"), indexes=(("account_id", "message_key"),))  # fmt: skip
 label = _owned("label", _text("id"), _text("account_id"), _text("key"), _text("name"), _text("place"), _text("role"), _bool("folder"),
                _bool("writable"), _int("version", 1), indexes=(("account_id",),))  # fmt: skip
 conversation_label = _owned("conversation_label", _text("label_id"), _text("conversation_id"),

@@ -113,6 +113,9 @@ class MatrixUser:
         relation = {"rel_type": "m.replace", "event_id": event}
         return self.send(room, {"msgtype": "m.text", "body": f"* {text}", "m.new_content": new, "m.relates_to": relation})
 
+    def react(self, room: str, event: str, sign: str) -> str:
+        return self.send(room, {"m.relates_to": {"rel_type": "m.annotation", "event_id": event, "key": sign}}, "m.reaction")
+
     def redact(self, room: str, event: str) -> None:
         self.call("PUT", f"/v3/rooms/{quote(room)}/redact/{quote(event)}/t{next(_numbers)}", {})
 

@@ -80,6 +80,7 @@ class Household:
         account_id: str,
         *items: records.Contact
         | records.Message
+        | records.Reacted
         | records.MessageState
         | records.ConversationHead
         | records.Activity

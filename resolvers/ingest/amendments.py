@@ -25,6 +25,8 @@ FIELDS = ("snippet", "text", "html", "attachments", "bodyState", "editedAt")
 
 def is_amendment(item: records.Message, known: Any, mark: bytes) -> bool:
     """Whether `item` is what a stored message (`known`, its row) has become. What was read before the last change is not."""
+    if known.deleted_at is not None or item.deleted_at is not None:
+        return known.deleted_at is None  # what was taken back says nothing ever after
     if known.fingerprint == mark and known.edited_at == item.edited_at:
         return False
     return known.edited_at is None or (item.edited_at is not None and item.edited_at >= known.edited_at)
@@ -56,7 +58,7 @@ def amend(
         values = {
             "subject": item.subject, "snippet": " ".join(item.text[: snippet * 4].split())[:snippet],
             "body": zlib.compress(item.text.encode("utf-8", "replace"), 1), "body_state": item.body_state,
-            "edited_at": item.edited_at, "attachment_count": item.attachment_count, "fingerprint": prints[node_id],
+            "edited_at": item.edited_at, "deleted_at": item.deleted_at, "attachment_count": item.attachment_count, "fingerprint": prints[node_id],
         }  # fmt: skip
         conn.execute(
             sa.update(message).where(message.c.viewer_id == viewer, message.c.id == node_id).values(**values, version=version)

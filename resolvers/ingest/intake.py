@@ -18,6 +18,7 @@ from resolvers.ingest.activities import put_activities
 from resolvers.ingest.contacts import put_contacts
 from resolvers.ingest.heads import put_heads
 from resolvers.ingest.messages import put_messages
+from resolvers.ingest.reactions import put_all, put_reactions
 from resolvers.ingest.removal import remove, void
 from resolvers.ingest.states import put_states
 from resolvers.ingest.target import Result, Target
@@ -35,6 +36,7 @@ def take_in(
     results: dict[int, Result] = {}
     contacts: list[tuple[int, records.Contact]] = []
     messages: list[tuple[int, records.Message]] = []
+    reactions: list[tuple[int, records.Reacted]] = []
     states: list[tuple[int, records.MessageState]] = []
     heads: list[tuple[int, records.ConversationHead]] = []
     activities: list[tuple[int, records.Activity]] = []
@@ -45,6 +47,8 @@ def take_in(
                 contacts.append((n, item))
             case records.Message() as item:
                 messages.append((n, item))
+            case records.Reacted() as item:
+                reactions.append((n, item))
             case records.MessageState() as item:
                 states.append((n, item))
             case records.ConversationHead() as item:
@@ -62,6 +66,10 @@ def take_in(
         shown = markings.over(conn, viewer, target.account_id, [m for _, m in messages])
         outcome = put_messages(conn, viewer, target, shown, recorder, now)
         results.update(zip((n for n, _ in messages), outcome, strict=True))
+        put_all(conn, viewer, target, shown, recorder)
+    if reactions:
+        outcome = put_reactions(conn, viewer, target, [r for _, r in reactions], recorder)
+        results.update(zip((n for n, _ in reactions), outcome, strict=True))
     if states:
         told = markings.over(conn, viewer, target.account_id, [s for _, s in states])
         outcome = put_states(conn, viewer, target, told, recorder, now)

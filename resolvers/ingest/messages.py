@@ -36,7 +36,7 @@ NOT_PEOPLE: Final = frozenset({"LIST", "NEWSLETTER", "NOTIFICATION", "AUTO_REPLY
 _encode = msgspec.msgpack.Encoder().encode
 _KNOWN: Final = select(
     message.c.id, message.c.fingerprint, message.c.conversation_id, message.c.version, message.c.flags, message.c.edited_at,
-    message.c.internet_message_id,
+    message.c.internet_message_id, message.c.deleted_at,
 ).where(among(message.c.id))  # fmt: skip
 _SOURCES: Final = select(message_source).where(
     among(message_source.c.key), message_source.c.account_id == sa.bindparam("account")
@@ -331,7 +331,8 @@ def _write(
             {
                 "viewer_id": viewer, "id": node_id, "conversation_id": homes[node_id], "internet_message_id": item.internet_message_id,
                 "in_reply_to": item.references[-1] if item.references else None, "sent_at": item.sent_at,
-                "received_at": item.received_at, "edited_at": item.edited_at, "subject": None if target.live else item.subject,
+                "received_at": item.received_at, "edited_at": item.edited_at, "deleted_at": item.deleted_at,
+                "subject": None if target.live else item.subject,
                 "snippet": "" if target.live else " ".join(item.text[: SNIPPET * 4].split())[:SNIPPET],
                 "body": None if target.live else zlib.compress(item.text.encode("utf-8", "replace"), 1),
                 "headers": None if target.live or not item.headers else zlib.compress(_encode(item.headers), 1),

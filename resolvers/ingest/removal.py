@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from providers import records
 from resolvers.identity.people import reproject
-from resolvers.ingest import conversations, filing, groups
+from resolvers.ingest import conversations, deletions, filing, groups, reactions
 from resolvers.ingest.activities import remove_activities
 from resolvers.ingest.contacts import upsert
 from resolvers.ingest.content import drop_content
@@ -37,6 +37,7 @@ from store.tables import (
     message_participant,
     message_source,
     own_address,
+    reaction,
     secret,
 )
 
@@ -54,6 +55,12 @@ def remove(conn: Connection, viewer: str, target: Target, item: records.Gone, re
         gone = contact_ids(conn, viewer, target, [item.key])
         done = remove_contacts(conn, viewer, gone, recorder, now)
         return Result(outcome="UPDATED" if done else "UNCHANGED", node_id=gone[0] if done else None)
+    if item.kind == "REACTION":
+        taken_back = reactions.take_back(conn, viewer, target, item.key, recorder)
+        return Result(outcome="UPDATED" if taken_back else "UNCHANGED")
+    if item.kind == "MESSAGE" and item.deleted_at is not None:
+        emptied = deletions.take_back(conn, viewer, target.account_id, item.key, item.deleted_at, recorder, now)
+        return Result(outcome="UPDATED" if emptied is not None else "UNCHANGED", node_id=emptied)
     if item.kind == "MESSAGE":
         done = remove_messages(conn, viewer, target.account_id, [item.key], recorder, now)
         return Result(outcome="UPDATED" if done else "UNCHANGED")
@@ -164,6 +171,7 @@ def remove_messages(
     )
     conn.execute(sa.delete(message).where(message.c.viewer_id == viewer, message.c.id.in_(dead)))
     drop_content(conn, viewer, dead)
+    reactions.drop_reactions(conn, viewer, account_id, keys)
     search_index.drop(conn, viewer, dead)
     touched = {row.conversation_id for row in rows}
     conversations.rebuild_members(conn, viewer, touched)
@@ -235,6 +243,7 @@ def forget_account(conn: Connection, viewer: str, account_id: str, recorder: Rec
     tables: tuple[tuple[sa.Table, Any], ...] = (
         (own_address, own_address.c.account_id), (container, container.c.account_id), (gap, gap.c.account_id),
         (conversation_source, conversation_source.c.account_id), (import_run, import_run.c.account_id),
+        (reaction, reaction.c.account_id),
     )  # fmt: skip
     for table, column in tables:
         conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, column == account_id))

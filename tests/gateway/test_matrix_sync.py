@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 
 from store import accounts, leases
-from tests.chat_servers import Matrix
-from tests.gateway.rooms import conversations, linked, place, stored, texts
+from tests.chat_servers import Matrix, MatrixUser
+from tests.gateway.rooms import ask, conversations, linked, place, stored, texts
 from tests.household import Household
-from tests.workshop import workshop
+from tests.workshop import Workshop, workshop
 
 
 async def test_rooms_people_edits_deletions_and_read_state_arrive(
@@ -43,13 +43,61 @@ async def test_rooms_people_edits_deletions_and_read_state_arrive(
         ada.read(group, sent[1])
         await shop.sync(household.viewer, account_id)
         club = (await conversations(shop, household))["Boat club"]
-        assert texts(club) == ["news 0", "news one, mended", "news 3"]
-        assert [bool(edge["node"]["editedAt"]) for edge in club["messages"]["edges"]] == [False, True, False]
-        assert (club["unreadCount"], club["messageCount"]) == (1, 3)
+        assert texts(club) == ["news 0", "news one, mended", None, "news 3"]
+        assert [bool(edge["node"]["editedAt"]) for edge in club["messages"]["edges"]] == [False, True, False, False]
+        assert [edge["node"]["bodyState"] for edge in club["messages"]["edges"]][2] == "DELETED"
+        assert (club["unreadCount"], club["messageCount"]) == (1, 4)
         told = {(c.op, c.kind) for c in await household.changes(head)}
-        assert {("UPSERT", "MESSAGE"), ("DELETE", "MESSAGE"), ("UPSERT", "CONVERSATION")} <= told
+        assert {("UPSERT", "MESSAGE"), ("UPSERT", "CONVERSATION")} <= told
         await household.forget(account_id)
         assert await conversations(shop, household) == {}
+
+
+async def test_reactions_arrive_with_who_made_them_and_go_when_they_are_taken_back(
+    household: Household, synapse_server: Matrix, tmp_path: Path
+) -> None:
+    ada, bob, cai = (synapse_server.new_user(name) for name in ("ada", "bob", "cai"))
+    bob.name("Bob Ray")
+    room = bob.create_room(ada, cai, name="Boat club")
+    asked = bob.send(room, "Who comes?")
+    for who in (bob, ada):
+        who.react(room, asked, "👍")
+    for n in range(120):  # the reactions are told pages before the message that they are for
+        bob.send(room, f"news {n}")
+    async with workshop(household.database, tmp_path, place(synapse_server)) as shop:
+        account_id = await linked(shop, household, ada)
+        assert await reactions(shop, household) == [("👍", 2, True, ["Bob Ray", called(ada)])]
+        wave = cai.react(room, asked, "👋")
+        await shop.sync(household.viewer, account_id)
+        assert await reactions(shop, household) == [
+            ("👍", 2, True, ["Bob Ray", called(ada)]),
+            ("👋", 1, False, [called(cai)]),
+        ]
+        head = await household.head()
+        cai.redact(room, wave)
+        await shop.sync(household.viewer, account_id)
+        assert await reactions(shop, household) == [("👍", 2, True, ["Bob Ray", called(ada)])]
+        assert [c.fields for c in await household.changes(head) if c.kind == "MESSAGE"] == [("reactions",)]
+        bob.redact(room, asked)
+        await shop.sync(household.viewer, account_id)
+        assert await reactions(shop, household) == []
+
+
+def called(who: MatrixUser) -> str:
+    """The name of somebody who has set none."""
+    return who.user_id[1:].partition(":")[0]
+
+
+async def reactions(shop: Workshop, household: Household) -> list[tuple[str, int, bool, list[str]]]:
+    """Those to the first message of the room."""
+    query = """{ viewer { conversations(first: 1) { edges { node { messages(first: 1) { edges { node {
+      reactions { emoji count viewer participants { name } } } } } } } } } }"""
+    (room,) = (await ask(shop, household, query))["viewer"]["conversations"]["edges"]
+    (first,) = room["node"]["messages"]["edges"]
+    return [
+        (each["emoji"], each["count"], each["viewer"], [who["name"] for who in each["participants"]])
+        for each in first["node"]["reactions"]
+    ]
 
 
 async def test_a_message_that_arrives_there_is_in_the_feed_without_a_poll(

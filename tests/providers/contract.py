@@ -26,7 +26,19 @@ from providers.addresses import Guard
 from providers.base import Adapter, LiveAdapter, Provider, Verifiable
 from providers.errors import CursorExpired, ForbiddenAddress, Malformed, ProviderError, RateLimited, ReauthRequired, Unavailable
 from providers.http import Transport
-from providers.records import Contact, ConversationHead, Gone, Message, MessageState, Page, Row, Statement, Unreadable, Voided
+from providers.records import (
+    Contact,
+    ConversationHead,
+    Gone,
+    Message,
+    MessageState,
+    Page,
+    Reacted,
+    Row,
+    Statement,
+    Unreadable,
+    Voided,
+)
 from providers.session import Secret
 from tests.providers.conftest import NOON, Exchange, HandClock, SessionMaker, http_answer
 
@@ -170,7 +182,7 @@ class Mirror:
                         self._delete(key)
             case Unreadable(message=message):
                 assert message
-            case ConversationHead(key=key):
+            case ConversationHead(key=key) | Reacted(message=key):
                 assert key
             case other:
                 raise AssertionError(other)

@@ -9,8 +9,9 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from providers import records
+from resolvers.reactions import of_messages
 from store import ids, search_index
-from store.tables import conversation, conversation_member, message
+from store.tables import conversation, conversation_member, message, message_source, reaction
 from tests.household import NOW, Household
 
 
@@ -115,3 +116,83 @@ async def test_a_mail_with_another_text_stays_another_mail(household: Household)
 
 def _found(conn: Connection, viewer: str, words: str) -> list[str]:
     return [hit.node_id for hit in search_index.match(conn, viewer, words, kinds=["MESSAGE"], limit=10)]
+
+
+# --- reactions, and what is taken back --------------------------------------------------------------------------------------
+
+
+def reacted(number: int, emoji: str, address: str = "@cai:example.org", message: int = 1) -> records.Reacted:
+    who = member(address, name=address[1:4].title())
+    return records.Reacted(message=f"$e{message}", reaction=records.Reaction(emoji=emoji, participant=who, key=f"$r{number}"))
+
+
+async def signs(household: Household, key: str = "$e1") -> list[tuple[str, int]]:
+    def read(conn: Connection, viewer: str) -> list[tuple[str, int]]:
+        s = message_source.c
+        message_id = conn.execute(select(s.message_id).where(s.viewer_id == viewer, s.key == key)).scalar_one()
+        return [(each.emoji, each.count) for each in of_messages(conn, viewer, [message_id]).get(message_id, [])]
+
+    return await household.database.read(household.viewer, read)
+
+
+async def test_reactions_may_be_told_before_their_message_and_are_counted_by_sign(household: Household) -> None:
+    account = await household.account("matrix", "@ada:example.org", own=["@ada:example.org"])
+    head = await household.head()
+    await household.take(account, reacted(1, "👍"), reacted(2, "🎉", "@dee:example.org"))
+    assert await household.head() == head  # nobody has seen the message yet
+    await household.take(account, said(1, "hello"))
+    await household.take(account, reacted(3, "🎉"), reacted(4, "🎉", "@ada:example.org"))
+    assert await signs(household) == [("🎉", 3), ("👍", 1)]
+    head = await household.head()
+    again = await household.take(account, reacted(3, "🎉"))
+    assert ([result.outcome for result in again], await household.head()) == (["UNCHANGED"], head)
+    await household.take(account, records.Gone(kind="REACTION", key="$r1"), records.Gone(kind="REACTION", key="$none"))
+    assert await signs(household) == [("🎉", 3)]
+    told = [c for c in await household.changes(head) if c.kind == "MESSAGE"]
+    assert [(c.op, c.fields) for c in told] == [("UPSERT", ("reactions",))]
+
+
+async def test_reactions_that_come_with_their_message_replace_those_before(household: Household) -> None:
+    account = await household.account("slack", "U1")
+    thumbs = records.Reaction(emoji="thumbsup", participant=member("U2"))
+    await household.take(account, said(1, "hello", reactions=(thumbs, records.Reaction(emoji="tada", count=7))))
+    assert await signs(household) == [("tada", 7), ("thumbsup", 1)]
+    await household.take(account, said(1, "hello"))  # nothing is said of them
+    assert await signs(household) == [("tada", 7), ("thumbsup", 1)]
+    await household.take(account, said(1, "hello", reactions=(thumbs,)))
+    assert await signs(household) == [("thumbsup", 1)]
+    head = await household.head()
+    await household.take(account, said(1, "hello", reactions=(thumbs,)))
+    assert await household.head() == head
+    await household.take(account, said(1, "hello", reactions=()))
+    assert await signs(household) == []
+
+
+async def test_a_message_that_was_taken_back_stays_as_an_empty_place(household: Household) -> None:
+    account = await household.account("matrix", "@ada:example.org", own=["@ada:example.org"])
+    await household.take(account, said(1, "a secret", html="<b>a secret</b>"), said(2, "second"), reacted(1, "👍"))
+    at = NOW + timedelta(hours=1)
+    gone = records.Gone(kind="MESSAGE", key="$e1", deleted_at=at)
+    head = await household.head()
+    assert [result.outcome for result in await household.take(account, gone)] == ["UPDATED"]
+    (first, second) = await shown(household)
+    assert (first.deleted_at, first.body_state, first.body, first.snippet, first.flags) == (at, "DELETED", None, "", "")
+    assert (second.snippet, second.flags) == ("second", "UNREAD")
+    assert await signs(household) == []
+    assert await household.database.read(household.viewer, _found, "secret") == []
+    assert ("UPSERT", first.id) in {(c.op, c.node_id) for c in await household.changes(head)}
+    assert [result.outcome for result in await household.take(account, gone)] == ["UNCHANGED"]
+    await household.take(account, said(1, "a secret"), said(1, "mended", edited_at=at))
+    (first, _) = await shown(household)
+    assert (first.body_state, first.snippet) == ("DELETED", "")
+
+
+async def test_unlinking_takes_reactions_along(household: Household) -> None:
+    account = await household.account("matrix", "@ada:example.org")
+    await household.take(account, said(1, "hello"), reacted(1, "👍"), reacted(2, "👍", message=9))
+    await household.forget(account)
+
+    def left(conn: Connection, viewer: str) -> int:
+        return len(conn.execute(select(reaction.c.key).where(reaction.c.viewer_id == viewer)).all())
+
+    assert await household.database.read(household.viewer, left) == 0
