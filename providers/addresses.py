@@ -30,6 +30,7 @@ IPv6 = ipaddress.IPv6Address
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 Services = Callable[[str], Awaitable[Sequence[tuple[str, int]]]]
 Exchanges = Callable[[str], Awaitable[Sequence[str]]]
+Texts = Callable[[str], Awaitable[Sequence[str]]]
 
 #: IANA IPv4 special-purpose registry (RFC 6890), multicast (RFC 5771) and class E (RFC 1112 §4).
 CLOSED_IPV4 = tuple(
@@ -127,6 +128,15 @@ async def system_services(name: str) -> Sequence[tuple[str, int]]:
     return [(host.rstrip("."), port) for _, _, host, port in entries if host != "."]
 
 
+async def system_texts(name: str) -> Sequence[str]:
+    """The TXT records of a name, each joined (RFC 1035 §3.3.14); nothing when DNS says nothing in time."""
+    try:
+        found = await dns.asyncresolver.resolve(name, "TXT", lifetime=SERVICE_SECONDS)
+    except (dns.exception.DNSException, OSError, ValueError):
+        return ()
+    return [b"".join(entry.strings).decode("utf-8", "replace") for entry in found]
+
+
 async def system_exchanges(domain: str) -> Sequence[str]:
     """The hosts that take a domain's mail, by preference (RFC 5321 §5.1); nothing when DNS says nothing in time."""
     try:
@@ -142,7 +152,7 @@ class Guard:
 
     `allow` are the operator's `CIDR:port` texts, `forbidden_ports` (host, port) of our own database and Redis, refused
     whatever is allowed. `also` is asked at each private address for more texts: places that an operator's command opened
-    while this process runs. `lookup`, `services` and `exchanges` replace the system's resolver in tests.
+    while this process runs. `lookup`, `services`, `exchanges` and `texts` replace the system's resolver in tests.
     """
 
     def __init__(
@@ -154,6 +164,7 @@ class Guard:
         lookup: Lookup = system_lookup,
         services: Services = system_services,
         exchanges: Exchanges = system_exchanges,
+        texts: Texts = system_texts,
     ) -> None:
         self._also = also
         self._allow = tuple(Allowance.read(text) for text in allow)
@@ -161,6 +172,7 @@ class Guard:
         self._lookup = lookup
         self.services = services
         self.exchanges = exchanges
+        self.texts = texts
 
     def permits(self, ip: str, port: int) -> bool:
         """Whether this address may be connected to at this port, by the address alone."""

@@ -227,6 +227,10 @@ class Session:
         """The hosts that take a domain's mail (MX, RFC 5321 §5.1), the preferred first."""
         return list(await self._transport.guard.exchanges(domain)) if isinstance(self._transport, Transport) else []
 
+    async def texts(self, name: str) -> list[str]:
+        """The TXT records that DNS has of a name."""
+        return list(await self._transport.guard.texts(name)) if isinstance(self._transport, Transport) else []
+
     async def refreshed(self, old: Secret) -> Secret:
         """A newer secret than `old`, for adapters that sign in with another protocol. Raises ReauthRequired."""
         return await self._credentials.refreshed(old)
@@ -461,7 +465,7 @@ class Session:
 
     def _told(self, response: Response) -> None:
         reset_at = self._reset_at(response.headers)
-        limit, remaining = (_whole(response.headers.get(f"x-ratelimit-{name}")) for name in ("limit", "remaining"))
+        limit, remaining = (_whole(_rate(response.headers, name)) for name in ("limit", "remaining"))
         if response.status == 429:
             remaining, reset_at = 0, self._retry_at(response.headers) or reset_at or self.clock.now() + DEFAULT_PAUSE
         if remaining is not None or reset_at is not None:
@@ -503,8 +507,8 @@ class Session:
             return None
 
     def _reset_at(self, headers: httpx.Headers) -> datetime | None:
-        """X-RateLimit-Reset: an ISO 8601 time (Mastodon), an epoch in (milli)seconds (most), or seconds to go (the rest)."""
-        text = headers.get("x-ratelimit-reset", "").strip()
+        """RateLimit-Reset: an ISO 8601 time (Mastodon), an epoch in (milli)seconds (most), or seconds to go (the rest)."""
+        text = _rate(headers, "reset").strip()
         if not text:
             return None
         try:
@@ -617,6 +621,11 @@ def _authorization(secret: Secret | None) -> dict[str, str]:
         pair = f"{secret.username}:{secret.password}".encode()  # RFC 7617 §2.1: UTF-8
         return {"Authorization": "Basic " + base64.b64encode(pair).decode("ascii")}
     return {}
+
+
+def _rate(headers: httpx.Headers, name: str) -> str:
+    """What a network says of its limit, with or without the `X-` (draft-polli-ratelimit-headers-02, AT Protocol)."""
+    return str(headers.get(f"x-ratelimit-{name}") or headers.get(f"ratelimit-{name}") or "")
 
 
 def _body(content: bytes | str | None, json: Any, form: Mapping[str, str] | None) -> tuple[bytes | None, dict[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import chat_servers, mail_servers, servers
+from tests import atproto_servers, chat_servers, mail_servers, servers
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +62,13 @@ def cyrus_server() -> Iterator[mail_servers.MailServer]:
 def synapse_server() -> Iterator[chat_servers.Matrix]:
     """One Synapse for the run: take a `.new_user()` of it."""
     with chat_servers.synapse() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def atproto_server() -> Iterator[atproto_servers.AtProto]:
+    """One PDS for the run: take a `.new_user()` of it."""
+    with atproto_servers.pds() as server:
         yield server
 
 

@@ -89,8 +89,11 @@ def node() -> Path:
         raise
 
 
-def npm(name: str, project: Path) -> Path:
-    """A folder holding `node_modules` as the package-lock.json of `project` pins them (each with its checksum)."""
+def npm(name: str, project: Path, *, native: Sequence[str] = ()) -> Path:
+    """A folder holding `node_modules` as the package-lock.json of `project` pins them (each with its checksum).
+
+    Scripts of packages are not run; the parts of `native` packages that are in C are compiled here, by what the wheel of node brings.
+    """
     files = [project / "package.json", project / "package-lock.json"]
 
     def make(folder: Path) -> None:
@@ -100,8 +103,12 @@ def npm(name: str, project: Path) -> Path:
         bundled = program.parent.parent / "lib/node_modules/npm/bin/npm-cli.js"
         command: list[str | Path] = [program, bundled] if bundled.is_file() else ["npm"]
         run(*command, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder, path=program.parent)
+        for package in native:
+            compiler = bundled.parent.parent / "node_modules/node-gyp/bin/node-gyp.js"
+            headers = f"--nodedir={program.parent.parent}"  # a machine's own setting may name those of another node
+            run(program, compiler, "rebuild", "--release", headers, cwd=folder / "node_modules" / package, path=program.parent)
 
-    return part(name, [file.read_text() for file in files], make)
+    return part(name, [file.read_text() for file in files] + [*native, *([NODE_WHEEL] if native else [])], make)
 
 
 def run(*command: str | Path, cwd: Path | None = None, path: Path | None = None) -> None:

@@ -27,6 +27,7 @@ from providers.base import Adapter, LiveAdapter, Provider, Verifiable
 from providers.errors import CursorExpired, ForbiddenAddress, Malformed, ProviderError, RateLimited, ReauthRequired, Unavailable
 from providers.http import Transport
 from providers.records import (
+    Activity,
     Contact,
     ConversationHead,
     Gone,
@@ -182,7 +183,7 @@ class Mirror:
                         self._delete(key)
             case Unreadable(message=message):
                 assert message
-            case ConversationHead(key=key) | Reacted(message=key):
+            case ConversationHead(key=key) | Activity(key=key) | Reacted(message=key):
                 assert key
             case other:
                 raise AssertionError(other)

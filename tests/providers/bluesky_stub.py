@@ -1,0 +1,306 @@
+"""What a PDS passes on, stood in for: an AppView and the chat service in front of a real PDS, held to the official lexicons.
+
+`com.atproto.*` goes to the PDS as it is. The rest is answered from people, follows, posts and conversations kept here; every request and
+every answer is judged by tests/providers/lexicon.py, and fields that may be absent are absent at random (seeded).
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import itertools
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.atproto_servers import AtUser
+from tests.providers import lexicon
+from tests.providers.stub_http import Answer, Request
+
+CHAT = "did:web:api.bsky.chat#bsky_chat"
+START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+_B32 = "abcdefghijklmnopqrstuvwxyz234567"
+CONVO = "chat.bsky.convo.defs#"
+
+
+def did(number: int) -> str:
+    """The DID of an invented person."""
+    tail = "".join(_B32[number // 32**place % 32] for place in range(8))
+    return f"did:plc:{tail:z<24}"
+
+
+class Convo:
+    def __init__(self, id_: str, members: list[str], name: str | None) -> None:
+        self.id = id_
+        self.members = members
+        self.name = name
+        self.messages: list[dict[str, Any]] = []
+        self.unread = 0
+        self.left = False
+
+
+class Bluesky:
+    """The services as one account's PDS shows them. `passed` are tests' own numbers; pages hold `page` entries."""
+
+    def __init__(self, user: AtUser) -> None:
+        self.user = user
+        self.url = ""
+        self.page = 5
+        self.people: dict[str, dict[str, Any]] = {}
+        self.followers: list[str] = []
+        self.timeline: list[dict[str, Any]] = []
+        self.convos: dict[str, Convo] = {}
+        self.log: list[dict[str, Any]] = []
+        self.violations: list[str] = []
+        self.asked: list[str] = []
+        self.away = False  # the AppView does not answer
+        self.chat_away = False
+        self._random = random.Random(7)
+        self._pds = http.client.HTTPConnection(urlsplit(user.url).netloc, timeout=30)
+        self._pds.connect()
+        self._ids = itertools.count(1)
+
+    # --- what tests put there ---------------------------------------------------------------------------------------
+
+    def person(self, number: int, **more: Any) -> str:
+        """Somebody with a profile; the DID."""
+        key = did(number)
+        self.people[key] = {"did": key, "handle": f"person{number}.example.org", "displayName": f"Person {number}", **more}
+        return key
+
+    def convo(self, *members: str, name: str | None = None) -> Convo:
+        made = Convo(f"convo{next(self._ids):03}", [self.user.did, *members], name)
+        self.convos[made.id] = made
+        self._logged("logBeginConvo", made)
+        return made
+
+    def say(self, convo: Convo, sender: str, text: str, **more: Any) -> dict[str, Any]:
+        number = next(self._ids)
+        made = {
+            "$type": CONVO + "messageView",
+            "id": _tid(number),
+            "rev": _tid(number),
+            "text": text,
+            "sender": {"did": sender},
+            "sentAt": _at(number),
+            **more,
+        }
+        convo.messages.insert(0, made)
+        convo.unread = 0 if sender == self.user.did else convo.unread + 1
+        self._logged("logCreateMessage", convo, message=made)
+        return made
+
+    def unsay(self, convo: Convo, message: dict[str, Any]) -> None:
+        """What `deleteMessageForSelf` leaves."""
+        kept = {name: message[name] for name in ("id", "rev", "sender", "sentAt")}
+        convo.messages[convo.messages.index(message)] = gone = {"$type": CONVO + "deletedMessageView", **kept}
+        self._logged("logDeleteMessage", convo, message=gone)
+
+    def read(self, convo: Convo, message: dict[str, Any]) -> None:
+        convo.unread = 0
+        self._logged("logReadConvo", convo, message=message)
+
+    def react(self, convo: Convo, message: dict[str, Any], value: str, sender: str) -> None:
+        reaction = {"value": value, "sender": {"did": sender}, "createdAt": _at(next(self._ids))}
+        message.setdefault("reactions", []).append(reaction)
+        self._logged("logAddReaction", convo, message=message, reaction=reaction)
+
+    def rename(self, convo: Convo, name: str) -> None:
+        convo.name = name
+        number = next(self._ids)
+        data = {"$type": CONVO + "systemMessageDataEditGroup", "newName": name}
+        said = {
+            "$type": CONVO + "systemMessageView",
+            "id": _tid(number),
+            "rev": _tid(number),
+            "sentAt": _at(number),
+            "data": data,
+        }
+        convo.messages.insert(0, said)
+        self._logged("logEditGroup", convo, message=said)
+
+    def leave(self, convo: Convo) -> None:
+        convo.left = True
+        self._logged("logLeaveConvo", convo)
+
+    def show(self, author: str, text: str, *, by: str | None = None, **record: Any) -> str:
+        """A post in the timeline, or its repost; the post's URI."""
+        number = next(self._ids)
+        uri = f"at://{author}/app.bsky.feed.post/{_tid(number)}"
+        value = {"$type": "app.bsky.feed.post", "text": text, "createdAt": _at(number), **record}
+        lexicon.check_record("app.bsky.feed.post", value)
+        item: dict[str, Any] = {
+            "post": {
+                "uri": uri, "cid": "bafyreib2rxk3rh6kzwq", "author": self._basic(author), "record": value,
+                "indexedAt": _at(number), "likeCount": 3,
+            }
+        }  # fmt: skip
+        if by is not None:
+            item["reason"] = {
+                "$type": "app.bsky.feed.defs#reasonRepost", "by": self._basic(by), "indexedAt": _at(number),
+                "uri": f"at://{by}/app.bsky.feed.repost/{_tid(number)}",
+            }  # fmt: skip
+        self.timeline.insert(0, item)
+        return uri
+
+    def _logged(self, kind: str, convo: Convo, **more: Any) -> None:
+        rev = _tid(next(self._ids))
+        self.log.append({"$type": CONVO + kind, "rev": rev, "convoId": convo.id, **json.loads(json.dumps(more))})
+
+    # --- what is asked ----------------------------------------------------------------------------------------------
+
+    def answer(self, request: Request) -> Answer:
+        method = request.segments[-1]
+        self.asked.append(method)
+        try:
+            if method in lexicon.LEXICONS and request.method == "GET":
+                lexicon.check_query(method, request.query)
+            if method.startswith("com.atproto."):
+                return self._passed_on(request)
+            return self._served(method, request)
+        except lexicon.NotByLexicon as error:
+            self.violations.append(str(error))
+            return _refusal(400, "InvalidRequest", str(error))
+
+    def _passed_on(self, request: Request) -> Answer:
+        """To the real PDS, as it came, by a connection that stays open."""
+        names = ("authorization", "content-type", "atproto-proxy")
+        headers = {name: request.headers[name] for name in names if name in request.headers}
+        try:
+            self._pds.request(request.method, request.target, request.body or None, headers)
+            said = self._pds.getresponse()
+        except (http.client.HTTPException, ConnectionError):
+            self._pds.close()
+            self._pds.request(request.method, request.target, request.body or None, headers)
+            said = self._pds.getresponse()
+        return Answer(said.status, said.read(), Content_Type="application/json")
+
+    def _served(self, method: str, request: Request) -> Answer:
+        claims = _claims(request.headers.get("authorization", ""))
+        if claims.get("sub") != self.user.did:
+            return _refusal(401, "AuthMissing", "Authentication Required")
+        chat = method.startswith("chat.")
+        if self.chat_away if chat else self.away:
+            return _refusal(502, "UpstreamFailure", "Upstream service unreachable")
+        if chat and request.headers.get("atproto-proxy") != CHAT:
+            return _refusal(501, "MethodNotImplemented", "Method Not Implemented")
+        if chat and claims.get("scope") == "com.atproto.appPass":
+            return _refusal(400, "InvalidToken", "Bad token method")
+        ways = {
+            "app.bsky.actor.getProfiles": self._profiles,
+            "app.bsky.graph.getFollowers": self._followers,
+            "app.bsky.feed.getTimeline": self._timeline,
+            "chat.bsky.convo.getLog": self._log,
+            "chat.bsky.convo.listConvos": self._convos,
+            "chat.bsky.convo.getConvo": self._convo,
+            "chat.bsky.convo.getConvoMembers": self._members,
+            "chat.bsky.convo.getMessages": self._messages,
+        }
+        body = ways[method](request)
+        if isinstance(body, Answer):
+            return body
+        lexicon.check_answer(method, body)
+        return Answer(200, body)
+
+    def _profiles(self, request: Request) -> Any:
+        wanted = [self._detailed(one) for one in request.all("actors") if one in self.people]
+        return {"profiles": wanted}
+
+    def _followers(self, request: Request) -> Any:
+        found, cursor = self._paged(request, self.followers)
+        return {"subject": self._basic(self.user.did), "followers": [self._basic(one) for one in found], **cursor}
+
+    def _timeline(self, request: Request) -> Any:
+        found, cursor = self._paged(request, self.timeline)
+        return {"feed": found, **cursor}
+
+    def _log(self, request: Request) -> Any:
+        place = request.one("cursor")
+        if place and len(place) != 13:
+            return _refusal(400, "InvalidRequest", "Invalid cursor")
+        end = self.log[-1]["rev"] if self.log else _tid(0)
+        if not place:
+            return {"logs": [], "cursor": end}
+        found = [entry for entry in self.log if entry["rev"] > place][: self.page]
+        return {"logs": found, "cursor": found[-1]["rev"] if found else place}
+
+    def _convos(self, request: Request) -> Any:
+        mine = [convo for convo in self.convos.values() if not convo.left]
+        found, cursor = self._paged(request, mine)
+        return {"convos": [self._view(convo) for convo in found], **cursor}
+
+    def _convo(self, request: Request) -> Any:
+        convo = self.convos.get(request.one("convoId"))
+        if convo is None or convo.left:
+            return _refusal(400, "InvalidConvo", "Convo not found")
+        return {"convo": self._view(convo)}
+
+    def _members(self, request: Request) -> Any:
+        return {"members": [self._basic(one) for one in self.convos[request.one("convoId")].members]}
+
+    def _messages(self, request: Request) -> Any:
+        convo = self.convos.get(request.one("convoId"))
+        if convo is None or convo.left:
+            return _refusal(400, "InvalidConvo", "Convo not found")
+        found, cursor = self._paged(request, convo.messages)
+        return {"messages": found, **cursor}
+
+    def _paged(self, request: Request, items: list[Any]) -> tuple[list[Any], dict[str, str]]:
+        """A page, which may be shorter than asked for; a place beyond the end is an empty one without a cursor."""
+        token = request.one("cursor", "p0")
+        start = int(token[1:]) if token[:1] == "p" and token[1:].isdigit() else 0
+        end = start + min(self.page, int(request.one("limit", "50")))
+        return items[start:end], {"cursor": f"p{end}"} if end <= len(items) and items else {}
+
+    def _view(self, convo: Convo) -> dict[str, Any]:
+        kind: dict[str, Any] = {"$type": CONVO + "directConvo"}
+        if convo.name is not None:
+            kind = {
+                "$type": CONVO + "groupConvo", "name": convo.name, "createdAt": _at(0), "lockStatus": "unlocked",
+                "lockStatusModerationOverride": False, "memberCount": len(convo.members), "memberLimit": 50,
+            }  # fmt: skip
+        view = {
+            "id": convo.id,
+            "rev": _tid(next(self._ids)),
+            "members": [self._basic(one) for one in convo.members[:2]],
+            "muted": False,
+            "unreadCount": convo.unread,
+            "kind": kind,
+        }
+        if convo.messages:
+            view["lastMessage"] = convo.messages[0]
+        return view
+
+    def _basic(self, key: str) -> dict[str, Any]:
+        person = self.people.get(key) or {"did": key, "handle": self.user.handle if key == self.user.did else "handle.invalid"}
+        return {name: value for name, value in person.items() if name not in ("website", "followersCount", "followsCount")}
+
+    def _detailed(self, key: str) -> dict[str, Any]:
+        viewer = {"followedBy": f"at://{key}/app.bsky.graph.follow/{_tid(1)}"} if key in self.followers else {}
+        person = {**self.people[key], **({"viewer": viewer} if viewer or self._random.random() < 0.5 else {})}
+        return person
+
+
+def _claims(header: str) -> dict[str, Any]:
+    kind, _, token = header.partition(" ")
+    if kind != "Bearer" or token.count(".") != 2:
+        return {}
+    part = token.split(".")[1]
+    found: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return found
+
+
+def _refusal(status: int, code: str, message: str) -> Answer:
+    return Answer(status, {"error": code, "message": message})
+
+
+def _tid(number: int) -> str:
+    """Thirteen signs, in the order of the numbers (atproto.com/specs/tid)."""
+    signs = "234567abcdefghijklmnopqrstuvwxyz"
+    return "3" + "".join(signs[number // 32**place % 32] for place in reversed(range(12)))
+
+
+def _at(number: int) -> str:
+    return (START + timedelta(minutes=number)).isoformat().replace("+00:00", "Z")
