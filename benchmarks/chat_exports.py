@@ -6,12 +6,14 @@ The writers share nothing with the readers. What a layout loses (WhatsApp's seco
 from __future__ import annotations
 
 import base64
+import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from benchmarks.exports import Said, Talk, World, archived
 from benchmarks.universe import MY_NAME, Person
@@ -236,3 +238,107 @@ def _mms(world: World, talk: Talk, said: Said, picture: bytes) -> str:
         f'sub="null" read="1" ct_t="application/vnd.wap.multipart.related" m_id="m{said.number}" contact_name="{attribute(", ".join(numbers))}">\n'
         f"    <parts>\n{parts}    </parts>\n    <addrs>\n{addrs}    </addrs>\n  </mms>\n"
     )
+
+
+# --- Telegram -------------------------------------------------------------------------------------------------------------
+
+TELEGRAM_ME: Final = 7000
+_LONDON: Final = ZoneInfo("Europe/London")
+
+
+def telegram_id(person: Person) -> int:
+    """Beyond what fits into 32 bits, as newer accounts have it."""
+    return 6_000_000_000 + person.number
+
+
+def telegram(world: World, path: Path, *, only: Talk | None = None) -> Path:
+    """`result.json` of everything, or of a single chat; written piece by piece."""
+    with path.open("w", encoding="utf-8") as out:
+        if only is not None:
+            out.writelines(_telegram_chat(world, only, ""))
+            return path
+        mine = {
+            "user_id": TELEGRAM_ME,
+            "first_name": "Robin",
+            "last_name": "Vale",
+            "phone_number": f"+44 {MY_NUMBER[3:]}",
+            "username": "@robin",
+            "bio": "",
+        }
+        out.write(
+            '{\n "about": "Here is the data you requested. Remember: Telegram is ad free, it doesn\'t use your data for ad targeting.",\n'
+        )
+        out.write(f' "personal_information": {json.dumps(mine)},\n "contacts": {{\n  "about": "…",\n  "list": [\n')
+        out.write(",\n".join(json.dumps(_telegram_contact(person), ensure_ascii=False) for person in world.everybody()))
+        often = {"about": "…", "list": [{"id": 1, "category": "people", "type": "user", "name": "x", "rating": 1.5}]}
+        out.write(f'\n  ]\n }},\n "frequent_contacts": {json.dumps(often)},\n')
+        talks = world.conversations()
+        for place, some in (("chats", talks[::2]), ("left_chats", talks[1::2])):
+            out.write(f' "{place}": {{\n  "about": "…",\n  "list": [\n')
+            for n, talk in enumerate(some):
+                out.writelines(_telegram_chat(world, talk, ",\n" if n else ""))
+            out.write("\n  ]\n }" + (",\n" if place == "chats" else "\n}\n"))
+    return path
+
+
+def _telegram_contact(person: Person) -> dict[str, object]:
+    """Numbers without spaces behind 00; every fifth is not on Telegram."""
+    there = person.number % 5 != 4
+    return {
+        "user_id": telegram_id(person) if there else 0, "first_name": person.given, "last_name": person.family,
+        "phone_number": number(person).replace(" ", "").replace("+", "00"), "date": "2022-01-01T00:00:00", "date_unixtime": "1640995200",
+    }  # fmt: skip
+
+
+def _telegram_chat(world: World, talk: Talk, before: str) -> Iterator[str]:
+    person = world.person(talk.members[0])
+    kind = ("private_supergroup" if talk.number % 2 else "private_group") if talk.title else "personal_chat"
+    identity = 900 + talk.number if talk.title else telegram_id(person)
+    head = {"name": talk.title or person.name, "type": kind, "id": identity}
+    yield f'{before}{json.dumps(head, ensure_ascii=False, indent=1)[:-2]},\n "messages": [\n'
+    event = {
+        "id": -999_000 - talk.number,
+        "type": "service",
+        "date": "2022-03-07T08:00:00",
+        "date_unixtime": "1646640000",
+        "action": "joined_telegram",
+    }
+    yield json.dumps(event)
+    for said in talk.said():
+        # emoji as references to the halves of UTF-16 pairs, as JSON writers for old readers do
+        yield ",\n" + json.dumps(_telegram_message(world, said), ensure_ascii=bool(said.number % 2))
+    yield "\n]}"
+
+
+def telegram_text(said: Said) -> str:
+    return said.text if said.number % 4 != 1 else f"{said.text} (https://example.org/map)!"
+
+
+def _telegram_message(world: World, said: Said) -> dict[str, object]:
+    n = said.number % 1_000_000
+    text: object = said.text
+    if said.number % 4 == 1:
+        text = [{"type": "text_link", "text": said.text, "href": "https://example.org/map"}, "!"]
+    author = None if said.sender is None else world.person(said.sender)
+    found: dict[str, object] = {
+        "id": n + 1, "type": "message", "date": f"{said.at.astimezone(_LONDON):%Y-%m-%dT%H:%M:%S}", "date_unixtime": str(int(said.at.timestamp())),
+        "from": MY_NAME if author is None else author.name, "from_id": f"user{TELEGRAM_ME if author is None else telegram_id(author)}",
+        "text": text, "text_entities": [{"type": "plain", "text": said.text}],
+    }  # fmt: skip
+    if n % 6 == 2:
+        found |= {"edited": found["date"], "edited_unixtime": str(int(said.at.timestamp()) + 60), "reply_to_message_id": n}
+    if n % 6 == 3:
+        found |= {
+            "photo": "(File not included. Change data exporting settings to download.)",
+            "photo_file_size": 1000,
+            "width": 10,
+            "height": 10,
+        }
+    if n % 6 == 4:
+        found |= {
+            "file": f"files/report {n}.pdf",
+            "file_name": f"report {n}.pdf",
+            "mime_type": "application/pdf",
+            "file_size": 4000,
+        }
+    return found

@@ -26,7 +26,7 @@ _ORDER: tuple[ArchiveFormat, ...] = (
 )
 #: Formats that are many files of many kinds, most of which hold nothing that is taken in.
 _EXPORTS: frozenset[ArchiveFormat] = frozenset(
-    {"LINKEDIN", "X_TWITTER", "INSTAGRAM", "FACEBOOK", "MASTODON", "SLACK", "DISCORD", "WHATSAPP"}
+    {"LINKEDIN", "X_TWITTER", "INSTAGRAM", "FACEBOOK", "MASTODON", "SLACK", "DISCORD", "WHATSAPP", "TELEGRAM"}
 )
 _MEDIA = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"\x1aE\xdf\xa3", b"OggS", b"ID3")  # asked of no format
 _IGNORED = frozenset(

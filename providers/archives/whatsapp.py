@@ -435,7 +435,8 @@ def _message(
     sent_at = at.replace(tzinfo=about.zone).astimezone(UTC)
     return records.Message(
         key=key, sent_at=sent_at, container=source.shown, conversation_key=chat.key, conversation_kind=chat.kind,
-        edited_at=sent_at if edited else None, text=text, body_state="DELETED" if deleted else "AVAILABLE" if text else "EMPTY",
+        edited_at=sent_at if edited else None, deleted_at=sent_at if deleted else None, text=text,
+        body_state="DELETED" if deleted else "AVAILABLE" if text else "EMPTY",
         participants=_people(name, chat, about.region), attachment_count=int(has_file), attachments=attached,
     )  # fmt: skip
 
@@ -464,7 +465,8 @@ def _attachments(name: str, beside: Path) -> tuple[records.Attachment, ...]:
             size = handle.seek(0, 2)
     except OSError:
         pass
-    return (records.Attachment(part=safe, name=safe, size=size, media_type=file_kind.media_type(head, safe, None)),)
+    kind = file_kind.said(safe, None) if size is None else file_kind.media_type(head, safe, None)
+    return (records.Attachment(part=safe, name=safe, size=size, media_type=kind),)
 
 
 def _whole(chat: Chat, item: records.Message, region: str | None) -> records.ConversationHead:

@@ -31,16 +31,17 @@ _ZIPPED: Final = re.compile(r"application/(?:vnd\.openxmlformats-|vnd\.oasis\.op
 
 def media_type(head: bytes, name: str, called: str | None) -> str:
     """The media type of a file that begins with `head` (a few hundred bytes); `called` is what its owner says, in any form."""
-    said = _said(name, called)
+    owner_says = said(name, called)
     marked = _marked(head)
-    if marked == "application/zip" and _ZIPPED.match(said):
-        return said
+    if marked == "application/zip" and _ZIPPED.match(owner_says):
+        return owner_says
     if marked is not None:
         return marked
-    return UNKNOWN if said in _MARKED or _ZIPPED.match(said) else said
+    return UNKNOWN if owner_says in _MARKED or _ZIPPED.match(owner_says) else owner_says
 
 
-def _said(name: str, called: str | None) -> str:
+def said(name: str, called: str | None) -> str:
+    """What the owner of a file says that it is, in any form, for files whose bytes are not at hand; else what its name ends in."""
     plain = (called or "").partition(";")[0].strip().lower()
     if _WRITTEN.match(plain) and plain != UNKNOWN:
         return plain
