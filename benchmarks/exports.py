@@ -138,6 +138,9 @@ def linkedin(world: World, path: Path, *, notes: str = NOTES) -> Path:
             ("Connections.csv", _linkedin_connections(world, notes)),
             ("Invitations.csv", _table(_LINKEDIN_INVITATIONS, _linkedin_invitations(world))),
             ("messages.csv", _table(_LINKEDIN_MESSAGES, _linkedin_messages(world))),
+            ("Shares.csv", _linkedin_shares(world)),
+            ("Comments.csv", _table(["Date", "Link", "Message"], _linkedin_acts(world, ["Well sailed, “all” of you"]))),
+            ("Reactions.csv", _table(["Date", "Type", "Link"], ([at, "CELEBRATE", link] for at, link, _ in _linkedin_acts(world, [""])))),
             ("Skills.csv", _table(["Name"], [["Sailing"], ["Roofs"]])),
         ],
     )  # fmt: skip
@@ -154,6 +157,24 @@ _LINKEDIN_MESSAGES: Final = [
     "CONVERSATION ID", "CONVERSATION TITLE", "FROM", "SENDER PROFILE URL", "TO", "RECIPIENT PROFILE URLS", "DATE", "SUBJECT", "CONTENT", "FOLDER",
     "ATTACHMENTS", "IS MESSAGE DRAFT", "IS CONVERSATION DRAFT",
 ]  # fmt: skip
+
+
+def _linkedin_shares(world: World) -> Iterator[bytes]:
+    """Each line of a text in quotation marks of its own, which are doubled as all quotation marks are."""
+    columns = ["Date", "ShareLink", "ShareCommentary", "SharedUrl", "MediaUrl", "Visibility"]
+    rows = []
+    for n in range(POSTS):
+        text = post_text(n).replace("\n", '"\n"')
+        at = f"{BEGIN + timedelta(seconds=n):%Y-%m-%d %H:%M:%S}"
+        rows.append([at, f"https://www.linkedin.com/feed/update/urn%3Ali%3Ashare%3A{n}", text, "", "", "MEMBER_NETWORK"])
+    return _table(columns, rows)
+
+
+def _linkedin_acts(world: World, texts: Sequence[str]) -> Iterator[list[str]]:
+    for person in world.everybody()[:3]:
+        link = f"https://www.linkedin.com/feed/update/urn%3Ali%3Aactivity%3A{person.number}"
+        for text in texts:
+            yield [f"{BEGIN + timedelta(days=person.number):%Y-%m-%d %H:%M:%S}", link, text]
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]] | Iterator[Sequence[str]]) -> Iterator[bytes]:
@@ -250,6 +271,7 @@ def x_twitter(world: World, path: Path) -> Path:
         ("direct-messages-group", "direct_messages_group", (_x_talk(world, talk) for talk in talks if talk.title)),
         ("direct-message-headers", "direct_message_headers", (_x_talk(world, talk) for talk in talks if not talk.title)),
         ("tweets", "tweets", _x_posts(world)),
+        ("like", "like", ({"like": {"tweetId": str(10**18 + n), "fullText": "5 &amp; 6", "expandedUrl": ""}} for n in range(3))),
         ("ad-impressions", "ad_impressions", iter([{"ad": {"adsUserData": {}}}])),
     ]
     files = [(f"data/{name}.js", _script(f"YTD.{kind}.part0", _list(elements))) for name, kind, elements in scripts]
@@ -326,7 +348,10 @@ def _x_time(at: datetime) -> str:
 
 
 def _x_posts(world: World) -> Iterator[dict[str, Any]]:
-    """A post that mentions each of those whose names are known."""
+    """What the owner posted, a post of somebody else that the owner repeated, and one that mentions each of those whose names are known."""
+    for n in range(POSTS):
+        yield {"tweet": _x_post(3 * 10**18 + n, html.escape(post_text(n), quote=False), BEGIN + timedelta(seconds=n))}
+    yield {"tweet": _x_post(4 * 10**18, "RT @quay_club: The roof is tight, and so are we…", BEGIN)}
     for person in world.everybody():
         if x_named(person):
             mention = {
@@ -336,15 +361,22 @@ def _x_posts(world: World) -> Iterator[dict[str, Any]]:
                 "id_str": x_id(person),
                 "id": x_id(person),
             }
-            at = (BEGIN + timedelta(days=person.number)).strftime("%a %b %d %H:%M:%S +0000 %Y")
-            post = {
-                "id_str": str(2 * 10**18 + person.number),
-                "full_text": f"@{handle(person)} 5 &lt; 6",
-                "created_at": at,
-                "lang": "en",
-            }
-            entities = {"hashtags": [], "user_mentions": [mention], "urls": []}
-            yield {"tweet": {**post, "entities": entities, "favorite_count": "1", "retweet_count": "0"}}
+            at = BEGIN + timedelta(days=person.number)
+            yield {"tweet": _x_post(2 * 10**18 + person.number, f"@{handle(person)} 5 &lt; 6", at, mention)}
+
+
+def _x_post(number: int, text: str, at: datetime, *mentions: dict[str, Any]) -> dict[str, Any]:
+    entities = {"hashtags": [], "user_mentions": list(mentions), "urls": []}
+    written = f"{at:%a %b %d %H:%M:%S} +0000 {at.year}"
+    return {
+        "id_str": str(number),
+        "full_text": text,
+        "created_at": written,
+        "lang": "en",
+        "entities": entities,
+        "favorite_count": "1",
+        "retweet_count": "0",
+    }
 
 
 # --- Facebook and Instagram ----------------------------------------------------------------------------------------------

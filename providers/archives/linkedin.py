@@ -1,8 +1,9 @@
-"""LinkedIn's copy of a member's data: connections as contacts, messages with their conversations.
+"""LinkedIn's copy of a member's data: connections as contacts, messages with their conversations, what the member did as activities.
 
 Reads the tables of the basic and the complete archive, whatever they are called: `Connections.csv` with or without the notes above its
-columns, `messages.csv`, and what says whose archive it is (`Profile.csv`, `Email Addresses.csv`, `Invitations.csv`). A member is
-known by the address of the profile; messages have no ids and are known by what they say. Knows nothing of LinkedIn's APIs.
+columns, `messages.csv`, `Invitations.csv`, `Shares.csv`, `Comments.csv`, `Reactions.csv`, and what says whose archive it is (`Profile.csv`,
+`Email Addresses.csv`). A member is known by the address of the profile; messages and acts have no ids and are known by what they say.
+Knows nothing of LinkedIn's APIs.
 """
 
 from __future__ import annotations
@@ -24,16 +25,12 @@ from providers.archives.export import Export, Misread, Part, Taken
 from providers.archives.mojibake import WINDOWS, repaired
 from providers.archives.table_part import TablePart
 from providers.base import ArchiveFormat, Provider
-from providers.formats import email_address, html_text
+from providers.formats import email_address, html_text, mail_date
 from providers.records import ConversationHead, ConversationKind, FolderRole, Participant, Role
 
 KEY: Final = "linkedin"
 MAX_TEXT: Final = 1_000_000  # characters
 MAX_NAME: Final = 500
-#: Months as LinkedIn writes them, in English whatever the member's language is.
-MONTHS: Final = {
-    "jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6, "jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12,
-}  # fmt: skip
 FOLDERS: Final[dict[str, FolderRole]] = {
     "INBOX": "INBOX",
     "ARCHIVE": "ARCHIVE",
@@ -45,7 +42,7 @@ FOLDERS: Final[dict[str, FolderRole]] = {
 DEPARTED: Final = frozenset(
     {"linkedin member", "linkedin-mitglied", "membre de linkedin", "miembro de linkedin", "utilizzatore linkedin"}
 )
-_DAY: Final = re.compile(r"(\d{1,2}) ([A-Za-z]{3})[a-z]* (\d{4})\Z")
+_DAY: Final = re.compile(r"\d{1,2} [A-Za-z]{3}[a-z]* \d{4}\Z")  # in English for everybody
 _MOMENT: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2}):(\d{2})")
 _AMERICAN: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{2,4})(?:,? (\d{1,2}):(\d{2})(?::\d{2})?\s?([AP]M)?)?\Z", re.IGNORECASE)
 _MARKUP: Final = re.compile(r"</?(?:p|br|div|span|a|ul|ol|li|b|i|u|em|strong|spinmail[\w-]*)\b[^>]*>", re.IGNORECASE)
@@ -84,8 +81,96 @@ class EmailTable(_Facts):
     columns = frozenset({"email address", "confirmed", "primary"})
 
 
-class InvitationTable(_Facts):
+class InvitationTable(TablePart[About]):
+    """Invitations to connect that were sent, and that came, and were not answered when the archive was made."""
+
+    kind = "ACTIVITY"
     columns = frozenset({"from", "to", "sent at", "direction"})
+
+    def taken(self, row: Mapping[str, str], source: files.Source, about: About) -> Iterator[Taken]:
+        inviter, invitee = slug_of(row.get("inviterprofileurl", "")), slug_of(row.get("inviteeprofileurl", ""))
+        if inviter is None or invitee is None:
+            raise Misread("The row does not say who invited whom. Download the export again and import it again.")
+        at = moment(row["sent at"])
+        if at is None:
+            raise Misread(
+                f"“{row['sent at'][:40]}” is no time that is understood. Download the export again and import it again."
+            )
+        whom = records.ActivityObject(
+            kind="PROFILE",
+            uri=profile_url(invitee),
+            name=about.names.get(invitee) or repaired(row["to"], WINDOWS),
+            url=profile_url(invitee),
+        )
+        yield _activity(
+            "INVITE", row, source, actor(inviter, about, repaired(row["from"], WINDOWS)), whom, at,
+            summary=repaired(row.get("message", ""), WINDOWS),
+        )  # fmt: skip
+
+
+class ShareTable(TablePart[About]):
+    """Posts of the member."""
+
+    kind = "ACTIVITY"
+    columns = frozenset({"date", "sharelink", "sharecommentary"})
+
+    def taken(self, row: Mapping[str, str], source: files.Source, about: About) -> Iterator[Taken]:
+        # LinkedIn puts quotation marks around every line of a text, and then around all of it
+        text = row["sharecommentary"].replace('"\n"', "\n").strip('"')[:MAX_TEXT]
+        shared = next((url for url in (row.get("sharedurl", ""), row.get("mediaurl", "")) if url), "")
+        link = row["sharelink"]
+        thing = records.ActivityObject(
+            kind="NOTE", uri=link or None, text="\n".join(part for part in (text, shared) if part) or None, url=link or None,
+            attributed_to=mine(about), published_at=_when(row),
+        )  # fmt: skip
+        public = row.get("visibility", "MEMBER_NETWORK").strip().upper() in ("MEMBER_NETWORK", "PUBLIC", "ANYONE", "")
+        yield _activity("CREATE", row, source, mine(about), thing, _when(row), visibility="PUBLIC" if public else "FOLLOWERS")
+
+
+class CommentTable(TablePart[About]):
+    """What the member wrote below posts."""
+
+    kind = "ACTIVITY"
+    columns = frozenset({"date", "link", "message"})
+
+    def taken(self, row: Mapping[str, str], source: files.Source, about: About) -> Iterator[Taken]:
+        thing = records.ActivityObject(
+            kind="NOTE", text=_content(row["message"][:MAX_TEXT])[0] or None, url=row["link"] or None, attributed_to=mine(about),
+            in_reply_to=row["link"] or None, published_at=_when(row),
+        )  # fmt: skip
+        yield _activity("CREATE", row, source, mine(about), thing, _when(row))
+
+
+class ReactionTable(TablePart[About]):
+    """Posts that the member reacted to; whose they are is not said."""
+
+    kind = "ACTIVITY"
+    columns = frozenset({"date", "type", "link"})
+
+    def taken(self, row: Mapping[str, str], source: files.Source, about: About) -> Iterator[Taken]:
+        if not row["link"]:
+            raise Misread("The row does not say which post it is about. Download the export again and import it again.")
+        thing = records.ActivityObject(kind="NOTE", uri=row["link"], url=row["link"])
+        yield _activity("LIKE", row, source, mine(about), thing, _when(row), summary=row["type"].strip().capitalize())
+
+
+def _activity(
+    verb: records.ActivityVerb, row: Mapping[str, str], source: files.Source, who: records.Actor, thing: records.ActivityObject,
+    at: datetime, *, summary: str = "", visibility: records.Visibility = "PUBLIC",
+) -> records.Activity:  # fmt: skip
+    """Something that the row of a table says; it is known by that row, since it has no id."""
+    return records.Activity(
+        key=_print(verb, *row.values()), actor=who, verb=verb, object=thing, summary=summary, occurred_at=at, visibility=visibility,
+        original=msgspec.json.encode(dict(row)), url=thing.url, container=source.shown,
+    )  # fmt: skip
+
+
+def _when(row: Mapping[str, str]) -> datetime:
+    """The time of a row. Raises Misread."""
+    at = moment(row["date"])
+    if at is None:
+        raise Misread(f"“{row['date'][:40]}” is no time that is understood. Download the export again and import it again.")
+    return at
 
 
 class ConnectionTable(TablePart[About]):
@@ -129,9 +214,6 @@ class MessageTable(TablePart[About]):
         conversation, said = row["conversation id"], row["content"][:MAX_TEXT]
         if not conversation:
             raise Misread("The row says no conversation. Download the export again and import it again.")
-        at = moment(row["date"])
-        if at is None:
-            raise Misread(f"“{row['date'][:40]}” is no time that is understood. Download the export again and import it again.")
         name, slug = repaired(row["from"], WINDOWS)[:MAX_NAME], slug_of(row.get("sender profile url", ""))
         others = [one for one in recipients(row) if one != slug]
         text, markup = _content(said)
@@ -141,7 +223,7 @@ class MessageTable(TablePart[About]):
         folder = row.get("folder", "").strip().upper()
         yield records.Message(
             key=_print(conversation, row["date"], slug or name, said),
-            sent_at=at,
+            sent_at=_when(row),
             container=source.shown,
             conversation_key=conversation,
             conversation_kind=_kind(about.threads.get(conversation)),
@@ -170,13 +252,14 @@ class MessageTable(TablePart[About]):
 PROFILE, EMAILS, INVITATIONS, CONNECTIONS, MESSAGES = (
     ProfileTable(), EmailTable(), InvitationTable(), ConnectionTable(), MessageTable(),
 )  # fmt: skip
+ACTS: Final = (ShareTable(), ReactionTable(), CommentTable())
 
 
 class LinkedInArchive(Export[About]):
     """The Archive contract for LinkedIn's copy of a member's data."""
 
     format: ArchiveFormat = "LINKEDIN"
-    parts = (PROFILE, EMAILS, INVITATIONS, CONNECTIONS, MESSAGES)
+    parts = (PROFILE, EMAILS, CONNECTIONS, MESSAGES, INVITATIONS, *ACTS)
 
     def look(self, sources: Sequence[tuple[Part[About], files.Source]], own: frozenset[str]) -> About:
         about = About()
@@ -234,7 +317,8 @@ def _learn(part: Part[About], row: Mapping[str, str], about: About, mine: Counte
 
 def _decide(about: About, mine: Counter[str], own: frozenset[str]) -> None:
     """Whose archive it is: who sent the invitations, or is in every conversation; else who is known to be the viewer."""
-    known = [slug for slug in mine if address_of(slug) in own]
+    said = [address.removesuffix("@linkedin.com") for address in sorted(own) if address.endswith("@linkedin.com")]
+    known = [slug for slug in said if slug in mine] or (said if len(said) == 1 else [])
     ranked = mine.most_common(2)
     if ranked and ranked[0][1] >= 1_000_000:
         about.me = ranked[0][0]
@@ -279,6 +363,18 @@ def recipients(row: Mapping[str, str]) -> list[str]:
     """The slugs of those whom a message was sent to. Their names stand in another order, where they stand at all."""
     found = (slug_of(url) for url in row.get("recipient profile urls", "").split(","))
     return list(dict.fromkeys(slug for slug in found if slug is not None))
+
+
+def actor(slug: str, about: About, name: str = "") -> records.Actor:
+    url = profile_url(slug)
+    return records.Actor(uri=url, name=about.names.get(slug) or name, handle=address_of(slug), provider=KEY, key=url, url=url)
+
+
+def mine(about: About) -> records.Actor:
+    """The archive's member as the one who did something. Raises Misread where the archive does not say who that is."""
+    if about.me is None:
+        raise Misread("The archive does not say whose it is. Import it whole, or say who you are: --me NAME@linkedin.com.")
+    return actor(about.me, about, about.name)
 
 
 def _member(slug: str, role: Role, about: About, name: str = "") -> Participant:
@@ -336,9 +432,8 @@ def _print(*parts: str) -> str:
 
 def day(text: str) -> datetime | None:
     """`15 Jan 2024`, and the forms that other versions of the export write; None for what is none."""
-    if found := _DAY.match(text.strip()):
-        month = MONTHS.get(found[2].lower())
-        return _utc(int(found[3]), month, int(found[1])) if month else None
+    if _DAY.match(text.strip()):
+        return mail_date.parsed(f"{text.strip()} 00:00 +0000")
     return moment(text)
 
 
@@ -368,7 +463,7 @@ PROVIDER = Provider(
     name="LinkedIn",
     kind="SOCIAL",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "IMPORT", "MIRROR"}),
+    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "ACTIVITIES", "IMPORT", "MIRROR"}),
     limitations=(
         "An archive is a snapshot: what happens afterwards arrives with the next one.",
         "E-mail addresses of connections are there only where they allow it.",

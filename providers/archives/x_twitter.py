@@ -1,4 +1,4 @@
-"""The archive that X (Twitter) makes of an account: who follows whom, direct messages, uploaded contacts.
+"""The archive that X (Twitter) makes of an account: who follows whom, direct messages, uploaded contacts, posts and likes.
 
 Reads the scripts of its `data` folder (`window.YTD.<kind>.part<n> = [ … ]`), told by that assignment, whatever the files are called;
 archives since 2018. X names most people by their ids only: handles and names are had from whom the account has mentioned and
@@ -23,12 +23,14 @@ from providers.archives.export import Export, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item, Pattern
 from providers.base import ArchiveFormat, Provider
-from providers.formats import charset, email_address, phone_number
+from providers.formats import charset, email_address, mail_date, phone_number
 from providers.records import ConversationHead, ConversationKind, Participant, Role
 
 KEY: Final = "x"
 MAX_TEXT: Final = 100_000
+BEGINNING: Final = 120  # letters by which the whole text of a shortened post is found
 _SCRIPT: Final = re.compile(rb"\s*window\.(?:YTD\.(\w+)\.part\d+|(__THAR_CONFIG))\s*=")
+_REPEATED: Final = re.compile(r"RT @(\w{1,20}): ")
 _EVENT: Final = "It says who came, left or renamed the conversation, which the conversation itself shows. It is no message."
 _UNKNOWN: Final = "It is a kind of item that is not known here ({kind}). It is left out."
 
@@ -60,6 +62,7 @@ class About(msgspec.Struct):
     followers: set[str] = set()
     talks: dict[str, Talk] = {}
     listed: tuple[str, ...] = ()
+    long: dict[str, str] = {}  # by how they begin
     talk: str = ""
 
 
@@ -103,10 +106,23 @@ class AccountScript(Script):
         about.people[about.me] = Person(str(value["username"]), _line(value.get("accountDisplayName")))
 
 
-class Posts(Script):
-    """What the account wrote: the only place where others have names."""
+class LongPosts(Script):
+    """The whole texts of posts that stand shortened among the others; they are brought together by how they begin."""
 
+    kinds = frozenset({"note_tweet"})
+    wanted = (("*", "noteTweet", "core"),)
+
+    def learn(self, about: About, value: Any, item: Item) -> None:
+        text = readable(str(value["text"]), value.get("urls", ()))
+        about.long[text[:BEGINNING]] = text
+
+
+class Posts(Script):
+    """What the account wrote and repeated: the only place where others have names."""
+
+    kind = "ACTIVITY"
     kinds = frozenset({"tweets", "tweet"})
+    items = (("*",),)
     wanted = (
         ("*", "tweet", "entities", "user_mentions", "*"), ("*", "entities", "user_mentions", "*"),
     )  # fmt: skip
@@ -115,6 +131,64 @@ class Posts(Script):
         person = about.people.setdefault(str(value["id_str"]), Person())
         person.handle = person.handle or str(value["screen_name"])
         person.name = person.name or _line(value.get("name"))
+
+    def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:
+        post = value.get("tweet", value)  # before 2020 posts stood by themselves
+        number, at = str(post["id_str"]), mail_date.asctime(str(post.get("created_at")))  # `Wed Oct 10 20:19:24 +0000 2018`
+        if at is None:
+            raise Misread(
+                f"“{post.get('created_at')}” is no time that is understood. Download the archive again and import it again"
+            )
+        entities = post.get("entities", {})
+        text = readable(str(post.get("full_text") or post.get("text") or ""), entities.get("urls", ()))
+        text = about.long.get(text.rstrip("…")[:BEGINNING], text)
+        media = tuple(found for one in post.get("extended_entities", entities).get("media", ()) if (found := _media(one)))
+        repeated = _REPEATED.match(text)
+        thing = records.ActivityObject(
+            kind="NOTE",
+            uri=None if repeated else post_uri(number),
+            text=(text[repeated.end() :] if repeated else text) or None,
+            language=post.get("lang") if post.get("lang") not in (None, "und") else None,
+            url=None if repeated else f"https://x.com/{about.people.get(about.me, Person()).handle or 'i'}/status/{number}",
+            attributed_to=_named(repeated[1], about) if repeated else _actor(about.me, about),
+            in_reply_to=post_uri(str(post["in_reply_to_status_id_str"])) if post.get("in_reply_to_status_id_str") else None,
+            media=media,
+            hashtags=tuple(str(one["text"]) for one in entities.get("hashtags", ())),
+            published_at=None if repeated else at,
+            likes=None if repeated else _count(post.get("favorite_count")),
+            reposts=None if repeated else _count(post.get("retweet_count")),
+        )
+        yield records.Activity(
+            key=number,
+            actor=_actor(about.me, about),
+            verb="ANNOUNCE" if repeated else "CREATE",
+            object=thing,
+            occurred_at=at,
+            mentions=tuple(_actor(str(one["id_str"]), about) for one in entities.get("user_mentions", ()) if one.get("id_str")),
+            original=item.data,
+            url=thing.url,
+            container=source.shown,
+        )
+
+
+class Likes(Script):
+    """Posts that the account likes. When it did so is not said, nor whose they are."""
+
+    kind = "ACTIVITY"
+    kinds = frozenset({"like"})
+    items = (("*", "like"),)
+
+    def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:
+        number = str(value["tweetId"])
+        text = readable(str(value.get("fullText") or ""), ())
+        yield records.Activity(
+            key=f"like:{number}",
+            actor=_actor(about.me, about),
+            verb="LIKE",
+            object=records.ActivityObject(kind="NOTE", uri=post_uri(number), text=text or None, url=post_uri(number)),
+            original=item.data,
+            container=source.shown,
+        )
 
 
 class Follows(Script):
@@ -254,9 +328,9 @@ class DirectMessages(Script):
 
 
 SCRIPTS: Final[tuple[Script, ...]] = (
-    Manifest(), AccountScript(), Posts(), Contacts(), Follows("following"), Follows("follower"),
+    Manifest(), AccountScript(), LongPosts(), Contacts(), Follows("following"), Follows("follower"),
     DirectMessages("DIRECT", "direct_messages", "direct_message"),
-    DirectMessages("GROUP", "direct_messages_group", "direct_message_group"),
+    DirectMessages("GROUP", "direct_messages_group", "direct_message_group"), Posts(), Likes(),
 )  # fmt: skip
 
 
@@ -311,6 +385,23 @@ def _participant(user: str, role: Role, about: About) -> Participant:
     )  # fmt: skip
 
 
+def _actor(user: str, about: About) -> records.Actor:
+    return records.Actor(
+        uri=f"https://x.com/i/user/{user}", name=about.people.get(user, Person()).name, handle=address_of(user, about), provider=KEY, key=user,
+        url=profile_url(user, about),
+    )  # fmt: skip
+
+
+def _named(handle: str, about: About) -> records.Actor:
+    """Somebody of whom only the handle is known."""
+    url = f"https://x.com/{handle}"
+    return records.Actor(uri=url, handle=f"{handle}@x.com", provider=KEY, url=url)
+
+
+def post_uri(number: str) -> str:
+    return f"https://x.com/i/status/{number}"
+
+
 # --- texts and times ------------------------------------------------------------------------------------------------------
 
 
@@ -332,6 +423,22 @@ def instant(text: object) -> datetime | None:
     return found.astimezone(UTC) if found is not None and found.tzinfo is not None else None
 
 
+def _media(value: Any) -> records.Media | None:
+    """A picture, or a film in the best of its sizes."""
+    preview = value.get("media_url_https")
+    if not isinstance(preview, str):
+        return None
+    films = [one for one in value.get("video_info", {}).get("variants", ()) if one.get("content_type") == "video/mp4"]
+    if films:
+        best = max(films, key=lambda one: int(one.get("bitrate", 0)))
+        return records.Media(media_type="video/mp4", url=str(best["url"]), preview_url=preview)
+    return records.Media(media_type="image/png" if preview.endswith(".png") else "image/jpeg", url=preview)
+
+
+def _count(value: object) -> int | None:
+    return int(value) if isinstance(value, int | str) and str(value).isdigit() else None
+
+
 def _line(value: object) -> str:
     return " ".join(html.unescape(value).split())[:500] if isinstance(value, str) else ""
 
@@ -345,7 +452,7 @@ PROVIDER = Provider(
     name="X",
     kind="SOCIAL",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "IMPORT", "MIRROR"}),
+    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "ACTIVITIES", "IMPORT", "MIRROR"}),
     limitations=(
         "An archive is a snapshot: what happens afterwards arrives with the next one.",
         "Of most people X gives an id only; names are known of those whom the account has mentioned or answered.",

@@ -65,7 +65,7 @@ async def everything(household: Household) -> dict[str, Any]:
             "contacts": rows(contact.c.name, contact.c.relation, table=contact),
             "messages": rows(m.sent_at, m.snippet, m.direction, table=message),
             "conversations": rows(c.kind, c.subject, c.message_count, table=conversation),
-            "activities": rows(activity.c.verb, activity.c.occurred_at, activity.c.actor_uri, table=activity),
+            "activities": rows(activity.c.verb, activity.c.key, activity.c.actor_uri, table=activity),
             "members": rows(conversation_member.c.name, table=conversation_member),
             "missing": [
                 (row.kind, row.name, row.expected, row.stored)

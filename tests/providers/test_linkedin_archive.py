@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -218,6 +218,27 @@ def test_a_file_cut_anywhere_is_read_as_far_as_it_goes(archive: Path, tmp_path: 
         seen = sum(row.place is not None and row.place.path == "messages.csv" for row in exports.rows(found))
         stated = {statement.container: statement.expected for statement in found[-1].statements}
         assert stated.get("messages.csv", 0) == seen
+
+
+def test_posts_comments_reactions_and_invitations_are_what_somebody_did(archive: Path) -> None:
+    acts = exports.items(archive, "linkedin", records.Activity)
+    posts = [one for one in acts if one.verb == "CREATE" and one.object and not one.object.in_reply_to]
+    assert [one.object.text for one in posts if one.object] == [written.post_text(n) for n in range(written.POSTS)]
+    assert [one.occurred_at for one in posts] == [written.BEGIN + timedelta(seconds=n) for n in range(written.POSTS)]
+    comments = [one for one in acts if one.object and one.object.in_reply_to]
+    assert [one.object.text for one in comments if one.object] == ["Well sailed, “all” of you"] * 3
+    assert [one.summary for one in acts if one.verb == "LIKE"] == ["Celebrate"] * 3
+    invited = [(one.actor.name, one.object.name, one.summary) for one in acts if one.verb == "INVITE" and one.object]
+    assert invited[:2] == [(MY_NAME, WORLD.person(0).name, ""), (WORLD.person(0).name, MY_NAME, "Do you remember me?")]
+    assert {one.actor.handle for one in acts if one.verb != "INVITE"} == {MINE}
+
+
+def test_what_somebody_did_needs_somebody(tmp_path: Path) -> None:
+    path = tmp_path / "Reactions.csv"
+    path.write_text("Date,Type,Link\n2024-01-15 10:11:12,LIKE,https://www.linkedin.com/feed/update/1\n")
+    assert [reason for *_, reason, _ in exports.unreadable(path, "linkedin")] == ["UNREADABLE"]
+    found = exports.pages(path, "linkedin", own=frozenset({MINE}))
+    assert [row.item.actor.handle for row in exports.rows(found) if isinstance(row.item, records.Activity)] == [MINE]
 
 
 def test_other_tables_of_the_archive_are_no_address_books(archive: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,51 @@ def test_conversations_have_all_their_messages_members_and_latest_names(archive:
         assert {p.key for p in head.participants} == everybody
         assert next(p for p in head.participants if p.key == written.MY_X_ID).address == MINE
         assert next(p for p in head.participants if p.key == written.MY_X_ID).name == MY_NAME
+
+
+def test_posts_are_what_the_account_did_and_repeated(archive: Path) -> None:
+    acts = exports.items(archive, "x", records.Activity)
+    posts = [one for one in acts if one.verb == "CREATE" and not one.mentions]
+    assert [one.object.text for one in posts if one.object] == [written.post_text(n) for n in range(written.POSTS)]
+    assert [one.occurred_at for one in posts] == [written.BEGIN + timedelta(seconds=n) for n in range(written.POSTS)]
+    assert {one.actor.handle for one in acts} == {MINE}
+    (repeated,) = [one.object for one in acts if one.verb == "ANNOUNCE"]
+    assert repeated is not None and repeated.attributed_to is not None
+    assert (repeated.attributed_to.handle, repeated.text) == ("quay_club@x.com", "The roof is tight, and so are we…")
+    assert [one.object.text for one in acts if one.verb == "LIKE" and one.object] == ["5 & 6"] * 3
+    mentioned = [one.mentions[0].key for one in acts if one.mentions]
+    assert mentioned == [written.x_id(person) for person in WORLD.everybody() if written.x_named(person)]
+
+
+def test_a_post_comes_with_what_it_shows_answers_and_says_in_full(tmp_path: Path) -> None:
+    whole = "A long story about the slipway, " * 20
+    video = {
+        "variants": [
+            {"content_type": "video/mp4", "bitrate": "1", "url": "https://v.example/s"},
+            {"content_type": "video/mp4", "bitrate": "2", "url": "https://v.example/l"},
+        ]
+    }
+    media = [{"media_url_https": "https://p.example/a.jpg"}, {"media_url_https": "https://p.example/b.jpg", "video_info": video}]
+    post = {
+        "id_str": "1", "full_text": whole[:270] + "…", "created_at": "Wed Oct 10 20:19:24 +0000 2018", "in_reply_to_status_id_str": "7",
+        "entities": {"hashtags": [{"text": "quay"}]}, "extended_entities": {"media": media}, "favorite_count": "12", "lang": "und",
+    }  # fmt: skip
+    script(tmp_path / "tweets.js", "tweets", [{"tweet": post}, {"tweet": {**post, "created_at": "soon"}}, post])
+    script(tmp_path / "note-tweet.js", "note_tweet", [{"noteTweet": {"core": {"text": whole, "urls": []}}}])
+    first, old = exports.items(tmp_path, "x", records.Activity)
+    assert first.object is not None
+    assert (first.object.text, first.object.in_reply_to, first.object.hashtags) == (whole, "https://x.com/i/status/7", ("quay",))
+    assert [(one.media_type, one.url) for one in first.object.media] == [
+        ("image/jpeg", "https://p.example/a.jpg"),
+        ("video/mp4", "https://v.example/l"),
+    ]
+    assert (first.object.likes, first.object.language, first.occurred_at) == (
+        12,
+        None,
+        datetime(2018, 10, 10, 20, 19, 24, tzinfo=UTC),
+    )
+    assert old.object == first.object
+    assert len(exports.unreadable(tmp_path, "x")) == 1
 
 
 def test_what_happened_to_a_group_is_named_and_is_no_message(archive: Path) -> None:
