@@ -6,6 +6,8 @@ The writers share nothing with the readers. What a layout loses (WhatsApp's seco
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import json
 import zipfile
 from collections.abc import Iterator
@@ -15,8 +17,8 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from benchmarks.exports import Said, Talk, World, archived
-from benchmarks.universe import MY_NAME, Person
+from benchmarks.exports import Said, Talk, World, archived, handle
+from benchmarks.universe import ME, MY_NAME, Person
 
 # --- WhatsApp -------------------------------------------------------------------------------------------------------------
 
@@ -342,3 +344,104 @@ def _telegram_message(world: World, said: Said) -> dict[str, object]:
             "file_size": 4000,
         }
     return found
+
+
+# --- Discord --------------------------------------------------------------------------------------------------------------
+
+DISCORD_ME: Final = 80_351_110_224_678_912
+_DISCORD_EPOCH: Final = 1_420_070_400_000
+DISCORD_AGES: Final = ("json", "csv", "oldest")
+
+
+def discord_id(person: Person) -> int:
+    return 90_000_000_000_000_000 + person.number
+
+
+def snowflake(said: Said) -> int:
+    return ((round(said.at.timestamp() * 1000) - _DISCORD_EPOCH) << 22) + said.number % (1 << 22)
+
+
+def discord(world: World, path: Path, *, age: str = "json") -> Path:
+    """`package.zip` by its age; older ones have tables, the oldest folders without a letter before the number, in another language."""
+    messages, account = ("Nachrichten", "Konto") if age == "oldest" else ("Messages", "Account")
+    index: dict[str, str | None] = {"70000000000000001": None}
+    found: list[tuple[str, Iterator[bytes]]] = []
+    for talk in world.conversations():
+        channel = 70_000_000_000_000_100 + talk.number
+        people = [world.person(n) for n in talk.members]
+        index[str(channel)] = None if talk.title else f"Direct Message with {handle(people[0])}#0"
+        folder = f"{messages}/{'' if age == 'oldest' else 'c'}{channel}"
+        kind: object = 3 if talk.title else 1
+        if age == "json":
+            kind = "GROUP_DM" if talk.title else "DM"
+        about: dict[str, object] = {
+            "id": str(channel),
+            "type": kind,
+            "recipients": [str(DISCORD_ME), *(str(discord_id(one)) for one in people)],
+        }
+        if talk.title:
+            about["name"] = talk.title
+        found.append((f"{folder}/channel.json", _json(about)))
+        mine = [said for said in talk.said() if said.sender is None]
+        found.append((f"{folder}/messages.{'json' if age == 'json' else 'csv'}", _discord_messages(mine, age)))
+    user = {
+        "id": str(DISCORD_ME), "username": "robin", "discriminator": "0", "email": ME, "verified": True, "avatar_hash": "x", "has_mobile": True,
+        "global_name": MY_NAME, "ip": "192.0.2.7", "phone": MY_NUMBER, "settings": {"settings": {"id": "not this one"}},
+        "relationships": [_friend(person) for person in world.everybody()] + [
+            {"id": "90000000000009999", "type": 2, "nickname": None, "user": {"id": "90000000000009999", "username": "spam", "discriminator": "0"}}
+        ],
+        "notes": {str(discord_id(world.person(0))): "sings"}, "payments": [{"id": "1", "amount": 1}],
+    }  # fmt: skip
+    found += [
+        (f"{messages}/index.json", _json(index)),
+        ("Servers/index.json", _json({"70000000000000777": "Boats"})),
+        (f"{account}/user.json", _json(user)),
+        ("Activity/analytics/events-2024-00000-of-00001.json", iter([b'{"event_type":"x"}\n' * 10])),
+        ("README.txt", iter([b"Hi!"])),
+    ]
+    return archived(path, found)
+
+
+def _json(value: object) -> Iterator[bytes]:
+    yield json.dumps(value, ensure_ascii=False).encode()
+
+
+def _friend(person: Person) -> dict[str, object]:
+    user = {
+        "id": str(discord_id(person)),
+        "username": handle(person),
+        "discriminator": "0",
+        "avatar": None,
+        "global_name": person.name,
+    }
+    return {
+        "id": user["id"],
+        "type": 1 if person.number % 2 else "FRIEND",
+        "nickname": "Nick" if person.number % 5 == 0 else None,
+        "user": user,
+    }
+
+
+def discord_text(said: Said) -> tuple[str, str]:
+    """What stands in the package, and what is meant."""
+    if said.number % 3 == 1:
+        return f"{said.text} <@!{DISCORD_ME}> <:boat:90000000000000001>", f"{said.text} @{MY_NAME} :boat:"
+    return said.text, said.text
+
+
+def _discord_messages(mine: list[Said], age: str) -> Iterator[bytes]:
+    """Newest first; ids as numbers that no float holds."""
+    files = "https://cdn.discordapp.com/attachments/1/2/boat%20plan.png?ex=1&is=2&hm=3 https://cdn.discordapp.com/attachments/1/2/b.pdf"
+    rows = [
+        (snowflake(said), f"{said.at:%Y-%m-%d %H:%M:%S}", discord_text(said)[0], files if said.number % 4 == 0 else "")
+        for said in reversed(mine)
+    ]
+    if age == "json":
+        names = ("ID", "Timestamp", "Contents", "Attachments")
+        yield json.dumps([dict(zip(names, row, strict=True)) for row in rows], ensure_ascii=False).encode()
+        return
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["ID", "Timestamp", "Contents", "Attachments"])
+    writer.writerows([(number, f"{at}.345000+00:00", text, more) for number, at, text, more in rows])
+    yield out.getvalue().encode()
