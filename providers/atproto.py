@@ -31,6 +31,8 @@ HANDLE: Final = re.compile(r"(?=.{3,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)
 DID: Final = re.compile(r"did:(plc:[a-z2-7]{24}|web:[A-Za-z0-9.-]+(%3A\d{1,5})?)")
 #: What a token may do, by its `scope` claim: an app password made without direct messages, one made with them, the account's own.
 NO_CHAT: Final = "com.atproto.appPass"
+WITH_CHAT: Final = "com.atproto.appPassPrivileged"
+FULL: Final = "com.atproto.access"
 #: Statuses whose body has an error with a name (atproto.com/specs/xrpc#error-responses).
 NAMED: Final = frozenset({400, 401, 403, 404, 501})
 GONE: Final = frozenset({"RepoDeactivated", "RepoTakendown", "RepoSuspended", "RepoNotFound", "AccountNotFound", "NotFound"})
@@ -269,17 +271,40 @@ class Xrpc:
         self, method: str, kind: type[Entity], parameters: Sequence[tuple[str, str]] = (), *, proxy: str | None = None
     ) -> Entity:
         """A query's answer; `proxy` names the service that the server passes it on to (atproto.com/specs/xrpc#service-proxying)."""
+        return await self._asked("GET", method, kind, parameters, None, proxy)
+
+    async def procedure(self, method: str, kind: type[Entity], body: Mapping[str, Any], *, proxy: str | None = None) -> Entity:
+        """A procedure's answer. It is repeated only where a token had expired, so that nothing was done."""
+        return await self._asked("POST", method, kind, (), body, proxy)
+
+    async def _asked(
+        self,
+        verb: str,
+        method: str,
+        kind: type[Entity],
+        parameters: Sequence[tuple[str, str]],
+        body: Mapping[str, Any] | None,
+        proxy: str | None,
+    ) -> Entity:
         secret = await self._session.credentials()
-        answer = await self._ask(method, parameters, proxy, secret)
+        answer = await self._sent(verb, method, parameters, body, proxy, secret)
         if answer.status == 401 or (answer.status == 400 and said(answer)[0] == EXPIRED):
             if not secret.refresh_token:
                 raise refusal(answer)
-            answer = await self._ask(method, parameters, proxy, await self._session.refreshed(secret))
+            answer = await self._sent(verb, method, parameters, body, proxy, await self._session.refreshed(secret))
         if answer.status != 200:
             raise refusal(answer)
         return decoded(answer, kind)
 
-    async def _ask(self, method: str, parameters: Sequence[tuple[str, str]], proxy: str | None, secret: Secret) -> Response:
+    async def _sent(
+        self,
+        verb: str,
+        method: str,
+        parameters: Sequence[tuple[str, str]],
+        body: Mapping[str, Any] | None,
+        proxy: str | None,
+        secret: Secret,
+    ) -> Response:
         token = secret.access_token or ""
         if not token or not token.isascii() or not token.isprintable():
             raise ReauthRequired("There is no token for this account. Link it again.", provider_code="token")
@@ -287,10 +312,11 @@ class Xrpc:
         if proxy is not None:
             headers["atproto-proxy"] = proxy
         return await self._session.request(
-            "GET",
+            verb,
             f"{self._base}/xrpc/{method}",
             params=list(parameters),
             headers=headers,
+            json=body,
             auth=False,  # an expired token is a 400 here, which the Session would not renew
             accept_statuses={200, *NAMED},
             follow=False,

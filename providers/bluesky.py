@@ -3,12 +3,13 @@
 An account lives on a server of its own choosing (a PDS of the AT Protocol), which keeps what the account wrote and passes all other
 questions on: to an AppView for profiles and followers (`app.bsky.*`), to the chat service for messages (`chat.bsky.*`). Whether anything
 of one's own changed is told by the revision of the repository; chat has a log; followers have neither and are listed again each hour.
-Sessions and errors are in `atproto.py`, messages in `bluesky_chat.py`, posts in `bluesky_post.py`. Knows nothing of feeds and lists.
+Sessions and errors are in `atproto.py`, messages in `bluesky_chat.py` and
+`bluesky_sending.py`, posts in `bluesky_post.py`. Knows nothing of feeds and lists.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -35,6 +36,7 @@ from providers.bluesky_post import (
     short,
     web,
 )
+from providers.bluesky_sending import say, was_said
 from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Session
 from providers.quota import Quota
@@ -44,6 +46,7 @@ from providers.records import (
     Handle,
     MessageState,
     Name,
+    OutgoingChat,
     OwnAddress,
     Page,
     Photo,
@@ -51,6 +54,7 @@ from providers.records import (
     Relation,
     Row,
     Statement,
+    Submitted,
     Unreadable,
     Url,
 )
@@ -279,6 +283,14 @@ class Bluesky:
             if answer.logs:
                 place = answer.cursor or place
                 yield None
+
+    async def say(self, message: OutgoingChat, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
+        """Write into a conversation. Raises ProviderError when it was certainly not taken."""
+        return await say(self._session, message, note)
+
+    async def was_said(self, message: OutgoingChat, step: bytes) -> Submitted:
+        """Whether a message is in its conversation. Raises ProviderError."""
+        return await was_said(self._session, message, step, (await self._who()).did)
 
     # --- chat -------------------------------------------------------------------------------------------------------
 
@@ -799,7 +811,7 @@ PROVIDER = Provider(
     name="Bluesky",
     kind="SOCIAL",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "READ_STATE", "DELTA", "PUSH", "MIRROR", "ACTIVITIES"}),
+    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "READ_STATE", "DELTA", "PUSH", "MIRROR", "ACTIVITIES", "SEND", "REPLY"}),
     limitations=(
         "The network tells nobody's e-mail address or phone number.",
         "Chat needs an app password that was made with access to direct messages.",
@@ -839,6 +851,7 @@ PROVIDER = Provider(
         sentence="Bluesky's servers allow 3,000 calls in five minutes.",
     ),
     docs_path="docs/providers/bluesky.md",
+    send_scopes=frozenset({atproto.FULL, atproto.WITH_CHAT}),
     poll_seconds=900,
     open=lambda session: Bluesky(session),
     base_url=base_url,

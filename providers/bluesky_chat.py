@@ -41,6 +41,12 @@ class ReactionView(msgspec.Struct, frozen=True):
     createdAt: str | None = None
 
 
+class Answered(msgspec.Struct, frozen=True):
+    """The message that another one answers; no id where it was written before one came."""
+
+    id: str = ""
+
+
 class MessageView(msgspec.Struct, frozen=True):
     """#messageView, #deletedMessageView (no text) or #systemMessageView (no sender)."""
 
@@ -52,6 +58,7 @@ class MessageView(msgspec.Struct, frozen=True):
     facets: list[object] = []
     embed: msgspec.Raw | None = None
     reactions: list[ReactionView] = []
+    replyTo: Answered | None = None
 
     @property
     def shows(self) -> bool:
@@ -154,6 +161,8 @@ def message(view: MessageView, convo_id: str, cast: Cast, *, unread: bool) -> Me
         conversation_key=convo_id,
         conversation_kind=cast.kind,
         sent_at=atproto.instant(view.sentAt) or EPOCH,
+        internet_message_id=_everywhere(view.id, convo_id),
+        references=(_everywhere(view.replyTo.id, convo_id),) if view.replyTo is not None and view.replyTo.id else (),
         text=text,
         body_state="AVAILABLE" if text or view.embed is not None else "EMPTY",
         participants=(participant(sender, "FROM"), *(participant(one, "TO") for one in others)),
@@ -162,6 +171,11 @@ def message(view: MessageView, convo_id: str, cast: Cast, *, unread: bool) -> Me
         reactions=tuple(_reaction(one, cast) for one in view.reactions),
         url=url(convo_id),
     )
+
+
+def _everywhere(id_: str, convo_id: str) -> str:
+    """What answers name; ids are unique in their conversation."""
+    return f"{id_}@{convo_id}"
 
 
 def _reaction(view: ReactionView, cast: Cast) -> Reaction:

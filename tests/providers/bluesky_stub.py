@@ -57,6 +57,8 @@ class Bluesky:
         self.asked: list[str] = []
         self.away = False  # the AppView does not answer
         self.chat_away = False
+        self.signed_out = False  # no access token is good any more
+        self.forgetful = False  # the next message is taken, and nobody is told
         self._random = random.Random(7)
         self._pds = http.client.HTTPConnection(urlsplit(user.url).netloc, timeout=30)
         self._pds.connect()
@@ -157,6 +159,10 @@ class Bluesky:
         try:
             if method in lexicon.LEXICONS and request.method == "GET":
                 lexicon.check_query(method, request.query)
+            elif method in lexicon.LEXICONS and "input" in lexicon.LEXICONS[method]["main"]:
+                lexicon.check_input(method, json.loads(request.body))
+            if self.signed_out and not method.endswith("refreshSession"):
+                return _refusal(400, "ExpiredToken", "Token has expired")
             if method.startswith("com.atproto."):
                 return self._passed_on(request)
             return self._served(method, request)
@@ -197,6 +203,7 @@ class Bluesky:
             "chat.bsky.convo.getConvo": self._convo,
             "chat.bsky.convo.getConvoMembers": self._members,
             "chat.bsky.convo.getMessages": self._messages,
+            "chat.bsky.convo.sendMessage": self._send,
         }
         body = ways[method](request)
         if isinstance(body, Answer):
@@ -246,6 +253,21 @@ class Bluesky:
             return _refusal(400, "InvalidConvo", "Convo not found")
         found, cursor = self._paged(request, convo.messages)
         return {"messages": found, **cursor}
+
+    def _send(self, request: Request) -> Any:
+        asked = json.loads(request.body)
+        convo = self.convos.get(asked["convoId"])
+        if convo is None or convo.left:
+            return _refusal(400, "InvalidConvo", "Convo not found")
+        message = dict(asked["message"])
+        answered = message.pop("replyTo", None)
+        if answered is not None:
+            message["replyTo"] = next(one for one in convo.messages if one["id"] == answered["messageId"])
+        made = self.say(convo, self.user.did, message.pop("text"), **message)
+        if self.forgetful:
+            self.forgetful = False
+            return _refusal(502, "UpstreamFailure", "Upstream service unreachable")
+        return made
 
     def _paged(self, request: Request, items: list[Any]) -> tuple[list[Any], dict[str, str]]:
         """A page, which may be shorter than asked for; a place beyond the end is an empty one without a cursor."""

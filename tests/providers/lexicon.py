@@ -49,6 +49,14 @@ def check_query(method: str, query: list[tuple[str, str]]) -> None:
         _check(wanted, typed if many else typed[0], method, f"{method}?{name}")
 
 
+def check_input(method: str, body: Any) -> None:
+    """Whether a body may be given to a procedure, and has nothing that it does not know."""
+    schema = LEXICONS[method]["main"]["input"]["schema"]
+    _check(schema, body, method, method)
+    if unknown := set(body) - set(schema["properties"]):
+        raise NotByLexicon(f"{method} does not know {sorted(unknown)}")
+
+
 def check_answer(method: str, body: Any) -> None:
     """Whether a body is an answer of a method."""
     _check(LEXICONS[method]["main"]["output"]["schema"], body, method, method)

@@ -1,0 +1,91 @@
+"""Writing into Bluesky's chat (`chat.bsky.convo.sendMessage`), and finding out whether a message is there.
+
+The service takes no id of ours: the newest message is noted before, and after a cut the conversation is asked whether one of us that
+says the same came after it. Links are told beside the text, by their places in its UTF-8. Knows nothing of reading conversations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+
+from providers.atproto import Xrpc, readable
+from providers.bluesky_chat import SERVICE, MessageView
+from providers.errors import Malformed, Refused, Unavailable
+from providers.http import Session
+from providers.records import OutgoingChat, Submitted
+
+#: chat.bsky.convo.defs#messageInput; its limit of graphemes is the service's to judge.
+LARGEST: Final = 10_000
+SURE: Final = 600.0  # seconds after which what the service was told shows
+LOOK: Final = 100  # messages at a time
+LOOKS: Final = 20
+_LINK: Final = re.compile(rb"https?://[^\s<>\"]+[^\s<>\".,;:!?')\]]")
+
+
+class Latest(msgspec.Struct, frozen=True):
+    """chat.bsky.convo.getMessages."""
+
+    messages: list[msgspec.Raw]
+    cursor: str | None = None
+
+
+async def say(session: Session, message: OutgoingChat, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
+    """Write into a conversation. Raises ProviderError when it was certainly not taken."""
+    calls = Xrpc(session)
+    if len(message.text.encode()) > LARGEST:
+        raise Refused(f"Bluesky takes messages of at most {LARGEST:,} bytes. Write less.", provider_code="too-large")
+    newest = next(iter((await _page(calls, message.conversation, "", 1))[0]), None)
+    await note(f"{int(session.clock.now().timestamp())} {'' if newest is None else newest.id}".encode())
+    said = {"convoId": message.conversation, "message": content(message)}
+    try:
+        made = await calls.procedure("chat.bsky.convo.sendMessage", MessageView, said, proxy=SERVICE)
+        return Submitted(fate="TAKEN", key=made.id)
+    except (Unavailable, Malformed) as error:
+        return Submitted(fate="UNKNOWN", evidence=f"The chat service did not say whether it took the message. ({error.message})")
+
+
+async def was_said(session: Session, message: OutgoingChat, step: bytes, me: str) -> Submitted:
+    """Whether a message is in its conversation, after the one that was the newest then. Raises ProviderError."""
+    began, _, newest = step.decode().partition(" ")
+    since = int(began) if began.isdigit() else 0
+    calls, token = Xrpc(session), ""
+    for _ in range(LOOKS):
+        views, token = await _page(calls, message.conversation, token, LOOK)
+        for view in views:
+            if view.id > newest and view.sender is not None and view.sender.did == me and view.text == message.text:
+                return Submitted(fate="TAKEN", key=view.id)
+        if not token or any(view.id <= newest for view in views):
+            break
+    else:
+        return Submitted(fate="UNKNOWN", evidence="Too much was written since to find the message in its conversation.")
+    if session.clock.now().timestamp() - since >= SURE:
+        return Submitted(fate="NOT_TAKEN", evidence="It is not in the conversation.")
+    return Submitted(fate="UNKNOWN", evidence="The message is not in the conversation, where it may still appear.")
+
+
+def content(message: OutgoingChat) -> dict[str, Any]:
+    """chat.bsky.convo.defs#messageInput."""
+    said: dict[str, Any] = {"text": message.text}
+    links = [
+        {
+            "index": {"byteStart": found.start(), "byteEnd": found.end()},
+            "features": [{"$type": "app.bsky.richtext.facet#link", "uri": found.group().decode()}],
+        }
+        for found in _LINK.finditer(message.text.encode())
+    ]
+    if links:
+        said["facets"] = links
+    if message.answers is not None:
+        said["replyTo"] = {"messageId": message.answers}
+    return said
+
+
+async def _page(calls: Xrpc, convo: str, token: str, limit: int) -> tuple[list[MessageView], str]:
+    """Messages, newest first, and the place of the next page."""
+    asked = [("convoId", convo), ("limit", str(limit)), *([("cursor", token)] if token else [])]
+    answer = await calls.query("chat.bsky.convo.getMessages", Latest, asked, proxy=SERVICE)
+    return readable(answer.messages, MessageView)[0], answer.cursor or ""
