@@ -176,16 +176,21 @@ _numbers = itertools.count(1)
 
 
 @contextmanager
-def synapse() -> Iterator[Matrix]:
-    """A Synapse of its own on SQLite, without limits, whose access tokens live for five minutes where one asks for that."""
+def synapse(*, port: int | None = None, called: str | None = None) -> Iterator[Matrix]:
+    """A Synapse of its own on SQLite, without limits, whose access tokens live for five minutes where one asks for that.
+
+    `called` is the address that it gives to clients, where that is another one.
+    """
     with recorded("Synapse (Matrix)"):
         packages = fetched.wheels("synapse", f"matrix-synapse=={SYNAPSE_VERSION}")
     with scratch() as folder:
-        port = free_port()
+        port = port or free_port()
         url = f"http://127.0.0.1:{port}"
         rate = "{per_second: 10000, burst_count: 10000}"
         (folder / "log.yaml").write_text(_LOG)
-        (folder / "homeserver.yaml").write_text(_HOMESERVER.format(domain=DOMAIN, url=url, folder=folder, port=port, rate=rate))
+        (folder / "homeserver.yaml").write_text(
+            _HOMESERVER.format(domain=DOMAIN, url=called or url, folder=folder, port=port, rate=rate)
+        )
         command: Command = [sys.executable, "-m", "synapse.app.homeserver", "-c", folder / "homeserver.yaml"]
         environment = {"PYTHONPATH": str(packages), "PYTHONNOUSERSITE": "1"}
         _generate_keys(command, environment, folder)

@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.chaos import (
     address_books,
     cache_outage,
+    chat_faults,
     crashing_sends,
     hostile_mail,
     hostile_queries,
@@ -99,4 +100,9 @@ async def test_a_network_that_forgets_its_marks_is_read_anew_without_a_duplicate
 
 async def test_hostile_mails_and_spoiled_files_do_nothing_and_none_is_lost(tmp_path: Path) -> None:
     report = await hostile_mail.meet_hostile_mail(tmp_path / "home", variations=80)
+    assert report.broken == []
+
+
+async def test_a_day_in_chat_rooms_is_complete_though_the_line_was_cut(tmp_path: Path) -> None:
+    report = await chat_faults.live_through_cuts(tmp_path / "home", messages=10, cuts=2, asked=2)
     assert report.broken == []
