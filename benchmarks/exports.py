@@ -322,8 +322,11 @@ def _x_talk(world: World, talk: Talk) -> dict[str, Any]:
     """Newest first; a group began with its members and was renamed once."""
     messages: list[dict[str, Any]] = []
     for said in talk.said():
-        create = {"reactions": [], "urls": [], "text": html.escape(said.text, quote=False), "mediaUrls": [], "id": str(10**18 + said.number),
-                  "senderId": MY_X_ID if said.sender is None else x_id(world.person(said.sender)), "createdAt": _x_time(said.at)}  # fmt: skip
+        sender = MY_X_ID if said.sender is None else x_id(world.person(said.sender))
+        liked = {"senderId": MY_X_ID, "reactionKey": "like", "eventId": str(said.number), "createdAt": _x_time(said.at)}
+        text = html.escape(said.text, quote=False)
+        create: dict[str, Any] = {"reactions": [liked], "urls": [], "text": text, "mediaUrls": []}
+        create |= {"id": str(10**18 + said.number), "senderId": sender, "createdAt": _x_time(said.at)}
         if not talk.title:
             create["recipientId"] = x_id(world.person(talk.members[0])) if said.sender is None else MY_X_ID
         messages.append({"messageCreate": create})
@@ -393,6 +396,7 @@ FACEBOOK_2018: Final = {
     "messages": "messages", "posts": "posts/your_posts_1.json", "book": "about_you/your_address_books.json",
 }  # fmt: skip
 POSTS: Final = 5
+REACTION: Final = "❤️"  # of the owner, to every message
 PAGE: Final = 7  # messages in a file; Meta has about ten thousand
 
 
@@ -495,7 +499,7 @@ def _meta_threads(world: World, root: str, folders: tuple[str, str]) -> Iterator
         members = [world.person(n).name for n in talk.members]
         messages = [
             {"sender_name": MY_NAME if said.sender is None else world.person(said.sender).name, "timestamp_ms": int(said.at.timestamp() * 1000),
-             "content": said.text, "is_geoblocked_for_viewer": False, "reactions": [{"reaction": "❤", "actor": MY_NAME}]}
+             "content": said.text, "is_geoblocked_for_viewer": False, "reactions": [{"reaction": REACTION, "actor": MY_NAME}]}
             for said in reversed(list(talk.said()))
         ]  # fmt: skip
         for number, start in enumerate(range(0, len(messages), PAGE)):

@@ -112,11 +112,20 @@ class Threads(MetaPart):
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:
         yield self.message(
             source, about, sender=line(value.get("sender_name")), at=milliseconds(value.get("timestamp_ms")), said=said(value),
-            attached=attached(value), unsent=value.get("is_unsent") is True,
+            attached=attached(value), unsent=value.get("is_unsent") is True, reactions=value.get("reactions", ()),
         )  # fmt: skip
 
     def message(
-        self, source: files.Source, about: About, *, sender: str, at: datetime, said: str, attached: tuple[str, ...], unsent: bool
+        self,
+        source: files.Source,
+        about: About,
+        *,
+        sender: str,
+        at: datetime,
+        said: str,
+        attached: tuple[str, ...],
+        unsent: bool,
+        reactions: Sequence[Any],
     ) -> records.Message:
         """A message; it is known by what it says, since it has no id."""
         noted = about.noted.get(source.shown, Thread(thread_key(source.shown.rpartition("/")[0], source)))
@@ -140,6 +149,11 @@ class Threads(MetaPart):
             authentication="NOT_CHECKED",
             attachment_count=len(attached),
             attachments=tuple(records.Attachment(part="", name=name) for name in attached),
+            reactions=tuple(
+                records.Reaction(emoji=emoji, participant=participant(line(one.get("actor")), "MEMBER", self.host, thread.key))
+                for one in reactions
+                if (emoji := line(one.get("reaction")))
+            ),
         )
 
     def _head(self, message: records.Message, about: About) -> ConversationHead:
@@ -172,6 +186,7 @@ class SealedThreads(Threads):
         yield self.message(
             source, about, sender=line(value.get("senderName")), at=milliseconds(value.get("timestamp")),
             said=text if isinstance(text, str) else "", attached=media, unsent=value.get("isUnsent") is True,
+            reactions=value.get("reactions", ()),
         )  # fmt: skip
 
 

@@ -29,6 +29,8 @@ from providers.records import ConversationHead, ConversationKind, Participant, R
 KEY: Final = "x"
 MAX_TEXT: Final = 100_000
 BEGINNING: Final = 120  # letters by which the whole text of a shortened post is found
+#: What X's names of reactions show; where none is known, the sign stands for itself.
+REACTIONS: Final = {"like": "❤️", "funny": "😂", "surprised": "😲", "sad": "😢", "excited": "🔥", "agree": "👍", "disagree": "👎"}
 _SCRIPT: Final = re.compile(rb"\s*window\.(?:YTD\.(\w+)\.part\d+|(__THAR_CONFIG))\s*=")
 _REPEATED: Final = re.compile(r"RT @(\w{1,20}): ")
 _EVENT: Final = "It says who came, left or renamed the conversation, which the conversation itself shows. It is no message."
@@ -312,6 +314,7 @@ class DirectMessages(Script):
             authentication="NOT_CHECKED",
             attachment_count=len(media),
             attachments=tuple(records.Attachment(part="", name=url.rpartition("/")[2] or "file") for url in media),
+            reactions=tuple(_reaction(one, about) for one in said.get("reactions", ()) if one.get("reactionKey")),
             url=_talk_url(conversation),
         )
 
@@ -396,6 +399,14 @@ def _named(handle: str, about: About) -> records.Actor:
     """Somebody of whom only the handle is known."""
     url = f"https://x.com/{handle}"
     return records.Actor(uri=url, handle=f"{handle}@x.com", provider=KEY, url=url)
+
+
+def _reaction(value: Any, about: About) -> records.Reaction:
+    sign = str(value["reactionKey"])
+    return records.Reaction(
+        emoji=REACTIONS.get(sign, sign), participant=_participant(str(value["senderId"]), "MEMBER", about), at=instant(value.get("createdAt")),
+        key=str(value["eventId"]) if value.get("eventId") else None,
+    )  # fmt: skip
 
 
 def post_uri(number: str) -> str:

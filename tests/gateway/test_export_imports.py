@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from benchmarks import exports
 from benchmarks.universe import ME, MY_NAME
-from store.tables import account, activity, contact, container, conversation, conversation_member, message, own_address
+from store.tables import account, activity, contact, container, conversation, conversation_member, message, own_address, reaction
 from tests.household import Household
 from tests.workshop import workshop
 
@@ -66,6 +66,7 @@ async def everything(household: Household) -> dict[str, Any]:
             "messages": rows(m.sent_at, m.snippet, m.direction, table=message),
             "conversations": rows(c.kind, c.subject, c.message_count, table=conversation),
             "activities": rows(activity.c.verb, activity.c.key, activity.c.actor_uri, table=activity),
+            "reactions": rows(reaction.c.emoji, reaction.c.address, table=reaction),
             "members": rows(conversation_member.c.name, table=conversation_member),
             "missing": [
                 (row.kind, row.name, row.expected, row.stored)
@@ -97,6 +98,7 @@ async def test_an_export_becomes_an_account_with_people_and_conversations(
             ("GROUP" if len(talk.members) > 1 else "DIRECT", talk.messages) for talk in talks
         )
         assert {subject for _, subject, _ in found["conversations"] if subject} == {talk.title for talk in talks if talk.title}
+        assert sum(found["reactions"].values()) == (0 if network.provider == "linkedin" else len(said))
         assert found["missing"] == []
 
 

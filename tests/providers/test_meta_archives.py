@@ -117,6 +117,13 @@ def test_threads_have_all_their_messages_from_all_their_files_and_folders(archiv
         assert {p.name for p in heads[key].participants} == everybody
 
 
+def test_reactions_are_those_of_whoever_gave_them(archive: Path, network: str) -> None:
+    for message in exports.items(archive, network, records.Message):
+        assert [(one.emoji, one.participant.name) for one in message.reactions or () if one.participant] == [
+            (written.REACTION, MY_NAME)
+        ]
+
+
 def test_posts_are_what_the_owner_did(archive: Path, network: str) -> None:
     posts = [one for one in exports.items(archive, network, records.Activity) if one.verb == "CREATE"]
     assert [one.object.text for one in posts if one.object] == [written.post_text(n) for n in range(written.POSTS)]

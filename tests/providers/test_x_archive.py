@@ -93,6 +93,13 @@ def test_conversations_have_all_their_messages_members_and_latest_names(archive:
         assert next(p for p in head.participants if p.key == written.MY_X_ID).name == MY_NAME
 
 
+def test_reactions_are_those_of_whoever_gave_them(archive: Path) -> None:
+    for message in exports.items(archive, "x", records.Message):
+        assert [(one.emoji, one.participant.address) for one in message.reactions or () if one.participant] == [
+            (written.REACTION, MINE)
+        ]
+
+
 def test_posts_are_what_the_account_did_and_repeated(archive: Path) -> None:
     acts = exports.items(archive, "x", records.Activity)
     posts = [one for one in acts if one.verb == "CREATE" and not one.mentions]
