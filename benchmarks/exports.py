@@ -508,3 +508,113 @@ def _meta_threads(world: World, root: str, folders: tuple[str, str]) -> Iterator
             thread = {"participants": [{"name": one} for one in [*members, MY_NAME]], "messages": messages[start : start + PAGE],
                       "title": talk.title or members[0], "is_still_participant": True, "thread_path": place, "magic_words": []}  # fmt: skip
             yield f"{root}/{place}/message_{number + 1}.json", _meta(thread)
+
+
+# --- Mastodon -------------------------------------------------------------------------------------------------------------
+
+MASTODON_HOST: Final = "social.example.org"
+MY_ACTOR: Final = f"https://{MASTODON_HOST}/users/robin"
+_PUBLIC: Final = "https://www.w3.org/ns/activitystreams#Public"
+
+
+def mastodon_handle(person: Person) -> str:
+    return f"{handle(person)}@{('social.example.org', 'toots.example.net')[person.number % 2]}"
+
+
+def mastodon(world: World, path: Path) -> Path:
+    """`archive-<time>-<hash>.zip` as Mastodon's BackupService writes it, on one line each, with the list of follows beside it."""
+    actor = {"@context": ["https://www.w3.org/ns/activitystreams", {"toot": "http://joinmastodon.org/ns#"}], "id": MY_ACTOR, "type": "Person",
+             "following": f"{MY_ACTOR}/following", "followers": f"{MY_ACTOR}/followers", "inbox": f"{MY_ACTOR}/inbox", "outbox": "outbox.json",
+             "likes": "likes.json", "bookmarks": "bookmarks.json", "preferredUsername": "robin", "name": MY_NAME, "summary": "<p>Boats</p>",
+             "url": f"https://{MASTODON_HOST}/@robin"}  # fmt: skip
+    follows = ([mastodon_handle(person), "true", "false", ""] for person in world.everybody())
+    likes = [f"https://toots.example.net/users/somebody/statuses/{n}" for n in range(3)]
+    return archived(
+        path,
+        [
+            ("actor.json", iter([json.dumps(actor).encode()])),
+            ("outbox.json", _collection("outbox.json", _mastodon_posts(world))),
+            ("likes.json", _collection("likes.json", iter(likes))),
+            ("bookmarks.json", _collection("bookmarks.json", iter(likes))),
+            ("following_accounts.csv", _table(["Account address", "Show boosts", "Notify on new posts", "Languages"], follows)),
+            ("media_attachments/files/1.png", iter([b"\x89PNG\r\n\x1a\n"])),
+        ],
+    )  # fmt: skip
+
+
+def _collection(name: str, items: Iterator[Any]) -> Iterator[bytes]:
+    head = json.dumps(
+        {"@context": "https://www.w3.org/ns/activitystreams", "id": name, "type": "OrderedCollection", "totalItems": 0}
+    )
+    yield head[:-1].encode() + b',"orderedItems":['
+    for number, item in enumerate(items):
+        yield (b"," if number else b"") + json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode()
+    yield b"]}"
+
+
+def _mastodon_posts(world: World) -> Iterator[dict[str, Any]]:
+    """The owner's posts, one that was repeated, and of each conversation what the owner wrote."""
+    for n in range(POSTS):
+        yield _create(
+            f"{MY_ACTOR}/statuses/{n}",
+            _paragraphs(post_text(n)),
+            BEGIN + timedelta(seconds=n),
+            [_PUBLIC],
+            [f"{MY_ACTOR}/followers"],
+            [],
+        )
+    repeated = {
+        "id": f"{MY_ACTOR}/statuses/900/activity",
+        "type": "Announce",
+        "actor": MY_ACTOR,
+        "published": _iso(BEGIN),
+        "to": [_PUBLIC],
+    }
+    yield {**repeated, "cc": [], "object": "https://toots.example.net/users/somebody/statuses/7"}
+    for talk in world.conversations():
+        members = [world.person(n) for n in talk.members]
+        tags = [{"type": "Mention", "href": _actor_of(one), "name": f"@{mastodon_handle(one)}"} for one in members]
+        for said in talk.said():
+            if said.sender is None:
+                named = "".join(_mention(one) for one in members)
+                post = _create(f"{MY_ACTOR}/statuses/{10**9 + said.number}", f"<p>{named}{html.escape(said.text, quote=False)}</p>", said.at,
+                               [_actor_of(one) for one in members], [], tags)  # fmt: skip
+                post["object"]["conversation"] = mastodon_talk(talk)
+                yield post
+
+
+def _mention(person: Person) -> str:
+    return f'<span class="h-card"><a href="{_actor_of(person)}" class="u-url mention">@<span>{handle(person)}</span></a></span> '
+
+
+def mastodon_talk(talk: Talk) -> str:
+    return f"tag:{MASTODON_HOST},2022-03-07:objectId={talk.number}:objectType=Conversation"
+
+
+def _actor_of(person: Person) -> str:
+    name, _, host = mastodon_handle(person).partition("@")
+    return f"https://{host}/users/{name}"
+
+
+def _create(uri: str, content: str, at: datetime, to: list[str], cc: list[str], tags: list[dict[str, str]]) -> dict[str, Any]:
+    page = uri.replace("/users/", "/@")
+    note: dict[str, Any] = {"id": uri, "type": "Note", "summary": None, "inReplyTo": None, "published": _iso(at), "url": page}
+    note |= {"attributedTo": MY_ACTOR, "to": to, "cc": cc, "sensitive": False, "content": content, "contentMap": {"en": content}}
+    note |= {"attachment": [], "tag": tags}
+    return {
+        "id": f"{uri}/activity",
+        "type": "Create",
+        "actor": MY_ACTOR,
+        "published": _iso(at),
+        "to": to,
+        "cc": cc,
+        "object": note,
+    }
+
+
+def _paragraphs(text: str) -> str:
+    return "<p>" + html.escape(text, quote=False).replace("\n", "<br />") + "</p>"
+
+
+def _iso(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

@@ -107,45 +107,60 @@ def items(stream: ByteStream, *patterns: Pattern) -> Iterator[Item]:
 
 
 def count(stream: ByteStream, *patterns: Pattern) -> int:
-    """How many objects or arrays stand where a pattern says.
+    """How many objects, arrays and texts stand where a pattern says.
 
-    The witness against `items`: it takes strings out by their quotation marks and looks at brackets alone.
+    The witness against `items`: it takes strings out by their quotation marks and looks at brackets and the places of strings alone.
     """
-    total, rest, inside, key = 0, b"", False, b""
+    total, inside, key = 0, False, b""
     keys: list[bytes] = []  # of the open brackets: that which leads to each
-    counts: list[int] = []
+    counts: list[int] = []  # of each, how many values it has had; below zero for an object
     within = 0  # the depth of an item that is open
-    while piece := stream.read(_PIECE):
-        piece = rest + piece
-        # a backslash, or what may be the beginning of a key, waits for what comes next
-        held = len(piece) - len(piece.rstrip(b"\\"))
-        rest = piece[len(piece) - held :] if held % 2 else b""
-        parts = _ESCAPE.sub(b"__", piece[: len(piece) - len(rest)]).split(b'"')
-        for number, part in enumerate(parts):
+
+    def begins(name: bytes) -> bool:
+        path = tuple(one.decode("utf-8", "replace") for one in (*keys, name)[1:])
+        return not within and any(len(p) == len(path) and _leads(p, path) for p in patterns)
+
+    def named() -> bytes:
+        """The key of the value that begins here; in an array, its number, and the next one has the next."""
+        if not counts or counts[-1] < 0:
+            return key
+        counts[-1] += 1
+        return b"%d" % (counts[-1] - 1)
+
+    for piece in _whole_escapes(stream):
+        for number, part in enumerate(piece.split(b'"')):
             if number:
                 inside = not inside
                 if inside:
                     key = b""
+                elif counts and counts[-1] >= 0:  # a text that is an element
+                    total += begins(named())
             if inside:
                 key += part[:1000]
                 continue
             for match in _ANY_BRACKET.finditer(part):
                 if match[0] in b"{[":
-                    named = counts and counts[-1] < 0
-                    name = key if named else b"%d" % (counts[-1] if counts else 0)
-                    if counts and counts[-1] >= 0:
-                        counts[-1] += 1
+                    name = named() if counts else b""
+                    if begins(name):
+                        total, within = total + 1, len(keys) + 1
                     keys.append(name)
                     counts.append(-1 if match[0] == b"{" else 0)
-                    path = tuple(one.decode("utf-8", "replace") for one in keys[1:])
-                    if not within and any(len(p) == len(path) and _leads(p, path) for p in patterns):
-                        total, within = total + 1, len(keys)
                 elif keys:
                     if len(keys) == within:
                         within = 0
                     keys.pop()
                     counts.pop()
     return total + (1 if keys and not within else 0)
+
+
+def _whole_escapes(stream: ByteStream) -> Iterator[bytes]:
+    """The stream in pieces without escapes: what is behind a backslash is no quotation mark, wherever pieces end."""
+    rest = b""
+    while piece := stream.read(_PIECE):
+        piece = rest + piece
+        held = (len(piece) - len(piece.rstrip(b"\\"))) % 2
+        rest = piece[len(piece) - held :] if held else b""
+        yield _ESCAPE.sub(b"__", piece[: len(piece) - held])
 
 
 def _leads(pattern: Pattern, path: tuple[str, ...]) -> bool:

@@ -74,6 +74,13 @@ def test_what_stands_around_items_can_be_asked_for_with_them() -> None:
     assert count(data, ("*", "talk", "said", "*")) == 2
 
 
+def test_texts_are_items_too() -> None:
+    data = b'{"id": "x", "list": ["a", "b \\"c\\"", {"d": ["e"]}, ["f"]]}'
+    assert [json.loads(item.data) for item in read(data, ("list", "*"))] == ["a", 'b "c"', {"d": ["e"]}, ["f"]]
+    assert count(data, ("list", "*")) == 4
+    assert [item.data for item in read(data, ("id",))] == [b'"x"']
+
+
 def test_an_item_that_is_broken_inside_is_one_item_and_the_next_is_read() -> None:
     data = b'[{"a": 1}, {"a": , ]}, {"a": 3}]'.replace(b" ]", b" []")
     assert [item.data for item in read(data, ELEMENTS)] == [b'{"a": 1}', b'{"a": , []}', b'{"a": 3}']
