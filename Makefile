@@ -36,8 +36,9 @@ check: install-dev
 	$(VENV)/lint-imports
 	$(VENV)/pytest -q tests/test_schema_snapshot.py tests/test_docs.py tests/test_dependencies.py
 
+# A file's tests stay together, since they share its servers; the long ones (tests/chaos) come first.
 test: check
-	$(VENV)/pytest
+	$(VENV)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 bench: install-dev
 	$(VENV)/python -m benchmarks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -79,6 +80,19 @@ def mastodon_server() -> Iterator[servers.Mastodon]:
         yield server
 
 
+class SideBySide:
+    """What the processes of one run exercised, brought together (pytest-xdist)."""
+
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        servers.exercised.update(getattr(node, "workeroutput", {}).get("exercised", {}))
+        servers.missing.update(getattr(node, "workeroutput", {}).get("missing", {}))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(SideBySide())
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what the run really ran against: a skipped server must not look like a passed test."""
     if servers.exercised:
@@ -93,5 +107,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Where every server is promised (KITH_TESTS_COMPLETE=1), a missing one fails the run."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output |= {"exercised": servers.exercised, "missing": servers.missing}
     if servers.missing and os.environ.get("KITH_TESTS_COMPLETE") == "1":
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
