@@ -246,6 +246,7 @@ async def test_bytes_that_are_sent_twice_count_once_and_others_are_refused(desk:
         (b"", "bytes */12", (400, "SIZE_MISMATCH")),
         (b"", f"bytes 0-{'9' * 400}/1", (400, "BAD_REQUEST")),
     ],
+    ids=["short", "long", "uneven", "other-size", "beyond", "backwards", "no-size", "lines", "nothing", "huge"],
 )
 async def test_figures_that_do_not_fit_are_refused_and_nothing_is_kept(
     desk: Desk, data: bytes, part: str | None, refused: tuple[int, str]
