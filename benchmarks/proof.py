@@ -30,6 +30,7 @@ from tests.chaos import (
     hostile_mail,
     hostile_queries,
     killed_imports,
+    large_archives,
     lost_marks,
     mail_faults,
     mail_news,
@@ -107,6 +108,12 @@ def _told_at_once(report: Report) -> None:
     for name, value in report.figures.items():
         if " in changes, s" in name:
             report.hold(f"{name}: {value}, not {EVENT_SECONDS} at most", isinstance(value, float) and value <= EVENT_SECONDS)
+
+
+def _in_bounded_memory(report: Report) -> None:
+    for name, value in report.figures.items():
+        if name.endswith("worker RSS at most, MiB"):
+            report.hold(f"{name}: {value}, not less than {WORKER_MIB}", isinstance(value, int) and value < WORKER_MIB)
 
 
 def _in_one_pass(report: Report) -> None:
@@ -205,6 +212,12 @@ PROOFS: Final = (
         "Hostile mails, a bomb of 10 GB, and 5,000 variations of each kind of input",
         lambda home: hostile_mail.meet_hostile_mail(home, variations=5_000, length=200_000),
         _in_one_pass,
+    ),
+    Proof(
+        "social-4",
+        "Archives of 1 GB and 20,000 messages each, the worker killed three times in each, then imported again",
+        lambda home: large_archives.take_in_large(home, messages=20_000, size=1_000_000_000, kills=3),
+        _in_bounded_memory,
     ),
     Proof(
         "mail-10",

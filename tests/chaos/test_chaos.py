@@ -12,6 +12,7 @@ from tests.chaos import (
     hostile_mail,
     hostile_queries,
     killed_imports,
+    large_archives,
     lost_marks,
     mail_faults,
     mail_news,
@@ -30,6 +31,12 @@ def test_an_import_whose_worker_is_killed_three_times_loses_nothing_and_repeats_
 
 def test_an_import_whose_command_is_killed_three_times_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     assert killed_imports.kill_the_command(tmp_path / "home", messages=1_500, kills=3).broken == []
+
+
+def test_a_networks_export_whose_worker_is_killed_is_there_once_and_the_second_time_changes_nothing(tmp_path: Path) -> None:
+    forms = tuple(form for form in large_archives.FORMS if form.provider == "facebook")
+    report = large_archives.take_in_large(tmp_path / "home", messages=300, size=2_000_000, kills=1, forms=forms)
+    assert report.broken == []
 
 
 async def test_a_client_that_reconnects_with_its_last_cursor_misses_no_change_and_gets_none_twice(tmp_path: Path) -> None:

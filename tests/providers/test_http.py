@@ -362,7 +362,8 @@ async def test_a_compressed_answer_is_read(new_session: SessionMaker, encoding: 
 
 
 @pytest.mark.parametrize(
-    ("encoding", "body"), [("gzip", b"rubbish"), ("gzip", gzip.compress(b"a" * 9, mtime=0)[:-9]), ("br", b"x"), ("gzip, gzip", b"")]
+    ("encoding", "body"),
+    [("gzip", b"rubbish"), ("gzip", gzip.compress(b"a" * 9, mtime=0)[:-9]), ("br", b"x"), ("gzip, gzip", b"")],
 )
 async def test_a_broken_or_unasked_encoding_is_malformed(new_session: SessionMaker, encoding: str, body: bytes) -> None:
     async with scripted(http_answer(200, body, Content_Encoding=encoding)) as server:
