@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import pushing, secret_key
 from gateway.explorer import PAGE
-from gateway.settings import PREFIX, Settings, SettingsError, unknown, variable
+from gateway.settings import Settings, SettingsError, unknown, variable
 from providers.base import broken, catalogue
 from store import leases, links, migrate, viewers
 from store.cache import Cache
@@ -138,11 +138,15 @@ def _lines(settings: Settings) -> list[Finding]:
     for provider in catalogue().values():
         if provider.switchboard is None:
             continue
-        topic, caller = (variable(f"{provider.line}_{part}") for part in pushing.LINE_PARTS[:2])
-        given = {name for name in (topic, caller) if getattr(settings, name.removeprefix(PREFIX).lower(), "")}
+        topic, by_name, by_secret = (variable(f"{provider.line}_{part}") for part in pushing.LINE_PARTS[:3])
+        caller = by_name if hasattr(settings, f"{provider.line}_email") else by_secret
+        given = {topic} if getattr(settings, f"{provider.line}_topic", "") else set()
+        if getattr(settings, f"{provider.line}_email", "") or pushing.proof(settings, provider):
+            given.add(caller)
         line = pushing.line(settings, provider)
         if line is not None:
-            message = f"{provider.name} calls {line.url} in the name of {line.caller}, for {line.audience}"
+            how = f"in the name of {line.caller}, for {line.audience}" if line.caller else "signed with the secret of its app"
+            message = f"{provider.name} calls {line.url} {how}"
             found.append(Finding(check="push", level="ok", message=message))
         elif given == {topic}:
             message = f"{topic} is set, {caller} is not: nobody could tell who calls, so {provider.name} is polled; {STEPS} {provider.docs_path}"

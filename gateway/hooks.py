@@ -107,6 +107,8 @@ class Hooks:
         except ProviderError as error:
             log.warning("a call could not be judged", provider=provider.key, reason=error.message)
             return Response(status_code=503, headers=HEADERS)
+        if isinstance(names, str):
+            return PlainTextResponse(names, headers=HEADERS)
         now = there.clock.now()
         for route in await pushing.meant(there.accounts, there.database, provider.key, names):
             await there.database.write(route.viewer_id, pushing.heard, route.account_id, now, hint=True, renew=False)

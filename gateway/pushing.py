@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 import msgspec
 import structlog
+from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from gateway.accounts import Accounts
@@ -35,7 +36,7 @@ AFTER_TROUBLE: Final = timedelta(hours=1)
 AFTER_REAUTH: Final = timedelta(hours=6)
 SOON: Final = timedelta(seconds=1)  # after a hint: several that come together are one sync
 NAMES: Final = "push-names"  # purpose of the key that names are hashed with
-LINE_PARTS: Final = ("topic", "email", "audience")  # what the settings of a line end with
+LINE_PARTS: Final = ("topic", "email", "secret", "audience")  # what the settings of a line end with
 
 
 class Clock(Protocol):
@@ -74,11 +75,18 @@ async def run(opener: Accounts, database: Database, clock: Clock, viewer: str, a
 
 def line(settings: Settings, provider: Provider) -> Line | None:
     """The line that the operator set up at a network which calls one address for all accounts; None while it is not complete."""
-    topic, caller, audience = (getattr(settings, f"{provider.line}_{part}", "") for part in LINE_PARTS)
-    if provider.switchboard is None or not topic or not caller or not settings.secure:
+    topic, caller, _, audience = (getattr(settings, f"{provider.line}_{part}", "") for part in LINE_PARTS)
+    secret = proof(settings, provider) if not caller else ""
+    if provider.switchboard is None or not topic or not (caller or secret) or not settings.secure:
         return None
     url = f"{settings.hooks}/{provider.key}"
-    return Line(url=url, topic=topic, caller=caller, audience=audience or url)
+    return Line(url=url, topic=topic, caller=caller, audience=audience or url, secret=secret)
+
+
+def proof(settings: Settings, provider: Provider) -> str:
+    """The secret that a network signs its calls with, where that is how it proves itself."""
+    held = getattr(settings, f"{provider.line}_secret", None)
+    return held.get_secret_value() if isinstance(held, SecretStr) else ""
 
 
 def wanted(opener: Accounts, provider: str, adapter: Adapter) -> bool:

@@ -94,6 +94,12 @@ class Settings(BaseSettings):
         default="",
         description="Audience of that subscription, where one was set. Without it: the endpoint, `<KITH_PUBLIC_URL>/hooks/gmail`.",
     )
+    slack_events_topic: str = Field(
+        default="",
+        description="App id (`A…`) of the Slack app whose events come to `<KITH_PUBLIC_URL>/hooks/slack`: see docs/providers/slack.md. "
+        "Without it Slack is polled.",
+    )
+    slack_events_secret: SecretStr = Field(default=SecretStr(""), description="Signing secret of this app. Needed with its id.")
     max_deadline: float = Field(
         default=15.0,
         gt=0,
@@ -200,6 +206,13 @@ class Settings(BaseSettings):
         parts = value.split("/")
         if value and (len(parts) != 4 or (parts[0], parts[2]) != ("projects", "topics") or not parts[1] or not parts[3]):
             raise ValueError("write it like projects/my-project/topics/kith-gmail")
+        return value
+
+    @field_validator("slack_events_topic")
+    @classmethod
+    def _app_id(cls, value: str) -> str:
+        if value and not (value.startswith("A") and value.isascii() and value.isalnum()):
+            raise ValueError("write the app id as Slack shows it under Basic Information, like A0123456789")
         return value
 
     @field_validator("google_pubsub_email")

@@ -18,6 +18,7 @@ import msgspec
 
 from providers import cursors, github_thread
 from providers.base import Adapter, FormField, LinkForm, Provider
+from providers.entries import readable
 from providers.errors import CursorExpired, Malformed, ReauthRequired, Refused, Unavailable
 from providers.github_api import (
     HOME,
@@ -31,7 +32,6 @@ from providers.github_api import (
     failure,
     get,
     query,
-    readable,
 )
 from providers.github_person import PERSON, Actor, Count, User, contact, instant, short
 from providers.github_thread import FEW, Connection, PageInfo, Post, Rest, Thread

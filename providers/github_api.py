@@ -7,7 +7,7 @@ limit or a refusal by its headers and its sentence alone. Knows nothing of peopl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -18,7 +18,6 @@ import msgspec
 from providers.base import Authorization
 from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import SUCCESS, Response, Session
-from providers.records import Row, Unreadable
 
 KEY: Final = "github"
 HOME: Final = "https://api.github.com"
@@ -122,28 +121,6 @@ def decoded(answer: Response, kind: type[Entity]) -> Entity:
         return msgspec.json.decode(answer.content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # ValidationError is a DecodeError
         raise answer.malformed("JSON") from None
-
-
-def readable(items: Iterable[msgspec.Raw], kind: type[Entity], container: str) -> tuple[list[Entity], list[Row]]:
-    """The items of a list that are what the schema says; the others as rows that say so. Nulls are what may not be seen."""
-    found: list[Entity] = []
-    broken: list[Row] = []
-    for item in items:
-        if bytes(item) == b"null":
-            continue
-        try:
-            found.append(msgspec.json.decode(item, type=kind))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            excerpt = bytes(item)[:200].decode("utf-8", "replace").replace("\x00", "\ufffd")
-            message = f"This entry is not as the schema describes it: {str(error)[:200]}"
-            broken.append(
-                Row(
-                    item=Unreadable(
-                        key="", outcome="FAILED", message=message, reason="UNREADABLE", excerpt=excerpt, container=container
-                    )
-                )
-            )
-    return found, broken
 
 
 def failure(session: Session, problem: Problem) -> ProviderError:

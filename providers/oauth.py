@@ -4,10 +4,10 @@ RFC 6749 §4.1 and §6, PKCE S256 (RFC 7636), issuer identification (RFC 9207), 
 7009). Authlib speaks the protocol; the bytes go through the Session, so that budgets, the guard, size limits and error
 names hold here too. Knows nothing of browsers, states, tickets or where tokens are kept.
 
-`Authorization.extra` holds two keys of ours, `token_endpoint_auth_method` (RFC 7591 §2; `client_secret_basic` without it)
-and `revocation_endpoint`; everything else in it is added to the authorization request. `Secret.extra` gets what a renewal needs
-later (`token_endpoint` and those two), when the grant was given (`granted_at`) and, where the network says so, when it ends
-(`grant_ends_at`), both ISO 8601.
+`Authorization.extra` holds three keys of ours, `token_endpoint_auth_method` (RFC 7591 §2; `client_secret_basic` without it),
+`revocation_endpoint`, and `token_member`, under which a network puts a person's token within its answer; everything else in it is added
+to the authorization request. `Secret.extra` gets what a renewal needs later (`token_endpoint` and those three), when the grant was given
+(`granted_at`) and, where the network says so, when it ends (`grant_ends_at`), both ISO 8601.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ANSWERS = frozenset({200, 201, 400, 401})
 GRANT_GONE = frozenset({"invalid_grant", "access_denied", "login_required", "consent_required", "interaction_required"})
 OURS_TO_MEND = frozenset({"invalid_client", "unauthorized_client"})
 PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
-OUR_EXTRA = frozenset({"token_endpoint_auth_method", "revocation_endpoint"})
+OUR_EXTRA = frozenset({"token_endpoint_auth_method", "revocation_endpoint", "token_member"})
 
 
 def authorization_url(authorization: Authorization, redirect_uri: str, state: str, verifier: str) -> str:
@@ -195,6 +195,10 @@ def _named(code: str) -> ProviderError:
 
 
 def _secret(session: Session, authorization: Authorization, token: dict[str, Any], old: Secret | None) -> Secret:
+    if (name := authorization.extra.get("token_member")) is not None:
+        member = token.get(name)
+        # whose tokens they are, such a network calls their type; they are all borne alike (RFC 6750)
+        token = {**(member if isinstance(member, dict) and "access_token" in member else token), "token_type": "bearer"}
     access, renewal, scope = (_text(token.get(name)) for name in ("access_token", "refresh_token", "scope"))
     if access is None or str(token.get("token_type", "bearer")).lower() != "bearer":  # RFC 6749 §5.1, §7.1
         raise Malformed("The network's sign-in gave a token of a kind that Kith does not know.", provider_code="token")

@@ -65,13 +65,17 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator has set up at a network that calls one address for all accounts.
 
     `url` is that address, `topic` what accounts are subscribed to. The network proves with each call that it is `caller`, and that the
-    call is meant for `audience`.
+    call is meant for `audience`; or that it knows `secret`.
     """
 
     url: str
     topic: str
-    caller: str
-    audience: str
+    caller: str = ""
+    audience: str = ""
+    secret: str = ""
+
+    def __repr__(self) -> str:
+        return f"Line({self.url}, {self.topic})"
 
 
 @runtime_checkable
@@ -90,8 +94,10 @@ class Announced(Protocol):
 class Switchboard(Protocol):
     """Who answers a line. It lives as long as the process, and may remember what proofs are checked with."""
 
-    async def answer(self, session: Session, call: Call) -> frozenset[str]:
-        """Whom a call means: the keys of their subscriptions. The session is nobody's.
+    async def answer(self, session: Session, call: Call) -> frozenset[str] | str:
+        """Whom a call means: the keys of their subscriptions; or the text that shows the network that the address is ours.
+
+        The session is nobody's.
 
         Raises Forged for what does not come from the network, Malformed for what is no call of its kind, and Unavailable or another
         ProviderError when it cannot be judged now.

@@ -53,6 +53,8 @@ class Description:
         for each in schema.get("allOf", ()):
             self.check(each, value, where)
         choices = schema.get("oneOf", ()) or schema.get("anyOf", ())
+        if not choices and isinstance(schema.get("items"), list) and schema.get("type") != "array":
+            choices = schema["items"]  # how Slack's description writes a choice
         if choices:
             assert any(self._fits(each, value, where) for each in choices), (
                 f"{where}: {str(value)[:200]} is none of what may be here"
@@ -73,9 +75,10 @@ class Description:
                     self.check(known[name], inner, f"{where}.{name}")
                 else:
                     assert schema.get("additionalProperties", True) is not False, f"{where} may have no {name}"
-        elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+        elif isinstance(value, list) and schema.get("type") == "array" and "items" in schema:
             for number, inner in enumerate(value):
-                self.check(schema["items"], inner, f"{where}[{number}]")
+                each = schema["items"]
+                self.check({"oneOf": each} if isinstance(each, list) else each, inner, f"{where}[{number}]")
 
     def example(self, schema: Any) -> Any:
         """A value with all that is required and nothing else."""

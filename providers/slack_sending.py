@@ -1,0 +1,97 @@
+"""Writing into Slack conversations (chat.postMessage), and finding out whether a message is there.
+
+Slack takes no id of ours with a message. After a cut the conversation itself is read back to the moment of sending: a message of the
+user's that says the same is the one. What is answered in a thread stays in it. Knows nothing of reading histories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+
+from providers.errors import Malformed, Refused, Unavailable
+from providers.http import Session
+from providers.records import OutgoingChat, Submitted
+from providers.slack_api import PARTIAL, ask, tell
+from providers.slack_message import Post, escaped, plain, seconds
+
+SENDING: Final = ("chat:write",)
+#: "Truncating really long messages": more than this is cut off.
+LONGEST: Final = 40_000
+SURE: Final = 600.0  # seconds after which what Slack was told shows
+AROUND: Final = 120  # seconds that clocks may differ
+LOOK: Final = 200
+LOOKS: Final = 10  # so often a conversation is paged back to look for a message
+
+
+class _Who(msgspec.Struct, frozen=True):
+    user_id: str
+
+
+class _Posted(msgspec.Struct, frozen=True):
+    channel: str
+    ts: str
+
+
+class _Posts(msgspec.Struct, frozen=True):
+    messages: list[Post]
+    has_more: bool = False
+
+
+async def say(session: Session, message: OutgoingChat, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
+    """Write into a conversation, in a thread where it answers in one. Raises ProviderError when it was certainly not taken."""
+    text = escaped(message.text)
+    if len(text) > LONGEST:
+        raise Refused(f"Slack takes messages of at most {LONGEST:,} characters. Write less.", provider_code="too-large")
+    root = await _root(session, message)
+    form = {"channel": message.conversation, "text": text, "parse": "none", **({"thread_ts": root} if root else {})}
+    await note(f"{int(session.clock.now().timestamp())} {root}".encode())
+    try:
+        posted = await tell(session, "chat.postMessage", _Posted, form)
+    except (Unavailable, Malformed) as error:
+        return Submitted(fate="UNKNOWN", evidence=f"Slack did not say whether it took the message. ({error.message})")
+    return Submitted(fate="TAKEN", key=f"{posted.channel}/{posted.ts}")
+
+
+async def was_said(session: Session, message: OutgoingChat, step: bytes) -> Submitted:
+    """Whether a message is in its conversation or thread, read back to the moment at which it was sent. Raises ProviderError."""
+    began, _, root = step.decode().partition(" ")
+    since = int(began) if began.isdigit() else 0
+    me = (await ask(session, "auth.test", _Who)).user_id
+    asked = {"channel": message.conversation, "oldest": f"{max(0, since - AROUND)}.000000", "limit": str(LOOK)}
+    for _ in range(LOOKS):
+        if root:
+            page = await ask(session, "conversations.replies", _Posts, **asked, ts=root)
+        else:
+            page = await ask(session, "conversations.history", _Posts, **asked)
+        for post in page.messages:
+            if post.user == me and post.ts != root and plain(post.text or "", {}) == message.text.strip():
+                return Submitted(fate="TAKEN", key=f"{message.conversation}/{post.ts}")
+        if not page.has_more or not page.messages:
+            break
+        stamps = sorted((post.ts for post in page.messages), key=seconds)
+        asked |= {"oldest": stamps[-1]} if root else {"latest": stamps[0]}  # threads are told forwards, histories backwards
+    else:
+        return Submitted(fate="UNKNOWN", evidence="Too much was written there since to find the message.")
+    if session.clock.now().timestamp() - since >= SURE:
+        return Submitted(fate="NOT_TAKEN", evidence="It is not in the conversation.")
+    return Submitted(fate="UNKNOWN", evidence="The message is not in the conversation, where it may still appear.")
+
+
+async def _root(session: Session, message: OutgoingChat) -> str:
+    """The first message of the thread that an answer belongs to; empty where it stands in the conversation itself."""
+    if message.answers is None:
+        return ""
+    ts = message.answers.rpartition("/")[2]
+    try:
+        found = await ask(session, "conversations.replies", _Posts, channel=message.conversation, ts=ts, limit="1")
+    except Refused as error:
+        if error.provider_code not in PARTIAL:
+            raise
+        return ts if message.in_thread else ""
+    first = next(iter(found.messages), None)
+    if first is not None and first.thread_ts and (first.answers or first.reply_count):
+        return first.thread_ts
+    return ts if message.in_thread else ""

@@ -1,0 +1,122 @@
+"""A Slack account through the whole of Kith: the stub, the sync job on both databases, messages from here, and calls from there."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from gateway import pushing, worker
+from gateway.accounts import Held
+from gateway.doctor import examine
+from gateway.people import named
+from gateway.settings import SettingsError, load
+from providers.session import Account, Secret
+from providers.slack_events import sign
+from store import leases
+from tests.gateway.rooms import ask
+from tests.gateway.running import TestClock, asking, opened
+from tests.household import Household
+from tests.providers.slack_stub import ME, TEAM, Slack
+from tests.providers.stub_http import running
+from tests.workshop import workshop
+
+SEND = """mutation($input: SendMessageInput!) { sendMessage(input: $input) {
+  message { id delivery { state } inReplyTo { text } } conversation { kind } errors { code message } } }"""
+ROOMS = """{ viewer { conversations(first: 20) { edges { node { id subject kind unreadCount
+  participants(first: 20) { edges { node { name } } }
+  messages(last: 50) { edges { node { id text direction delivery { state } inReplyTo { text } } } } } } } } }"""
+APP, SIGNING = "A0123456789", "a signing secret"
+
+
+async def test_conversations_arrive_and_what_is_sent_from_here_is_there_once_and_here_once(
+    household: Household, tmp_path: Path
+) -> None:
+    team = Slack(time.time)
+    grace = team.member(100, "grace", real_name="Grace Hopper", display_name="Grace Hopper")
+    direct = team.channel(2, user=grace, last_read=f"{time.time() - 1000:.6f}")
+    asked = team.post(direct, grace, "Lunch?", time.time() - 900)
+    team.post(direct, grace, "At noon", time.time() - 800, thread_ts=asked)
+    async with running(team) as url, workshop(household.database, tmp_path, f"127.0.0.1/32:{urlsplit(url).port}") as shop:
+        account_id = await shop.link(household.viewer, "slack", url + "/api", Secret(access_token="xoxp-1"))
+
+        async def room() -> Any:
+            ((edge),) = (await ask(shop, household, ROOMS))["viewer"]["conversations"]["edges"]
+            return edge["node"]
+
+        found = await room()
+        assert (found["kind"], found["unreadCount"]) == ("DIRECT", 2)
+        assert [edge["node"]["name"] for edge in found["participants"]["edges"]] == ["Grace Hopper"]
+        said = [edge["node"] for edge in found["messages"]["edges"]]
+        assert [(m["text"], m["direction"], m["inReplyTo"]) for m in said] == [
+            ("Lunch?", "INBOUND", None), ("At noon", "INBOUND", {"text": "Lunch?"}),
+        ]  # fmt: skip
+        compose = {"reply": {"messageId": said[1]["id"]}}
+        wanted = {"idempotencyKey": "k", "compose": compose, "text": "Yes & gladly", "undoSeconds": 0}
+        done = (await ask(shop, household, SEND, input=wanted))["sendMessage"]
+        assert done["errors"] == []
+        await shop.write_back(household.viewer, account_id)
+        assert [(post["text"], post["thread_ts"]) for post in team.posts[direct] if post["user"] == ME] == [
+            ("Yes &amp; gladly", asked)
+        ]
+        for _ in range(2):
+            await shop.sync(household.viewer, account_id)
+            mine = [edge["node"] for edge in (await room())["messages"]["edges"] if edge["node"]["direction"] == "OUTBOUND"]
+            assert [(m["id"], m["text"], m["delivery"]["state"]) for m in mine] == [
+                (done["message"]["id"], "Yes & gladly", "SENT")
+            ]
+    assert team.violations == []
+
+
+async def test_slack_calls_one_address_and_everybody_of_the_workspace_is_woken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = TestClock()
+    team = Slack(lambda: clock.now().timestamp())
+    async with running(team) as url:
+        monkeypatch.setenv("KITH_SLACK_URL", url + "/api")
+        given: dict[str, Any] = {
+            "public_url": "https://kith.example.org", "slack_events_topic": APP, "slack_events_secret": SIGNING,
+            "allow_private_hosts": (f"127.0.0.1/32:{urlsplit(url).port}",),
+        }  # fmt: skip
+        async with opened(tmp_path, clock=clock, schema=None, **given) as there, asking(there) as client:
+
+            async def call(body: dict[str, Any], secret: str = SIGNING) -> tuple[int, str]:
+                raw, stamp = json.dumps(body).encode(), str(int(clock.now().timestamp()))
+                headers = {"x-slack-request-timestamp": stamp, "x-slack-signature": sign(secret, stamp, raw)}
+                answer = await client.post("/hooks/slack", content=raw, headers=headers)
+                return answer.status_code, answer.text
+
+            assert await call({"type": "url_verification", "challenge": "c1"}) == (200, "c1")
+            assert (await call({"type": "url_verification", "challenge": "c1"}, "another"))[0] == 403
+            event = {"type": "event_callback", "api_app_id": APP, "team_id": TEAM}
+            assert await call(event) == (204, "")  # that nobody is called so is no news to it
+            whose = (await named(there, None)).id
+            provider = there.providers["slack"]
+            assert provider.open is not None
+            secret = Secret(access_token="xoxp-1")
+            account = Account(provider="slack", base_url=url + "/api")
+            profile = await provider.open(there.accounts.session(account, Held(secret), provider)).profile()
+            account_id = await there.accounts.add(whose, provider, profile, secret, base_url=url + "/api")
+            work = worker.of(there)
+            await work.run_one(whose, "sync", account_id)
+            assert await work.run_one(whose, "push", account_id)
+            before = await there.database.read(whose, leases.pending, "sync", account_id)
+            assert before is not None and before.due > clock.now() + pushing.SOON
+            assert await call({**event, "team_id": "T00000009"}) == (204, "")
+            assert await call(event) == (204, "")
+            after = await there.database.read(whose, leases.pending, "sync", account_id)
+            assert after is not None and after.due <= clock.now() + pushing.SOON
+            (finding,) = [one for one in await examine(there.settings) if one.check == "push" and "Slack" in one.message]
+            assert (finding.level, SIGNING in finding.message) == ("ok", False)
+    assert team.violations == []
+
+
+def test_an_app_id_without_its_secret_is_said_and_one_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITH_SLACK_EVENTS_TOPIC", "my app")
+    with pytest.raises(SettingsError, match="A0123456789"):
+        load()
