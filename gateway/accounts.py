@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from gateway.holders import holder_name, is_dead
 from providers import oauth
-from providers.base import Adapter, Authorization, LiveAdapter, Provider
+from providers.base import Adapter, Authorization, LiveAdapter, Mode, Provider
 from providers.breaker import Breakers
 from providers.budget import TokenBudget
 from providers.errors import ReauthRequired, Refused, Unavailable
@@ -87,6 +87,7 @@ class Accounts:
             self.session(
                 SessionAccount(
                     provider=found.provider, base_url=found.base_url, user_id=found.user_id, settings=found.settings,
+                    live=found.mode == "LIVE",
                     own_addresses=tuple(sorted(await self.database.read(viewer, accounts.own_values))),
                 ),
                 credentials, provider, interactive=interactive, deadline=deadline, budget_key=account_id,
@@ -134,15 +135,18 @@ class Accounts:
         base_url: str,
         label: str | None = None,
         settings: dict[str, str] | None = None,
+        mode: Mode | None = None,
     ) -> str:
-        """Store a proven account with its sealed grant, and queue its first sync; the account's id."""
+        """Store a proven account with its sealed grant, and queue its first sync; the account's id. `mode` is the provider's usual one
+        where nobody chose.
+        """
         now = self.clock.now()
 
         def write(conn: Connection, viewer: str) -> str:
             recorder = Recorder(now, origin="CLIENT")
             account_id = accounts.put(
                 conn, viewer, recorder, now, provider=provider.key, user_id=profile.user_id, label=label or profile.label,
-                mode=provider.mode, base_url=profile.base_url or base_url, scopes=profile.granted_scopes, settings=settings,
+                mode=mode or provider.mode, base_url=profile.base_url or base_url, scopes=profile.granted_scopes, settings=settings,
             )  # fmt: skip
             if secret is not None:
                 plain = msgspec.json.encode(secret)

@@ -73,5 +73,6 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     user_id: str | None = None
     own_addresses: tuple[str, ...] = ()
+    live: bool = False  # its content is read when somebody asks; `pages` are its contacts
     region: str | None = None
     settings: Mapping[str, str] = {}

@@ -70,14 +70,19 @@ def put(
     settings: dict[str, str] | None = None,
     status: str = "SYNCING",
 ) -> str:
-    """Make the account, or bring a known one (the same user at the same provider) back to life; its id."""
+    """Make the account, or bring a known one (the same user at the same provider) back to life; its id.
+
+    A known one keeps its mode: what is stored of it was stored in that mode.
+    """
     account_id = ids.derive("ACCOUNT", viewer, provider, user_id)
     known = conn.execute(select(account.c.version).where(account.c.viewer_id == viewer, account.c.id == account_id)).one_or_none()
-    values = {"label": label, "base_url": base_url, "mode": mode, "status": status, "status_reason": None, "retry_at": None,
+    values = {"label": label, "base_url": base_url, "status": status, "status_reason": None, "retry_at": None,
               "granted_scopes": " ".join(scopes), "settings": msgspec.json.encode(settings or {})}  # fmt: skip
     if known is None:
         conn.execute(
-            account.insert().values(viewer_id=viewer, id=account_id, provider=provider, user_id=user_id, created_at=now, **values)
+            account.insert().values(
+                viewer_id=viewer, id=account_id, provider=provider, user_id=user_id, mode=mode, created_at=now, **values
+            )
         )
         recorder.upsert("ACCOUNT", account_id, 1, created=True)
     else:

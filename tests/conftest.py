@@ -73,11 +73,18 @@ def atproto_server() -> Iterator[atproto_servers.AtProto]:
         yield server
 
 
-@pytest.fixture
-def mastodon_server() -> Iterator[servers.Mastodon]:
-    """A Mastodon-compatible server of its own for the test, so that its faults and people are nobody else's."""
+@pytest.fixture(scope="session")
+def _mastodon_server() -> Iterator[servers.Mastodon]:
     with servers.mastodon() as server:
         yield server
+
+
+@pytest.fixture
+def mastodon_server(_mastodon_server: servers.Mastodon) -> servers.Mastodon:
+    """The run's one Mastodon-compatible server, without faults and with its first user alone: make people of your own."""
+    _mastodon_server.clear_faults()
+    _mastodon_server.reset()
+    return _mastodon_server
 
 
 class SideBySide:

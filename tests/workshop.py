@@ -17,7 +17,7 @@ from gateway.scribe import Scribe
 from gateway.settle import settle
 from gateway.worker import Worker
 from providers.addresses import Guard
-from providers.base import catalogue
+from providers.base import Mode, catalogue
 from providers.session import Account, Secret
 from providers.transport import Transport
 from resolvers.operation import Operation, Services
@@ -92,7 +92,9 @@ class Workshop:
         (report,) = await self.imports.reports(viewer, [staged.import_id])
         return report
 
-    async def link(self, viewer: str, provider: str, base_url: str, secret: Secret, *, sync: bool = True) -> str:
+    async def link(
+        self, viewer: str, provider: str, base_url: str, secret: Secret, *, sync: bool = True, mode: Mode | None = None
+    ) -> str:
         """Link an account by its secret, and bring it up to date."""
         declared = self.providers[provider]
         assert declared.open is not None
@@ -102,7 +104,7 @@ class Workshop:
             secret, base_url = signed_in.secret, signed_in.base_url
             session = self.accounts.session(Account(provider=provider, base_url=base_url), Held(secret), declared)
         profile = await declared.open(session).profile()
-        account_id = await self.accounts.add(viewer, declared, profile, secret, base_url=base_url)
+        account_id = await self.accounts.add(viewer, declared, profile, secret, base_url=base_url, mode=mode)
         if sync:
             await self.sync(viewer, account_id)
         return account_id

@@ -63,6 +63,7 @@ class Draft(msgspec.Struct, kw_only=True):
     code: str = ""
     attempts: list[DiscoveryAttempt] = []
     account_id: str | None = None  # the account that is authorised again
+    live: bool = False  # the viewer wants it read live, not mirrored
 
 
 class LinkService:
@@ -149,8 +150,9 @@ class LinkService:
         if link.state not in OPEN:
             raise _refused("ALREADY_DONE", f"This link has ended ({link.state.lower()}): begin again.", "linkId")
         provider = self._provider(link)
-        if mode == "LIVE" and provider.mode == "MIRRORED":
+        if mode == "LIVE" and "LIVE" not in provider.capabilities:
             raise _refused("UNSUPPORTED", f"{provider.name} can only be mirrored.", "mode")
+        held.live = mode == "LIVE"
         if callback_url is not None:
             return await self._returned_to_app(link, held, callback_url)
         if link.state != "AWAITING_CREDENTIALS":
@@ -307,8 +309,9 @@ class LinkService:
         profile = await adapter.profile()
         self._attempted(held, base_url, True, f"Signed in as {profile.label}.")
         account_id = await self._installation.accounts.add(
-            link.viewer_id, provider, profile, secret, base_url=base_url, settings=_settings(provider, held)
-        )
+            link.viewer_id, provider, profile, secret, base_url=base_url, settings=_settings(provider, held),
+            mode="LIVE" if held.live else None,
+        )  # fmt: skip
         await self._database.system(
             links.move, link.id, "VERIFYING", state="LINKED", account_id=account_id, sealed=None, state_hash=None
         )

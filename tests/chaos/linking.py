@@ -1,4 +1,4 @@
-"""Linking a Mastodon-compatible server the way a front-end does it: by the API, with an access token."""
+"""Linking a Mastodon-compatible server, to be read live, the way a front-end does it: by the API, with an access token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.gateway_process import Gateway
 
 BEGIN = """mutation { beginLink(input: { provider: "mastodon", method: TOKEN }) { link { id } errors { message } } }"""
 COMPLETE = """mutation Complete($link: ID!, $form: [FormValue!]!) {
-  completeLink(input: { linkId: $link, credentials: { form: $form } }) { account { id } errors { message } link { state } } }"""
+  completeLink(input: { linkId: $link, mode: LIVE, credentials: { form: $form } }) { account { id } errors { message } link { state } } }"""
 
 
 def link_mastodon(gateway: Gateway, key: str, server: servers.Mastodon) -> str:

@@ -72,9 +72,11 @@ async def scene(networks: list[servers.Mastodon], tmp_path: Path) -> AsyncIterat
                 me = user(network, "robin")
                 friend = user(network, "mira")
                 network.post("/api/v1/statuses", {"status": f"@robin hello from {name}", "visibility": "direct"}, friend)
-                linked[name] = await shop.link(household.viewer, "mastodon", network.url, Secret(access_token=me))
+                linked[name] = await shop.link(household.viewer, "mastodon", network.url, Secret(access_token=me), mode="LIVE")
                 if name == "good":
-                    linked["other"] = await shop.link(household.viewer, "mastodon", network.url, Secret(access_token=friend))
+                    linked["other"] = await shop.link(
+                        household.viewer, "mastodon", network.url, Secret(access_token=friend), mode="LIVE"
+                    )
             yield Scene(shop, household, linked, networks)
             for network in networks:
                 network.clear_faults()

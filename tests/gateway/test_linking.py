@@ -20,7 +20,7 @@ from starlette.routing import Route
 from gateway.app import Installation
 from gateway.linking.service import LinkService
 from gateway.people import named
-from providers.base import Authorization, FormField, LinkForm, Provider, SignedIn
+from providers.base import Authorization, FormField, LinkForm, Mode, Provider, SignedIn
 from providers.errors import ReauthRequired, Unavailable
 from providers.http import Session
 from providers.quota import Quota
@@ -145,6 +145,25 @@ async def test_a_form_that_works_links_seals_and_queues_the_first_sync(tmp_path:
             await service(installation).complete(viewer, session.id, form=form)
     for file in (tmp_path / "kith").glob("kith.db*"):
         assert b"correct horse" not in file.read_bytes()
+
+
+async def test_what_can_be_read_live_is_mirrored_unless_the_viewer_wants_otherwise(tmp_path: Path) -> None:
+    async with with_network(tmp_path) as installation:
+        viewer = (await named(installation, "ada")).id
+        form = {"server": "network.example.org", "password": "correct horse"}
+
+        async def linked(mode: Mode) -> Any:
+            session = await service(installation).begin(viewer, provider="network", method="PASSWORD")
+            done = await service(installation).complete(viewer, session.id, form=form, mode=mode)
+            return await installation.database.read(viewer, accounts.get, done.account_id or "")
+
+        with pytest.raises(LinkRefused) as refusal:
+            await linked("LIVE")
+        assert refusal.value.mistake.code == "UNSUPPORTED"
+        both = PROVIDER.capabilities | {"LIVE", "MIRROR"}
+        installation.providers["network"] = msgspec.structs.replace(PROVIDER, capabilities=both)
+        assert (await linked("LIVE")).mode == "LIVE"
+        assert (await linked("MIRRORED")).mode == "LIVE"  # it is known in that mode until it is unlinked
 
 
 async def test_a_network_with_a_sign_in_of_its_own_keeps_a_grant_and_no_password(tmp_path: Path) -> None:

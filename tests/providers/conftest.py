@@ -162,10 +162,16 @@ def new_session(clock: HandClock, transport: Transport) -> Iterator[SessionMaker
     """Makes a Session: `new_session(base_url, secret=…, provider=…, **Session arguments)`."""
 
     def make(
-        base_url: str, *, provider: str = "test", secret: Secret | None = None, user_id: str | None = None, **more: Any
+        base_url: str,
+        *,
+        provider: str = "test",
+        secret: Secret | None = None,
+        user_id: str | None = None,
+        live: bool = False,
+        **more: Any,
     ) -> Session:
         return Session(
-            account=Account(provider=provider, base_url=base_url, user_id=user_id),
+            account=Account(provider=provider, base_url=base_url, user_id=user_id, live=live),
             credentials=more.pop("credentials", None) or OpenCredentials(secret or Secret()),
             clock=clock,
             transport=more.pop("transport", transport),

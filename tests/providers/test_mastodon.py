@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -13,19 +12,13 @@ import pytest
 
 from providers import mastodon, oauth
 from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
-from providers.mastodon import PROVIDER, Mastodon, base_url, post_text
+from providers.mastodon import PROVIDER, Mastodon, base_url
+from providers.mastodon_entity import post_text
 from providers.records import Contact, Unreadable
 from providers.session import Secret
 from tests import servers
 from tests.providers.conftest import NOON, Exchange, HandClock, SessionMaker, http_answer, scripted
 from tests.providers.contract import AdapterContract, Mirror
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[servers.Mastodon]:
-    """One server for the module, emptied for each test that asks for `community`."""
-    with servers.mastodon() as server:
-        yield server
 
 
 class Community:
@@ -35,8 +28,6 @@ class Community:
     provider = PROVIDER
 
     def __init__(self, server: servers.Mastodon) -> None:
-        server.clear_faults()
-        server.reset()
         self.server = server
         self.server_url = server.url
         self.path = ""
@@ -82,16 +73,16 @@ class TestMastodon(AdapterContract):
         monkeypatch.setattr(mastodon, "FOLLOWS_PAGE", 8)
 
     @pytest.fixture
-    def rig(self, server: servers.Mastodon) -> Iterator[Community]:
-        yield Community(server)
+    def rig(self, mastodon_server: servers.Mastodon) -> Community:
+        return Community(mastodon_server)
 
 
 # --- the community, further -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def community(server: servers.Mastodon) -> Community:
-    community = Community(server)
+def community(mastodon_server: servers.Mastodon) -> Community:
+    community = Community(mastodon_server)
     community.fill()
     return community
 

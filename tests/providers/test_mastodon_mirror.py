@@ -1,0 +1,316 @@
+"""A mirrored Mastodon account against a compatible server: what is posted, repeated, liked and said directly, edited and taken back.
+
+Everybody has accounts of their own at the session's one server, so that no test sees another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from providers import mastodon_mirror
+from providers.mastodon import PROVIDER, Mastodon
+from providers.records import Activity, Contact, ConversationHead, Gone, Message
+from providers.session import Secret
+from tests import servers
+from tests.fediverse import Person
+from tests.providers.conftest import Exchange, SessionMaker, http_answer, scripted
+from tests.providers.test_mastodon import Api, account, status
+
+
+class Reader:
+    """Takes an account's pages in, run by run."""
+
+    def __init__(self, new_session: SessionMaker, me: Person, **more: Any) -> None:
+        self._open: Callable[[], Mastodon] = lambda: Mastodon(
+            new_session(me.server.url, provider="mastodon", secret=Secret(access_token=me.token), quota=PROVIDER.quota, **more)
+        )
+        self.cursor: bytes | None = None
+
+    async def run(self) -> list[Any]:
+        """The items of one run."""
+        found = []
+        async for page in self._open().pages(self.cursor):
+            found += [row.item for row in page.rows]
+            self.cursor = page.cursor or self.cursor
+        return found
+
+
+@pytest.fixture
+def ada(mastodon_server: servers.Mastodon) -> Person:
+    return Person(mastodon_server, "ada")
+
+
+@pytest.fixture
+def robin(ada: Person) -> Person:
+    robin = Person(ada.server, "robin")
+    robin.follows(ada)
+    return robin
+
+
+@pytest.fixture
+def reader(new_session: SessionMaker, robin: Person) -> Reader:
+    return Reader(new_session, robin)
+
+
+def acts(items: list[Any]) -> list[Activity]:
+    return [item for item in items if isinstance(item, Activity)]
+
+
+def messages(items: list[Any]) -> list[Message]:
+    return [item for item in items if isinstance(item, Message)]
+
+
+async def test_what_those_who_are_followed_post_is_what_they_did(reader: Reader, ada: Person) -> None:
+    made = ada.posts("A heron by the river. #birds", spoiler_text="nature", visibility="unlisted")
+    (act,) = acts(await reader.run())
+    assert (act.verb, act.visibility, act.container) == ("CREATE", "UNLISTED", "home")
+    assert act.actor.handle is not None
+    assert act.actor.handle.startswith(f"{ada.name}@")
+    assert act.object is not None
+    assert (act.object.kind, act.object.summary, act.object.hashtags) == ("NOTE", "nature", ("birds",))
+    assert act.object.text == "A heron by the river. #birds"
+    assert act.key == act.object.uri == made["uri"]
+    assert act.original is not None
+    assert msgspec.json.decode(act.original)["id"] == made["id"]
+
+
+async def test_who_posts_is_the_contact_that_the_account_lists(reader: Reader, ada: Person) -> None:
+    ada.posts("Hello")
+    found = await reader.run()
+    (contact,) = [item for item in found if isinstance(item, Contact)]
+    assert [act.actor.key for act in acts(found)] == [contact.key]
+
+
+async def test_a_boost_is_an_announce_of_the_post_by_who_boosted(reader: Reader, ada: Person) -> None:
+    cai = Person(ada.server, "cai")
+    made = cai.posts("A long way from home")
+    ada.does("POST", f"statuses/{made['id']}/reblog")
+    (act,) = acts(await reader.run())
+    assert act.verb == "ANNOUNCE"
+    assert (act.actor.handle or "").startswith(f"{ada.name}@")
+    assert act.object is not None
+    assert act.object.attributed_to is not None
+    assert (act.object.attributed_to.handle or "").startswith(f"{cai.name}@")
+    assert (act.object.uri, act.object.text) == (made["uri"], "A long way from home")
+    assert act.key != made["uri"]
+
+
+async def test_a_run_after_another_brings_only_what_is_new_and_what_stands_at_the_top(
+    reader: Reader, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mastodon_mirror, "PAGE", 4)
+    made = [ada.posts(f"Post {n}")["uri"] for n in range(11)]
+    assert [act.key for act in acts(await reader.run())] == made[::-1]
+    assert [act.key for act in acts(await reader.run())] == made[:6:-1]
+    made += [ada.posts(f"Post {n}")["uri"] for n in range(11, 17)]
+    assert set(made[11:]) <= {act.key for act in acts(await reader.run())} <= set(made[8:])
+
+
+async def test_a_walk_that_was_interrupted_goes_on_where_it_was_and_misses_nothing(
+    reader: Reader, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mastodon_mirror, "PAGE", 3)
+    made = {ada.posts(f"Post {n}")["uri"] for n in range(10)}
+    found: set[str] = set()
+    for _ in range(40):
+        pages = reader._open().pages(reader.cursor)
+        page = await anext(pages)
+        found |= {act.key for act in acts([row.item for row in page.rows])}
+        reader.cursor = page.cursor
+        await pages.aclose()  # type: ignore[attr-defined]
+        if page.done:
+            break
+        if len(found) == 6:  # somebody posts meanwhile
+            made.add(ada.posts("Meanwhile")["uri"])
+    found |= {act.key for act in acts(await reader.run())}
+    assert found == made
+
+
+async def test_an_edit_of_a_recent_post_comes_with_its_moment(reader: Reader, ada: Person) -> None:
+    made = ada.posts("A herron")
+    await reader.run()
+    ada.does("PUT", f"statuses/{made['id']}", status="A heron")
+    (act,) = acts(await reader.run())
+    assert act.object is not None
+    assert (act.object.text, act.edited_at is not None) == ("A heron", True)
+
+
+async def test_a_post_or_boost_that_was_taken_back_is_gone(reader: Reader, ada: Person) -> None:
+    cai = Person(ada.server, "cai")
+    theirs = cai.posts("Boosted for a while")
+    boost = ada.does("POST", f"statuses/{theirs['id']}/reblog")
+    made = ada.posts("Posted too soon")
+    ada.posts("This one stays")
+    await reader.run()
+    ada.does("DELETE", f"statuses/{made['id']}")
+    ada.does("POST", f"statuses/{theirs['id']}/unreblog")
+    gone = {item for item in await reader.run() if isinstance(item, Gone)}
+    assert gone == {Gone(kind="ACTIVITY", key=made["uri"]), Gone(kind="ACTIVITY", key=boost["uri"])}
+
+
+async def test_who_is_followed_no_more_has_deleted_nothing(reader: Reader, ada: Person, robin: Person) -> None:
+    cai = Person(ada.server, "cai")
+    robin.follows(cai)
+    ada.posts("From somebody who was followed")
+    await reader.run()
+    robin.does("POST", f"accounts/{ada.id}/unfollow")
+    cai.posts("Another")
+    assert [item for item in await reader.run() if isinstance(item, Gone)] == []
+
+
+async def test_what_others_do_to_us_is_theirs(reader: Reader, robin: Person) -> None:
+    stranger = Person(robin.server, "stranger")
+    mine = robin.posts("My own post")
+    stranger.follows(robin)
+    stranger.does("POST", f"statuses/{mine['id']}/favourite")
+    stranger.does("POST", f"statuses/{mine['id']}/reblog")
+    answer = stranger.posts(f"@{robin.name} well said", in_reply_to_id=mine["id"])
+    found = [act for act in acts(await reader.run()) if (act.actor.handle or "").startswith(stranger.name)]
+    assert sorted(act.verb for act in found) == ["ANNOUNCE", "CREATE", "FOLLOW", "LIKE"]
+    by_verb = {act.verb: act for act in found}
+    followed, liked, said = by_verb["FOLLOW"].object, by_verb["LIKE"].object, by_verb["CREATE"].object
+    assert followed is not None
+    assert liked is not None
+    assert said is not None
+    assert (followed.kind, liked.uri, said.uri) == ("PROFILE", mine["uri"], answer["uri"])
+    assert said.in_reply_to == f"{robin.server.url}/api/v1/statuses/{mine['id']}"
+    assert [mention.handle for mention in by_verb["CREATE"].mentions] != []
+
+
+async def test_a_favourite_is_ours_and_its_end_too(reader: Reader, ada: Person, robin: Person) -> None:
+    old, new = ada.posts("Liked before linking"), ada.posts("Liked later")
+    robin.does("POST", f"statuses/{old['id']}/favourite")
+    (like,) = [act for act in acts(await reader.run()) if act.verb == "LIKE"]
+    assert (like.key, (like.actor.handle or "").startswith(robin.name)) == (f"like:{old['uri']}", True)
+    assert like.object is not None
+    assert like.occurred_at == like.object.published_at
+    robin.does("POST", f"statuses/{new['id']}/favourite")
+    (later,) = [act for act in acts(await reader.run()) if act.verb == "LIKE"]
+    assert (later.key, later.occurred_at) == (f"like:{new['uri']}", None)
+    robin.does("POST", f"statuses/{old['id']}/unfavourite")
+    found = await reader.run()
+    assert [item for item in found if isinstance(item, Gone)] == [Gone(kind="ACTIVITY", key=f"like:{old['uri']}")]
+
+
+async def test_a_direct_post_is_a_message_and_no_activity(reader: Reader, ada: Person, robin: Person) -> None:
+    first = ada.posts(f"@{robin.name} Lunch?", visibility="direct")
+    robin.posts(f"@{ada.name} Yes", visibility="direct", in_reply_to_id=first["id"])
+    last = ada.posts(f"@{robin.name} At one then", visibility="direct", in_reply_to_id=first["id"])
+    found = await reader.run()
+    assert acts(found) == []
+    texts = {message.key: (message.text, message.unread) for message in messages(found)}
+    assert len(texts) == 3
+    assert texts[first["uri"]] == (f"@{robin.name} Lunch?", False)
+    assert texts[last["uri"]][0] == f"@{robin.name} At one then"
+    assert {message.conversation_kind for message in messages(found)} == {"DIRECT"}
+    (head,) = [item for item in found if isinstance(item, ConversationHead)]
+    assert {message.conversation_key for message in messages(found)} == {head.key}
+
+
+async def test_a_direct_post_that_is_edited_or_deleted_is_noticed(reader: Reader, ada: Person, robin: Person) -> None:
+    made = ada.posts(f"@{robin.name} Lunhc?", visibility="direct")
+    await reader.run()
+    ada.does("PUT", f"statuses/{made['id']}", status=f"@{robin.name} Lunch?")
+    (message,) = messages(await reader.run())
+    assert (message.text, message.edited_at is not None) == (f"@{robin.name} Lunch?", True)
+    ada.does("DELETE", f"statuses/{made['id']}")
+    found = await reader.run()
+    assert Gone(kind="MESSAGE", key=made["uri"]) in found
+
+
+async def test_an_account_that_is_only_read_live_lists_its_contacts_alone(
+    new_session: SessionMaker, ada: Person, robin: Person
+) -> None:
+    ada.posts("Hello")
+    found = await Reader(new_session, robin, live=True).run()
+    assert [type(item) for item in found] == [Contact]
+
+
+# --- scripted servers -----------------------------------------------------------------------------------------------------
+
+
+def lists(**answers: Any) -> Api:
+    api = Api()
+    for path in (
+        "accounts/1/following",
+        "accounts/1/followers",
+        "conversations",
+        "timelines/home",
+        "notifications",
+        "favourites",
+    ):
+        api.answers[f"/api/v1/{path}"] = answers.get(path.rpartition("/")[2], [])
+    return api
+
+
+async def read(new_session: SessionMaker, api: Any) -> list[Any]:
+    async with scripted(api) as server:
+        session = new_session(server.url, secret=Secret(access_token="t"))
+        return [row.item async for page in Mastodon(session).pages(None) for row in page.rows]
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        http_answer(403, '{"error":"This action is outside the authorized scopes"}'),
+        http_answer(404, '{"error":"Record not found"}'),
+    ],
+    ids=["not granted", "not there"],
+)
+async def test_a_list_that_is_not_to_be_had_costs_only_itself(new_session: SessionMaker, refused: bytes) -> None:
+    api = lists(home=[status(5, account(2))], notifications=refused, favourites=refused, conversations=refused)
+    assert [act.key for act in acts(await read(new_session, api))] == ["https://social.example.org/s/5"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {
+            "content": None,
+            "mentions": None,
+            "media_attachments": None,
+            "visibility": None,
+            "language": "not a tag!",
+            "tags": None,
+        },
+        {"created_at": "never", "uri": None, "url": "javascript:alert(1)", "favourites_count": -1},
+        {"media_attachments": [5, {"type": "image", "url": "https://cdn.example.org/a.png"}, {"type": "image", "url": "data:,"}]},
+        {"visibility": "something new", "language": "de-AT"},
+    ],
+)
+async def test_an_odd_post_is_still_an_activity(new_session: SessionMaker, odd: dict[str, Any]) -> None:
+    (act,) = acts(await read(new_session, lists(home=[status(5, account(2), **odd)])))
+    assert act.key in ("https://social.example.org/s/5", "5")
+    assert act.url is None or act.url.startswith("https://")
+    assert act.object is not None
+    assert len(act.object.media) == (1 if "data:," in repr(odd) else 0)
+
+
+async def test_a_post_that_cannot_be_read_is_reported_and_the_others_arrive(new_session: SessionMaker) -> None:
+    api = lists(home=[status(7, account(2)), {"id": 6}, status(5, account(2))])
+    found = await read(new_session, api)
+    assert [act.key[-1] for act in acts(found)] == ["7", "5"]
+    (broken,) = [item for item in found if not isinstance(item, Activity)]
+    assert (broken.outcome, broken.container) == ("FAILED", "home")
+
+
+async def test_ids_that_are_no_numbers_are_compared_by_length_and_text(new_session: SessionMaker) -> None:
+    """As Pleroma's and GoToSocial's."""
+    older, newer = status(1, account(2)) | {"id": "01HZZZ"}, status(2, account(2)) | {"id": "01J000"}
+    api = lists(home=[older])
+    async with scripted(api) as server:
+        session = new_session(server.url, secret=Secret(access_token="t"))
+        pages = [page async for page in Mastodon(session).pages(None)]
+        link = '<http://{}/api/v1/timelines/home?max_id=x>; rel="next"'
+
+        def home(exchange: Exchange) -> bytes:
+            assert "max_id" not in exchange.path, "what is older was taken in before"
+            return http_answer(200, msgspec.json.encode([newer, older]), Link=link.format(exchange.headers["host"]))
+
+        api.answers["/api/v1/timelines/home"] = home
+        again = [row.item async for page in Mastodon(session).pages(pages[-1].cursor) for row in page.rows]
+    assert [act.key[-1] for act in acts(again)] == ["2", "1"]
