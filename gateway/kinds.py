@@ -16,6 +16,6 @@ def kinds(accounts: Accounts, blobs: Blobs) -> dict[str, Kind]:
     """Every kind, wired."""
     return {
         edits.KIND: ContactWrites(accounts.database),
-        markings.KIND: MarkingWrites(),
+        markings.KIND: MarkingWrites(accounts.database),
         sending.KIND: Sending(accounts, blobs),
     }

@@ -12,9 +12,11 @@ import msgspec
 from sqlalchemy import Connection
 
 from gateway.writes import DONE, NOT_DONE, Note, Outcome
-from providers.base import Adapter, Marker
+from providers import records
+from providers.base import Adapter, Marker, Reader
 from providers.errors import Refused
 from resolvers.ingest import markings, put_marks, put_moved
+from store.database import Database
 from store.feed import Recorder
 from store.outbox import Write
 
@@ -22,12 +24,18 @@ from store.outbox import Write
 class MarkingWrites:
     """Sets read and flagged at the source, and moves messages there."""
 
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
     async def carry_out(self, adapter: Adapter, viewer: str, write: Write, note: Note) -> Outcome:
         """The messages of one account. Raises ProviderError."""
-        if not isinstance(adapter, Marker):
-            raise Refused("Messages of this account cannot be marked.", provider_code="read-only")
         marked = markings.decoded(write.request or b"")
         keys, marking = sorted(marked.before), marked.marking
+        if isinstance(adapter, Reader) and marking == records.Marking(unread=False):
+            await adapter.read_up_to(await self._database.read(viewer, markings.latest_read, write.account_id, keys))
+            return DONE
+        if not isinstance(adapter, Marker):
+            raise Refused("Messages of this account cannot be marked so.", provider_code="read-only")
         if marking.unread is not None or marking.flagged is not None:
             await adapter.mark(keys, marking)
         again = write.attempts > 1

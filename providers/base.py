@@ -67,6 +67,8 @@ ArchiveFormat = Literal[
     "ANDROID_SMS",
 ]
 Mode = Literal["MIRRORED", "LIVE"]
+#: What can be set on the messages of a network that keeps read state.
+Mark = Literal["READ", "UNREAD", "FLAGGED"]
 
 
 class FormField(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,6 +230,18 @@ class Marker(Protocol):
 
 
 @runtime_checkable
+class Reader(Protocol):
+    """An adapter whose network keeps how far a conversation was read, not each message."""
+
+    async def read_up_to(self, latest: Mapping[str, str]) -> None:
+        """Says of each conversation (by key) the latest message (by key) that was read. Doing it twice is doing it once.
+
+        Conversations that are gone are left out. Raises Refused for what the network does not take.
+        """
+        ...
+
+
+@runtime_checkable
 class Parts(Protocol):
     """An adapter that can stream a part of a message."""
 
@@ -281,7 +295,7 @@ class LiveAdapter(Adapter, Protocol):
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """A network or file format, as data, with the functions that open it.
 
-    One of `send_scopes` must have been granted to send, where there are any.
+    `marks` matter where READ_STATE is among the capabilities. One of `send_scopes` must have been granted to send, where there are any.
     `domains` are those whose addresses belong to this network; `discover(session, form values)` finds what the form still lacks,
     one try after the other. `open(session)` gives an Adapter (no I/O). `authorize(session, form values, redirect_uri)` registers our client where the
     network has dynamic registration, and returns the Authorization; `own_client` where it has none, so that the operator has to bring
@@ -298,6 +312,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     kind: ProviderKind
     mode: Mode
     capabilities: frozenset[Capability]
+    marks: frozenset[Mark] = frozenset({"READ", "UNREAD", "FLAGGED"})
     limitations: tuple[str, ...] = ()
     link_forms: tuple[LinkForm, ...] = ()
     archive_formats: tuple[ArchiveFormat, ...] = ()

@@ -40,7 +40,7 @@ from providers.matrix_event import (
     short,
 )
 from providers.matrix_rooms import KNOWN, Gap, Position, Room, position
-from providers.matrix_sending import say, was_said
+from providers.matrix_sending import read_up_to, say, was_said
 from providers.quota import Quota
 from providers.records import (
     Contact,
@@ -248,6 +248,10 @@ class Matrix:
     async def was_said(self, message: OutgoingChat, step: bytes) -> Submitted:
         """Whether a message is in its room. Raises ProviderError."""
         return await was_said(self._session, message, step)
+
+    async def read_up_to(self, latest: Mapping[str, str]) -> None:
+        """Receipts and read markers for rooms. Raises ProviderError."""
+        await read_up_to(self._session, latest)
 
     # --- what happened ----------------------------------------------------------------------------------------------
 
@@ -804,6 +808,7 @@ PROVIDER = Provider(
     kind="CHAT",
     mode="MIRRORED",
     capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "PUSH", "MIRROR"}),
+    marks=frozenset({"READ"}),
     limitations=(
         "Encrypted messages show who wrote when, not what: Kith has no keys. It writes into no room that is encrypted.",
         "Messages go to rooms that are there: Kith makes none. Files cannot be sent.",

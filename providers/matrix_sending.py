@@ -1,4 +1,4 @@
-"""Writing into Matrix rooms (Client-Server API v1.15, `/rooms/{roomId}/send`), and finding out whether a message is there.
+"""Writing into Matrix rooms (Client-Server API v1.15, `/rooms/{roomId}/send`), saying what was read, and finding out what became of it.
 
 A message goes out under our own id as its transaction id: a server takes an event of one device once under each ("Transaction
 identifiers"), and shows the id to that device with the event for good. What is answered in a thread stays in it. An
@@ -7,7 +7,7 @@ encrypted room gets nothing: it would be readable to all the servers in between.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -52,6 +52,17 @@ async def say(session: Session, message: OutgoingChat, note: Callable[[bytes], A
         return Submitted(fate="TAKEN", key=decoded(answer, Sent).event_id)
     except (Unavailable, Malformed) as error:
         return Submitted(fate="UNKNOWN", evidence=f"The homeserver did not say whether it took the message. ({error.message})")
+
+
+async def read_up_to(session: Session, latest: Mapping[str, str]) -> None:
+    """Say of rooms up to which event they were read, as other clients do ("Fully read markers", "Receipts"). Raises ProviderError."""
+    for room_id, event_id in latest.items():
+        marks = {"m.fully_read": event_id, "m.read": event_id}
+        try:
+            await tell(session, "POST", f"/_matrix/client/v3/rooms/{segment(room_id)}/read_markers", marks)
+        except Refused as error:
+            if error.provider_code not in CLOSED:
+                raise  # a room that was left has nobody who could read on
 
 
 async def was_said(session: Session, message: OutgoingChat, step: bytes) -> Submitted:

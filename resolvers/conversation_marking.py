@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
+from providers.base import Provider
 from resolvers.conversation_placing import FILED, Around, Relabelling, Shift, marking
 from resolvers.ingest import filing, markings, put_marks
 from resolvers.ingest.markings import Before, Marked
@@ -233,6 +234,8 @@ def _refusal(
         if provider is None or place.mode == "LIVE" or "READ_STATE" not in provider.capabilities:
             text = f"{provider.name if provider is not None else 'This account'} does not let messages be marked from here."
             return NodeMistake(code="UNSUPPORTED", message=text, field=field, node_id=wanted)
+        if (unable := _unable(provider, wish)) is not None:
+            return NodeMistake(code="UNSUPPORTED", message=unable, field=field, node_id=wanted)
         moves = wish.placed and (not wish.labelled or place.account_id in labels)
         if moves and "LABELS" not in provider.capabilities:
             text = f"{provider.name} has no folders to move messages to."
@@ -245,6 +248,15 @@ def _refusal(
             return NodeMistake(code="REAUTH_REQUIRED", message=text, field=field, node_id=wanted)
         if place.status == "UNLINKING":
             return NodeMistake(code="NOT_WRITABLE", message="Its account is being erased.", field=field, node_id=wanted)
+    return None
+
+
+def _unable(provider: Provider, wish: Wish) -> str | None:
+    """What the network cannot keep of a wish, as a sentence."""
+    if _unread(wish) and "UNREAD" not in provider.marks:
+        return f"{provider.name} keeps how far a conversation was read: it cannot be unread again."
+    if wish.flagged is not None and "FLAGGED" not in provider.marks:
+        return f"{provider.name} keeps no flags."
     return None
 
 

@@ -6,14 +6,16 @@ source said before. Until it is settled it lies over what the source says, which
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
-from sqlalchemy import Connection
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
 
 from providers import records
 from store import outbox
+from store.tables import conversation_source, message, message_source
 
 KIND: Final = "mark"
 Item = TypeVar("Item", records.Message, records.MessageState)
@@ -75,6 +77,21 @@ def applied(item: Item, marking: records.Marking) -> Item:
 def labelled(keys: tuple[str, ...] | None, marking: records.Marking) -> tuple[str, ...] | None:
     """The labels of a place with the marks set."""
     return None if keys is None else tuple(sorted({*keys} - {*marking.removed} | {*marking.added}))
+
+
+def latest_read(conn: Connection, viewer: str, account_id: str, keys: Collection[str]) -> dict[str, str]:
+    """Of these messages the latest of each conversation: the account's key of the conversation → of the message."""
+    s, m, c = message_source.c, message.c, conversation_source.c
+    rows = conn.execute(
+        select(c.key, s.key.label("latest"))
+        .select_from(message_source)
+        .join(message, sa.and_(m.viewer_id == s.viewer_id, m.id == s.message_id))
+        .join(conversation_source, sa.and_(c.viewer_id == m.viewer_id, c.conversation_id == m.conversation_id,
+                                           c.account_id == s.account_id))
+        .where(s.viewer_id == viewer, s.account_id == account_id, s.key.in_(sorted(keys)))
+        .order_by(m.sent_at, m.id)
+    )  # fmt: skip
+    return {row.key: row.latest for row in rows}
 
 
 def moves(step: bytes) -> dict[str, records.Moved]:

@@ -226,3 +226,51 @@ async def test_what_a_chat_does_not_take_is_said_before_anything_is_written(
             done = await at.send(compose, key=f"k-{n}", **more)
             assert [(e["code"], e["field"][-1]) for e in done["errors"]] == [(code, field)], compose
         assert [m["text"] for m in await at.messages()] == ["Lunch?"]
+
+
+# --- what was read ----------------------------------------------------------------------------------------------------------
+
+MARK = """mutation($ids: [ID!]!, $read: Boolean, $flagged: Boolean) {
+  markConversations(input: { conversationIds: $ids, read: $read, flagged: $flagged }) { errors { code } } }"""
+UNREAD = "{ viewer { conversations(first: 20) { edges { node { unreadCount } } } } }"
+
+
+def receipt(at: Desk) -> str | None:
+    """The last event that Bob sees Ada has read."""
+    events = at.bob.call("GET", "/v3/sync?timeout=0")["rooms"]["join"][at.room]["ephemeral"]["events"]
+    for event in events:
+        for event_id, kinds in event["content"].items():
+            if at.ada.user_id in kinds.get("m.read", {}):
+                return str(event_id)
+    return None
+
+
+async def test_reading_a_conversation_here_is_reading_it_there(
+    household: Household, synapse_server: Matrix, tmp_path: Path
+) -> None:
+    async with desk(household, synapse_server, tmp_path, direct=False) as at:
+        for n in range(3):
+            last = at.bob.send(at.room, f"news {n}")
+        await at.sync()
+        (room,) = await at.rooms()
+        unread = (await ask(at.shop, household, UNREAD))["viewer"]["conversations"]["edges"]
+        assert unread[0]["node"]["unreadCount"] == 4
+        done = await ask(at.shop, household, MARK, ids=[room["id"]], read=True)
+        assert done["markConversations"]["errors"] == []
+        await at.work()
+        assert receipt(at) == last
+        head = await household.head()
+        await at.sync()
+        unread = (await ask(at.shop, household, UNREAD))["viewer"]["conversations"]["edges"]
+        assert unread[0]["node"]["unreadCount"] == 0
+        assert await household.head() == head  # its echo is no event
+
+
+@pytest.mark.parametrize("wish", [{"read": False}, {"flagged": True}])
+async def test_what_a_chat_cannot_keep_is_refused_before_anything_is_written(
+    household: Household, synapse_server: Matrix, tmp_path: Path, wish: dict[str, bool]
+) -> None:
+    async with desk(household, synapse_server, tmp_path) as at:
+        (room,) = await at.rooms()
+        done = await ask(at.shop, household, MARK, ids=[room["id"]], **wish)
+        assert [e["code"] for e in done["markConversations"]["errors"]] == ["UNSUPPORTED"]
