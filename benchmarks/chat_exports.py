@@ -9,8 +9,10 @@ import base64
 import csv
 import io
 import json
+import sqlite3
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -445,3 +447,83 @@ def _discord_messages(mine: list[Said], age: str) -> Iterator[bytes]:
     writer.writerow(["ID", "Timestamp", "Contents", "Attachments"])
     writer.writerows([(number, f"{at}.345000+00:00", text, more) for number, at, text, more in rows])
     yield out.getvalue().encode()
+
+
+# --- Messages of Apple ----------------------------------------------------------------------------------------------------
+
+#: Columns of `message` by the age of the database; a moment is in seconds in the oldest.
+IMESSAGE_AGES: Final = {
+    "ios6": "text, handle_id, is_from_me, date, is_read, account, item_type, cache_has_attachments",
+    "ios13": "text, attributedBody, handle_id, is_from_me, date, is_read, account, destination_caller_id, item_type, cache_has_attachments, "
+    "associated_message_guid, associated_message_type, subject",
+    "macos13": "text, attributedBody, handle_id, is_from_me, date, is_read, account, destination_caller_id, item_type, cache_has_attachments, "
+    "associated_message_guid, associated_message_type, associated_message_emoji, subject, date_edited, date_retracted, thread_originator_guid",
+}  # fmt: skip
+_APPLE_EPOCH: Final = 978_307_200
+
+
+def archived_text(text: str) -> bytes:
+    """An attributed string as NSArchiver writes it, attributes left out."""
+    data = text.encode()
+    if len(data) < 0x80:
+        size = bytes([len(data)])
+    elif len(data) < 0x8000:
+        size = b"\x81" + len(data).to_bytes(2, "little")
+    else:
+        size = b"\x82" + len(data).to_bytes(4, "little")
+    head = b"\x04\x0bstreamtyped\x81\xe8\x03\x84\x01@\x84\x84\x84\x12NSAttributedString\x00\x84\x84\x08NSObject\x00\x85\x92"
+    tail = b"\x86\x84\x02iI\x01\x08\x92\x84\x84\x84\x0cNSDictionary\x00\x94\x84\x01i\x01\x92\x84\x96\x96\x1d__kIMMessagePartAttributeName\x86\x86\x86"
+    return head + b"\x84\x84\x84\x08NSString\x01\x94\x84\x01+" + size + data + tail
+
+
+def imessage(world: World, path: Path, *, age: str = "macos13") -> Path:
+    """`chat.db` by its age, in SQLite's mode with a log beside it."""
+    columns = IMESSAGE_AGES[age]
+    with closing(sqlite3.connect(path)) as out:
+        out.executescript(
+            "PRAGMA journal_mode = WAL;"
+            f"CREATE TABLE message (ROWID INTEGER PRIMARY KEY AUTOINCREMENT, guid TEXT UNIQUE NOT NULL, {columns});"
+            "CREATE TABLE handle (ROWID INTEGER PRIMARY KEY, id TEXT, service TEXT);"
+            "CREATE TABLE chat (ROWID INTEGER PRIMARY KEY, guid TEXT, style INTEGER, chat_identifier TEXT, display_name TEXT);"
+            "CREATE TABLE chat_message_join (chat_id INTEGER, message_id INTEGER, PRIMARY KEY (chat_id, message_id));"
+            "CREATE TABLE chat_handle_join (chat_id INTEGER, handle_id INTEGER);"
+            "CREATE TABLE attachment (ROWID INTEGER PRIMARY KEY, filename TEXT, transfer_name TEXT, mime_type TEXT, total_bytes INTEGER);"
+            "CREATE TABLE message_attachment_join (message_id INTEGER, attachment_id INTEGER);"
+        )
+        for person in world.everybody():
+            out.execute("INSERT INTO handle VALUES (?, ?, 'iMessage')", (person.number + 1, number(person).replace(" ", "")))
+        for talk in world.conversations():
+            identifier = f"chat{talk.number:06}" if talk.title else number(world.person(talk.members[0])).replace(" ", "")
+            guid = f"iMessage;{'+' if talk.title else '-'};{identifier}"
+            out.execute(
+                "INSERT INTO chat VALUES (?, ?, ?, ?, ?)",
+                (talk.number + 1, guid, 43 if talk.title else 45, identifier, talk.title),
+            )
+            out.executemany("INSERT INTO chat_handle_join VALUES (?, ?)", [(talk.number + 1, n + 1) for n in talk.members])
+            for said in talk.said():
+                _imessage_row(out, columns.split(", "), talk, said, seconds=age == "ios6")
+        out.commit()
+    return path
+
+
+def _imessage_row(out: sqlite3.Connection, columns: list[str], talk: Talk, said: Said, *, seconds: bool) -> None:
+    moment = int(said.at.timestamp()) - _APPLE_EPOCH
+    n = said.number % 1_000_000
+    values: dict[str, object] = {
+        "text": said.text, "handle_id": 0 if said.sender is None else said.sender + 1, "is_from_me": said.sender is None,
+        "date": moment if seconds else moment * 10**9, "is_read": int(n % 4 != 0), "account": f"P:{MY_NUMBER}" if n % 2 else f"E:{ME}",
+        "destination_caller_id": MY_NUMBER, "item_type": 0, "cache_has_attachments": int(n % 5 == 1),
+    }  # fmt: skip
+    if "attributedBody" in columns and n % 2:
+        values |= {"text": None, "attributedBody": archived_text(said.text)}
+    used = [name for name in columns if name in values]
+    names = ", ".join(["guid", *used])
+    marks = ", ".join("?" * (len(used) + 1))
+    row = out.execute(
+        f"INSERT INTO message ({names}) VALUES ({marks})", (f"GUID-{said.number}", *(values[name] for name in used))
+    )
+    out.execute("INSERT INTO chat_message_join VALUES (?, ?)", (talk.number + 1, row.lastrowid))
+    if values["cache_has_attachments"]:
+        path = "~/Library/Messages/Attachments/00/../../boat.heic"
+        out.execute("INSERT INTO attachment VALUES (?, ?, 'boat.heic', 'image/heic', 4000)", (row.lastrowid, path))
+        out.execute("INSERT INTO message_attachment_join VALUES (?, ?)", (row.lastrowid, row.lastrowid))

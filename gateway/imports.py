@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from providers import records
 from providers.archives import zipped
 from providers.archives.files import named as files_named
 from providers.archives.recognition import recognise
-from providers.base import Archive, Provider, Scan, Zoneless
+from providers.base import Accompanied, Archive, Provider, Scan, Zoneless
 from providers.errors import ProviderError
 from resolvers.ingest import Target, take_in
 from resolvers.ingest.intake import SLICE
@@ -134,7 +134,7 @@ class Imports:
         assert archive is not None
         import_id = ids.mint("IMPORT")
         folder = self.home / "imports" / import_id
-        paths = await asyncio.to_thread(_copy, files, folder)
+        paths = await asyncio.to_thread(_copy, files, folder, archive.beside if isinstance(archive, Accompanied) else _alone)
         names = [source.shown for source in files_named(files)]
         known = own | {me.casefold()} if me else own
         scan: Scan = await asyncio.to_thread(archive.scan, paths, known, names=dict(zip(paths, names, strict=True)))
@@ -219,8 +219,12 @@ def _pages(archive: Archive, plan: Plan, cursor: bytes | None, own: frozenset[st
     return archive.pages(paths, cursor, own=own, region=plan.region, names=dict(zip(paths, plan.names, strict=True)))
 
 
-def _copy(files: Sequence[Path], folder: Path) -> list[Path]:
-    """Each file or folder into one of its own, under its own name; where each is now. Links are not followed.
+def _alone(path: Path) -> list[Path]:
+    return []
+
+
+def _copy(files: Sequence[Path], folder: Path, beside: Callable[[Path], list[Path]]) -> list[Path]:
+    """Each file or folder into one of its own, under its own name, with what belongs to it; where each is now. Links are not followed.
 
     An archive is copied once, as it is: paths that lead into it lead into the copy.
     """
@@ -236,7 +240,8 @@ def _copy(files: Sequence[Path], folder: Path) -> list[Path]:
             if archive.is_dir():
                 shutil.copytree(archive, copied[archive], symlinks=True)
             else:
-                shutil.copyfile(archive, copied[archive])
+                for file in (archive, *beside(archive)):
+                    shutil.copyfile(file, into / file.name)
         paths.append(copied[archive] / within)
     return paths
 

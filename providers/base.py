@@ -388,6 +388,15 @@ class Archive(Protocol):
 
 
 @runtime_checkable
+class Accompanied(Protocol):
+    """A file format whose files mean something only together with others that lie beside them."""
+
+    def beside(self, path: Path) -> list[Path]:
+        """The files without which the one at `path` is not whole."""
+        ...
+
+
+@runtime_checkable
 class Zoneless(Protocol):
     """A file format whose times do not say in which time zone they are."""
 

@@ -106,7 +106,7 @@ def recognise(paths: list[Path]) -> Recognised:
             if number == MAX_FILES:
                 unrecognised.append((folder, f"There are more than {MAX_FILES:,} files. Import the folder in parts."))
                 break
-            if file.name in _IGNORED or "__MACOSX" in file.parts:
+            if file.name in _IGNORED or "__MACOSX" in file.parts or _is_half(file):
                 continue
             if file.exists() and files.is_folder(file):  # a zip archive; one within another does not exist for the file system
                 explore(file, file)
@@ -127,6 +127,11 @@ def recognise(paths: list[Path]) -> Recognised:
         unrecognised = _without_the_rest(unrecognised, groups[name])
     ordered = [(archives[name], list(dict.fromkeys(groups[name]))) for name in _ORDER if name in groups]
     return Recognised(ordered, unrecognised)
+
+
+def _is_half(file: Path) -> bool:
+    """Whether a file is what SQLite keeps beside a database: it comes with it."""
+    return file.name.endswith(("-wal", "-shm")) and file.with_name(file.name[:-4]).is_file()
 
 
 def _without_the_rest(unrecognised: list[tuple[Path, str]], taken: list[Path]) -> list[tuple[Path, str]]:

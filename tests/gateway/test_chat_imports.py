@@ -58,10 +58,15 @@ def _discord(world: World, folder: Path) -> None:
     chat_exports.discord(world, folder / "package.zip")
 
 
+def _imessage(world: World, folder: Path) -> None:
+    chat_exports.imessage(world, folder / "chat.db")
+
+
 KINDS = {"one": "DIRECT", "several": "GROUP"}
 EXPORTS = (
     Chats("whatsapp", _whatsapp, (("HANDLE", MY_NAME),), KINDS),
     Chats("android_sms", _android_sms, (("PHONE", chat_exports.MY_NUMBER),), KINDS),
+    Chats("imessage", _imessage, (("PHONE", chat_exports.MY_NUMBER), ("EMAIL", ME)), KINDS),
     Chats("telegram", _telegram, (("HANDLE", "user7000@t.me"), ("PHONE", chat_exports.MY_NUMBER)), KINDS, contacts=SMALL.people),
     Chats(
         "discord",
