@@ -4,8 +4,8 @@ you take part in as conversations.
 People come by GraphQL in whole walks, which begin when the viewer's own record says that something changed (a conditional request,
 which GitHub does not count) and once a day. Threads come latest updated first by search, a stretch of time after the other, since a
 search tells no more than its first thousand; later runs go down to where the last one began. What is unread comes from the
-notifications. Every GraphQL query here costs one point: the sizes of its pages see to that. Knows nothing of repositories' contents,
-events or writing.
+notifications, what people do from their events (`github_events.py`). Every GraphQL query here costs one point: the sizes of its pages
+see to that. Knows nothing of repositories' contents or writing.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from datetime import timedelta
 from typing import Final, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
-from providers import cursors, github_thread
+from providers import cursors, github_events, github_thread
 from providers.base import Adapter, FormField, LinkForm, Provider
 from providers.entries import readable
 from providers.errors import CursorExpired, Malformed, ReauthRequired, Refused, Unavailable
@@ -32,6 +33,7 @@ from providers.github_api import (
     failure,
     get,
     query,
+    site,
 )
 from providers.github_person import PERSON, Actor, Count, User, contact, instant, short
 from providers.github_thread import FEW, Connection, PageInfo, Post, Rest, Thread
@@ -60,6 +62,8 @@ NOTIFICATIONS: Final = 50  # the most that a page may have
 #: Whoever shares an organisation with more people than this is no acquaintance for it.
 KNOWN: Final = 100
 MAX_PAGES: Final = 10_000
+EVENTS: Final = 100
+EVENT_PAGES: Final = 3  # GitHub keeps 300
 INBOX_PAGES: Final = 20  # a thousand threads; what is older in the inbox counts as read
 #: The lists of people in the order of a walk.
 FOLLOWING, FOLLOWERS, ORGANIZATIONS, REPOSITORIES = "following", "followers", "organizations", "repositories"
@@ -237,6 +241,14 @@ class Waiting(msgspec.Struct, omit_defaults=True):
     keys: list[str] = []
 
 
+class Feed(msgspec.Struct, omit_defaults=True):
+    """A list of events: its ETag, the latest event of it, and when it may be asked for again (POSIX seconds)."""
+
+    etag: str = ""
+    latest: int = 0
+    ask_after: float = 0.0
+
+
 class Position(msgspec.Struct, omit_defaults=True):
     """The cursor.
 
@@ -257,6 +269,7 @@ class Position(msgspec.Struct, omit_defaults=True):
     ask_after: float = 0.0
     tells: bool = False  # whether the notifications are shown to us at all
     unread: dict[str, Waiting] = {}
+    feeds: dict[str, Feed] = {}
     version: int = 1
 
 
@@ -293,7 +306,7 @@ class GitHub:
         )
 
     async def pages(self, cursor: bytes | None) -> AsyncIterator[Page]:
-        """People where anybody may have changed, then the inbox, then the threads that were updated since, latest first.
+        """People where anybody may have changed, then the inbox, the threads that were updated since, latest first, and what people did.
 
         Raises CursorExpired when GitHub does not know the place to go on from.
         """
@@ -313,6 +326,9 @@ class GitHub:
             yield page
         for name in SEARCHES:
             async for page in self._threads(place, name):
+                yield page
+        for name in github_events.FEEDS:
+            async for page in self._events(place, name):
                 yield page
         place.walk = ""
         rows = tuple(_skipped(key, text) for key, text in place.withheld.items())
@@ -507,7 +523,7 @@ class GitHub:
                     page.append(_skipped(name, "This thread is in your inbox, and the token may not read it."))
             yield Page(rows=tuple(page), statements=statements, cursor=cursors.written(place))
         place.inbox = modified
-        place.ask_after = self._now() + (int(pause[:4]) if pause.isascii() and pause.isdigit() else POLL_SECONDS)
+        place.ask_after = self._after(pause)
 
     async def _notifications(self, first: Response) -> list[Notification]:
         """All that are unread, from the first page on."""
@@ -619,6 +635,51 @@ class GitHub:
             connection = answer.node.rest
         return posts
 
+    # --- what people do ---------------------------------------------------------------------------------------------
+
+    async def _events(self, place: Position, name: str) -> AsyncIterator[Page]:
+        """The events of one list that are new, the latest first; the list is known up to there once all of them were handed over."""
+        feed = place.feeds.setdefault(name, Feed())
+        if self._now() < feed.ask_after or not place.login:
+            return
+        where = site(self._session.account.base_url)
+        latest, etag, pause = feed.latest, "", ""
+        for number in range(1, EVENT_PAGES + 1):
+            asked = {"per_page": str(EVENTS), "page": str(number)}
+            known = {"If-None-Match": feed.etag} if feed.etag and number == 1 else {}
+            try:
+                answer = await get(self._session, f"/users/{quote(place.login, safe='')}/{name}", asked, unless=known)
+            except Refused as error:
+                if error.provider_code not in PARTIAL:
+                    raise
+                yield Page(
+                    rows=(_skipped(name, f"What people do was not shown: {error.message}"),), cursor=cursors.written(place)
+                )
+                return
+            if answer is None:
+                feed.ask_after = self._after("")
+                return
+            if number == 1:
+                etag, pause = answer.headers.get("etag", ""), answer.headers.get("x-poll-interval", "")
+            listed = decoded(answer, list[msgspec.Raw])
+            rows: list[Row] = []
+            old = False
+            for raw in listed:
+                events, broken = readable([raw], github_events.Event, name)
+                rows += broken
+                for event in events:
+                    old = old or event.number <= feed.latest
+                    if event.number > feed.latest:
+                        latest = max(latest, event.number)
+                        if (found := github_events.activity(event, where, name, bytes(raw))) is not None:
+                            rows.append(Row(item=found))
+            if rows:
+                yield Page(rows=tuple(rows), cursor=cursors.written(place))
+            if old or "next" not in answer.links():
+                break
+        feed.etag, feed.latest = etag, latest
+        feed.ask_after = self._after(pause)
+
     # --- asking -----------------------------------------------------------------------------------------------------
 
     async def _user(self, unless: dict[str, str]) -> Response | None:
@@ -644,6 +705,10 @@ class GitHub:
         for problem in problems:
             if problem.narrow or problem.single_sign_on:
                 raise failure(self._session, problem)
+
+    def _after(self, interval: str) -> float:
+        """When a list may be asked for again: `X-Poll-Interval`, in seconds."""
+        return self._now() + (int(interval[:4]) if interval.isascii() and interval.isdigit() else POLL_SECONDS)
 
     def _now(self) -> float:
         return self._session.clock.now().timestamp()
@@ -721,7 +786,7 @@ PROVIDER = Provider(
     name="GitHub",
     kind="SOCIAL",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "READ_STATE", "MIRROR"}),
+    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "READ_STATE", "ACTIVITIES", "MIRROR"}),
     limitations=(
         "GitHub has no private messages, and does not tell since when somebody follows you.",
         "E-mail addresses are shown only where their owners made them public.",

@@ -248,10 +248,10 @@ async def authorize(session: Session, values: dict[str, str], redirect_uri: str)
             "docs/providers/github.md has the steps. A token of your own works without.",
             provider_code="no-client",
         )
-    site = _site(session.account.base_url)
+    where = site(session.account.base_url)
     return Authorization(
-        authorization_endpoint=f"{site}/login/oauth/authorize",
-        token_endpoint=f"{site}/login/oauth/access_token",
+        authorization_endpoint=f"{where}/login/oauth/authorize",
+        token_endpoint=f"{where}/login/oauth/access_token",
         client_id=mine.client_id,
         client_secret=mine.client_secret,
         scopes=SCOPES,
@@ -260,7 +260,7 @@ async def authorize(session: Session, values: dict[str, str], redirect_uri: str)
     )
 
 
-def _site(base: str) -> str:
-    """Where people sign in: the interface's host without its `api.`, and its origin on Enterprise Server."""
+def site(base: str) -> str:
+    """Where people see it and sign in: the interface's host without its `api.`, and its origin on Enterprise Server."""
     parts = urlsplit(base)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].removeprefix('api.')}"

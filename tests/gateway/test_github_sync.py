@@ -17,6 +17,7 @@ from tests.providers.stub_http import running
 from tests.workshop import Workshop, workshop
 
 QUESTION = """{ viewer {
+  activities(first: 10) { edges { node { verb summary actor { person { name } } object { kind name } } } }
   contacts(first: 20) { edges { node { relation person { name } } } }
   conversations(first: 20) { edges { node { subject kind unreadCount
     messages(last: 50) { edges { node { text direction category } } } } } } } }"""
@@ -40,6 +41,7 @@ async def test_people_and_threads_arrive_and_a_withheld_part_is_said_until_it_is
     leak = github.thread(12, "Leak", github.me, "05-01T10:00:00")
     github.comment(leak, github.users[100], "Where, @ada?", "05-01T11:00:00")
     github.comment(leak, github.users[102], "Below.", "05-01T12:00:00")
+    github.event("WatchEvent", github.users[100], {"action": "started"}, repo="acme/sails")
     github.notify(leak, read="2026-05-01T11:30:00Z")
     async with running(github) as url, workshop(household.database, tmp_path, f"127.0.0.1/32:{urlsplit(url).port}") as shop:
         account_id = await shop.link(household.viewer, "github", url, Secret(access_token="token-1"))
@@ -52,6 +54,11 @@ async def test_people_and_threads_arrive_and_a_withheld_part_is_said_until_it_is
         assert [(edge["node"]["text"], edge["node"]["direction"]) for edge in thread["messages"]["edges"]] == [
             ("About Leak.", "OUTBOUND"), ("Where, @ada?", "INBOUND"), ("Below.", "INBOUND"),
         ]  # fmt: skip
+        (star,) = (edge["node"] for edge in found["activities"]["edges"])
+        assert star == {
+            "verb": "LIKE", "summary": "starred acme/sails", "actor": {"person": {"name": "Grace Hopper"}},
+            "object": {"kind": "REPOSITORY", "name": "acme/sails"},
+        }  # fmt: skip
         account = await household.database.read(household.viewer, accounts.get, account_id)
         assert account is not None
         assert account.status == "ACTIVE"

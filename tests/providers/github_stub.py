@@ -59,6 +59,7 @@ class GitHub:
         self.threads: dict[str, Item] = {}
         self.hidden: set[str] = set()  # threads that the search does not find
         self.inbox: list[Item] = []
+        self.feeds: dict[str, list[Item]] = {"received_events": [], "events": []}
         self.limit, self.span, self.used, self.window = 5000, 3600.0, 0, now()
         self.calls: list[str] = []
         self.free = 0  # answers 304, which are not counted
@@ -135,6 +136,29 @@ class GitHub:
             0, {"number": thread["number"], "updated_at": thread["updatedAt"], "read": read, "kind": kind or thread["__typename"]}
         )
 
+    def event(
+        self, kind: str, actor: Item, payload: Item, *, at: str = "05-01T10:00:00", repo: str = "acme/boats", **more: Any
+    ) -> Item:
+        """Something that somebody did: in the viewer's own list where it was they, else in what they receive."""
+        feed = self.feeds["events" if actor is self.me else "received_events"]
+        whose = {
+            "id": actor["databaseId"],
+            "login": actor["login"],
+            "gravatar_id": "",
+            "url": actor["url"],
+            "avatar_url": actor["avatarUrl"],
+        }
+        made = {
+            "id": str(40_000_000_000 + sum(map(len, self.feeds.values()))), "type": kind, "actor": whose, "payload": payload, "public": True,
+            "repo": {"id": 1, "name": repo, "url": f"https://api.github.com/repos/{repo}"}, "created_at": f"2026-{at}Z", **more,
+        }  # fmt: skip
+        feed.insert(0, made)
+        return made
+
+    def part(self, schema: str, **given: Any) -> Item:
+        """What is required of a part of a payload, with what a test is about."""
+        return {**self.rest.example({"$ref": f"#/components/schemas/{schema}"}), **given}
+
     def keys(self) -> set[str]:
         """The keys of all contacts and messages that the account has."""
         people = {*self.following, *self.followers, *(n for some in self.organizations.values() for n in some)}
@@ -171,7 +195,8 @@ class GitHub:
         return found
 
     def _rest(self, request: Request, scopes: frozenset[str] | None) -> Answer:
-        operation = self.rest.operation(request.method, request.path)
+        template = re.sub(r"\A/users/ada/", "/users/{username}/", request.path)
+        operation = self.rest.operation(request.method, template)
         if operation is None:
             self.violations.append(f"{request.method} {request.path} is not in the description")
             return Answer(404, {"message": "Not Found"})
@@ -190,11 +215,27 @@ class GitHub:
                     return Answer(404, {"message": "Not Found"})
                 own = {"primary": True, "verified": True, "visibility": "private", "email": "ada@example.org"}
                 said = Answer(200, [own, {**own, "primary": False, "verified": False, "email": "typo@example.org"}])
+            case _ if template != request.path:
+                said = self._events(request)
+                if said.status != 200:
+                    return said
             case _:
                 said = self._notifications(request, scopes, schema)
                 if said.status != 200:
                     return said
         self.rest.check(schema, json.loads(said.content), request.path)
+        return said
+
+    def _events(self, request: Request) -> Answer:
+        feed = self.feeds[request.segments[-1]]
+        tag = f'W/"{len(feed)}"'
+        if request.headers.get("if-none-match") == tag:
+            return Answer(304, None, X_Poll_Interval="60")
+        size, page = int(request.one("per_page", "30")), int(request.one("page", "1"))
+        said = Answer(200, feed[(page - 1) * size : page * size], X_Poll_Interval="60")
+        said.headers["ETag"] = tag
+        if page * size < len(feed):
+            said.headers["Link"] = f'<{self.url}{request.path}?page={page + 1}&per_page={size}>; rel="next"'
         return said
 
     def _notifications(self, request: Request, scopes: frozenset[str] | None, schema: Item) -> Answer:

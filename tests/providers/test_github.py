@@ -14,7 +14,7 @@ from providers import github, github_api
 from providers.errors import RateLimited, ReauthRequired, Refused, Unavailable
 from providers.github import GitHub
 from providers.http import TokenBudget
-from providers.records import Contact, ConversationHead, Gone, Message, MessageState, Unreadable, Url
+from providers.records import Activity, Contact, ConversationHead, Gone, Message, MessageState, Unreadable, Url
 from providers.session import Secret
 from tests.providers import github_stub
 from tests.providers.conftest import NOON, HandClock, SessionMaker
@@ -208,7 +208,7 @@ async def test_nothing_is_listed_while_nothing_changed(account: github_stub.GitH
     used = account.used
     await mirror.follow(opened())
     assert account.used - used == 2  # two searches; what was asked with a condition is not counted
-    assert account.free == 2
+    assert account.free == 4
     account.user(101, "joan")
     account.followers = [101]
     clock.time += timedelta(minutes=15)
@@ -450,6 +450,69 @@ async def test_an_inbox_of_many_pages_is_read_to_its_end_and_not_asked_for_too_s
     clock.time += timedelta(seconds=31)
     await mirror.follow(opened())
     assert account.calls.count("/notifications") == 3
+
+
+# --- what people do -------------------------------------------------------------------------------------------------------
+
+
+async def test_what_people_do_is_said_in_the_words_of_activitystreams(account: github_stub.GitHub, opened: Open) -> None:
+    grace = account.user(100, "grace")
+    account.event("WatchEvent", grace, {"action": "started"})
+    account.event("ForkEvent", grace, {"action": "forked", "forkee": {"full_name": "grace/boats"}})
+    created = {"ref": "", "ref_type": "repository", "master_branch": "main", "description": "Sails.", "pusher_type": "user"}
+    account.event("CreateEvent", account.me, created, repo="ada/sails")
+    release = account.part("release", name="Two", html_url="https://github.com/acme/boats/releases/2", body="Faster.")
+    account.event("ReleaseEvent", grace, {"action": "published", "release": release})
+    issue = account.part("issue", title="Leak", html_url="https://github.com/acme/boats/issues/7", body="Water.")
+    account.event("IssuesEvent", grace, {"action": "opened", "issue": issue})
+    pull = account.part("pull-request-minimal", number=8)
+    account.event("PullRequestEvent", grace, {"action": "merged", "number": 8, "pull_request": pull}, public=False)
+    account.event("MemberEvent", grace, {"action": "added", "member": account.part("simple-user", login="joan")})
+    found = {item.summary: item for item in await _rows(opened()) if isinstance(item, Activity)}
+    assert {said: (one.verb, one.object and one.object.kind, one.object and one.object.name) for said, one in found.items()} == {
+        "starred acme/boats": ("LIKE", "REPOSITORY", "acme/boats"),
+        "forked acme/boats": ("CREATE", "REPOSITORY", "grace/boats"),
+        "created ada/sails": ("CREATE", "REPOSITORY", "ada/sails"),
+        "released Two of acme/boats": ("CREATE", "ARTICLE", "Two"),
+        "opened an issue in acme/boats: Leak": ("CREATE", "NOTE", "Leak"),
+        "merged a pull request of acme/boats: #8": ("ACCEPT", "NOTE", "#8"),
+        "added joan to acme/boats": ("ADD", "PROFILE", "joan"),
+    }  # fmt: skip
+    star, merge = found["starred acme/boats"], found["merged a pull request of acme/boats: #8"]
+    assert (star.actor.handle, star.actor.key, star.container) == ("grace", "100", "received_events")
+    assert star.occurred_at == datetime.fromisoformat("2026-05-01T10:00:00+00:00")
+    assert json.loads(star.original or b"")["type"] == "WatchEvent"
+    assert (star.visibility, merge.visibility) == ("PUBLIC", "LIMITED")
+    assert found["created ada/sails"].container == "events"
+    released = found["released Two of acme/boats"]
+    assert released.object is not None
+    assert (released.object.text, released.url) == ("Faster.", "https://github.com/acme/boats/releases/2")
+
+
+async def test_comments_pushes_and_what_was_closed_are_no_activities(account: github_stub.GitHub, opened: Open) -> None:
+    grace = account.user(100, "grace")
+    push = {"repository_id": 1, "push_id": 1, "ref": "refs/heads/main", "head": "a", "before": "b"}
+    account.event("PushEvent", grace, push)
+    pull = account.part("pull-request-minimal", number=8)
+    account.event("PullRequestEvent", grace, {"action": "closed", "number": 8, "pull_request": pull})
+    account.event("IssuesEvent", grace, {"action": "closed", "issue": account.part("issue")})
+    assert await _rows(opened()) == []
+
+
+async def test_events_arrive_once_over_several_pages_and_later_only_those_that_are_new(
+    account: github_stub.GitHub, opened: Open, clock: HandClock
+) -> None:
+    grace = account.user(100, "grace")
+    for number in range(230):
+        account.event("WatchEvent", grace, {"action": "started"}, repo=f"acme/r{number}")
+    first = [page async for page in opened().pages(None)]
+    keys = [row.item.key for page in first for row in page.rows if isinstance(row.item, Activity)]
+    assert len(keys) == len(set(keys)) == 230
+    clock.time += timedelta(minutes=15)
+    account.event("WatchEvent", grace, {"action": "started"}, repo="acme/new")
+    (new,) = await _rows(opened(), first[-1].cursor)
+    assert isinstance(new, Activity)
+    assert new.summary == "starred acme/new"
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------------------
