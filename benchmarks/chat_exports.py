@@ -527,3 +527,83 @@ def _imessage_row(out: sqlite3.Connection, columns: list[str], talk: Talk, said:
         path = "~/Library/Messages/Attachments/00/../../boat.heic"
         out.execute("INSERT INTO attachment VALUES (?, ?, 'boat.heic', 'image/heic', 4000)", (row.lastrowid, path))
         out.execute("INSERT INTO message_attachment_join VALUES (?, ?)", (row.lastrowid, row.lastrowid))
+
+
+# --- Slack ----------------------------------------------------------------------------------------------------------------
+
+SLACK_TEAM: Final = "T024BE7LH"
+SLACK_ME: Final = "U00ROBIN"
+
+
+def slack_id(person: Person) -> str:
+    return f"U0{person.number:06}"
+
+
+def slack(world: World, path: Path, *, public_only: bool = False) -> Path:
+    """`<team> Slack export ….zip`: talks with one are direct, with several in turn groups and channels; a file a day."""
+    lists: dict[str, list[dict[str, object]]] = {"channels": [], "dms": [], "mpims": []}
+    days: list[tuple[str, Iterator[bytes]]] = []
+    for talk in world.conversations():
+        members = [SLACK_ME, *(slack_id(world.person(n)) for n in talk.members)]
+        if talk.title and talk.number % 2:
+            where, found = (
+                "channels",
+                {"id": f"C0{talk.number:06}", "name": f"boats-{talk.number}", "created": 1, "is_general": False},
+            )
+        elif talk.title:
+            where, found = "mpims", {"id": f"G0{talk.number:06}", "name": f"mpdm-{talk.number}--robin-1", "created": 1}
+        else:
+            where, found = "dms", {"id": f"D0{talk.number:06}", "created": 1}
+        if public_only and where != "channels":
+            continue
+        lists[where].append({**found, "members": members})
+        by_day: dict[str, list[Said]] = {}
+        for said in talk.said():
+            by_day.setdefault(f"{said.at:%Y-%m-%d}", []).append(said)
+        folder = found.get("name", found["id"])
+        days += [(f"{folder}/{day}.json", _slack_day(world, talk, some)) for day, some in by_day.items()]
+    members_list = [
+        {"id": SLACK_ME, "team_id": SLACK_TEAM, "name": "robin", "deleted": False,
+         "profile": {"real_name": MY_NAME, "display_name": "", "email": ME}},
+        *(
+            {"id": slack_id(one), "team_id": SLACK_TEAM, "name": handle(one), "deleted": False,
+             "profile": {"real_name": one.name, "display_name": one.given, "email": one.email, "phone": number(one)}}
+            for one in world.everybody()
+        ),
+        {"id": "USLACKBOT", "team_id": SLACK_TEAM, "name": "slackbot", "deleted": False, "profile": {"real_name": "Slackbot"}},
+        {"id": "U0LEFT", "team_id": SLACK_TEAM, "name": "left", "deleted": True, "profile": {"real_name": "Left"}},
+    ]  # fmt: skip
+    named = [(f"{name}.json", _json(some)) for name, some in lists.items() if not public_only or name == "channels"]
+    logs = [{"user_id": "U1", "user_name": "x", "date": "1"}]
+    return archived(path, [("users.json", _json(members_list)), *named, ("integration_logs.json", _json(logs)), *days])
+
+
+def slack_ts(said: Said) -> str:
+    return f"{int(said.at.timestamp())}.{said.number % 1_000_000:06}"
+
+
+def _slack_day(world: World, talk: Talk, some: list[Said]) -> Iterator[bytes]:
+    """Slashes escaped, as Slack's writer does; the first one of a conversation says who came."""
+    found: list[dict[str, object]] = []
+    for said in some:
+        n = said.number % 1_000_000
+        if n == 0:
+            text = f"<@{SLACK_ME}> has joined the channel"
+            found.append(
+                {"user": SLACK_ME, "type": "message", "subtype": "channel_join", "ts": "1646640000.000001", "text": text}
+            )
+        text = said.text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        one: dict[str, object] = {
+            "client_msg_id": f"m{said.number}", "type": "message", "text": f"{text} <@{SLACK_ME}>" if n % 4 == 1 else text,
+            "user": SLACK_ME if said.sender is None else slack_id(world.person(said.sender)), "ts": slack_ts(said), "team": SLACK_TEAM,
+        }  # fmt: skip
+        if n % 3 == 2:
+            one |= {"thread_ts": slack_ts(next(talk.said())), "edited": {"user": SLACK_ME, "ts": slack_ts(said)}}
+            one["reactions"] = [{"name": "turtle", "users": [SLACK_ME], "count": 3}]
+        if n % 5 == 0:
+            link = f"https://boats.slack.com/files/U1/F{n}/plan.pdf"
+            one["files"] = [
+                {"id": f"F{n}", "name": "plan.pdf", "mimetype": "application/pdf", "size": 9, "permalink": link, "mode": "hosted"}
+            ]
+        found.append(one)
+    yield json.dumps(found).replace("/", "\\/").encode()

@@ -35,6 +35,7 @@ class Chats:
     kinds: dict[str, str]  # talk with one, with several → kind
     contacts: int = 0  # items that are people
     numbers: bool = True  # whether people have telephone numbers
+    me: str | None = None  # what is said with --me
     mine_only: bool = False  # whether what others wrote is not in it
 
     def said(self, talk: Talk) -> list[Said]:
@@ -62,11 +63,24 @@ def _imessage(world: World, folder: Path) -> None:
     chat_exports.imessage(world, folder / "chat.db")
 
 
+def _slack(world: World, folder: Path) -> None:
+    chat_exports.slack(world, folder / "Boats Slack export.zip")
+
+
 KINDS = {"one": "DIRECT", "several": "GROUP"}
 EXPORTS = (
     Chats("whatsapp", _whatsapp, (("HANDLE", MY_NAME),), KINDS),
     Chats("android_sms", _android_sms, (("PHONE", chat_exports.MY_NUMBER),), KINDS),
     Chats("imessage", _imessage, (("PHONE", chat_exports.MY_NUMBER), ("EMAIL", ME)), KINDS),
+    Chats(
+        "slack_archive",
+        _slack,
+        (("HANDLE", "robin@boats.slack.com"), ("EMAIL", ME)),
+        KINDS,
+        contacts=SMALL.people + 1,
+        numbers=False,
+        me=ME,
+    ),
     Chats("telegram", _telegram, (("HANDLE", "user7000@t.me"), ("PHONE", chat_exports.MY_NUMBER)), KINDS, contacts=SMALL.people),
     Chats(
         "discord",
@@ -125,7 +139,7 @@ async def test_every_message_is_there_once_with_its_direction_and_twice_is_the_s
 ) -> None:
     async with workshop(household.database, tmp_path) as shop:
         source = written(export, SMALL, tmp_path / "export")
-        (report,) = await shop.bring(household.viewer, source)
+        (report,) = await shop.bring(household.viewer, source, me=export.me)
         assert (report.state, report.failed) == ("DONE", 0)
         found = await seen(household)
         said = [one for talk in SMALL.conversations() for one in export.said(talk)]
@@ -138,15 +152,15 @@ async def test_every_message_is_there_once_with_its_direction_and_twice_is_the_s
         assert found["own"] == Counter(export.own)
         for expected, stored, skipped in found["ledger"]:
             assert expected == stored + sum(json.loads(skipped).values())
-        (again,) = await shop.bring(household.viewer, source)
+        (again,) = await shop.bring(household.viewer, source, me=export.me)
         assert (again.created, again.updated, again.failed) == (0, 0, 0)
         assert await seen(household) == found
 
 
 async def test_a_later_export_adds_what_is_new(household: Household, export: Chats, tmp_path: Path) -> None:
     async with workshop(household.database, tmp_path) as shop:
-        await shop.bring(household.viewer, written(export, SMALL, tmp_path / "first"))
-        (report,) = await shop.bring(household.viewer, written(export, GROWN, tmp_path / "later"))
+        await shop.bring(household.viewer, written(export, SMALL, tmp_path / "first"), me=export.me)
+        (report,) = await shop.bring(household.viewer, written(export, GROWN, tmp_path / "later"), me=export.me)
         new = [one for talk in GROWN.conversations()[len(SMALL.conversations()) :] for one in export.said(talk)]
         assert report.created == len(new)
         assert (await seen(household))["messages"].total() == report.created + report.unchanged - export.contacts
