@@ -11,6 +11,8 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -26,6 +28,7 @@ PAGE_WEIGHT = 8 * 1024 * 1024  # bytes of content that a page may hold before it
 MAX_DEPTH = 40  # folders within folders
 EXCERPT = 200  # characters
 HEAD = 64 * 1024  # bytes that are looked at to recognise a file
+_LOOKED_AT: ContextVar[tuple[Path, bytes] | None] = ContextVar("looked_at", default=None)
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -143,8 +146,21 @@ def open_file(path: Path) -> BinaryIO:
         raise
 
 
+@contextmanager
+def looking_at(path: Path) -> Iterator[bytes]:
+    """A file's `head`, read once for all who ask for it within."""
+    data = head(path)
+    token = _LOOKED_AT.set((path, data))
+    try:
+        yield data
+    finally:
+        _LOOKED_AT.reset(token)
+
+
 def head(path: Path) -> bytes:
     """The beginning of a file as UTF-8 where a byte order mark says UTF-16; empty when it cannot be read."""
+    if (known := _LOOKED_AT.get()) is not None and known[0] == path:
+        return known[1]
     try:
         with open_file(path) as handle:
             data = handle.read(HEAD)

@@ -82,14 +82,15 @@ def recognise(paths: list[Path]) -> Recognised:
     tops: dict[Path, Path] = {}  # single mails found in a folder that was given, with that folder
 
     def look(path: Path, top: Path | None) -> None:
-        for name in () if files.head(path).startswith(_MEDIA) else _ORDER:
-            archive = archives[name].archive if name in archives and name != "MAILDIR" else None
-            if archive is not None and archive.recognise(path):
-                groups.setdefault(name, []).append(path)
-                if name == "EML" and top is not None:
-                    tops[path] = top
-                return
-        unrecognised.append((path, _reason(path)))
+        with files.looking_at(path) as head:
+            for name in () if head.startswith(_MEDIA) else _ORDER:
+                archive = archives[name].archive if name in archives and name != "MAILDIR" else None
+                if archive is not None and archive.recognise(path):
+                    groups.setdefault(name, []).append(path)
+                    if name == "EML" and top is not None:
+                        tops[path] = top
+                    return
+            unrecognised.append((path, _reason(path)))
 
     def enter(folder: Path) -> bool:
         """Whether to walk into a folder as one of loose files; a Maildir is taken whole."""
