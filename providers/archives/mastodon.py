@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -23,8 +23,8 @@ from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item, Pattern
 from providers.archives.table_part import TablePart
 from providers.base import ArchiveFormat, Provider
-from providers.formats.html_text import text_of
 from providers.formats.vcard import web_address
+from providers.mastodon_entity import instant, post_text
 
 KEY: Final = "mastodon"  # the network; the archive is an account of its own
 MAX_TEXT: Final = 100_000
@@ -32,7 +32,6 @@ PUBLIC: Final = frozenset({"https://www.w3.org/ns/activitystreams#Public", "as:P
 #: An account as tables and mentions write it.
 ADDRESS: Final = re.compile(r"@?([\w.-]+)@([\w.-]+\.\w+)\Z")
 _CONTEXT: Final = rb'\s*\{\s*"@context"\s*:'
-_LINK: Final = re.compile(r'<a [^>]*?href="([^"]*)"([^>]*)>.*?</a>', re.DOTALL)
 
 
 class About(msgspec.Struct):
@@ -265,21 +264,6 @@ def _audience(thing: dict[str, Any], about: About) -> records.Visibility:
 
 def _listed(value: Any) -> frozenset[str]:
     return frozenset([value] if isinstance(value, str) else (one for one in value or () if isinstance(one, str)))
-
-
-def post_text(html: str) -> str:
-    """A post as text, with links as what they lead to: servers shorten what they show of them."""
-    marked = _LINK.sub(lambda link: link[0] if "mention" in link[0] or "hashtag" in link[0] else link[1], html[:MAX_TEXT])
-    return text_of(marked).replace("\x00", "")
-
-
-def instant(text: object) -> datetime | None:
-    """An instant as ActivityStreams writes it (xsd:dateTime); None for what is none."""
-    try:
-        found = datetime.fromisoformat(text) if isinstance(text, str) else None
-        return found.astimezone(UTC) if found is not None and found.tzinfo is not None else None
-    except (ValueError, OverflowError):
-        return None
 
 
 PROVIDER = Provider(
