@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import hashlib
 import io
 import json
 import sqlite3
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
 from benchmarks.exports import Said, Talk, World, archived, handle
@@ -607,3 +609,61 @@ def _slack_day(world: World, talk: Talk, some: list[Said]) -> Iterator[bytes]:
             ]
         found.append(one)
     yield json.dumps(found).replace("/", "\\/").encode()
+
+
+# --- Evernote -------------------------------------------------------------------------------------------------------------
+
+
+def evernote(world: World, path: Path, *, picture: bytes = PICTURE) -> Path:
+    """`Cards.enex`: a business card of everybody, and a plain note behind every fifth."""
+    with path.open("w", encoding="utf-8") as out:
+        out.write(
+            '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE en-export SYSTEM "http://xml.evernote.com/pub/evernote-export4.dtd">\n'
+        )
+        out.write('<en-export export-date="20260302T101500Z" application="Evernote" version="10.1">\n')
+        for person in world.everybody():
+            out.write(_card(person, picture))
+            if person.number % 5 == 0:
+                out.write(_plain_note(person))
+        out.write("</en-export>\n")
+    return path
+
+
+def _note(title: str, content: str, created: str, more: str = "") -> str:
+    """Enclosed text may end a CDATA section; then it is split."""
+    whole = f'<?xml version="1.0" encoding="UTF-8"?><!DOCTYPE en-note SYSTEM "http://xml.evernote.com/pub/enml2.dtd"><en-note>{content}</en-note>'
+    enclosed = whole.replace("]]>", "]]]]><![CDATA[>")
+    head = f"  <note>\n    <title>{escape(title)}</title>\n    <created>{created}</created>\n{more}"
+    return f"{head}    <content>\n      <![CDATA[{enclosed}]]>\n    </content>\n"
+
+
+def _card(person: Person, picture: bytes) -> str:
+    def field(mark: str, text: str) -> str:
+        return f'<div style="margin: 0; x-evernote: {mark}; color: #333">{text}</div>'
+
+    data = "\n".join(base64.encodebytes(picture).decode().split())
+    hashed = hashlib.md5(picture).hexdigest()
+    fields = (
+        field("display-as", escape(person.name)),
+        field("contact-title", "x-evernote: contact-title"),
+        field("contact-org", "Boats &amp;&nbsp;Bells"),
+        '<div style="x-evernote: contact-info-section">',
+        field("mobile", number(person)),
+        field("phone", "x-evernote: phone"),
+        field("email", f'<a href="mailto:x">{person.email}</a>'),
+        field("address", "1 Quay<br/>Leeds"),
+        field("url", "boats.example.org"),
+        "</div></div><div>]]> met at the &eacute;t&eacute; party</div>",
+    )
+    content = f'<div style="x-evernote: contact"><en-media type="image/jpeg" hash="{hashed}"/>{"".join(fields)}'
+    more = "    <tag>Choir</tag>\n    <note-attributes><content-class>evernote.contact.1</content-class></note-attributes>\n"
+    resource = f'    <resource><data encoding="base64">\n{data}\n</data><mime>image/jpeg</mime></resource>\n'
+    return (
+        _note(person.name, content, f"20220307T08{person.number // 60 % 60:02}{person.number % 60:02}Z", more)
+        + resource
+        + "  </note>\n"
+    )
+
+
+def _plain_note(person: Person) -> str:
+    return _note(f"Notes {person.number}", "<div>buy a rope &lt;note&gt; <en-todo/></div>", "20220307T090000Z") + "  </note>\n"
