@@ -35,7 +35,19 @@ from providers.records import (
     Unreadable,
 )
 from providers.slack_api import HOME, KEY, PARTIAL, ask, instant_text, scopes
-from providers.slack_message import MEMBERS, Place, Post, User, contact, instant, message, participant, seconds, short
+from providers.slack_message import (
+    MAX_REACTIONS,
+    MEMBERS,
+    Place,
+    Post,
+    User,
+    contact,
+    instant,
+    message,
+    participant,
+    seconds,
+    short,
+)
 
 #: docs.slack.dev/apis/web-api/pagination: "no more than 200 results at a time".
 LISTED: Final = 200
@@ -484,6 +496,7 @@ class Slack:
 
     async def _rows(self, channel: str, posts: Sequence[Post]) -> list[Row]:
         await self._know(post.user for post in posts)
+        await self._know(user for post in posts for sign in post.reactions or () for user in sign.users[:MAX_REACTIONS])
         setting = await self._setting(channel)
         return [Row(item=message(post, setting)) for post in posts if post.shows]
 
@@ -584,7 +597,7 @@ PROVIDER = Provider(
     capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "PUSH", "MIRROR"}),
     limitations=(
         "Free workspaces show the last 90 days, and Slack deletes what is older than a year.",
-        "Edits and deletions of older messages are seen only as far as the latest 200 of a conversation, reactions not at all.",
+        "Edits, reactions and deletions of older messages are seen only as far as the latest 200 of a conversation.",
         "What you read elsewhere shows when a conversation is looked at: at its next message, or within an hour on lively days.",
         "E-mail addresses are shown where the workspace shows them to you.",
         "Files cannot be sent, and no conversations are made from here.",

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -27,6 +27,7 @@ from providers.records import (
     Organization,
     Participant,
     Photo,
+    Reaction,
     Role,
 )
 from providers.slack_api import KEY
@@ -34,6 +35,7 @@ from providers.slack_api import KEY
 MEMBERS: Final = "members"
 MAX_TEXT: Final = 100_000
 MAX_SHORT: Final = 1_000
+MAX_REACTIONS: Final = 200  # of one sign that are shown one by one
 #: What the workspace says of itself, and what is no message any more.
 SILENT: Final = frozenset(
     {"channel_join", "channel_leave", "channel_topic", "channel_purpose", "channel_name", "channel_archive", "channel_unarchive",
@@ -98,6 +100,14 @@ class Edited(msgspec.Struct, frozen=True):
     ts: str
 
 
+class Sign(msgspec.Struct, frozen=True):
+    """The reactions to a message with one sign; `users` may be fewer than `count`."""
+
+    name: str
+    users: list[str] = []
+    count: int = 0
+
+
 class Post(msgspec.Struct, frozen=True):
     """docs.slack.dev/reference/events/message."""
 
@@ -113,6 +123,7 @@ class Post(msgspec.Struct, frozen=True):
     edited: Edited | None = None
     files: list[File] | None = None
     attachments: list[Shown] | None = None
+    reactions: list[Sign] | None = None
 
     @property
     def shows(self) -> bool:
@@ -163,6 +174,7 @@ def message(post: Post, place: Place) -> Message:
         unread=unread,
         attachment_count=len(files),
         attachments=files,
+        reactions=tuple(_reactions(post.reactions or (), place)),
         url=f"https://{place.team}/archives/{place.channel}/p{post.ts.replace('.', '')}",
     )
 
@@ -250,6 +262,16 @@ def seconds(ts: str) -> float:
 
 def short(text: str | None) -> str:
     return " ".join((text or "").replace("\x00", "").split())[:MAX_SHORT]
+
+
+def _reactions(signs: Iterable[Sign], place: Place) -> Iterator[Reaction]:
+    """Signs by Slack's names for them, with those who are named and how many more there are."""
+    for sign in signs:
+        users = sign.users[:MAX_REACTIONS]
+        for user in users:
+            yield Reaction(emoji=short(sign.name), participant=participant(user, place, "MEMBER"))
+        if sign.count > len(users):
+            yield Reaction(emoji=short(sign.name), count=sign.count - len(users))
 
 
 def _said(post: Post) -> str:

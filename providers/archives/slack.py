@@ -22,7 +22,6 @@ from providers.archives.json_stream import Item
 from providers.base import ArchiveFormat, Provider
 from providers.slack_message import Place, Post, User, contact, handle, message, participant, short
 
-MAX_REACTIONS: Final = 200
 _MEMBERS: Final = re.compile(rb'\s*\[\s*\{\s*"id"\s*:\s*"[UW][A-Z0-9]{2,20}"\s*,\s*"team_id"\s*:')
 _CONVERSATIONS: Final = re.compile(rb'\s*\[\s*\{\s*"id"\s*:\s*"[CGD][A-Z0-9]{2,20}"\s*,\s*"(?:name|created)"\s*:')
 _MESSAGES: Final = re.compile(
@@ -47,18 +46,6 @@ class Conversation(msgspec.Struct, frozen=True):
     @property
     def kind(self) -> records.ConversationKind:
         return "DIRECT" if self.id.startswith("D") else "GROUP" if self.name.startswith(_GROUP_NAME) else "CHANNEL"
-
-
-class Reactions(msgspec.Struct, frozen=True):
-    """The reactions to a message with one sign; `users` may be fewer than `count`."""
-
-    name: str
-    users: list[str] = []
-    count: int = 0
-
-
-class Reacted(msgspec.Struct, frozen=True):
-    reactions: list[Reactions] = []
 
 
 class About(msgspec.Struct, kw_only=True):
@@ -123,9 +110,8 @@ class Day(JsonPart[About]):
             return (_left_out(item, source, _NOTICE.format(subtype=short(post.subtype)[:60])),)
         if not re.fullmatch(r"\d{9,10}\.\d{6}", post.ts):
             raise Misread(_NO_TIME)
-        place = _place(_home(source, about), about)
-        said = message(post, place)
-        return (msgspec.structs.replace(said, container=source.shown, reactions=_reactions(value, place)),)
+        said = message(post, _place(_home(source, about), about))
+        return (msgspec.structs.replace(said, container=source.shown),)
 
 
 class SlackArchive(Export[About]):
@@ -203,17 +189,6 @@ def _home(source: files.Source, about: About) -> Conversation:
 def _place(home: Conversation, about: About) -> Place:
     others = tuple(home.members) if home.kind != "CHANNEL" else ()
     return Place(channel=home.id, kind=home.kind, team=about.host, me=about.me, people=about.people, others=others)
-
-
-def _reactions(value: Any, place: Place) -> tuple[records.Reaction, ...]:
-    """Signs by Slack's names for them, with those who are named and how many more there are."""
-    found: list[records.Reaction] = []
-    for one in msgspec.convert(value, Reacted).reactions:
-        users = one.users[:MAX_REACTIONS]
-        found += [records.Reaction(emoji=short(one.name), participant=participant(user, place, "MEMBER")) for user in users]
-        if one.count > len(users):
-            found.append(records.Reaction(emoji=short(one.name), count=one.count - len(users)))
-    return tuple(found)
 
 
 def _whole(home: Conversation, item: records.Message, about: About) -> records.ConversationHead:

@@ -236,6 +236,16 @@ async def test_edits_files_programs_and_what_the_workspace_says_of_itself(team: 
         [piece async for piece in adapter.part(picture.key, "F00000009")]
 
 
+async def test_reactions_are_told_with_who_gave_them_and_how_many_more(team: slack_stub.Slack, opened: Open) -> None:
+    grace = team.member(100, "grace")
+    general = team.channel(1, "general")
+    team.post(general, ME, "Look", THEN, reactions=[{"name": "tada", "users": [grace, ME], "count": 5}])
+    (said,) = [item for item in await _rows(opened()) if isinstance(item, Message)]
+    assert [(one.emoji, one.participant and one.participant.address, one.count) for one in said.reactions or ()] == [
+        ("tada", "grace@acme.slack.com", 1), ("tada", "ada@acme.slack.com", 1), ("tada", None, 3),
+    ]  # fmt: skip
+
+
 async def test_what_came_after_the_read_mark_is_unread(team: slack_stub.Slack, opened: Open) -> None:
     grace = team.member(100, "grace")
     direct = team.channel(2, user=grace, last_read=f"{THEN + 1:.6f}")
