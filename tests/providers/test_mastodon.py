@@ -22,8 +22,8 @@ from tests.providers.contract import AdapterContract, Mirror
 
 
 class Community:
-    """A hundred people who follow each other, and the account of one of them. Empty until it is filled: then the account
-    is `gen_…`; before it is the server's lone first user."""
+    """The account of the server's first user, who is alone until it is filled: then 24 people are there, whom they follow or who follow
+    them. Nobody has posted anything, so that a run asks little."""
 
     provider = PROVIDER
 
@@ -35,7 +35,8 @@ class Community:
         self._people: list[str] = []
 
     def fill(self) -> None:
-        self.server.sample("small")
+        for number in range(24):
+            self.server.control("POST", "dev_user", {"username": f"gen_{number}", "display_name": f"Person {number}"})
         tokens = self.server.tokens()
         self._people = [name for name in tokens if name.startswith("gen_")]
         me = self.server.get("/api/v1/accounts/verify_credentials")
