@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, select
 
 from providers import records
 from providers.formats import safe_html
-from resolvers import contacts, freshness, paging, people, photos, web
+from resolvers import changes, contacts, freshness, paging, people, photos, web
 from resolvers.loaders import batched, load
 from resolvers.operation import Operation
 from resolvers.paging import Ask, Cut, Listing, Order
@@ -303,6 +303,21 @@ async def page(operation: Operation, ask: Ask, where: ActivityFilter, fresh: Fre
     return paging.listing(
         operation, scope, cut, key=lambda row: (row.occurred_at, row.id), node=of_row, count=count, answered=answered
     )
+
+
+async def follow(operation: Operation, where: ActivityFilter) -> AsyncIterator[Activity]:
+    """Activities as they are taken in, of those that pass the filter; one that is a copy of another is none of its own."""
+    async for change in changes.follow(operation, None, changes.ChangeFilter(kinds=("ACTIVITY",))):
+        if isinstance(change, changes.NodeUpserted) and change.created:
+            found = await operation.read(_met, change.node_id, where)
+            if found is not None:
+                yield found
+
+
+def _met(conn: Connection, viewer: str, activity_id: str, where: ActivityFilter) -> Activity | None:
+    """The activity, if a list with this filter shows it."""
+    row = conn.execute(_wanted(viewer, where).where(activity.c.id == activity_id)).one_or_none()
+    return None if row is None else of_row(row)
 
 
 async def sources_of(operation: Operation, account_ids: Sequence[str] | None, fresh: Freshness) -> Answered:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import strawberry
 
-from resolvers import accounts, changes, imports, linking, progress
+from resolvers import accounts, activities, changes, imports, linking, progress
+from schema.activity import Activity, ActivityFilter
 from schema.change import ChangeFilter
 from schema.declare import UNSET, Info, argument, object_type, subscription
 from schema.lists import given, plain
@@ -24,6 +25,14 @@ async def _changes(
 ) -> AsyncGenerator[changes.Change, None]:
     async for change in changes.follow(info.context.operation, plain(since), given(filter, changes.ChangeFilter)):
         yield change
+
+
+async def _activities(
+    info: Info,
+    filter: Annotated[ActivityFilter | None, argument(description="Which items.")] = UNSET,
+) -> AsyncGenerator[activities.Activity, None]:
+    async for found in activities.follow(info.context.operation, given(filter, activities.ActivityFilter)):
+        yield found
 
 
 async def _sync_progress(
@@ -55,6 +64,9 @@ class Subscription:
     changes: ChangeRef = subscription(
         "The change feed after since, or from now; one event a change, uncoalesced, with FeedAdvanced at least every minute.",
         _changes,
+    )
+    activities: Activity = subscription(
+        "New activities that pass the filter; changes carries the same with a cursor.", _activities
     )
     sync_progress: SyncProgressRef = subscription(
         "Progress of one or all accounts, at most twice a second; not part of the feed.", _sync_progress

@@ -234,3 +234,18 @@ async def test_a_damaged_activity_keeps_its_place_as_an_error(desk: Desk) -> Non
     assert good["summary"] == "Ada Ray posted: two"
     assert bad is None
     assert len(result.errors) == 1
+
+
+async def test_whoever_follows_gets_each_new_act_that_passes_the_filter_once(desk: Desk) -> None:
+    account = await desk.household.account("mastodon", "robin@social.example")
+    other = await desk.household.account("mastodon", "robin@elsewhere.example")
+    await desk.household.take(account, post(1, "Before anybody followed"))
+    start = (await desk.ask("{ viewer { feed { head } } }"))["viewer"]["feed"]["head"]
+    text = "subscription { activities(filter: { verbs: [CREATE] }) { id summary } }"
+    await desk.household.take(account, post(2, "First"), post(3, "Not asked for", verb="LIKE"))
+    await desk.household.take(account, post(2, "First, edited", edited_at=NOW))
+    await desk.household.take(other, post(2, "First, edited", edited_at=NOW), post(4, "Second"))
+    # an EventSource that comes back
+    events = await desk.follow(text, 2, desk.operation(last_event_id=start))
+    said = [event["activities"]["summary"] for event in events]
+    assert said == ["Ada Ray posted: First, edited", "Ada Ray posted: Second"]
