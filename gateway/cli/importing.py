@@ -38,14 +38,18 @@ FILE_OUTCOMES = {
 @app.command("import")
 def import_files(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH…", help="Files, folders or zip archives: vCard, CSV, LDIF, mbox, Maildir, .eml.")
+        list[Path],
+        typer.Argument(
+            metavar="PATH…",
+            help="Files, folders or zip archives: vCard, CSV, LDIF, mbox, Maildir, .eml, exports of networks, phones and chats.",
+        ),
     ],
     viewer: ViewerOption = None,
     me: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Your own address in these mails, or your name in these chats.")
     ] = None,
     format: Annotated[
-        str | None, typer.Option(help="VCARD, CSV, LDIF, MBOX, MAILDIR or EML: take only files of this format.")
+        str | None, typer.Option(help="Take only files of this format: VCARD, MBOX, WHATSAPP, TELEGRAM, LINKEDIN and so on.")
     ] = None,
     no_wait: NoWait = False,
     json: JsonOption = False,

@@ -30,7 +30,7 @@ KEY: Final = "android_sms"
 OWN: Final = "this phone"  # who the user is where no number says it
 ITEMS: Final = ("sms", "mms")
 _LOOKED_AT: Final = 20_000  # elements from which the own number is inferred
-_BEGINS: Final = re.compile(rb"\s*(?:<\?[^>]*\?>\s*|<!--.*?-->\s*)*<smses[\s>/]", re.DOTALL)
+_BEGINS: Final = re.compile(rb"\s*+(?:<\?[^>]*+>\s*+|<!--(?:(?!-->).)*+-->\s*+)*+<smses[\s>/]", re.DOTALL)
 _COUNT: Final = re.compile(rb"<smses\b[^>]*?\bcount=[\"'](\d{1,9})[\"']")
 _ABSENT: Final = ("", "null")  # the program writes the word for what is not there
 _NAMELESS: Final = ("(Unknown)",)

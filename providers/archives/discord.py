@@ -97,7 +97,7 @@ class Account(JsonPart[About]):
             user = value.get("user") or {}
             about.users[str(user.get("id") or value["id"])] = _user(user)
         elif item.pattern[0] == "notes":
-            about.notes[item.path[-1]] = _line(value if isinstance(value, str) else (value or {}).get("note"))
+            about.notes[item.path[-1]] = charset.line(value if isinstance(value, str) else (value or {}).get("note"))
         else:
             mine[item.path[0]] = value
 
@@ -106,11 +106,11 @@ class Account(JsonPart[About]):
         user = str((value.get("user") or {}).get("id") or value.get("id"))
         if kind not in _FRIEND:
             what = _NO_FRIENDS.get(kind, "something that is not known here")
-            return (_left_out(item, source, f"This is {what}, no friend. It is left out."),)
+            return (export.left_out(source, item.pointer, f"This is {what}, no friend. It is left out."),)
         if not _SNOWFLAKE.match(user):
             raise Misread("There is no id in it. Download the package again and import it again")
         known = about.users.get(user, User())
-        nickname = _line(value.get("nickname"))
+        nickname = charset.line(value.get("nickname"))
         full = known.name or nickname or known.username
         return (
             records.Contact(
@@ -189,7 +189,7 @@ class DiscordArchive(Export[About]):
             if isinstance(part, Account):
                 part.look(source, part.wanted, partial(part.learn, about, mine))
             elif isinstance(part, Names):
-                part.look(source, part.wanted, lambda value, item: about.names.update({item.path[0]: _line(value)}))
+                part.look(source, part.wanted, lambda value, item: about.names.update({item.path[0]: charset.line(value)}))
         about.me = str(mine["id"]) if _SNOWFLAKE.match(str(mine.get("id"))) else ""
         about.email = email_address.normalised(str(mine.get("email") or "")) or ""
         about.phone = phone_number.read(str(mine.get("phone") or ""), None).number or ""
@@ -225,10 +225,10 @@ class DiscordArchive(Export[About]):
 
 
 def _user(value: Mapping[str, Any]) -> User:
-    username, tag = _line(value.get("username")), str(value.get("discriminator") or "0")
+    username, tag = charset.line(value.get("username")), str(value.get("discriminator") or "0")
     return User(
         username=username if tag in ("0", "0000") or not username else f"{username}#{tag}",
-        name=_line(value.get("global_name") or value.get("display_name")),
+        name=charset.line(value.get("global_name") or value.get("display_name")),
     )
 
 
@@ -269,8 +269,8 @@ def _channel(path: Path, about: About) -> Channel | None:
             about.users[others[0]] = User(username=direct[1])
         return Channel(id=number, kind="DIRECT", people=others)
     guild = value.get("guild")
-    server = _line(guild.get("name")) if isinstance(guild, dict) else ""
-    title = _line(value.get("name")) or named
+    server = charset.line(guild.get("name")) if isinstance(guild, dict) else ""
+    title = charset.line(value.get("name")) or named
     return Channel(
         id=number,
         kind="GROUP" if kind in _GROUP else "THREAD" if kind in _THREADS else "CHANNEL",
@@ -354,16 +354,6 @@ def _plain(text: str, about: About) -> str:
 def _attachment(url: str, number: int) -> records.Attachment:
     name = file_name.safe(unquote(PurePosixPath(urlsplit(url[:2_000]).path).name)) or "file"
     return records.Attachment(part=str(number), name=name, media_type=file_kind.said(name, None))
-
-
-def _left_out(item: Item, source: files.Source, message: str) -> records.Unreadable:
-    return records.Unreadable(
-        key=f"{source.shown}{item.pointer}", outcome="SKIPPED", reason="EXCLUDED", message=message, container=source.shown
-    )
-
-
-def _line(value: object) -> str:
-    return charset.storable(" ".join(value.split()))[:500] if isinstance(value, str) else ""
 
 
 PROVIDER = Provider(

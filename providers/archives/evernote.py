@@ -27,7 +27,7 @@ MAX_CONTENT: Final = 1_000_000  # characters of a note that are looked at
 MAX_VALUES: Final = 50  # of one card
 _NOTE: Final = ("note",)
 _BEGINS: Final = re.compile(
-    rb"\s*(?:<\?[^>]*\?>\s*|<!--.*?-->\s*|<!DOCTYPE\s+en-export\b[^>\[]*>\s*)*<en-export[\s>/]", re.DOTALL
+    rb"\s*+(?:<\?[^>]*+>\s*+|<!--(?:(?!-->).)*+-->\s*+|<!DOCTYPE\s++en-export\b[^>\[]*+>\s*+)*+<en-export[\s>/]", re.DOTALL
 )
 _CARD: Final = "evernote.contact.1"  # content-class of a business card
 _MARK: Final = re.compile(r"x-evernote:\s*([a-z-]+)", re.I)
@@ -101,7 +101,7 @@ def _item(
     try:
         note = xml_items.parsed(element)
         content = note.findtext("content", "")[:MAX_CONTENT]
-        title = _line(note.findtext("title", ""))
+        title = charset.line(note.findtext("title", ""))
         if note.findtext("note-attributes/content-class", "") != _CARD and "x-evernote:contact" not in content.lower():
             return export.unreadable(source, position, _NO_CARD, title.encode(), outcome="SKIPPED", reason="UNSUPPORTED")
         found = _contact(note, title, _marked(content), source, region)
@@ -143,12 +143,16 @@ def _marked(content: str) -> list[tuple[str, str]]:
 
 def _contact(note: Element, title: str, said: list[tuple[str, str]], source: files.Source, region: str | None) -> records.Contact:
     def first(name: str) -> str:
-        return next((_line(text) for mark, text in said if mark == name), "")
+        return next((charset.line(text) for mark, text in said if mark == name), "")
 
     name, company, role = first(_NAME) or title, first(_COMPANY), first(_TITLE)
-    mails = [(_line(text), email_address.normalised(_line(text).removeprefix("mailto:"))) for mark, text in said if mark == _MAIL]
+    mails = [
+        (charset.line(text), email_address.normalised(charset.line(text).removeprefix("mailto:")))
+        for mark, text in said
+        if mark == _MAIL
+    ]
     phones = [
-        phone_number.read(_line(text), region, label=_PHONES[mark], line="MOBILE" if mark == "mobile" else "UNKNOWN")
+        phone_number.read(charset.line(text), region, label=_PHONES[mark], line="MOBILE" if mark == "mobile" else "UNKNOWN")
         for mark, text in said
         if mark in _PHONES
     ]
@@ -164,7 +168,7 @@ def _contact(note: Element, title: str, said: list[tuple[str, str]], source: fil
         urls=tuple(records.Url(url=address) for address in urls),
         organizations=(records.Organization(name=company, title=role or None),) if company or role else (),
         addresses=tuple(records.Address(formatted=text) for mark, text in said if mark == _ADDRESS),
-        groups=tuple(tag for each in note.findall("tag")[:MAX_VALUES] if (tag := _line(each.text or ""))),
+        groups=tuple(tag for each in note.findall("tag")[:MAX_VALUES] if (tag := charset.line(each.text or ""))),
         container=source.shown,
         created_at=_moment(created),
         updated_at=_moment(note.findtext("updated", "")),
@@ -177,10 +181,6 @@ def _moment(text: str) -> datetime | None:
         return datetime.strptime(text.strip(), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
         return None
-
-
-def _line(text: str) -> str:
-    return charset.storable(" ".join(text.split()))[:500]
 
 
 PROVIDER = Provider(

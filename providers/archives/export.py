@@ -150,6 +150,13 @@ def unreadable(
     )  # fmt: skip
 
 
+def left_out(source: files.Source, pointer: str, message: str, reason: records.SkipReason = "EXCLUDED") -> records.Unreadable:
+    """The item that stands for what is understood and has nothing to be taken; `pointer` is its place in the file (RFC 6901)."""
+    return records.Unreadable(
+        key=f"{source.shown}{pointer}", outcome="SKIPPED", reason=reason, message=message, container=source.shown
+    )
+
+
 def weight(item: Taken) -> int:
     """About how many bytes an item takes in a page."""
     if isinstance(item, records.Message):

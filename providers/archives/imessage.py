@@ -225,7 +225,7 @@ def _book(path: Path) -> Book:
     try:
         with _opened(path) as database:
             for row in database.execute("SELECT ROWID AS id, id AS address FROM handle"):
-                book.handles[row["id"]] = _line(row["address"])
+                book.handles[row["id"]] = charset.line(row["address"])
             _chats(database, book)
             columns = _columns(database)
             if "associated_message_type" in columns:
@@ -257,11 +257,13 @@ def _chats(database: sqlite3.Connection, book: Book) -> None:
     )
     for row in database.execute(f"SELECT ROWID AS id, {wanted} FROM chat LIMIT {MAX_CHATS}"):  # noqa: S608 - our own words
         others = tuple(dict.fromkeys(people.get(row["id"], ())))
-        named = _line(row["chat_identifier"]) or _line(row["guid"]).rpartition(";")[2]
+        named = charset.line(row["chat_identifier"]) or charset.line(row["guid"]).rpartition(";")[2]
         group = row["style"] == _GROUP_STYLE or len(others) > 1
         if not others and not group and named:
             others = (named,)
-        book.chats[row["id"]] = Chat(key=named, title=_line(row["display_name"]) or None, group=group, people=others[:MAX_PEOPLE])
+        book.chats[row["id"]] = Chat(
+            key=named, title=charset.line(row["display_name"]) or None, group=group, people=others[:MAX_PEOPLE]
+        )
 
 
 def _reactions(database: sqlite3.Connection, book: Book, columns: frozenset[str]) -> None:
@@ -273,9 +275,9 @@ def _reactions(database: sqlite3.Connection, book: Book, columns: frozenset[str]
     )
     for row in rows:
         kind = row["type"] - _TAKEN_BACK if row["type"] >= _REACTIONS.start + _TAKEN_BACK else row["type"]
-        sign = _SIGNS.get(kind) or (_line(row["emoji"]) if kind == _OWN_SIGN else "")
+        sign = _SIGNS.get(kind) or (charset.line(row["emoji"]) if kind == _OWN_SIGN else "")
         # `p:0/<guid>` names a part of a message, `bp:<guid>` its preview
-        target = _line(row["target"]).rpartition("/")[2].rpartition(":")[2]
+        target = charset.line(row["target"]).rpartition("/")[2].rpartition(":")[2]
         who = "" if row["is_from_me"] else book.handles.get(row["handle_id"], "")
         if not target or not sign:
             continue
@@ -304,7 +306,7 @@ def _item(
     if row["item_type"]:
         return skipped("EXCLUDED", _NOTICE)
     at = _moment(row["date"])
-    guid = _line(row["guid"])
+    guid = charset.line(row["guid"])
     if at is None or not guid:
         return export.unreadable(source, position, _NO_TIME, b"")
     text = charset.storable(_text(row).replace(_INLINE, ""))[:MAX_TEXT].strip()
@@ -315,7 +317,7 @@ def _item(
     mine = bool(row["is_from_me"])
     author = book.handles.get(row["handle_id"] or 0, "") or (chat.people[0] if chat is not None and len(chat.people) == 1 else "")
     home = chat or Chat(key=author or OWN, title=None, group=False, people=(author,) if author else ())
-    answers = _line(row["thread_originator_guid"])
+    answers = charset.line(row["thread_originator_guid"])
     me = about.own[0]
     own = records.Participant(role="FROM" if mine else "TO", kind=me.kind, address=me.value)
     if mine:
@@ -333,7 +335,7 @@ def _item(
         references=(f"{answers}@imessage",) if answers else (),
         edited_at=_moment(row["date_edited"]),
         deleted_at=retracted,
-        subject=_line(row["subject"]) or None,
+        subject=charset.line(row["subject"]) or None,
         text="" if retracted is not None else text,
         body_state="DELETED" if retracted is not None else "AVAILABLE" if text else "EMPTY",
         participants=participants,
@@ -370,11 +372,11 @@ def _attachments(database: sqlite3.Connection, message: int) -> tuple[records.At
         f"WHERE j.message_id = ? ORDER BY a.ROWID LIMIT {MAX_PEOPLE}"
     )
     for row in database.execute(query, (message,)):
-        name = file_name.safe(_line(row["transfer_name"]) or _line(row["filename"])) or "file"
+        name = file_name.safe(charset.line(row["transfer_name"]) or charset.line(row["filename"])) or "file"
         size = row["total_bytes"]
         found.append(
             records.Attachment(
-                part=str(len(found) + 1), name=name, media_type=file_kind.said(name, _line(row["mime_type"])),
+                part=str(len(found) + 1), name=name, media_type=file_kind.said(name, charset.line(row["mime_type"])),
                 size=size if isinstance(size, int) and 0 <= size < 2**53 else None,
             )
         )  # fmt: skip
@@ -418,10 +420,6 @@ def _moment(value: object) -> datetime | None:
         return _EPOCH + (timedelta(microseconds=value // 1000) if value > _NANOSECONDS else timedelta(seconds=value))
     except OverflowError:
         return None
-
-
-def _line(value: object) -> str:
-    return charset.storable(" ".join(value.split()))[:500] if isinstance(value, str) else ""
 
 
 PROVIDER = Provider(

@@ -71,7 +71,7 @@ class Members(JsonPart[About]):
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterable[Taken]:
         user = msgspec.convert(value, User)
         if user.automated or user.deleted:
-            return (_left_out(item, source, _NO_PERSON),)
+            return (export.left_out(source, item.pointer, _NO_PERSON),)
         return (msgspec.structs.replace(contact(user, about.host), container=source.shown),)
 
 
@@ -107,7 +107,7 @@ class Day(JsonPart[About]):
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterable[Taken]:
         post = msgspec.convert(value, Post)
         if not post.shows:
-            return (_left_out(item, source, _NOTICE.format(subtype=short(post.subtype)[:60])),)
+            return (export.left_out(source, item.pointer, _NOTICE.format(subtype=short(post.subtype)[:60])),)
         if not re.fullmatch(r"\d{9,10}\.\d{6}", post.ts):
             raise Misread(_NO_TIME)
         said = message(post, _place(_home(source, about), about))
@@ -198,12 +198,6 @@ def _whole(home: Conversation, item: records.Message, about: About) -> records.C
         key=home.id, kind=home.kind, last_activity_at=item.sent_at, subject=short(home.name) if home.kind == "CHANNEL" else None,
         participants=tuple(participant(user, place, "MEMBER") for user in members),
     )  # fmt: skip
-
-
-def _left_out(item: Item, source: files.Source, message: str) -> records.Unreadable:
-    return records.Unreadable(
-        key=f"{source.shown}{item.pointer}", outcome="SKIPPED", reason="EXCLUDED", message=message, container=source.shown
-    )
 
 
 PROVIDER = Provider(

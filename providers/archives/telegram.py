@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from providers import records
-from providers.archives import files
+from providers.archives import export, files
 from providers.archives.export import Export, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item, Pattern
@@ -96,9 +96,9 @@ class Result(JsonPart[About]):
         kind = value.get("type")
         if kind == "service":
             message = _EVENT.format(action=str(value.get("action"))[:60])
-            return (_left_out(item, source, "EXCLUDED", message),)
+            return (export.left_out(source, item.pointer, message),)
         if kind != "message":
-            return (_left_out(item, source, "UNSUPPORTED", _UNKNOWN.format(kind=str(kind)[:60])),)
+            return (export.left_out(source, item.pointer, _UNKNOWN.format(kind=str(kind)[:60]), "UNSUPPORTED"),)
         chat = _chat(facts, item)
         return (_message(value, chat, source, about), *_whole(value, chat, about))
 
@@ -198,12 +198,12 @@ def _peer(value: object) -> str | None:
 
 
 def _full_name(value: Mapping[str, Any]) -> str:
-    return " ".join(_line(value.get(part)) for part in ("first_name", "last_name")).strip()
+    return " ".join(charset.line(value.get(part)) for part in ("first_name", "last_name")).strip()
 
 
 def _contact(value: Any, source: files.Source, about: About) -> records.Contact:
     """Somebody of the user's address book; without an id they are not on Telegram."""
-    name, raw, user = _full_name(value), _line(value.get("phone_number")), value.get("user_id")
+    name, raw, user = _full_name(value), charset.line(value.get("phone_number")), value.get("user_id")
     number = (
         phone_number.read(raw.replace("00", "+", 1) if raw.startswith("00") else raw, about.region, line="MOBILE")
         if raw
@@ -212,11 +212,13 @@ def _contact(value: Any, source: files.Source, about: About) -> records.Contact:
     on_telegram = isinstance(user, int) and user > 0
     if not on_telegram and number is None:
         raise Misread("It is a contact without number or account. It is left out")
+    given, family = charset.line(value.get("first_name")) or None, charset.line(value.get("last_name")) or None
+    names = (records.Name(full=name, given=given, family=family),) if name else ()
     key = f"user{user}" if on_telegram else f"phone:{number.number or phone_number.comparable(raw)}" if number else ""
     return records.Contact(
         key=key,
         relation="ADDRESS_BOOK",
-        names=(records.Name(full=name, given=_line(value.get("first_name")) or None, family=_line(value.get("last_name")) or None),) if name else (),
+        names=names,
         phones=(number,) if number else (),
         handles=(records.Handle(provider=KEY, handle=_address(key)),) if on_telegram else (),
         container=source.shown,
@@ -232,7 +234,7 @@ def _chat(facts: Mapping[str, Any], item: Item) -> Chat:
         raise Misread(_NO_CHAT)
     prefix, conversation = _TYPES[kind]
     key = "saved" if prefix == "saved" else f"{prefix}{number}"
-    return Chat(key=key, type=kind, name=_line(facts.get("name")), kind=conversation)
+    return Chat(key=key, type=kind, name=charset.line(facts.get("name")), kind=conversation)
 
 
 def _message(value: Any, chat: Chat, source: files.Source, about: About) -> records.Message:
@@ -286,7 +288,7 @@ def _author(value: Any, chat: Chat, about: About) -> str:
 def _people(value: Any, chat: Chat, about: About) -> tuple[records.Participant, ...]:
     """Who wrote it and who got it: of a group only the user is named, of a channel nobody."""
     author = _author(value, chat, about)
-    name = _line(value.get("from")) or (chat.name if author == chat.key else "")
+    name = charset.line(value.get("from")) or (chat.name if author == chat.key else "")
     if chat.kind == "CHANNEL":
         other = None
     elif author != about.me:
@@ -305,15 +307,15 @@ def _reactions(value: Mapping[str, Any], about: About) -> tuple[records.Reaction
         named = [(peer, each) for each in one.get("recent") or () if (peer := _peer(each.get("from_id"))) is not None]
         found += [
             records.Reaction(
-                emoji=_line(sign),
-                participant=_participant("MEMBER", peer, _line(each.get("from"))),
+                emoji=charset.line(sign),
+                participant=_participant("MEMBER", peer, charset.line(each.get("from"))),
                 at=_moment(each, "date", about.zone),
             )
             for peer, each in named
         ]
         others = int(one.get("count") or 0) - len(named)
         if others > 0:
-            found.append(records.Reaction(emoji=_line(sign), count=others))
+            found.append(records.Reaction(emoji=charset.line(sign), count=others))
     return tuple(found)
 
 
@@ -327,12 +329,6 @@ def _whole(value: Any, chat: Chat, about: About) -> tuple[records.ConversationHe
         records.ConversationHead(
             key=chat.key, kind=chat.kind, last_activity_at=at, subject=None if peer else subject, participants=peer
         ),
-    )
-
-
-def _left_out(item: Item, source: files.Source, reason: records.SkipReason, message: str) -> records.Unreadable:
-    return records.Unreadable(
-        key=f"{source.shown}{item.pointer}", outcome="SKIPPED", reason=reason, message=message, container=source.shown
     )
 
 
@@ -372,7 +368,7 @@ def _instead(value: Mapping[str, Any]) -> str:
     if isinstance(place := value.get("location_information"), dict):
         return f"{place.get('latitude')}, {place.get('longitude')}"
     if isinstance(card := value.get("contact_information"), dict):
-        return " ".join(part for part in (_full_name(card), _line(card.get("phone_number"))) if part)
+        return " ".join(part for part in (_full_name(card), charset.line(card.get("phone_number"))) if part)
     return ""
 
 
@@ -397,10 +393,6 @@ def _files(value: Mapping[str, Any]) -> tuple[records.Attachment, ...]:
             )
         )
     return tuple(found)
-
-
-def _line(value: object) -> str:
-    return charset.storable(" ".join(value.split()))[:500] if isinstance(value, str) else ""
 
 
 PROVIDER = Provider(

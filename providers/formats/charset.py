@@ -102,6 +102,11 @@ def windows_1252(data: bytes) -> str:
     return data.decode("latin-1").translate(_WINDOWS_1252)
 
 
+def line(value: object, limit: int = 500) -> str:
+    """What should be a text as one storable line without needless blanks; empty for anything else."""
+    return storable(" ".join(value.split()))[:limit] if isinstance(value, str) else ""
+
+
 def storable(text: str) -> str:
     """`text` without NUL (dropped) and lone surrogates (replaced), which UTF-8 stores refuse."""
     if "\x00" not in text and text.isascii():
