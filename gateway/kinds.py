@@ -5,9 +5,10 @@ from __future__ import annotations
 from gateway.accounts import Accounts
 from gateway.contact_writes import ContactWrites
 from gateway.marking_writes import MarkingWrites
+from gateway.reacting import Reacting
 from gateway.sending import Sending
 from gateway.writes import Kind
-from resolvers import sending
+from resolvers import reacting, sending
 from resolvers.ingest import edits, markings
 from store.blobs import Blobs
 
@@ -17,5 +18,6 @@ def kinds(accounts: Accounts, blobs: Blobs) -> dict[str, Kind]:
     return {
         edits.KIND: ContactWrites(accounts.database),
         markings.KIND: MarkingWrites(accounts.database),
+        reacting.KIND: Reacting(accounts.database),
         sending.KIND: Sending(accounts, blobs),
     }

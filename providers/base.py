@@ -43,6 +43,7 @@ Capability = Literal[
     "SEARCH",
     "ACTIVITIES",
     "LABELS",
+    "REACT",
 ]
 LinkMethod = Literal["OAUTH_REDIRECT", "DEVICE_CODE", "PASSWORD", "APP_PASSWORD", "TOKEN", "NO_SECRET"]
 FieldKind = Literal["TEXT", "EMAIL", "PASSWORD", "URL", "NUMBER", "SELECT", "CHECKBOX"]
@@ -277,6 +278,18 @@ class ChatSender(Protocol):
 
     async def was_said(self, message: records.OutgoingChat, step: bytes) -> records.Submitted:
         """Whether a message is in its conversation, after a crash or cut that followed `step`."""
+        ...
+
+
+@runtime_checkable
+class Reactor(Protocol):
+    """An adapter whose network takes reactions."""
+
+    async def react(self, reaction: records.OutgoingReaction) -> str | None:
+        """Make a reaction or take it back; doing it twice is doing it once. Gives the network's key of one that was made, where it has such.
+
+        Raises Refused for what the network does not take.
+        """
         ...
 
 

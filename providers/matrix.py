@@ -40,7 +40,7 @@ from providers.matrix_event import (
     short,
 )
 from providers.matrix_rooms import KNOWN, Gap, Position, Room, position
-from providers.matrix_sending import read_up_to, say, was_said
+from providers.matrix_sending import react, read_up_to, say, was_said
 from providers.quota import Quota
 from providers.records import (
     Contact,
@@ -50,6 +50,7 @@ from providers.records import (
     MessageState,
     Name,
     OutgoingChat,
+    OutgoingReaction,
     OwnAddress,
     Page,
     Photo,
@@ -248,6 +249,10 @@ class Matrix:
     async def was_said(self, message: OutgoingChat, step: bytes) -> Submitted:
         """Whether a message is in its room. Raises ProviderError."""
         return await was_said(self._session, message, step)
+
+    async def react(self, reaction: OutgoingReaction) -> str | None:
+        """Make a reaction in a room or take it back. Raises ProviderError."""
+        return await react(self._session, reaction)
 
     async def read_up_to(self, latest: Mapping[str, str]) -> None:
         """Receipts and read markers for rooms. Raises ProviderError."""
@@ -807,7 +812,7 @@ PROVIDER = Provider(
     name="Matrix",
     kind="CHAT",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "PUSH", "MIRROR"}),
+    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "REACT", "READ_STATE", "DELTA", "PUSH", "MIRROR"}),
     marks=frozenset({"READ"}),
     limitations=(
         "Encrypted messages show who wrote when, not what: Kith has no keys. It writes into no room that is encrypted.",

@@ -16,7 +16,7 @@ from providers.errors import Malformed, Refused, Unavailable
 from providers.http import Session
 from providers.matrix_api import CLOSED, decoded, get, segment, tell, who
 from providers.matrix_event import HTML_FORMAT, Event, readable
-from providers.records import OutgoingChat, Submitted
+from providers.records import OutgoingChat, OutgoingReaction, Submitted
 
 #: "Size limits": an event has at most 65,536 bytes, of which the server and its signatures need some.
 LARGEST: Final = 56_000
@@ -52,6 +52,26 @@ async def say(session: Session, message: OutgoingChat, note: Callable[[bytes], A
         return Submitted(fate="TAKEN", key=decoded(answer, Sent).event_id)
     except (Unavailable, Malformed) as error:
         return Submitted(fate="UNKNOWN", evidence=f"The homeserver did not say whether it took the message. ({error.message})")
+
+
+async def react(session: Session, reaction: OutgoingReaction) -> str | None:
+    """Annotate an event, or redact the annotations that stand ("Event annotations and reactions"). Raises ProviderError.
+
+    Under one transaction id a server takes an event once, and of one person one annotation with each sign.
+    """
+    room = f"/_matrix/client/v3/rooms/{segment(reaction.conversation)}"
+    if reaction.remove:
+        for n, key in enumerate(reaction.keys):
+            await tell(session, "PUT", f"{room}/redact/{segment(key)}/{segment(f'{reaction.id}.{n}')}", {})
+        return None
+    relation = {"rel_type": "m.annotation", "event_id": reaction.message, "key": reaction.emoji}
+    try:
+        answer = await tell(session, "PUT", f"{room}/send/m.reaction/{segment(reaction.id)}", {"m.relates_to": relation})
+    except Refused as error:
+        if error.provider_code != "M_DUPLICATE_ANNOTATION":
+            raise
+        return None  # another client was quicker: the sync will tell of that one
+    return decoded(answer, Sent).event_id
 
 
 async def read_up_to(session: Session, latest: Mapping[str, str]) -> None:

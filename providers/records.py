@@ -476,6 +476,20 @@ class OutgoingChat(Record, frozen=True, kw_only=True, omit_defaults=True):
     in_thread: bool = False
 
 
+class OutgoingReaction(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A reaction that is to be made, or with `remove` taken back; `keys` are the network's own of those that stand, as it told them.
+
+    `id` is ours, the same in all attempts; `conversation` and `message` are keys of the network.
+    """
+
+    id: str
+    conversation: str
+    message: str
+    emoji: str
+    remove: bool = False
+    keys: tuple[str, ...] = ()
+
+
 class Submitted(Record, frozen=True, kw_only=True, omit_defaults=True):
     """What became of an outgoing message: TAKEN, NOT_TAKEN (only a later look can tell), or UNKNOWN, with the evidence in a sentence.
 

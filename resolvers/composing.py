@@ -459,6 +459,20 @@ def thread_of(conn: Connection, viewer: str, original: Any, account_id: str) -> 
     return next((key for key in keys.scalars() if ids.kind_of(key) != "CONVERSATION"), None)
 
 
+def own_handles(conn: Connection, viewer: str, account_id: str) -> Sequence[str]:
+    """The account's own handles, the first one first."""
+    a = own_address.c
+    return (
+        conn.execute(
+            select(a.value)
+            .where(a.viewer_id == viewer, a.account_id == account_id, a.kind == "HANDLE", a.mine)
+            .order_by(a.primary.desc(), a.value)
+        )
+        .scalars()
+        .all()
+    )
+
+
 def _message_id(address: str) -> str:
     """A Message-ID that nobody has and nobody guesses, at the sender's domain (RFC 5322 §3.6.4)."""
     return f"{secrets.token_hex(16)}@{on_the_wire(address).rpartition('@')[2]}"

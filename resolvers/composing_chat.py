@@ -8,7 +8,7 @@ for them is told so before anything is written.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,7 +19,19 @@ from sqlalchemy import Connection, select
 from providers import records
 from providers.base import Provider
 from resolvers import people
-from resolvers.composing import Answer, Draft, NewMessage, Recipient, Senders, body_of, original_of, senders_of, thread_of, wrong
+from resolvers.composing import (
+    Answer,
+    Draft,
+    NewMessage,
+    Recipient,
+    Senders,
+    body_of,
+    original_of,
+    own_handles,
+    senders_of,
+    thread_of,
+    wrong,
+)
 from resolvers.ingest.messages import outbox_key
 from resolvers.mistakes import NodeMistake, not_found
 from resolvers.writing import Mistaken
@@ -30,7 +42,6 @@ from store.tables import (
     conversation_member,
     conversation_source,
     message_source,
-    own_address,
 )
 
 MAX_TO: Final = 100  # recipients of the message that are shown beside it
@@ -227,12 +238,7 @@ def _kind(conn: Connection, viewer: str, conversation_id: str) -> records.Conver
 
 def _sender(conn: Connection, viewer: str, account_id: str, wanted: str | None, field: tuple[str, ...]) -> str:
     """The account's own handle. Raises Mistaken where another one is wanted."""
-    a = own_address.c
-    mine: Sequence[str] = conn.execute(
-        select(a.value)
-        .where(a.viewer_id == viewer, a.account_id == account_id, a.kind == "HANDLE", a.mine)
-        .order_by(a.primary.desc(), a.value)
-    ).scalars().all()  # fmt: skip
+    mine = own_handles(conn, viewer, account_id)
     if not mine:
         raise wrong("REQUIRED", "This account has no handle to write by. Link it again.", *field)
     if wanted is None:

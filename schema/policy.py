@@ -46,6 +46,7 @@ SCOPES: Final[dict[tuple[str, str], Scope]] = {
     ("Mutation", "createUpload"): "WRITE",
     ("Mutation", "sendMessage"): "SEND",
     ("Mutation", "undoSend"): "SEND",
+    ("Mutation", "react"): "SEND",
     ("Mutation", "createApiKey"): "ADMIN",
     ("Mutation", "createWebhook"): "ADMIN",
     ("Mutation", "updateWebhook"): "ADMIN",
@@ -64,6 +65,7 @@ BACK: Final[dict[tuple[str, str], Scope]] = {
     ("SendMessagePayload", "message"): "READ",
     ("SendMessagePayload", "conversation"): "READ",
     ("UndoSendPayload", "message"): "READ",
+    ("ReactPayload", "message"): "READ",
 }
 
 # what lets whoever reads it do more than read

@@ -19,6 +19,7 @@ from store.among import among, asked
 from store.feed import Recorder
 from store.tables import message, message_source, reaction
 
+OURS: Final = "outbox:"  # how keys of reactions begin that are on their way from here
 MAX_EMOJI: Final = 100  # characters of a sign or short name
 _HERE: Final = select(reaction).where(among(reaction.c.key), reaction.c.account_id == sa.bindparam("account"))
 _OF: Final = select(reaction).where(among(reaction.c.message_key), reaction.c.account_id == sa.bindparam("account"))
@@ -62,7 +63,7 @@ def put_all(conn: Connection, viewer: str, target: Target, items: Sequence[recor
         row["key"]: row for key, given in told.items() for each in given for row in [_row(viewer, target, key, each)]
     }  # fmt: skip
     known = _by_key(conn.execute(_OF, asked(viewer, told, account=target.account_id)))
-    gone = sorted(known.keys() - wanted.keys())
+    gone = sorted(key for key in known.keys() - wanted.keys() if not key.startswith(OURS))
     changed = [row for key, row in wanted.items() if known.get(key) != row]
     _drop(conn, viewer, target.account_id, reaction.c.key, gone)
     _write(conn, changed)
@@ -78,6 +79,40 @@ def take_back(conn: Connection, viewer: str, target: Target, key: str, recorder:
     return bool(known)
 
 
+def restore(
+    conn: Connection, viewer: str, account_id: str, message_key: str, given: Sequence[records.Reaction], recorder: Recorder
+) -> None:
+    """Show reactions to a message that were made here, or whose removal was refused."""
+    target = Target(account_id=account_id)
+    _write(conn, [_row(viewer, target, message_key, each) for each in given])
+    _tell(conn, viewer, target, {message_key}, recorder)
+
+
+def withdraw(conn: Connection, viewer: str, account_id: str, keys: Sequence[str], recorder: Recorder) -> None:
+    """Show these reactions no more."""
+    for key in keys:
+        take_back(conn, viewer, Target(account_id=account_id), key, recorder)
+
+
+def rename(conn: Connection, viewer: str, account_id: str, ours: str, theirs: str | None) -> None:
+    """A reaction that was made here has the network's key, or the one by which it will be told; a sync may have been quicker."""
+    mine = reaction.c
+    at = sa.and_(mine.viewer_id == viewer, mine.account_id == account_id)
+    row = conn.execute(select(reaction).where(at, mine.key == ours)).one_or_none()
+    if row is None:
+        return
+    key = theirs or _derived(row.message_key, row.emoji, row.address)
+    if conn.execute(select(mine.key).where(at, mine.key == key)).one_or_none() is not None:
+        conn.execute(sa.delete(reaction).where(at, mine.key == ours))
+    else:
+        conn.execute(sa.update(reaction).where(at, mine.key == ours).values(key=key))
+
+
+def _derived(message_key: str, emoji: str, address: str) -> str:
+    """The key of a reaction that its network gives none: nobody reacts twice with one sign."""
+    return "\n".join((message_key, emoji, address))
+
+
 def drop_reactions(conn: Connection, viewer: str, account_id: str, message_keys: Collection[str]) -> None:
     """Forget the reactions to messages that are gone, or say nothing any more."""
     _drop(conn, viewer, account_id, reaction.c.message_key, sorted(message_keys))
@@ -89,7 +124,7 @@ def _row(viewer: str, target: Target, message_key: str, given: records.Reaction)
     emoji = given.emoji[:MAX_EMOJI]
     return {
         "viewer_id": viewer, "account_id": target.account_id, "message_key": message_key, "emoji": emoji,
-        "key": given.key or "\n".join((message_key, emoji, address)),  # nobody reacts twice with one sign
+        "key": given.key or _derived(message_key, emoji, address),
         "kind": None if who is None else who.kind, "address": address, "name": "" if who is None else who.name,
         "contact_key": None if who is None else who.key, "count": max(1, given.count), "at": given.at,
     }  # fmt: skip

@@ -30,6 +30,7 @@ from schema.mutations.linking import (
     cancel_link,
     complete_link,
 )
+from schema.mutations.reacting import ReactPayload, react
 from schema.mutations.sending import SendMessagePayload, UndoSendPayload, send_message, undo_send
 from schema.mutations.uploads import CreateUploadPayload, create_upload
 from schema.mutations.viewer import (
@@ -86,6 +87,7 @@ class Mutation:
     undo_send: UndoSendPayload | None = field(
         "Takes a message back before it leaves; deletes it afterwards where the network can.", undo_send, semantic=True
     )
+    react: ReactPayload | None = field("Adds or removes a reaction.", react, semantic=True)
     update_viewer: UpdateViewerPayload | None = field(
         "Changes name, language, time zone or region.", update_viewer, semantic=True
     )

@@ -274,3 +274,67 @@ async def test_what_a_chat_cannot_keep_is_refused_before_anything_is_written(
         (room,) = await at.rooms()
         done = await ask(at.shop, household, MARK, ids=[room["id"]], **wish)
         assert [e["code"] for e in done["markConversations"]["errors"]] == ["UNSUPPORTED"]
+
+
+# --- reactions --------------------------------------------------------------------------------------------------------------
+
+REACT = """mutation($id: ID!, $emoji: String!, $remove: Boolean, $key: String) {
+  react(input: { messageId: $id, emoji: $emoji, remove: $remove, idempotencyKey: $key }) {
+    message { reactions { emoji count viewer } } errors { code field } } }"""
+REACTIONS = "query($id: ID!) { node(id: $id) { ... on Message { reactions { emoji count viewer participants { address } } } } }"
+
+
+def signs(at: Desk) -> list[str]:
+    """The reactions that stand in the room, as Bob's client reads them."""
+    events = [e for e in at.bob.timeline(at.room) if e["type"] == "m.reaction" and e["content"]]
+    return [e["content"]["m.relates_to"]["key"] for e in events]
+
+
+async def test_a_reaction_is_here_at_once_there_after_and_can_be_taken_back(
+    household: Household, synapse_server: Matrix, tmp_path: Path
+) -> None:
+    async with desk(household, synapse_server, tmp_path) as at:
+        (asked,) = await at.messages()
+        for _ in range(2):  # what is so already is done
+            done = (await ask(at.shop, household, REACT, id=asked["id"], emoji="👍"))["react"]
+            assert done == {"message": {"reactions": [{"emoji": "👍", "count": 1, "viewer": True}]}, "errors": []}
+        await ask(at.shop, household, REACT, id=asked["id"], emoji="👍", remove=True)
+        await at.work()
+        assert signs(at) == []  # taken back before it left
+        await ask(at.shop, household, REACT, id=asked["id"], emoji="👍")
+        await at.work()
+        assert signs(at) == ["👍"]
+        await at.sync()
+        shown = (await ask(at.shop, household, REACTIONS, id=asked["id"]))["node"]["reactions"]
+        assert shown == [{"emoji": "👍", "count": 1, "viewer": True, "participants": [{"address": at.ada.user_id}]}]
+        head = await household.head()
+        await at.sync()
+        assert await household.head() == head
+        done = (await ask(at.shop, household, REACT, id=asked["id"], emoji="👍", remove=True))["react"]
+        assert done == {"message": {"reactions": []}, "errors": []}
+        await at.work()
+        await at.sync()
+        assert signs(at) == []
+        assert (await ask(at.shop, household, REACTIONS, id=asked["id"]))["node"]["reactions"] == []
+
+
+async def test_a_reaction_that_the_room_refuses_is_undone(household: Household, synapse_server: Matrix, tmp_path: Path) -> None:
+    async with desk(household, synapse_server, tmp_path) as at:
+        (asked,) = await at.messages()
+        await ask(at.shop, household, REACT, id=asked["id"], emoji="👍")
+        at.ada.leave(at.room)
+        await at.work()
+        assert (await ask(at.shop, household, REACTIONS, id=asked["id"]))["node"]["reactions"] == []
+
+
+async def test_what_is_no_reaction_is_refused_before_anything_is_written(
+    household: Household, synapse_server: Matrix, tmp_path: Path
+) -> None:
+    async with desk(household, synapse_server, tmp_path) as at:
+        (asked,) = await at.messages()
+        sent = (await at.to_room())["message"]
+        wrong = [(asked["id"], " ", "INVALID"), (asked["id"], "x" * 101, "INVALID"), (sent["id"], "👍", "NOT_WRITABLE"),
+                 (at.account_id, "👍", "NOT_FOUND")]  # fmt: skip
+        for message_id, emoji, code in wrong:
+            done = (await ask(at.shop, household, REACT, id=message_id, emoji=emoji))["react"]
+            assert [e["code"] for e in done["errors"]] == [code]
