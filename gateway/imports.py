@@ -400,9 +400,11 @@ def _end(
         )  # fmt: skip
     _count_own(conn, viewer, target.account_id)
     _change(conn, viewer, import_id, recorder, state="DONE", finished_at=now)
-    accounts.change(
-        conn, viewer, target.account_id, recorder, status="ACTIVE", status_reason=None, last_synced_at=now, phase=None
-    )
+    found = accounts.get(conn, viewer, target.account_id)
+    if found is not None and not found.base_url:  # how one stands that is linked as well, its network says
+        accounts.change(
+            conn, viewer, target.account_id, recorder, status="ACTIVE", status_reason=None, last_synced_at=now, phase=None
+        )
     leases.enqueue(conn, viewer, "identity", viewer, now)
     recorder.flush(conn, viewer)
 

@@ -59,6 +59,7 @@ ArchiveFormat = Literal[
     "FACEBOOK",
     "INSTAGRAM",
     "MASTODON",
+    "BLUESKY_CAR",
     "WHATSAPP",
     "TELEGRAM",
     "SLACK",
@@ -347,6 +348,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     line: str = ""
     sign_in: Callable[[Session], Awaitable[SignedIn]] | None = None
     renew: Callable[[Session, Secret], Awaitable[Secret]] | None = None
+
+    def follows(self, base_url: str) -> bool:
+        """Whether an account with this address is kept up by its network; one that files alone made has none."""
+        return self.archive is None or bool(base_url)
 
     def may(self, capability: Capability, granted: Collection[str]) -> bool:
         """Whether an account with these scopes can do it. A grant that names no scopes is tried."""

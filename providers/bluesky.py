@@ -18,6 +18,7 @@ import httpx2 as httpx
 import msgspec
 
 from providers import atproto, bluesky_chat, cursors
+from providers.archives.bluesky_car import CarArchive
 from providers.atproto import DID, HANDLE, NO_CHAT, Xrpc, instant, origin, readable, typed_name
 from providers.base import FormField, LinkForm, Provider, SignedIn
 from providers.bluesky_chat import Cast, Convo, Entry, Known, MessageView
@@ -811,7 +812,9 @@ PROVIDER = Provider(
     name="Bluesky",
     kind="SOCIAL",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "READ_STATE", "DELTA", "PUSH", "MIRROR", "ACTIVITIES", "SEND", "REPLY"}),
+    capabilities=frozenset(
+        {"CONTACTS", "CONVERSATIONS", "READ_STATE", "DELTA", "PUSH", "MIRROR", "ACTIVITIES", "SEND", "REPLY", "IMPORT"}
+    ),
     limitations=(
         "The network tells nobody's e-mail address or phone number.",
         "Chat needs an app password that was made with access to direct messages.",
@@ -853,6 +856,8 @@ PROVIDER = Provider(
     docs_path="docs/providers/bluesky.md",
     send_scopes=frozenset({atproto.FULL, atproto.WITH_CHAT}),
     poll_seconds=900,
+    archive_formats=("BLUESKY_CAR",),
+    archive=CarArchive(),
     open=lambda session: Bluesky(session),
     base_url=base_url,
     sign_in=sign_in,

@@ -38,7 +38,7 @@ async def update(operation: Operation, account_id: str, label: str | None, pause
         if paused is False and row.status == "PAUSED":
             values |= {"status": "SYNCING" if row.last_synced_at is None else "ACTIVE", "status_reason": None}
             provider = operation.services.providers.get(row.provider)
-            if provider is not None and provider.archive is None:
+            if provider is not None and provider.follows(row.base_url):
                 leases.enqueue(conn, viewer, "sync", account_id, now, every=provider.poll_seconds)
             outbox.wake(conn, viewer, account_id, now)
         if values:
@@ -60,7 +60,7 @@ async def refresh(operation: Operation, account_id: str, verify: bool, key: str 
             raise _refused("REAUTH_REQUIRED", "Sign in to this account again first; then it synchronises by itself.", account_id)
         if row.status == "PAUSED":
             raise _refused("NOT_WRITABLE", "This account is paused; let it go on first.", account_id)
-        if provider is None or provider.archive is not None:
+        if provider is None or not provider.follows(row.base_url):
             raise _refused("UNSUPPORTED", "This account was imported from files; import a newer file to refresh it.", account_id)
         if verify:
             accounts.ask_to_verify(conn, viewer, account_id)

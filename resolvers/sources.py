@@ -87,7 +87,8 @@ async def watch(operation: Operation, age: timedelta) -> None:
         and account.last_synced_at is not None
         and operation.now() - account.last_synced_at >= age
         and (account.retry_at is None or account.retry_at <= operation.now())
-        and "DELTA" in operation.services.providers.get(account.provider, _NO_PROVIDER).capabilities
+        and (provider := operation.services.providers.get(account.provider, _NO_PROVIDER)).follows(account.base_url)
+        and "DELTA" in provider.capabilities
     ]
     if due:
         await operation.write(_queue, due, operation.now())
@@ -237,7 +238,9 @@ def _mirror_report(operation: Operation, account: Account, freshness: Freshness)
         state, message = "UNAVAILABLE", account.status_reason
     elif account.last_synced_at is None:
         state, message = "SYNCING", "The first synchronisation still runs; older items are missing."
-    elif provider.archive is None and operation.now() - account.last_synced_at > timedelta(seconds=freshness.max_age_seconds):
+    elif provider.follows(account.base_url) and operation.now() - account.last_synced_at > timedelta(
+        seconds=freshness.max_age_seconds
+    ):
         # a file does not grow older than its import; everything else does
         state, message = "STALE", account.status_reason or "Older than asked for."
         if account.status in ("ACTIVE", "SYNCING"):

@@ -72,10 +72,14 @@ def put(
 ) -> str:
     """Make the account, or bring a known one (the same user at the same provider) back to life; its id.
 
-    A known one keeps its mode: what is stored of it was stored in that mode.
+    A known one keeps its mode: what is stored of it was stored in that mode. One that is linked to its network stays as it is when a
+    file of the same user comes, which has no `base_url`.
     """
     account_id = ids.derive("ACCOUNT", viewer, provider, user_id)
-    known = conn.execute(select(account.c.version).where(account.c.viewer_id == viewer, account.c.id == account_id)).one_or_none()
+    mine = (account.c.viewer_id == viewer, account.c.id == account_id)
+    known = conn.execute(select(account.c.version, account.c.base_url).where(*mine)).one_or_none()
+    if known is not None and known.base_url and not base_url:
+        return account_id
     values = {"label": label, "base_url": base_url, "status": status, "status_reason": None, "retry_at": None,
               "granted_scopes": " ".join(scopes), "settings": msgspec.json.encode(settings or {})}  # fmt: skip
     if known is None:
@@ -86,10 +90,7 @@ def put(
         )
         recorder.upsert("ACCOUNT", account_id, 1, created=True)
     else:
-        conn.execute(
-            sa.update(account).where(account.c.viewer_id == viewer, account.c.id == account_id)
-            .values(version=known.version + 1, **values)
-        )  # fmt: skip
+        conn.execute(sa.update(account).where(*mine).values(version=known.version + 1, **values))
         recorder.upsert("ACCOUNT", account_id, known.version + 1)
     return account_id
 

@@ -84,6 +84,15 @@ class AtProto:
 _numbers = itertools.count(1)
 
 
+def exported(user: AtUser, folder: Path) -> Path:
+    """The repository as its owner downloads it."""
+    request = urllib.request.Request(f"{user.url}/xrpc/com.atproto.sync.getRepo?did={user.did}")
+    file = folder / "anything.bin"
+    with _local(request) as answer:
+        file.write_bytes(answer.read())
+    return file
+
+
 def _call(url: str, method: str, body: Mapping[str, Any] | None, token: str = "", query: Mapping[str, str] | None = None) -> Any:
     target = f"{url}/xrpc/{method}" + (f"?{urlencode(query)}" if query else "")
     request = urllib.request.Request(target, None if body is None else json.dumps(body).encode())

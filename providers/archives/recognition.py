@@ -21,7 +21,7 @@ MAX_FILES = 100_000
 _ORDER: tuple[ArchiveFormat, ...] = (
     *("MAILDIR", "MBOX", "VCARD"),
     *("LINKEDIN", "X_TWITTER", "INSTAGRAM", "FACEBOOK", "MASTODON", "TELEGRAM", "SLACK", "DISCORD", "WHATSAPP"),
-    *("ANDROID_SMS", "IMESSAGE", "EVERNOTE"),
+    *("BLUESKY_CAR", "ANDROID_SMS", "IMESSAGE", "EVERNOTE"),
     *("LDIF", "EML", "CSV"),
 )
 #: Formats that are many files of many kinds, most of which hold nothing that is taken in.

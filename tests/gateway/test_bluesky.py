@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from providers.session import Secret
 from store import accounts, outbox
-from tests.atproto_servers import AtProto
+from tests.atproto_servers import AtProto, exported
 from tests.gateway.rooms import ask
 from tests.household import Household
 from tests.providers.bluesky_stub import Bluesky, Convo, did
@@ -191,6 +191,38 @@ async def test_what_an_app_password_does_not_allow_is_said_before_anything_is_wr
         wanted = {"newMessage": {"accountId": at.account_id, "to": [{"handle": "person1.example.org"}]}}
         assert [error["code"] for error in (await at.send(wanted))["errors"]] != []
         assert at.there() == []
+
+
+async def test_a_repository_and_the_linked_account_are_one(household: Household, atproto_server: AtProto, tmp_path: Path) -> None:
+    async with desk(household, atproto_server, tmp_path / "home") as at:
+        for number in range(3):
+            at.network.user.post(f"A post of my own, number {number}")
+        await at.sync()
+        before = await household.database.read(household.viewer, accounts.get, at.account_id)
+        file = exported(at.network.user, tmp_path)
+        (report,) = await at.shop.bring(household.viewer, file)
+        assert (report.state, report.failed, report.total) == ("DONE", 0, 4)
+        assert report.created == 1, "the follow; the posts were there"
+        after = await household.database.read(household.viewer, accounts.get, at.account_id)
+        assert before is not None
+        assert after is not None
+        assert (after.base_url, after.status, after.label) == (before.base_url, before.status, before.label)
+        (again,) = await at.shop.bring(household.viewer, file)
+        assert (again.created, again.updated) == (0, 0)
+        data = await ask(at.shop, household, ACTIVITIES)
+        assert len(data["viewer"]["activities"]["edges"]) == 4
+        await at.sync()
+        assert (await at.to_convo())["errors"] == []
+
+
+async def test_a_repository_alone_is_an_account_of_its_own(household: Household, atproto_server: AtProto, tmp_path: Path) -> None:
+    user = atproto_server.new_user()
+    user.post("Hello from a file")
+    async with workshop(household.database, tmp_path / "home") as shop:
+        (report,) = await shop.bring(household.viewer, exported(user, tmp_path))
+        assert (report.state, report.created, report.failed) == ("DONE", 1, 0)
+        (found,) = await household.database.read(household.viewer, accounts.listed)
+        assert (found.provider, found.user_id, found.status) == ("bluesky", user.did, "ACTIVE")
 
 
 async def test_a_revoked_app_password_asks_for_a_new_sign_in(
