@@ -618,3 +618,41 @@ def _paragraphs(text: str) -> str:
 
 def _iso(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+# --- Google Chat ----------------------------------------------------------------------------------------------------------
+
+
+def google_chat(world: World, path: Path) -> Path:
+    """A Takeout of Google Chat in German: a folder for each conversation, with its members beside its messages."""
+    root = "Takeout/Google Chat"
+    user = {"user": {"name": MY_NAME, "email": ME, "user_type": "Human"}, "membership_info": []}
+    found: list[tuple[str, Iterator[bytes]]] = [(f"{root}/Nutzer/User 1/user_info.json", _indented(user))]
+    for talk in world.conversations():
+        people = [{"name": MY_NAME, "email": ME, "user_type": "Human"}]
+        people += [
+            {"name": one.name, "email": one.email, "user_type": "Human"} for one in (world.person(n) for n in talk.members)
+        ]
+        info = {"name": talk.title, "members": people} if talk.title else {"members": people}
+        folder = f"{root}/Gruppen/{'Space' if talk.title else 'DM'} {google_group(talk)}"
+        said = [_google_message(world, talk, one) for one in talk.said()]
+        found += [(f"{folder}/group_info.json", _indented(info)), (f"{folder}/messages.json", _indented({"messages": said}))]
+    return archived(path, [("Takeout/archive_browser.html", iter([b"<html>"])), *found])
+
+
+def google_group(talk: Talk) -> str:
+    return f"AAAA{talk.number:04}"
+
+
+def _google_message(world: World, talk: Talk, said: Said) -> dict[str, Any]:
+    person = None if said.sender is None else world.person(said.sender)
+    name, email = (MY_NAME, ME) if person is None else (person.name, person.email)
+    at = f"{said.at:%A, %B} {said.at.day}, {said.at.year} at {said.at.hour % 12 or 12}:{said.at:%M:%S}\u202f{said.at:%p} UTC"
+    reacted = [{"emoji": {"unicode": REACTION}, "reactor_emails": [ME]}]
+    creator = {"name": name, "email": email, "user_type": "Human"}
+    key = f"{google_group(talk)}/t/{said.number}"
+    return {"creator": creator, "created_date": at, "text": said.text, "topic_id": "t", "reactions": reacted, "message_id": key}
+
+
+def _indented(value: Any) -> Iterator[bytes]:
+    yield json.dumps(value, indent=2, ensure_ascii=False).encode()

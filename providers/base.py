@@ -60,6 +60,7 @@ ArchiveFormat = Literal[
     "INSTAGRAM",
     "MASTODON",
     "BLUESKY_CAR",
+    "GOOGLE_TAKEOUT",
     "WHATSAPP",
     "TELEGRAM",
     "SLACK",

@@ -20,7 +20,7 @@ MAX_FILES = 100_000
 # Tables of a network's export have names and addresses in them too, which makes none of them an address book.
 _ORDER: tuple[ArchiveFormat, ...] = (
     *("MAILDIR", "MBOX", "VCARD"),
-    *("LINKEDIN", "X_TWITTER", "INSTAGRAM", "FACEBOOK", "MASTODON", "TELEGRAM", "SLACK", "DISCORD", "WHATSAPP"),
+    *("LINKEDIN", "X_TWITTER", "INSTAGRAM", "FACEBOOK", "MASTODON", "GOOGLE_TAKEOUT", "TELEGRAM", "SLACK", "DISCORD", "WHATSAPP"),
     *("BLUESKY_CAR", "ANDROID_SMS", "IMESSAGE", "EVERNOTE"),
     *("LDIF", "EML", "CSV"),
 )

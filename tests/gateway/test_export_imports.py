@@ -64,6 +64,7 @@ NETWORKS = (
         tells_titles=False,
         tells_reactions=False,
     ),
+    Network("google_chat", exports.google_chat, ME, frozenset({("EMAIL", ME)}), leaves_out=True),
 )
 SMALL = exports.World(people=12, talks=6, messages=6)
 GROWN = exports.World(people=15, talks=8, messages=6)
