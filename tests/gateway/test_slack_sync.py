@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 
 from gateway import pushing, worker
@@ -15,6 +16,9 @@ from gateway.accounts import Held
 from gateway.doctor import examine
 from gateway.people import named
 from gateway.settings import SettingsError, load
+from providers import slack
+from providers.base import catalogue
+from providers.quota import Quota
 from providers.session import Account, Secret
 from providers.slack_events import sign
 from store import leases
@@ -29,13 +33,15 @@ SEND = """mutation($input: SendMessageInput!) { sendMessage(input: $input) {
   message { id delivery { state } inReplyTo { text } } conversation { kind } errors { code message } } }"""
 ROOMS = """{ viewer { conversations(first: 20) { edges { node { id subject kind unreadCount
   participants(first: 20) { edges { node { name } } }
-  messages(last: 50) { edges { node { id text direction delivery { state } inReplyTo { text } } } } } } } } }"""
+  messages(last: 50) { edges { node { id text direction delivery { state } inReplyTo { text } reactions { emoji count } } } } } } } } }"""
 APP, SIGNING = "A0123456789", "a signing secret"
 
 
 async def test_conversations_arrive_and_what_is_sent_from_here_is_there_once_and_here_once(
-    household: Household, tmp_path: Path
+    household: Household, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # the pace that Slack's tiers ask for would take a minute here: tests/providers/test_slack.py is about it
+    monkeypatch.setitem(catalogue(), "slack", msgspec.structs.replace(slack.PROVIDER, quota=Quota(calls=10_000, seconds=60.0)))
     team = Slack(time.time)
     grace = team.member(100, "grace", real_name="Grace Hopper", display_name="Grace Hopper")
     direct = team.channel(2, user=grace, last_read=f"{time.time() - 1000:.6f}")
@@ -69,6 +75,10 @@ async def test_conversations_arrive_and_what_is_sent_from_here_is_there_once_and
             assert [(m["id"], m["text"], m["delivery"]["state"]) for m in mine] == [
                 (done["message"]["id"], "Yes & gladly", "SENT")
             ]
+        team.posts[direct][0]["reactions"] = [{"name": "spaghetti", "users": [grace, ME], "count": 2}]
+        await shop.sync(household.viewer, account_id)
+        first = (await room())["messages"]["edges"][0]["node"]
+        assert (first["text"], first["reactions"]) == ("Lunch?", [{"emoji": "spaghetti", "count": 2}])
     assert team.violations == []
 
 

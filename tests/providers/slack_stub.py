@@ -262,7 +262,8 @@ class Slack:
         """In a thread each message says which one, and whose."""
         root = post.get("thread_ts", post["ts"])
         if root == post["ts"]:
-            return {"thread_ts": root, "reply_count": 0, "subscribed": False, **post}
+            bare = {key: value for key, value in post.items() if key not in ("reactions", "edited", "files", "attachments")}
+            return {"thread_ts": root, "reply_count": 0, "subscribed": False, **bare}
         return {
             "parent_user_id": next(each["user"] for posts in self.posts.values() for each in posts if each["ts"] == root),
             **post,
