@@ -38,7 +38,7 @@ _NANOSECONDS: Final = 10**12  # a larger moment is one in nanoseconds, as since 
 _TABLES: Final = frozenset({"message", "chat", "handle", "chat_message_join"})
 _COLUMNS: Final = (
     "guid", "text", "attributedBody", "handle_id", "is_from_me", "is_read", "date", "date_edited", "date_retracted", "item_type",
-    "thread_originator_guid", "cache_has_attachments", "associated_message_type", "associated_message_guid", "associated_message_emoji",
+    "thread_originator_guid", "associated_message_type", "associated_message_guid", "associated_message_emoji",
     "destination_caller_id", "account", "subject",
 )  # fmt: skip
 _GROUP_STYLE: Final = 43
@@ -104,12 +104,13 @@ class Messages(Part[About]):
         told: set[str] = set()
         try:
             with _opened(source.path) as database:
+                attachments = _Attachments(database, mark.offset)
                 for row in _messages(database, mark.offset):
                     position, row_id = position + 1, row["id"]
                     stood = Stood(position, max(row_id, 1), row_id, max(row_id, 1))
                     chat = book.chats.get(row["chat"])
                     try:
-                        item = _item(database, row, chat, book, source, position, about)
+                        item = _item(attachments, row, chat, book, source, position, about)
                     except (ValueError, TypeError, OverflowError) as error:  # a row is a stranger's
                         item = export.unreadable(
                             source, position, f"The message could not be understood ({type(error).__name__}).", b""
@@ -212,9 +213,11 @@ def _messages(database: sqlite3.Connection, after: int) -> Iterator[sqlite3.Row]
     """Messages in the order in which they came to the device. One may be in two chats, of SMS and of iMessage: the first counts."""
     columns = _columns(database)
     wanted = ", ".join(f"m.{name}" if name in columns else f"NULL AS {name}" for name in _COLUMNS)
-    chat = "(SELECT min(j.chat_id) FROM chat_message_join j WHERE j.message_id = m.ROWID) AS chat"
+    # grouped once: a join that has no index of its own would be walked through for each message
+    homes = "(SELECT message_id, min(chat_id) AS chat FROM chat_message_join GROUP BY message_id)"
     query = (
-        f"SELECT m.ROWID AS id, {chat}, {wanted} FROM message m WHERE {_no_reaction(columns)} AND m.ROWID > ? ORDER BY m.ROWID"  # noqa: S608
+        f"SELECT m.ROWID AS id, h.chat, {wanted} FROM message m LEFT JOIN {homes} h ON h.message_id = m.ROWID "  # noqa: S608 - our own words
+        f"WHERE {_no_reaction(columns)} AND m.ROWID > ? ORDER BY m.ROWID"
     )
     yield from database.execute(query, (after,))
 
@@ -292,7 +295,7 @@ def _reactions(database: sqlite3.Connection, book: Book, columns: frozenset[str]
 
 
 def _item(
-    database: sqlite3.Connection,
+    attachments: _Attachments,
     row: sqlite3.Row,
     chat: Chat | None,
     book: Book,
@@ -310,7 +313,7 @@ def _item(
     if at is None or not guid:
         return export.unreadable(source, position, _NO_TIME, b"")
     text = charset.storable(_text(row).replace(_INLINE, ""))[:MAX_TEXT].strip()
-    attached = _attachments(database, row["id"]) if row["cache_has_attachments"] else ()
+    attached = attachments.of(row["id"])
     retracted = _moment(row["date_retracted"])
     if not text and not attached and retracted is None:
         return skipped("EMPTY", _EMPTY)
@@ -360,27 +363,37 @@ def _text(row: sqlite3.Row) -> str:
     return (typedstream.text(archived) if isinstance(archived, bytes) else None) or ""
 
 
-def _attachments(database: sqlite3.Connection, message: int) -> tuple[records.Attachment, ...]:
-    found: list[records.Attachment] = []
-    columns = frozenset(row["name"] for row in database.execute("PRAGMA table_info(attachment)"))
-    wanted = ", ".join(
-        f"a.{name}" if name in columns else f"NULL AS {name}"
-        for name in ("transfer_name", "filename", "mime_type", "total_bytes")
-    )
-    query = (
-        f"SELECT {wanted} FROM message_attachment_join j JOIN attachment a ON a.ROWID = j.attachment_id "  # noqa: S608 - our own words
-        f"WHERE j.message_id = ? ORDER BY a.ROWID LIMIT {MAX_PEOPLE}"
-    )
-    for row in database.execute(query, (message,)):
-        name = file_name.safe(charset.line(row["transfer_name"]) or charset.line(row["filename"])) or "file"
-        size = row["total_bytes"]
-        found.append(
-            records.Attachment(
-                part=str(len(found) + 1), name=name, media_type=file_kind.said(name, charset.line(row["mime_type"])),
-                size=size if isinstance(size, int) and 0 <= size < 2**53 else None,
-            )
-        )  # fmt: skip
-    return tuple(found)
+class _Attachments:
+    """The files of messages that are asked for in their order, so that one query gives all of them."""
+
+    def __init__(self, database: sqlite3.Connection, after: int) -> None:
+        columns = frozenset(row["name"] for row in database.execute("PRAGMA table_info(attachment)"))
+        names = ("transfer_name", "filename", "mime_type", "total_bytes")
+        wanted = ", ".join(f"a.{name}" if name in columns else f"NULL AS {name}" for name in names)
+        query = (
+            f"SELECT j.message_id AS message, {wanted} FROM message_attachment_join j JOIN attachment a ON a.ROWID = j.attachment_id "  # noqa: S608
+            "WHERE j.message_id > ? AND typeof(j.message_id) = 'integer' ORDER BY j.message_id, a.ROWID"
+        )
+        self._rows = database.execute(query, (after,)) if columns else iter(())
+        self._next = next(self._rows, None)
+
+    def of(self, message: int) -> tuple[records.Attachment, ...]:
+        """The files of a message; no earlier one is asked for any more."""
+        found: list[records.Attachment] = []
+        while self._next is not None and self._next["message"] <= message:
+            if self._next["message"] == message and len(found) < MAX_PEOPLE:
+                found.append(_attachment(self._next, len(found) + 1))
+            self._next = next(self._rows, None)
+        return tuple(found)
+
+
+def _attachment(row: sqlite3.Row, number: int) -> records.Attachment:
+    name = file_name.safe(charset.line(row["transfer_name"]) or charset.line(row["filename"])) or "file"
+    size = row["total_bytes"]
+    return records.Attachment(
+        part=str(number), name=name, media_type=file_kind.said(name, charset.line(row["mime_type"])),
+        size=size if isinstance(size, int) and 0 <= size < 2**53 else None,
+    )  # fmt: skip
 
 
 def _person(role: records.Role, address: str, about: About) -> records.Participant:
