@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -26,10 +27,12 @@ from resolvers.paging import Ask, Cut, Listing, Order
 from resolvers.refusals import ItemUnreadable
 from resolvers.sources import Answered, Freshness
 from store import ids
+from store.among import among
 from store.tables import account, activity, contact
 
 COPIED: Final = timedelta(days=1)
 REACH: Final = 7 * COPIED  # how far from an act its copies are looked for: each lies within COPIED of the one before
+NEAR: Final = 3  # pages of a person's latest that are looked through for one
 MAX_COPIES: Final = 200  # of one act that are looked through
 MAX_HASHTAGS: Final = 50
 MAX_ORIGINAL: Final = 4 * 1024 * 1024  # bytes that a stored record may unpack to
@@ -357,6 +360,12 @@ async def counted(operation: Operation, person_id: str | None, where: ActivityFi
 
 def _wanted(viewer: str, where: ActivityFilter, start: datetime | None = None) -> sa.Select[Any]:
     """The rows that a list shows, each act once."""
+    query = _passing(viewer, where, start)
+    return query.where(sa.not_(_copies_another(_seen_through(_earlier.c, viewer, where))))
+
+
+def _passing(viewer: str, where: ActivityFilter, start: datetime | None) -> sa.Select[Any]:
+    """The rows that pass a filter, copies of others too."""
     mine = activity.c
     query = _shown(viewer)
     if start is not None:
@@ -371,8 +380,7 @@ def _wanted(viewer: str, where: ActivityFilter, start: datetime | None = None) -
         query = query.where(mine.object_kind.in_(where.object_kinds))
     if where.person_ids is not None:
         query = query.where(contact.c.person_id.in_(where.person_ids))
-    query = query.where(*_seen_through(mine, viewer, where))
-    return query.where(sa.not_(_copies_another(_seen_through(_earlier.c, viewer, where))))
+    return query.where(*_seen_through(mine, viewer, where))
 
 
 def _shown(viewer: str) -> sa.Select[Any]:
@@ -435,10 +443,27 @@ def _firsts(
     size: int,
     after: tuple[datetime, str] | None,
 ) -> dict[str, Cut]:
-    query = _of_people(viewer, person_ids, where, start)
-    if after is not None:
-        query = query.where(paging.beyond(ORDER, after, forwards=True))
-    return paging.tops(conn, query, contact.c.person_id, ORDER, size)
+    """First pages of many people. Whether a row copies another is asked of their latest ones only, and of all where these are not enough."""
+    whose = contact.c.person_id
+    beyond = [] if after is None else [paging.beyond(ORDER, after, forwards=True)]
+    latest = _passing(viewer, where, start).where(whose.in_(person_ids), *beyond)
+    place = sa.func.row_number().over(partition_by=whose, order_by=[c.desc() for c in ORDER.columns])
+    ranked = latest.with_only_columns(activity.c.id, whose, place.label("place")).subquery()
+    near: Counter[str] = Counter()
+    candidates: list[str] = []
+    for row in conn.execute(select(ranked.c.id, ranked.c.person_id).where(ranked.c.place <= NEAR * (size + 1))):
+        near[row.person_id] += 1
+        candidates.append(row.id)
+    shown = _of_people(viewer, person_ids, where, start).where(among(activity.c.id, "near"))
+    found = paging.tops(conn, shown.params(viewer=viewer, near=candidates), whose, ORDER, size)
+    short = [
+        person_id
+        for person_id, count in near.items()
+        if count == NEAR * (size + 1) and not found.get(person_id, paging.EMPTY).has_next
+    ]
+    if short:
+        found |= paging.tops(conn, _of_people(viewer, short, where, start).where(*beyond), whose, ORDER, size)
+    return found
 
 
 def _counts(

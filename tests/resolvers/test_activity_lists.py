@@ -249,3 +249,22 @@ async def test_whoever_follows_gets_each_new_act_that_passes_the_filter_once(des
     events = await desk.follow(text, 2, desk.operation(last_event_id=start))
     said = [event["activities"]["summary"] for event in events]
     assert said == ["Ada Ray posted: First, edited", "Ada Ray posted: Second"]
+
+
+async def test_a_person_whose_latest_posts_are_all_shown_by_several_accounts_has_the_older_ones_behind_them(desk: Desk) -> None:
+    for n in range(9):  # each shows the same latest post, and copies of one act are one entry
+        account = await desk.household.account("mastodon", f"robin@{n}.example")
+        old = [post(1, "An older post of some length, about the weather")] if n == 0 else []
+        await desk.household.take(account, *old, post(2))
+        uri = actor().uri
+        known = records.Contact(key=uri, relation="FOLLOWING", names=(records.Name(full="Ada Ray"),), url=actor().url)
+        proved = records.Url(url=actor().url or "", verified=True)
+        await desk.household.take(account, msgspec.structs.replace(known, urls=(proved,)))
+    await desk.household.resolve()
+    query = """query($first: Int!) { viewer { people { edges { node { activities(first: $first) {
+      pageInfo { hasNextPage } edges { node { object { uri } copies { id } } } } } } } } }"""
+    for first in (1, 2):
+        (person,) = nodes((await desk.ask(query, first=first))["viewer"]["people"])
+        shown = nodes(person["activities"])
+        assert [(node["object"]["uri"].rpartition("/")[2], len(node["copies"])) for node in shown] == [("2", 8), ("1", 0)][:first]
+        assert person["activities"]["pageInfo"]["hasNextPage"] == (first == 1)
