@@ -40,6 +40,7 @@ from tests.chaos import (
     searching,
     stopping,
     troubled_sources,
+    universe,
 )
 from tests.chaos.report import Report
 
@@ -224,6 +225,11 @@ PROOFS: Final = (
         "Search over 100,000 messages on both databases; the same mail from two accounts",
         lambda home: searching.search_a_full_mailbox(home, messages=100_000, asked=40),
         _found_at_once,
+    ),
+    Proof(
+        "social-2",
+        "60 people on fourteen networks, everybody's lists against the book, each network left in turn",
+        lambda home: universe.take_in_the_universe(home, people=60, messages=8),
     ),
     Proof(
         "social-3",

@@ -210,8 +210,14 @@ def _message(thing: dict[str, Any], at: datetime, about: About, source: files.So
         participants=(
             mine,
             *(
-                records.Participant(
-                    role="TO", address=one.handle or one.uri, kind="HANDLE", name=one.name, provider=KEY, url=one.url
+                records.Participant(  # by the key that the list of follows gives
+                    role="TO",
+                    address=one.handle or one.uri,
+                    kind="HANDLE",
+                    name=one.name,
+                    provider=KEY,
+                    key=one.handle,
+                    url=one.url,
                 )
                 for one in others
             ),

@@ -22,6 +22,7 @@ from tests.chaos import (
     searching,
     stopping,
     troubled_sources,
+    universe,
 )
 
 
@@ -112,4 +113,12 @@ async def test_hostile_mails_and_spoiled_files_do_nothing_and_none_is_lost(tmp_p
 
 async def test_a_day_in_chat_rooms_is_complete_though_the_line_was_cut(tmp_path: Path) -> None:
     report = await chat_faults.live_through_cuts(tmp_path / "home", messages=10, cuts=2, asked=2)
+    assert report.broken == []
+
+
+def test_everybody_on_all_networks_has_exactly_what_the_generators_book_says_and_a_network_that_is_left_takes_its_part(
+    tmp_path: Path,
+) -> None:
+    # without the address book, what mail and what phones say of somebody is no longer of one person
+    report = universe.take_in_the_universe(tmp_path / "home", people=10, messages=4, unlinked=("vcard",))
     assert report.broken == []

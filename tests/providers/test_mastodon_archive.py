@@ -86,6 +86,12 @@ def test_follows_come_from_the_list_beside_it(archive: Path) -> None:
     assert {one.relation for one in contacts} == {"FOLLOWING"}
 
 
+def test_who_is_written_to_is_the_contact_that_the_list_of_follows_has(archive: Path) -> None:
+    followed = {one.key for one in exports.items(archive, KEY, records.Contact)}
+    messages = exports.items(archive, KEY, records.Message)
+    assert {p.key for message in messages for p in message.participants if p.role == "TO"} <= followed
+
+
 def test_a_post_comes_with_what_it_says_to_whom(archive: Path, tmp_path: Path) -> None:
     tags = [
         {"type": "Hashtag", "name": "#Quay", "href": "x"},

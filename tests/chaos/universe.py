@@ -1,0 +1,201 @@
+"""People who are on all networks at once: everything is taken in, on both databases, and everybody's lists are compared with the book.
+
+    World ──archives──▶ kith import ──▶ GraphQL: contacts, conversations, timeline, activities of every person
+      └──────────────▶ Book (benchmarks/universe_book.py) ─── exactly equal, before and after each network is left
+
+The networks of NETWORKS are archives, an address book and mail among them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.exports import World
+from benchmarks.universe_book import NETWORKS, Book, Life, words, write
+from tests import servers
+from tests.chaos.clients import ask
+from tests.chaos.report import Report
+from tests.gateway_process import Gateway, kith_serve
+
+PATIENCE: Final = 120.0  # seconds until an account is gone and people have been looked at again
+PAGE: Final = 100
+REGION: Final = 'mutation { updateViewer(input: { region: "GB" }) { viewer { region } } }'  # national numbers are read there
+ACCOUNTS: Final = "{ viewer { accounts(first: 50) { edges { node { id provider { key } } } } } }"
+UNLINK: Final = "mutation Unlink($id: ID!) { unlinkAccount(input: { accountId: $id }) { errors { message } } }"
+PEOPLE: Final = """query People($after: Cursor) { viewer { people(first: 200, after: $after,
+  filter: { natures: [INDIVIDUAL, ORGANIZATION, AUTOMATED] }) { edges { node { id } } pageInfo { hasNextPage endCursor } } } }"""
+OWN_ACTS: Final = """query Acts($after: Cursor) { viewer { activities(first: 200, after: $after) { pageInfo { hasNextPage endCursor }
+  edges { node { verb actor { person { id } } object { text } account { provider { key } }
+    copies(first: 20) { account { provider { key } } } } } } } }"""
+#: The lists of a person, with what of their items is compared.
+LISTS: Final = {
+    "contacts": "relation names { full } emails { address } phones { number } url account { provider { key } }",
+    "conversations": "kind subject messageCount lastActivityAt accounts { provider { key } }",
+    "timeline": """__typename ... on Message { sentAt direction text sources { account { provider { key } } } }
+      ... on Activity { occurredAt verb summary account { provider { key } } } ... on TimelineGap { state message }""",
+    "activities": "occurredAt verb summary account { provider { key } }",
+}
+
+
+def take_in_the_universe(home: Path, *, people: int, messages: int, unlinked: Sequence[str] = NETWORKS) -> Report:
+    """So many people on every network, with about so many messages in each talk; `unlinked` are left one after the other."""
+    report = Report()
+    world = World(people=people, talks=people, messages=messages)
+    paths, book = write(world, home.parent / f"{home.name}-files", mails=people * messages)
+    report.figures["people, networks"] = f"{people}, {len(NETWORKS)}"
+    with contextlib.ExitStack() as stack:
+        cluster = stack.enter_context(servers.postgres())
+        for name, owner, settings in (
+            ("SQLite", None, {}),
+            ("PostgreSQL", cluster.owner_url, {"KITH_DATABASE_URL": cluster.app_url}),
+        ):
+            with kith_serve(home / name.lower(), owner_url=owner, KITH_RATE_COST="0", **settings) as gateway:
+                _live(report, name, gateway, paths, book, unlinked)
+    return report
+
+
+def _live(report: Report, name: str, gateway: Gateway, paths: list[Path], book: Book, unlinked: Sequence[str]) -> None:
+    key = gateway.token("owner", "read", "write", "admin")
+    ask(gateway, key, REGION)
+    # whose the mail is, is known when the chats come
+    gateway.kith("import", *map(str, paths[:2]))
+    gateway.kith("import", *map(str, paths[2:]))
+    report.expect(f"{name}: accounts", sorted(_accounts(gateway, key)), sorted(NETWORKS))
+    _compare(report, f"{name}, everything", gateway, key, book)
+    for network in unlinked:
+        ask(gateway, key, UNLINK, {"id": _accounts(gateway, key)[network]})
+        book = book.without(network)
+        _settle(gateway, key, network, len(book.lives()))
+        _compare(report, f"{name}, without {network}", gateway, key, book)
+
+
+def _settle(gateway: Gateway, key: str, network: str, people: int) -> None:
+    """Until the account is gone and its people have been looked at again."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if network not in _accounts(gateway, key) and len(_ids(gateway, key)) == people:
+            return
+        time.sleep(0.2)
+
+
+def _compare(report: Report, when: str, gateway: Gateway, key: str, book: Book) -> None:
+    """Everybody's lists with the book's; who is who, their contacts say."""
+    wanted = {_who(life): life for life in book.lives()}
+    found = {_who(life): life for life in (_life(gateway, key, person) for person in _ids(gateway, key))}
+    report.expect(f"{when}: people", len(found), len(wanted))
+    for who in wanted.keys() - found.keys():
+        report.hold(f"{when}: nobody has the contacts {sorted(map(str, who))}", False)
+    for who in found.keys() - wanted.keys():
+        report.hold(f"{when}: nobody should have the contacts {sorted(map(str, who))}", False)
+    for list_ in LISTS:
+        both = [(getattr(found[who], list_), getattr(wanted[who], list_)) for who in wanted.keys() & found.keys()]
+        report.figures[f"{when}: items in {list_}"] = sum(seen.total() for seen, _ in both)
+        for seen, held in both:
+            report.hold(f"{when}: {list_} lack {_some(held - seen)} and have {_some(seen - held)} too many", seen == held)
+    acts, own = _own_acts(gateway, key), book.own_acts()
+    report.figures[f"{when}: what the viewer did"] = acts.total()
+    report.hold(f"{when}: the viewer's acts lack {_some(own - acts)} and have {_some(acts - own)} too many", acts == own)
+
+
+def _who(life: Life) -> frozenset[tuple[Hashable, int]]:
+    return frozenset(life.contacts.items())
+
+
+def _some(items: Counter[Hashable]) -> str:
+    return str(sorted(map(str, items.elements()))[:3])
+
+
+# --- what a client sees -----------------------------------------------------------------------------------------------------
+
+
+def _accounts(gateway: Gateway, key: str) -> dict[str, str]:
+    """Network → account."""
+    nodes = [edge["node"] for edge in ask(gateway, key, ACCOUNTS)["data"]["viewer"]["accounts"]["edges"]]
+    return {node["provider"]["key"]: node["id"] for node in nodes}
+
+
+def _pages(gateway: Gateway, key: str, query: str, list_: str) -> Iterator[Any]:
+    after = None
+    while True:
+        page = ask(gateway, key, query, {"after": after})["data"]["viewer"][list_]
+        yield from (edge["node"] for edge in page["edges"])
+        if not page["pageInfo"]["hasNextPage"]:
+            return
+        after = page["pageInfo"]["endCursor"]
+
+
+def _ids(gateway: Gateway, key: str) -> list[str]:
+    return [node["id"] for node in _pages(gateway, key, PEOPLE, "people")]
+
+
+def _life(gateway: Gateway, key: str, person_id: str) -> Life:
+    """All pages of all lists of a person."""
+    found: dict[str, Counter[Hashable]] = {list_: Counter() for list_ in LISTS}
+    left: dict[str, str | None] = dict.fromkeys(LISTS)
+    while left:
+        cursors = "".join(f", ${list_}: Cursor" for list_ in left)
+        fields = "".join(
+            f"{list_}(first: {PAGE}, after: ${list_}) {{ edges {{ node {{ {LISTS[list_]} }} }} pageInfo {{ hasNextPage endCursor }} }} "
+            for list_ in left
+        )
+        query = f"query Life($id: ID!{cursors}) {{ person(by: {{ id: $id }}) {{ {fields} }} }}"
+        shown = ask(gateway, key, query, {"id": person_id, **left})["data"]["person"]
+        for list_ in list(left):
+            found[list_].update(_SHOWN[list_](edge["node"]) for edge in shown[list_]["edges"])
+            if shown[list_]["pageInfo"]["hasNextPage"]:
+                left[list_] = shown[list_]["pageInfo"]["endCursor"]
+            else:
+                del left[list_]
+    return Life(**found)
+
+
+def _contact(node: dict[str, Any]) -> Hashable:
+    names, emails, phones = (
+        tuple(one[name] for one in node[list_])
+        for list_, name in (("names", "full"), ("emails", "address"), ("phones", "number"))
+    )
+    return node["account"]["provider"]["key"], node["relation"], names, emails, phones, node["url"]
+
+
+def _conversation(node: dict[str, Any]) -> Hashable:
+    return _network(node["accounts"]), node["kind"], node["subject"], node["messageCount"], _moment(node["lastActivityAt"])
+
+
+def _item(node: dict[str, Any]) -> Hashable:
+    if node["__typename"] == "Message":
+        through = [one["account"] for one in node["sources"]]
+        return _network(through), _moment(node["sentAt"]), node["direction"], words(node["text"] or "")
+    return _activity(node) if node["__typename"] == "Activity" else (node["state"], node["message"])
+
+
+def _activity(node: dict[str, Any]) -> Hashable:
+    return node["account"]["provider"]["key"], _moment(node["occurredAt"]), node["verb"], node["summary"]
+
+
+_SHOWN: Final = {"contacts": _contact, "conversations": _conversation, "timeline": _item, "activities": _activity}
+
+
+def _network(accounts: list[dict[str, Any]]) -> str:
+    return " ".join(one["provider"]["key"] for one in accounts)
+
+
+def _moment(text: str) -> datetime:
+    """Whole seconds: all that most layouts have."""
+    return datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
+
+
+def _own_acts(gateway: Gateway, key: str) -> Counter[Hashable]:
+    """(verb, text, networks) of what is nobody else's."""
+    found: Counter[Hashable] = Counter()
+    for node in _pages(gateway, key, OWN_ACTS, "activities"):
+        if node["actor"]["person"] is None:
+            networks = {one["account"]["provider"]["key"] for one in (node, *node["copies"])}
+            text = "" if node["verb"] == "INVITE" else words((node["object"] or {}).get("text") or "")
+            found[node["verb"], text, tuple(sorted(networks))] += 1
+    return found
