@@ -17,14 +17,17 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks import chat_exports, exports
-from benchmarks.exports import World
+from benchmarks.exports import Talk, World
 from benchmarks.processes import rss_mib
+from benchmarks.universe import ME
 from tests.chaos import processes, raw
 from tests.chaos.clients import ask
 from tests.chaos.report import Report
 from tests.gateway_process import Gateway, kith_serve
 
 PATIENCE: Final = 3_600.0  # seconds for one archive
+#: Where a conversation is who takes part in it.
+PHONES: Final = frozenset({"android_sms", "imessage"})
 EACH: Final = 8  # messages of a conversation, about
 DONE: Final = "select done from import_run order by created_at desc, id desc limit 1"
 TOTAL: Final = "select total from import_run order by created_at desc, id desc limit 1"
@@ -38,10 +41,19 @@ SHORT: Final = """select count(*) from container where expected is null or expec
 
 @dataclass(frozen=True)
 class Form:
-    """An archive that can be written: `write(world, folder, bytes)`, as large as asked for."""
+    """An archive that can be written: `write(world, folder, bytes)`, as large as asked for.
+
+    `mine_only`: what others wrote is not in it. `me`: what has to be said of whose it is.
+    """
 
     provider: str
     write: Callable[[World, Path, int], Path]
+    mine_only: bool = False
+    me: tuple[str, ...] = ()
+
+    def said(self, talk: Talk) -> int:
+        """How many messages of a conversation are in it."""
+        return sum(one.sender is None or not self.mine_only for one in talk.said())
 
 
 def _zipped(write: Callable[[World, Path], Path]) -> Callable[[World, Path, int], Path]:
@@ -80,6 +92,12 @@ FORMS: Final = (
     Form("x", _zipped(exports.x_twitter)),
     Form("facebook", _zipped(exports.facebook)),
     Form("instagram", _zipped(exports.instagram)),
+    Form("mastodon_archive", _zipped(exports.mastodon), mine_only=True),
+    Form("google_chat", _zipped(exports.google_chat)),
+    Form("slack_archive", _zipped(chat_exports.slack), me=("--me", ME)),
+    Form("discord", _zipped(chat_exports.discord), mine_only=True),
+    Form("telegram", lambda world, folder, size: chat_exports.telegram(world, folder / "result.json")),
+    Form("imessage", lambda world, folder, size: chat_exports.imessage(world, folder / "chat.db")),
     Form("android_sms", _sms),
     Form("whatsapp", _whatsapp),
 )
@@ -95,12 +113,14 @@ def take_in_large(home: Path, *, messages: int, size: int, kills: int, forms: tu
         folder = home.parent / f"{home.name}-{form.provider}-files"
         folder.mkdir(parents=True)
         archive = form.write(world, folder, size)
-        _take_in(report, home.parent / f"{home.name}-{form.provider}", form.provider, archive, world, kills)
+        _take_in(report, home.parent / f"{home.name}-{form.provider}", form, archive, world, kills)
     return report
 
 
-def _take_in(report: Report, home: Path, name: str, archive: Path, world: World, kills: int) -> None:
-    wanted = sum(talk.messages for talk in world.conversations())
+def _take_in(report: Report, home: Path, form: Form, archive: Path, world: World, kills: int) -> None:
+    name = form.provider
+    held = {talk: number for talk in world.conversations() if (number := form.said(talk))}
+    wanted = sum(held.values())
     files = [archive] if archive.is_file() else list(archive.iterdir())
     report.figures[f"{name}: MB, messages"] = f"{round(sum(f.stat().st_size for f in files) / 1e6)}, {wanted}"
     with kith_serve(home, "--no-worker") as gateway:
@@ -110,21 +130,20 @@ def _take_in(report: Report, home: Path, name: str, archive: Path, world: World,
             gateway.token("owner", "read", "write"),
             'mutation { updateViewer(input: { region: "GB" }) { viewer { region } } }',
         )
-        gateway.kith("import", str(archive), "--no-wait")
+        gateway.kith("import", str(archive), *form.me, "--no-wait")
         peak, hit = _worked_off(gateway, kills)
         report.expect(f"{name}: workers killed at work", hit, kills)
         report.figures[f"{name}: worker RSS at most, MiB"] = round(peak)
         report.expect(f"{name}: messages stored", raw.count(home, "select count(*) from message"), wanted)
-        talks = world.conversations()
         # a phone knows one thread with the same people, a network as many as were begun
-        threads = len({talk.members for talk in talks}) if name == "android_sms" else len(talks)
+        threads = len({talk.members for talk in held}) if name in PHONES else len(held)
         report.expect(f"{name}: conversations", raw.count(home, "select count(*) from conversation"), threads)
         report.expect(f"{name}: rows that failed", raw.count(home, FAILED), 0)
         report.expect(f"{name}: rows done of all", raw.count(home, DONE), raw.count(home, TOTAL))
         report.expect(f"{name}: files whose ledger does not agree", raw.count(home, SHORT), 0)
         twice = "select count(*) from (select 1 from feed where created group by viewer_id, node_id having count(*) > 1)"
         report.expect(f"{name}: nodes that the feed calls new twice", raw.count(home, twice), 0)
-        gateway.kith("import", str(archive), "--no-wait")
+        gateway.kith("import", str(archive), *form.me, "--no-wait")
         _worked_off(gateway, 0)
         report.expect(f"{name}: the second time created or changed", raw.count(home, CHANGED), 0)
         report.expect(f"{name}: states", {str(s) for (s,) in raw.rows(home, "select state from import_run")}, {"DONE"})
