@@ -149,11 +149,10 @@ async def test_a_browser_that_shows_a_mail_full_of_traps_runs_nothing_and_calls_
         page.on("request", lambda request: requests.append(request.url))
         page.on("dialog", lambda dialog: requests.append("dialog"))
         page.on("frameattached", lambda frame: requests.append("frame"))
-        await page.set_content(f"<title>quiet</title>{TRAPS.format(tracker.place)}", wait_until="load")
+        await page.set_content(f"<title>quiet</title>{TRAPS.format(f'{tracker.place}/raw')}", wait_until="load")
         assert len(requests) > 10 and len(tracker.visits) > 5, "the traps work"
         await page.close()
         requests.clear()
-        tracker.visits.clear()
         page = await browser.new_page()
         page.on("request", lambda request: requests.append(request.url))
         page.on("dialog", lambda dialog: requests.append("dialog"))
@@ -166,7 +165,8 @@ async def test_a_browser_that_shows_a_mail_full_of_traps_runs_nothing_and_calls_
             await page.evaluate("document.querySelectorAll('main [src], main script, main form, main style, main [id]').length")
             == 0
         )
-    assert (requests, tracker.visits) == ([], [])
+    # what the raw mail asked for may still come in
+    assert (requests, [path for path, _ in tracker.visits if not path.startswith("/raw")]) == ([], [])
 
 
 async def test_foreign_pictures_come_through_us_when_they_are_asked_for(desk: Desk, tracker: Visited) -> None:

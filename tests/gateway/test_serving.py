@@ -104,7 +104,9 @@ async def test_sigterm_under_load_cuts_no_request(tmp_path: Path) -> None:
 
         clients = [asyncio.create_task(client(n)) for n in range(CLIENTS)]
         watching = asyncio.create_task(watch())
-        await asyncio.sleep(1.0)
+        async with asyncio.timeout(60):
+            while 200 not in states or not all(answered):  # noqa: ASYNC110  counts, not events
+                await asyncio.sleep(0.05)
         gateway.process.send_signal(signal.SIGTERM)
         await asyncio.gather(*clients, watching)
         assert await asyncio.to_thread(gateway.process.wait, 30) == 0
