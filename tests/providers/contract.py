@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, Self, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -207,7 +207,7 @@ class Mirror:
         if self.contacts.pop(key, None) is not None:
             self.deleted.append(key)
 
-    async def follow(self, adapter: Adapter, *, pages: int | None = None) -> Mirror:
+    async def follow(self, adapter: Adapter, *, pages: int | None = None) -> Self:
         """One run, from the stored cursor; from the beginning when that has expired."""
         self.done = False
         try:
