@@ -318,6 +318,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     to do it; what is not named needs none. `hear(session, call, secret)` judges a request of a network that calls us
     (`providers/push.py`); the session is nobody's. Where a network calls one address for all accounts, `switchboard(line)` makes the one
     who answers it, and `line` is how the settings that describe it begin (`google_pubsub`: KITH_GOOGLE_PUBSUB_TOPIC, …).
+    Where reading costs money, `estimate(form values)` says how much a month, before the user is sent to sign in.
     Networks with sign-ins of their own kind: `sign_in(session)` trades what was typed for what is kept (a password is not),
     `renew(session, secret)` trades a grant for a newer one where that is not OAuth's token endpoint.
     """
@@ -348,6 +349,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     switchboard: Callable[[Line], Switchboard] | None = None
     line: str = ""
     sign_in: Callable[[Session], Awaitable[SignedIn]] | None = None
+    estimate: Callable[[Mapping[str, str]], str] | None = None
     renew: Callable[[Session, Secret], Awaitable[Secret]] | None = None
 
     def follows(self, base_url: str) -> bool:

@@ -89,15 +89,17 @@ def link(
                     given |= {name: value for name, value in options.items() if value is not None}
                     values = _fill(session.step.fields, given, from_stdin=password_stdin or token_stdin)
                     session = await service.complete(whose.id, session.id, form=values)
+                told = 0
                 if isinstance(session.step, OAuthRedirect):
+                    told = _tell(session, 0)
                     tell(f"Open this in your browser, on this machine or signed in to Kith:\n{session.step.authorization_url}")
                     while session.state in WAITING:
                         await asyncio.sleep(POLL)
                         session = await service.get(whose.id, session.id) or session
             except LinkRefused as error:
                 raise CommandFailed(error.mistake.message) from None
-            for attempt in session.attempts if not json else ():
-                tell(f"  {'✓' if attempt.succeeded else '·'} {attempt.method}: {attempt.target}: {attempt.message}")
+            if not json:
+                _tell(session, told)
             if session.state != "LINKED" or session.account_id is None:
                 raise CommandFailed(session.error_message or f"linking ended as {session.state.lower()}: try again")
             if not no_wait:
@@ -185,6 +187,13 @@ def _fill(fields: tuple[FormField, ...], given: dict[str, str], *, from_stdin: b
             hint = "use --password-stdin or --token-stdin" if field.secret else f"say {field.name}=…"
             raise CommandFailed(f"{field.label} is missing: {hint}", MISUSE)
     return values
+
+
+def _tell(session: LinkSession, told: int) -> int:
+    """What was found out, from the one after `told` on; how many that are by now."""
+    for attempt in session.attempts[told:]:
+        tell(f"  {'✓' if attempt.succeeded else '·'} {attempt.method}: {attempt.target}: {attempt.message}")
+    return len(session.attempts)
 
 
 def _linked(session: LinkSession) -> dict[str, Any]:

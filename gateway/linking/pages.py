@@ -135,9 +135,10 @@ class LinkPages:
         if isinstance(session.step, OAuthRedirect):
             # a link and no redirect: form-action 'self' holds for where a posted form is redirected to as well (CSP3 §6.4.1)
             body = render(
-                '<h1>{title}</h1><p>Sign in at {name} and allow Kith to read. You come back here.</p><p><a class="button" href="{url}">'
+                '<h1>{title}</h1>{known}<p>Sign in at {name} and allow Kith to read. You come back here.</p><p><a class="button" href="{url}">'
                 "Go on to {name}</a></p>",
                 title=TITLE,
+                known=[render("<p>{message}</p>", message=one.message) for one in session.attempts],
                 name=self._installation.providers[key].name,
                 url=session.step.authorization_url,
             )

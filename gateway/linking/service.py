@@ -249,6 +249,8 @@ class LinkService:
             await self._prepare_oauth(provider, held)
         except ProviderError as error:
             return await self._fail(link, held, error, held.base_url, expected="AWAITING_CREDENTIALS")
+        if provider.estimate is not None:
+            self._tried(held, "price", provider.name, True, provider.estimate(held.values))
         link = msgspec.structs.replace(link, state="AWAITING_REDIRECT", sealed=self._seal(link, held))
         await self._database.system(_begin_redirect, link.id, sealed=link.sealed or b"", ticket_hash=_hash(held.ticket))
         return self._session(link, held)

@@ -22,7 +22,7 @@ from providers.archives import files
 from providers.archives.export import Export, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item, Pattern
-from providers.base import ArchiveFormat, Provider
+from providers.base import ArchiveFormat
 from providers.formats import charset, email_address, mail_date, phone_number
 from providers.records import ConversationHead, ConversationKind, Participant, Role
 
@@ -32,7 +32,7 @@ BEGINNING: Final = 120  # letters by which the whole text of a shortened post is
 #: What X's names of reactions show; where none is known, the sign stands for itself.
 REACTIONS: Final = {"like": "❤️", "funny": "😂", "surprised": "😲", "sad": "😢", "excited": "🔥", "agree": "👍", "disagree": "👎"}
 _SCRIPT: Final = re.compile(rb"\s*window\.(?:YTD\.(\w+)\.part\d+|(__THAR_CONFIG))\s*=")
-_REPEATED: Final = re.compile(r"RT @(\w{1,20}): ")
+REPEATED: Final = re.compile(r"RT @(\w{1,20}): ")
 _EVENT: Final = "It says who came, left or renamed the conversation, which the conversation itself shows. It is no message."
 _UNKNOWN: Final = "It is a kind of item that is not known here ({kind}). It is left out."
 
@@ -145,7 +145,7 @@ class Posts(Script):
         text = readable(str(post.get("full_text") or post.get("text") or ""), entities.get("urls", ()))
         text = about.long.get(text.rstrip("…")[:BEGINNING], text)
         media = tuple(found for one in post.get("extended_entities", entities).get("media", ()) if (found := _media(one)))
-        repeated = _REPEATED.match(text)
+        repeated = REPEATED.match(text)
         thing = records.ActivityObject(
             kind="NOTE",
             uri=None if repeated else post_uri(number),
@@ -456,21 +456,3 @@ def _line(value: object) -> str:
 
 def _talk_url(conversation: str) -> str:
     return f"https://x.com/messages/{conversation}"
-
-
-PROVIDER = Provider(
-    key=KEY,
-    name="X",
-    kind="SOCIAL",
-    mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "ACTIVITIES", "IMPORT", "MIRROR"}),
-    limitations=(
-        "An archive is a snapshot: what happens afterwards arrives with the next one.",
-        "Of most people X gives an id only; names are known of those whom the account has mentioned or answered.",
-        "Encrypted conversations are not in the archive.",
-        "Pictures of messages are named, not kept.",
-    ),
-    archive_formats=("X_TWITTER",),
-    docs_path="docs/providers/x.md",
-    archive=XArchive(),
-)

@@ -1,0 +1,153 @@
+"""An X account through the whole of Kith: its price before it is linked, the sync job on both databases, a message from here, its archive."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from benchmarks import exports
+from gateway.linking.service import LinkService
+from gateway.people import named
+from providers.session import Secret
+from resolvers.linking import CredentialForm, OAuthRedirect
+from store import accounts
+from tests.gateway.rooms import ask
+from tests.gateway.running import asking, opened
+from tests.gateway.test_sign_in import signed_in
+from tests.household import Household
+from tests.providers import x_stub
+from tests.providers.stub_http import running
+from tests.providers.x_stub import ME, SCOPES, X
+from tests.workshop import workshop
+
+GRANT = Secret(access_token="token-1", scope=" ".join(sorted(SCOPES)))
+SEND = """mutation($input: SendMessageInput!) { sendMessage(input: $input) {
+  message { id delivery { state } } errors { code message } } }"""
+ROOMS = """{ viewer { conversations(first: 20) { edges { node { kind participants(first: 20) { edges { node { name } } }
+  messages(last: 50) { edges { node { id text direction delivery { state } } } } } } } } }"""
+SEEN = """{ viewer { accounts { edges { node { status statusReason nextSyncAt } } }
+  activities(first: 50) { edges { node { verb actor { name } } } }
+  contacts(first: 100) { edges { node { names { full } } } } } }"""
+
+
+def network() -> X:
+    net = X(time.time)
+    net.following.append(net.person("100", "grace", name="Grace Hopper"))
+    net.event("10-100", "100", "Lunch?", time.time() - 900)
+    net.post("100", "@ada Lunch was good", time.time() - 100)
+    return net
+
+
+async def test_what_is_there_arrives_and_what_is_sent_from_here_is_there_once_and_here_once(
+    household: Household, tmp_path: Path
+) -> None:
+    net = network()
+    async with running(net) as url, workshop(household.database, tmp_path, f"127.0.0.1/32:{urlsplit(url).port}") as shop:
+        account_id = await shop.link(household.viewer, "x", url, GRANT)
+
+        async def room() -> Any:
+            ((edge),) = (await ask(shop, household, ROOMS))["viewer"]["conversations"]["edges"]
+            return edge["node"]
+
+        found = await room()
+        assert found["kind"] == "DIRECT"
+        assert [edge["node"]["name"] for edge in found["participants"]["edges"]] == ["Grace Hopper"]
+        ((edge),) = found["messages"]["edges"]
+        assert (edge["node"]["text"], edge["node"]["direction"]) == ("Lunch?", "INBOUND")
+        wanted = {
+            "idempotencyKey": "k",
+            "compose": {"reply": {"messageId": edge["node"]["id"]}},
+            "text": "Gladly",
+            "undoSeconds": 0,
+        }
+        done = (await ask(shop, household, SEND, input=wanted))["sendMessage"]
+        assert done["errors"] == []
+        await shop.write_back(household.viewer, account_id)
+        assert [event["text"] for event in net.events if event["sender_id"] == ME] == ["Gladly"]
+        for _ in range(2):
+            await shop.sync(household.viewer, account_id)
+            mine = [edge["node"] for edge in (await room())["messages"]["edges"] if edge["node"]["direction"] == "OUTBOUND"]
+            assert [(m["id"], m["text"], m["delivery"]["state"]) for m in mine] == [(done["message"]["id"], "Gladly", "SENT")]
+        seen = (await ask(shop, household, SEEN))["viewer"]
+        assert [(edge["node"]["verb"], edge["node"]["actor"]["name"]) for edge in seen["activities"]["edges"]] == [
+            ("CREATE", "Grace Hopper")
+        ]
+    assert net.violations == []
+
+
+async def test_at_its_limit_an_account_says_what_to_do(household: Household, tmp_path: Path) -> None:
+    net = network()
+    async with running(net) as url, workshop(household.database, tmp_path, f"127.0.0.1/32:{urlsplit(url).port}") as shop:
+        account_id = await shop.link(household.viewer, "x", url, GRANT, sync=False)
+
+        def limit(conn: Any, viewer: str) -> None:
+            accounts.change(conn, viewer, account_id, None, settings=b'{"monthly_limit":"0.02"}')
+
+        await household.database.write(household.viewer, limit)
+        for _ in range(3):
+            await shop.sync(household.viewer, account_id)
+        ((edge),) = (await ask(shop, household, SEEN))["viewer"]["accounts"]["edges"]
+        assert "Link X again with a higher limit" in edge["node"]["statusReason"]
+        found = await household.database.read(household.viewer, accounts.get, account_id)
+        assert found is not None
+        assert found.retry_at is not None
+        assert net.spent <= 20
+    assert net.violations == []
+
+
+async def test_the_archive_and_the_linked_account_are_one(
+    household: Household, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = exports.World(people=8, talks=3, messages=4)
+    monkeypatch.setattr(x_stub, "ME", exports.MY_X_ID)
+    net = X(time.time)
+    net.person(exports.MY_X_ID, exports.MY_HANDLE, name="Robin Vale")
+    (followed, *_), _ = exports.x_follows(world)
+    net.following.append(net.person(exports.x_id(followed), "handle", name=f"{followed.given} by the network"))
+    file = exports.x_twitter(world, tmp_path / "twitter.zip")
+    async with running(net) as url, workshop(household.database, tmp_path / "home", f"127.0.0.1/32:{urlsplit(url).port}") as shop:
+        (report,) = await shop.bring(household.viewer, file)
+        assert report.state == "DONE"
+        before = len((await ask(shop, household, SEEN))["viewer"]["contacts"]["edges"])
+        account_id = await shop.link(household.viewer, "x", url, GRANT)
+        (found,) = await household.database.read(household.viewer, accounts.listed)
+        assert (found.id, found.base_url, found.status) == (account_id, url, "ACTIVE")
+        names = [
+            name["full"]
+            for edge in (await ask(shop, household, SEEN))["viewer"]["contacts"]["edges"]
+            for name in edge["node"]["names"]
+        ]
+        assert len((await ask(shop, household, SEEN))["viewer"]["contacts"]["edges"]) == before
+        assert f"{followed.given} by the network" in names
+        (again,) = await shop.bring(household.viewer, file)
+        assert (again.state, again.created) == ("DONE", 0)
+        (found,) = await household.database.read(household.viewer, accounts.listed)
+        assert (found.base_url, found.status) == (url, "ACTIVE")
+    assert net.violations == []
+
+
+async def test_a_months_price_is_told_before_the_browser_goes_to_x(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITH_X_CLIENT_ID", "client")
+    async with opened(tmp_path) as there, asking(there) as client:
+        viewer = (await named(there, "ada")).id
+        service = LinkService(there)
+        session = await service.begin(viewer, provider="x", method="OAUTH_REDIRECT")
+        assert isinstance(session.step, CredentialForm)
+        form = {"monthly_limit": "20", "following": "100", "followers": "50", "own_app": "true"}
+        session = await service.complete(viewer, session.id, form=form)
+        assert isinstance(session.step, OAuthRedirect)
+        assert [(one.method, "costs about $" in one.message, "limit of $20.00" in one.message) for one in session.attempts] == [
+            ("price", True, True)
+        ]
+        await signed_in(there, client, "ada")
+        page = await client.get("/link")
+        hidden = re.search(r'name="form" value="([^"]*)"', page.text)
+        assert hidden is not None
+        wanted = {"form": hidden[1], "provider": "x", "method": "OAUTH_REDIRECT", "monthly_limit": "1"}
+        gone = await client.post("/link", data=wanted)
+        assert "more than your limit of $1.00" in gone.text
