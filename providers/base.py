@@ -310,7 +310,8 @@ class LiveAdapter(Adapter, Protocol):
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """A network or file format, as data, with the functions that open it.
 
-    `marks` matter where READ_STATE is among the capabilities. One of `send_scopes` must have been granted to send, where there are any.
+    `marks` are what the network takes back where READ_STATE is among the capabilities, which may be nothing. One of `send_scopes` must have been
+    granted to send, where there are any.
     `domains` are those whose addresses belong to this network; `discover(session, form values)` finds what the form still lacks,
     one try after the other. `open(session)` gives an Adapter (no I/O). `authorize(session, form values, redirect_uri)` registers our client where the
     network has dynamic registration, and returns the Authorization; `own_client` where it has none, so that the operator has to bring

@@ -9,7 +9,7 @@ Sessions and errors are in `atproto.py`, messages in `bluesky_chat.py` and
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -37,7 +37,7 @@ from providers.bluesky_post import (
     short,
     web,
 )
-from providers.bluesky_sending import say, was_said
+from providers.bluesky_sending import read_up_to, say, was_said
 from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Session
 from providers.quota import Quota
@@ -292,6 +292,10 @@ class Bluesky:
     async def was_said(self, message: OutgoingChat, step: bytes) -> Submitted:
         """Whether a message is in its conversation. Raises ProviderError."""
         return await was_said(self._session, message, step, (await self._who()).did)
+
+    async def read_up_to(self, latest: Mapping[str, str]) -> None:
+        """Say what was read. Raises ReauthRequired (`scope`) where the app password may not, and ProviderError."""
+        await read_up_to(self._session, latest)
 
     # --- chat -------------------------------------------------------------------------------------------------------
 
@@ -815,6 +819,7 @@ PROVIDER = Provider(
     capabilities=frozenset(
         {"CONTACTS", "CONVERSATIONS", "READ_STATE", "DELTA", "PUSH", "MIRROR", "ACTIVITIES", "SEND", "REPLY", "IMPORT"}
     ),
+    marks=frozenset({"READ"}),
     limitations=(
         "The network tells nobody's e-mail address or phone number.",
         "Chat needs an app password that was made with access to direct messages.",
@@ -855,6 +860,7 @@ PROVIDER = Provider(
     ),
     docs_path="docs/providers/bluesky.md",
     send_scopes=frozenset({atproto.FULL, atproto.WITH_CHAT}),
+    write_scopes={"READ_STATE": frozenset({atproto.FULL, atproto.WITH_CHAT})},
     poll_seconds=900,
     archive_formats=("BLUESKY_CAR",),
     archive=CarArchive(),

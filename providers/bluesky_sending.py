@@ -1,4 +1,4 @@
-"""Writing into Bluesky's chat (`chat.bsky.convo.sendMessage`), and finding out whether a message is there.
+"""Writing into Bluesky's chat (`chat.bsky.convo.sendMessage`), finding out whether a message is there, and saying what was read.
 
 The service takes no id of ours: the newest message is noted before, and after a cut the conversation is asked whether one of us that
 says the same came after it. Links are told beside the text, by their places in its UTF-8. Knows nothing of reading conversations.
@@ -7,14 +7,14 @@ says the same came after it. Links are told beside the text, by their places in 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from providers.atproto import Xrpc, readable
 from providers.bluesky_chat import SERVICE, MessageView
-from providers.errors import Malformed, Refused, Unavailable
+from providers.errors import Malformed, ReauthRequired, Refused, Unavailable
 from providers.http import Session
 from providers.records import OutgoingChat, Submitted
 
@@ -31,6 +31,12 @@ class Latest(msgspec.Struct, frozen=True):
 
     messages: list[msgspec.Raw]
     cursor: str | None = None
+
+
+class Marked(msgspec.Struct, frozen=True):
+    """chat.bsky.convo.updateRead: the conversation as it is now, which the log tells, too."""
+
+    convo: msgspec.Raw
 
 
 async def say(session: Session, message: OutgoingChat, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
@@ -65,6 +71,23 @@ async def was_said(session: Session, message: OutgoingChat, step: bytes, me: str
     if session.clock.now().timestamp() - since >= SURE:
         return Submitted(fate="NOT_TAKEN", evidence="It is not in the conversation.")
     return Submitted(fate="UNKNOWN", evidence="The message is not in the conversation, where it may still appear.")
+
+
+async def read_up_to(session: Session, latest: Mapping[str, str]) -> None:
+    """Say of conversations up to which message they were read. Raises ReauthRequired (`scope`) where the password may not, and ProviderError."""
+    calls = Xrpc(session)
+    for convo, message in latest.items():
+        read = {"convoId": convo, "messageId": message}
+        try:
+            await calls.procedure("chat.bsky.convo.updateRead", Marked, read, proxy=SERVICE)
+        except Refused as error:
+            if error.provider_code == "scope":
+                raise ReauthRequired(
+                    "Marking as read was not allowed: make an app password that allows direct messages and link again.",
+                    provider_code="scope",
+                ) from error
+            if error.provider_code != "InvalidConvo":
+                raise  # one that was left has nobody who could read on
 
 
 def content(message: OutgoingChat) -> dict[str, Any]:

@@ -787,12 +787,13 @@ PROVIDER = Provider(
     kind="SOCIAL",
     mode="MIRRORED",
     capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "READ_STATE", "ACTIVITIES", "MIRROR"}),
+    marks=frozenset(),
     limitations=(
         "GitHub has no private messages, and does not tell since when somebody follows you.",
         "E-mail addresses are shown only where their owners made them public.",
         "GitHub checks none of the links in a profile.",
         "Private repositories are shown only to a token that may read them.",
-        "What is unread is told neither to fine-grained tokens nor of discussions.",
+        "What is unread is told neither to fine-grained tokens nor of discussions. It is marked as read at GitHub only, not from here.",
         "There is no list of changes: who was unfollowed is seen when all follows have been listed again.",
     ),
     link_forms=(

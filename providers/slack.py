@@ -2,12 +2,12 @@
 
 Speaks the Web API with a user's token. Slack tells neither what changed nor how much there is: what has news is found by one search, or
 where that is not allowed by looking into every conversation; history is read by times, since Slack's own places in lists do not last.
-Being called is in `slack_events.py`, sending in `slack_sending.py`. Knows nothing of bots, workflows or administration.
+Being called is in `slack_events.py`, sending and read marks in `slack_sending.py`. Knows nothing of bots, workflows or administration.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
@@ -74,7 +74,7 @@ READING: Final = (
     "users:read", "users:read.email", "channels:read", "channels:history", "groups:read", "groups:history", "im:read", "im:history",
     "mpim:read", "mpim:history", "search:read", "files:read",
 )  # fmt: skip
-SCOPES: Final = (*READING, *slack_sending.SENDING)
+SCOPES: Final = (*READING, *slack_sending.SENDING, *slack_sending.MARKING)
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -288,6 +288,10 @@ class Slack:
     async def was_said(self, message: OutgoingChat, step: bytes) -> Submitted:
         """Whether a message is in its conversation."""
         return await slack_sending.was_said(self._session, message, step)
+
+    async def read_up_to(self, latest: Mapping[str, str]) -> None:
+        """Move read marks forward. Raises ReauthRequired (`scope`) where the token may not, and ProviderError."""
+        await slack_sending.read_up_to(self._session, latest)
 
     async def join(self, line: Line) -> Subscription:
         """Slack calls for everybody who has installed the app, as long as they have: there is nothing to ask it for."""
@@ -595,6 +599,7 @@ PROVIDER = Provider(
     kind="CHAT",
     mode="MIRRORED",
     capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "PUSH", "MIRROR"}),
+    marks=frozenset({"READ"}),
     limitations=(
         "Free workspaces show the last 90 days, and Slack deletes what is older than a year.",
         "Edits, reactions and deletions of older messages are seen only as far as the latest 200 of a conversation.",
@@ -628,6 +633,7 @@ PROVIDER = Provider(
         sentence="Slack allows 20 to 100 calls a minute, by method; Kith counts units, so that none of these is exceeded.",
     ),
     docs_path="docs/providers/slack.md",
+    write_scopes={"READ_STATE": frozenset(slack_sending.MARKING)},
     poll_seconds=300,
     default_url=HOME,
     open=_open,

@@ -1,23 +1,26 @@
-"""Writing into Slack conversations (chat.postMessage), and finding out whether a message is there.
+"""Writing into Slack conversations (chat.postMessage), finding out whether a message is there, and saying what was read.
 
 Slack takes no id of ours with a message. After a cut the conversation itself is read back to the moment of sending: a message of the
-user's that says the same is the one. What is answered in a thread stays in it. Knows nothing of reading histories.
+user's that says the same is the one. What is answered in a thread stays in it. A read mark (conversations.mark) goes where it is put, backwards
+too, so that one which is further on already is left there. Knows nothing of reading histories.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
 
-from providers.errors import Malformed, Refused, Unavailable
+from providers.errors import Malformed, ReauthRequired, Refused, Unavailable
 from providers.http import Session
 from providers.records import OutgoingChat, Submitted
-from providers.slack_api import PARTIAL, ask, tell
+from providers.slack_api import GONE, NARROW, PARTIAL, ask, tell
 from providers.slack_message import Post, escaped, plain, seconds
 
 SENDING: Final = ("chat:write",)
+#: docs.slack.dev/reference/methods/conversations.mark: one for each kind of conversation.
+MARKING: Final = ("channels:write", "groups:write", "im:write", "mpim:write")
 #: "Truncating really long messages": more than this is cut off.
 LONGEST: Final = 40_000
 SURE: Final = 600.0  # seconds after which what Slack was told shows
@@ -38,6 +41,17 @@ class _Posted(msgspec.Struct, frozen=True):
 class _Posts(msgspec.Struct, frozen=True):
     messages: list[Post]
     has_more: bool = False
+
+
+class _Marked(msgspec.Struct, frozen=True):
+    class Channel(msgspec.Struct, frozen=True):
+        last_read: str | None = None
+
+    channel: Channel
+
+
+class _Done(msgspec.Struct, frozen=True):
+    pass
 
 
 async def say(session: Session, message: OutgoingChat, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
@@ -78,6 +92,24 @@ async def was_said(session: Session, message: OutgoingChat, step: bytes) -> Subm
     if session.clock.now().timestamp() - since >= SURE:
         return Submitted(fate="NOT_TAKEN", evidence="It is not in the conversation.")
     return Submitted(fate="UNKNOWN", evidence="The message is not in the conversation, where it may still appear.")
+
+
+async def read_up_to(session: Session, latest: Mapping[str, str]) -> None:
+    """Put the read marks of conversations at these messages. Raises ReauthRequired (`scope`) where the token may not, and ProviderError."""
+    for channel, key in latest.items():
+        ts = key.rpartition("/")[2]
+        try:
+            there = (await ask(session, "conversations.info", _Marked, channel=channel)).channel.last_read
+            if seconds(there or "") < seconds(ts):
+                await tell(session, "conversations.mark", _Done, {"channel": channel, "ts": ts})
+        except Refused as error:
+            if error.provider_code in NARROW:
+                raise ReauthRequired(
+                    f"Marking as read was not allowed: give the app the scopes {', '.join(MARKING)}, install it again and link again.",
+                    provider_code="scope",
+                ) from error
+            if error.provider_code not in GONE:
+                raise  # one that was left has nobody who could read on
 
 
 async def _root(session: Session, message: OutgoingChat) -> str:

@@ -1,7 +1,7 @@
 """Conversations marked as read or flagged, labelled, archived, put in the trash or junk: here at once, at every source by the outbox after.
 
 A conversation of which a source cannot be marked is left as it is, with the reason as a mistake of its own; the others are marked. What
-only came from files keeps no read state and has nothing to be marked.
+only came from files has nothing to be marked: nobody is behind them who could be told.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ async def mark(operation: Operation, conversation_ids: Sequence[str], wish: Wish
         places: list[Any] = []
         for n, wanted in enumerate(conversation_ids):
             found = shown.get(wanted)
-            mine = [] if found is None else _places(conn, viewer, found, wish)
+            mine = [] if found is None else _places(conn, viewer, found, wish, operation.services.providers)
             if wish == Wish(add_label_ids=wish.add_label_ids, remove_label_ids=wish.remove_label_ids):
                 mine = [place for place in mine if place.account_id in labels]  # nothing else is asked of other accounts
             mistake = _refusal(operation, wanted, found, mine, n, wish, labels)
@@ -183,12 +183,12 @@ def _shown(conn: Connection, viewer: str, conversation_ids: Sequence[str]) -> di
     return {row.id: row.redirect_to or row.id for row in rows}
 
 
-def _places(conn: Connection, viewer: str, conversation_id: str, wish: Wish) -> list[Any]:
+def _places(conn: Connection, viewer: str, conversation_id: str, wish: Wish, providers: Mapping[str, Provider]) -> list[Any]:
     """Where the messages of a conversation are, as far as they are meant. Raises Mistaken for a message of another one."""
     s, m, a = message_source.c, message.c, account.c
     query = (
         select(s.message_id, s.account_id, s.key, s.unread, s.flags, s.role, s.label_keys, m.conversation_id, m.direction, a.provider, a.mode,
-               a.status, a.granted_scopes)
+               a.base_url, a.status, a.granted_scopes)
         .join(message, sa.and_(m.viewer_id == s.viewer_id, m.id == s.message_id))
         .join(account, sa.and_(a.viewer_id == s.viewer_id, a.id == s.account_id))
         .where(s.viewer_id == viewer, m.conversation_id == conversation_id)
@@ -201,8 +201,9 @@ def _places(conn: Connection, viewer: str, conversation_id: str, wish: Wish) -> 
         if upto is None:
             raise Mistaken(not_found(wish.read_up_to, "readUpToMessageId"))
         query = query.where(sa.tuple_(m.sent_at, m.id) <= sa.tuple_(sa.literal(upto.sent_at, m.sent_at.type), upto.id))
-    # a source without a read state came from files, or is LIVE and asked when it is shown
-    return [row for row in conn.execute(query) if row.unread is not None or row.mode == "LIVE"]
+    # a source without a read state came from files, or is LIVE and asked when it is shown; some files tell one and nobody is behind them
+    found = [row for row in conn.execute(query) if row.unread is not None or row.mode == "LIVE"]
+    return [row for row in found if (provider := providers.get(row.provider)) is None or provider.follows(row.base_url)]
 
 
 def _refusal(
@@ -227,7 +228,7 @@ def _refusal(
         text = "In which folders its messages are is not known yet; it will be after the next synchronisation."
         return NodeMistake(code="UNSUPPORTED", message=text, field=field, node_id=wanted)
     if not places:
-        text = "This conversation only came from files, which keep no read state."
+        text = "This conversation only came from files, which nobody can mark."
         return NodeMistake(code="UNSUPPORTED", message=text, field=field, node_id=wanted)
     for place in places:
         provider = operation.services.providers.get(place.provider)
@@ -253,6 +254,8 @@ def _refusal(
 
 def _unable(provider: Provider, wish: Wish) -> str | None:
     """What the network cannot keep of a wish, as a sentence."""
+    if not provider.marks and (_unread(wish) is not None or wish.flagged is not None):
+        return f"{provider.name} says what was read and is not told: mark it there, and it shows here after the next synchronisation."
     if _unread(wish) and "UNREAD" not in provider.marks:
         return f"{provider.name} keeps how far a conversation was read: it cannot be unread again."
     if wish.flagged is not None and "FLAGGED" not in provider.marks:

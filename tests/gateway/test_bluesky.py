@@ -25,6 +25,8 @@ SEND = """mutation($input: SendMessageInput!) { sendMessage(input: $input) {
 CONVERSATIONS = """{ viewer { conversations(first: 20) { edges { node { id kind subject unreadCount
   participants(first: 9) { edges { node { name } } }
   messages(last: 50) { edges { node { id text direction delivery { state } inReplyTo { text } reactions { emoji } } } } } } } } }"""
+MARK = """mutation($id: ID!, $read: Boolean, $flagged: Boolean) {
+  markConversations(input: { conversationIds: [$id], read: $read, flagged: $flagged }) { errors { code } } }"""
 PEOPLE = "{ viewer { contacts(first: 50) { edges { node { names { full } relation } } } } }"
 ACTIVITIES = "{ viewer { activities(first: 20) { edges { node { verb actor { name } object { text } } } } } }"
 
@@ -236,3 +238,35 @@ async def test_a_revoked_app_password_asks_for_a_new_sign_in(
         assert found is not None
         assert found.status == "REAUTH_REQUIRED"
         assert "app password" in (found.status_reason or "")
+
+
+async def test_reading_a_conversation_here_is_reading_it_there(
+    household: Household, atproto_server: AtProto, tmp_path: Path
+) -> None:
+    async with desk(household, atproto_server, tmp_path) as at:
+        at.network.say(at.convo, did(1), "At noon?")
+        await at.sync()
+        (found,) = await at.conversations()
+        assert found["unreadCount"] == 2
+
+        async def mark(**wish: bool) -> list[str]:
+            done = (await ask(at.shop, household, MARK, id=found["id"], **wish))["markConversations"]
+            return [each["code"] for each in done["errors"]]
+
+        assert await mark(read=False) == await mark(flagged=True) == ["UNSUPPORTED"]
+        assert await mark(read=True) == []
+        await at.work()
+        assert (at.convo.unread, at.network.log[-1]["message"]["text"]) == (0, "At noon?")
+        head = await household.head()
+        await at.sync()
+        assert (await at.conversations())[0]["unreadCount"] == 0
+        assert await household.head() == head  # its echo is no event
+
+
+async def test_a_chat_that_was_left_has_nobody_to_be_told(household: Household, atproto_server: AtProto, tmp_path: Path) -> None:
+    async with desk(household, atproto_server, tmp_path) as at:
+        (found,) = await at.conversations()
+        at.network.leave(at.convo)
+        done = (await ask(at.shop, household, MARK, id=found["id"], read=True))["markConversations"]
+        await at.work()
+        assert (done["errors"], (await at.conversations())[0]["unreadCount"]) == ([], 0)

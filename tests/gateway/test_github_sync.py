@@ -11,6 +11,7 @@ from providers.session import Secret
 from schema import build_schema
 from store import accounts
 from tests.asking import Context
+from tests.gateway import rooms
 from tests.household import Household
 from tests.providers.github_stub import SCOPES, GitHub
 from tests.providers.stub_http import running
@@ -19,8 +20,11 @@ from tests.workshop import Workshop, workshop
 QUESTION = """{ viewer {
   activities(first: 10) { edges { node { verb summary actor { person { name } } object { kind name } } } }
   contacts(first: 20) { edges { node { relation person { name } } } }
-  conversations(first: 20) { edges { node { subject kind unreadCount
+  conversations(first: 20) { edges { node { id subject kind unreadCount
     messages(last: 50) { edges { node { text direction category } } } } } } } }"""
+
+
+MARK = """mutation($id: ID!) { markConversations(input: { conversationIds: [$id], read: true }) { errors { code message } } }"""
 
 
 async def ask(shop: Workshop, household: Household) -> Any:
@@ -28,6 +32,23 @@ async def ask(shop: Workshop, household: Household) -> Any:
     assert not result.errors, result.errors
     assert result.data is not None
     return result.data["viewer"]
+
+
+async def test_what_was_read_is_not_told_to_github_and_that_is_said_at_once(household: Household, tmp_path: Path) -> None:
+    github = GitHub(time.time)
+    leak = github.thread(12, "Leak", github.me, "05-01T10:00:00")
+    github.comment(leak, github.user(100, "grace"), "Where?", "05-01T11:00:00")
+    github.notify(leak, read="2026-05-01T10:30:00Z")
+    github.tokens["token-1"] = SCOPES
+    async with running(github) as url, workshop(household.database, tmp_path, f"127.0.0.1/32:{urlsplit(url).port}") as shop:
+        await shop.link(household.viewer, "github", url, Secret(access_token="token-1"))
+        ((edge),) = (await ask(shop, household))["conversations"]["edges"]
+        done = (await rooms.ask(shop, household, MARK, id=edge["node"]["id"]))["markConversations"]
+        (error,) = done["errors"]
+        assert (error["code"], "mark it there" in error["message"]) == ("UNSUPPORTED", True)
+        ((edge),) = (await ask(shop, household))["conversations"]["edges"]
+        assert edge["node"]["unreadCount"] == 1
+    assert github.violations == []
 
 
 async def test_people_and_threads_arrive_and_a_withheld_part_is_said_until_it_is_given(

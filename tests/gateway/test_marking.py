@@ -495,11 +495,12 @@ async def test_reading_up_to_a_message_leaves_later_ones_unread(study: Study) ->
     assert ["UNREAD" in one["flags"] for one in nodes(after["messages"])] == [False, False, True, True]
 
 
-async def test_every_source_of_a_conversation_is_marked_and_files_are_left_alone(study: Study) -> None:
+@pytest.mark.parametrize("said", [None, True])  # some files tell what was read
+async def test_every_source_of_a_conversation_is_marked_and_files_are_left_alone(study: Study, said: bool | None) -> None:
     household = study.household
     first, second = [await household.account("gmail", f"{name}@example.org") for name in ("robin", "other")]
     archive = await household.account("mbox", "files")
-    for account_id, unread in ((first, True), (second, True), (archive, None)):
+    for account_id, unread in ((first, True), (second, True), (archive, said)):
         await household.take(account_id, stored_mail(1, "ada@example.org", unread=unread))
     (shown,) = await study.conversations()
     done = await study.mark("read: true", shown["id"])
@@ -510,19 +511,20 @@ async def test_every_source_of_a_conversation_is_marked_and_files_are_left_alone
         rows = conn.execute(select(mine.account_id, mine.unread).where(mine.viewer_id == viewer))
         return {row.account_id: row.unread for row in rows}
 
-    assert await household.database.read(household.viewer, read) == {first: False, second: False, archive: None}
+    assert await household.database.read(household.viewer, read) == {first: False, second: False, archive: said}
     assert len(await study.states()) == 2
 
 
 # --- what is refused, and whose it is ---------------------------------------------------------------------------------------
 
 
-async def test_what_cannot_be_marked_is_named_and_the_others_are_marked(study: Study) -> None:
+@pytest.mark.parametrize("said", [None, True])
+async def test_what_cannot_be_marked_is_named_and_the_others_are_marked(study: Study, said: bool | None) -> None:
     household = study.household
     box = await household.account("gmail", "robin@example.org")
     archive = await household.account("mbox", "files")
     await household.take(box, stored_mail(1, "ada@example.org", unread=True))
-    await household.take(archive, stored_mail(2, "ada@example.org"))
+    await household.take(archive, stored_mail(2, "ada@example.org", unread=said))
     shown = {one["subject"]: one["id"] for one in await study.conversations()}
     done = await study.mark("read: true", shown["Subject 1"], shown["Subject 2"], "v_nobody", "p_person")
     assert [one and one["unreadCount"] for one in done["conversations"]] == [0, None, None, None]

@@ -34,6 +34,8 @@ SEND = """mutation($input: SendMessageInput!) { sendMessage(input: $input) {
 ROOMS = """{ viewer { conversations(first: 20) { edges { node { id subject kind unreadCount
   participants(first: 20) { edges { node { name } } }
   messages(last: 50) { edges { node { id text direction delivery { state } inReplyTo { text } reactions { emoji count } } } } } } } } }"""
+MARK = """mutation($id: ID!, $read: Boolean, $flagged: Boolean) {
+  markConversations(input: { conversationIds: [$id], read: $read, flagged: $flagged }) { errors { code message } } }"""
 APP, SIGNING = "A0123456789", "a signing secret"
 
 
@@ -79,6 +81,54 @@ async def test_conversations_arrive_and_what_is_sent_from_here_is_there_once_and
         await shop.sync(household.viewer, account_id)
         first = (await room())["messages"]["edges"][0]["node"]
         assert (first["text"], first["reactions"]) == ("Lunch?", [{"emoji": "spaghetti", "count": 2}])
+    assert team.violations == []
+
+
+async def test_reading_here_is_reading_there_and_what_slack_cannot_keep_is_refused_at_once(
+    household: Household, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(catalogue(), "slack", msgspec.structs.replace(slack.PROVIDER, quota=Quota(calls=10_000, seconds=60.0)))
+    team = Slack(time.time)
+    direct = team.channel(2, user=team.member(100, "grace"), last_read=f"{time.time() - 1000:.6f}")
+    team.post(direct, "U00000100", "Lunch?", time.time() - 900)
+    last = team.post(direct, "U00000100", "At noon", time.time() - 800)
+    async with running(team) as url, workshop(household.database, tmp_path, f"127.0.0.1/32:{urlsplit(url).port}") as shop:
+        account_id = await shop.link(household.viewer, "slack", url + "/api", Secret(access_token="xoxp-1"))
+
+        async def room() -> Any:
+            ((edge),) = (await ask(shop, household, ROOMS))["viewer"]["conversations"]["edges"]
+            return edge["node"]
+
+        async def mark(**wish: bool) -> list[str]:
+            done = (await ask(shop, household, MARK, id=(await room())["id"], **wish))["markConversations"]
+            return [each["code"] for each in done["errors"]]
+
+        assert await mark(read=False) == await mark(flagged=True) == ["UNSUPPORTED"]
+        assert (await room())["unreadCount"] == 2
+        assert await mark(read=True) == []
+        await shop.write_back(household.viewer, account_id)
+        assert team.channels[direct]["last_read"] == last
+        head = await household.head()
+        await shop.sync(household.viewer, account_id)
+        assert (await room())["unreadCount"] == 0
+        assert await household.head() == head  # its echo is no event
+    assert team.violations == []
+
+
+async def test_a_slack_token_that_may_not_mark_says_what_to_do(
+    household: Household, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(catalogue(), "slack", msgspec.structs.replace(slack.PROVIDER, quota=Quota(calls=10_000, seconds=60.0)))
+    team = Slack(time.time)
+    team.tokens["xoxp-1"] = frozenset(slack.SCOPES) - {"channels:write", "groups:write", "im:write", "mpim:write"}
+    direct = team.channel(2, user=team.member(100, "grace"), last_read=f"{time.time() - 1000:.6f}")
+    team.post(direct, "U00000100", "Lunch?", time.time() - 900)
+    async with running(team) as url, workshop(household.database, tmp_path, f"127.0.0.1/32:{urlsplit(url).port}") as shop:
+        await shop.link(household.viewer, "slack", url + "/api", Secret(access_token="xoxp-1"))
+        ((edge),) = (await ask(shop, household, ROOMS))["viewer"]["conversations"]["edges"]
+        done = (await ask(shop, household, MARK, id=edge["node"]["id"], read=True))["markConversations"]
+        (error,) = done["errors"]
+        assert (error["code"], "beginLink" in error["message"]) == ("REAUTH_REQUIRED", True)
     assert team.violations == []
 
 

@@ -204,6 +204,7 @@ class Bluesky:
             "chat.bsky.convo.getConvoMembers": self._members,
             "chat.bsky.convo.getMessages": self._messages,
             "chat.bsky.convo.sendMessage": self._send,
+            "chat.bsky.convo.updateRead": self._update_read,
         }
         body = ways[method](request)
         if isinstance(body, Answer):
@@ -268,6 +269,17 @@ class Bluesky:
             self.forgetful = False
             return _refusal(502, "UpstreamFailure", "Upstream service unreachable")
         return made
+
+    def _update_read(self, request: Request) -> Any:
+        asked = json.loads(request.body)
+        convo = self.convos.get(asked["convoId"])
+        if convo is None or convo.left:
+            return _refusal(400, "InvalidConvo", "Convo not found")
+        self.read(convo, next(one for one in convo.messages if one["id"] == asked["messageId"]))
+        convo.unread = sum(
+            one["id"] > asked["messageId"] and one["sender"]["did"] != self.user.did for one in convo.messages if "sender" in one
+        )
+        return {"convo": self._view(convo)}
 
     def _paged(self, request: Request, items: list[Any]) -> tuple[list[Any], dict[str, str]]:
         """A page, which may be shorter than asked for; a place beyond the end is an empty one without a cursor."""

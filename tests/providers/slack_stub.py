@@ -20,14 +20,15 @@ from tests.providers.stub_http import Answer, Request
 CONTRACT = Path(__file__).parent.parent / "contracts" / "slack" / "web_api.json"
 SCOPES = frozenset(
     {"users:read", "users:read.email", "channels:read", "channels:history", "groups:read", "groups:history", "im:read", "im:history",
-     "mpim:read", "mpim:history", "search:read", "files:read", "chat:write"}
+     "mpim:read", "mpim:history", "search:read", "files:read", "chat:write",
+     "channels:write", "groups:write", "im:write", "mpim:write"}
 )  # fmt: skip
 #: Calls a minute by method, and of these the scope that each needs (any conversation's will do).
 ALLOWED = {
     "auth.test": (100, ""), "users.list": (20, "users:read"), "users.info": (100, "users:read"), "users.conversations": (50, "channels:read"),
     "conversations.info": (50, "channels:read"), "conversations.members": (100, "channels:read"),
     "conversations.history": (50, "channels:history"), "conversations.replies": (50, "channels:history"),
-    "search.messages": (20, "search:read"), "chat.postMessage": (60, "chat:write"), "files.info": (100, "files:read"),
+    "conversations.mark": (50, ""), "search.messages": (20, "search:read"), "chat.postMessage": (60, "chat:write"), "files.info": (100, "files:read"),
 }  # fmt: skip
 TEAM = "T00000001"
 ME = "U00000077"
@@ -231,6 +232,19 @@ class Slack:
         root = request.one("thread_ts")
         ts = self.post(channel, ME, text, self.now(), **({"thread_ts": root} if root else {}))
         return self._ok(channel=channel, ts=ts, message={"type": "message", "text": text, "ts": ts, "user": ME})
+
+    def _conversations_mark(self, request: Request) -> Answer:
+        """The mark goes where it is put, backwards too; each kind of conversation has a scope of its own."""
+        channel, ts = request.one("channel"), request.one("ts")
+        if channel not in self.posts:
+            return denied("channel_not_found")
+        need = {"C": "channels:write", "G": "mpim:write", "D": "im:write"}[channel[0]]
+        if need not in self.tokens[request.headers["authorization"].removeprefix("Bearer ")]:
+            return denied("missing_scope", needed=need, provided="")
+        if ts not in {post["ts"] for post in self.posts[channel]}:
+            return denied("invalid_timestamp")
+        self.channels[channel]["last_read"] = ts
+        return self._ok()
 
     def _files_info(self, request: Request) -> Answer:
         id_ = request.one("file")

@@ -540,6 +540,28 @@ async def test_what_slack_refuses_was_not_said(team: slack_stub.Slack, opened: O
         await opened().say(OutgoingChat(id="1", conversation="C00000009", text="x" * 40_001), _note)
 
 
+# --- what was read ----------------------------------------------------------------------------------------------------------
+
+
+async def test_the_read_mark_goes_forward_and_never_back(team: slack_stub.Slack, opened: Open) -> None:
+    general = team.channel(1, "general", last_read=f"{THEN:.6f}")
+    first, second = team.post(general, ME, "One", THEN + 1), team.post(general, ME, "Two", THEN + 2)
+    await opened().read_up_to({general: f"{general}/{first}", "C00000009": "C00000009/1.000000"})  # nobody is in the other one
+    assert team.channels[general]["last_read"] == first
+    for ts in (second, first):  # the one that was read elsewhere meanwhile is further on
+        await opened().read_up_to({general: f"{general}/{ts}"})
+        assert team.channels[general]["last_read"] == second
+
+
+async def test_a_read_mark_that_the_token_may_not_move_asks_for_the_scopes(team: slack_stub.Slack, opened: Open) -> None:
+    direct = team.channel(2, user=team.member(100, "grace"))
+    ts = team.post(direct, ME, "One", THEN)
+    team.tokens["xoxp-1"] = slack_stub.SCOPES - {"im:write"}
+    with pytest.raises(ReauthRequired, match="im:write") as refused:
+        await opened().read_up_to({direct: f"{direct}/{ts}"})
+    assert refused.value.provider_code == "scope"
+
+
 # --- events ---------------------------------------------------------------------------------------------------------------
 
 APP = "A0123456789"
