@@ -41,6 +41,8 @@ _SKIPPED: Final = re.compile(r"<skip(hours|days)>(.{0,4000}?)</skip\1>", re.IGNO
 _VALUE: Final = re.compile(r">\s*([A-Za-z]{6,9}|\d{1,2})\s*<")
 _REFERENCE: Final = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
 _MARKS: Final = frozenset("<>&\"'")
+#: `ple (Ada Ray`, `Ada Ray <ple>` and `ple`, of ada@blog.example.
+_REST: Final = re.compile(r"[a-z0-9-]+(?: \((?P<after>[^()]*)\)?)?|(?P<before>[^<>]*)<[a-z0-9-]+>")
 _BLANKS: Final = re.compile(r"\s*")
 _PERIODS: Final = {"hourly": 1, "daily": 24, "weekly": 168, "monthly": 720, "yearly": 8760}
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -280,13 +282,20 @@ def _authors(thing: Mapping[str, Any]) -> tuple[Author, ...]:
     """Those who are named; an address alone names nobody."""
     found: dict[tuple[str, str | None], Author] = {}
     for one in [*_mappings(thing.get("authors")), _mapping(thing.get("author_detail"))][:MAX_AUTHORS]:
-        name = line(one.get("name"), MAX_SHORT)
+        name = _without_rest(line(one.get("name"), MAX_SHORT), str(one.get("email") or ""))
         uri = web(one.get("href"))
         if "@" in name and " " not in name:
             name = ""
         if name or uri:
             found.setdefault((name, uri), Author(name=name, uri=uri))
     return tuple(found.values())
+
+
+def _without_rest(name: str, address: str) -> str:
+    """A name without the rest of its address: to feedparser no top-level domain is longer than four letters."""
+    if len(address.rpartition(".")[2]) != 4 or (cut := _REST.fullmatch(name)) is None:
+        return name
+    return str(cut["after"] or cut["before"] or "").strip()
 
 
 def _media(entry: Mapping[str, Any]) -> Iterable[Attached]:

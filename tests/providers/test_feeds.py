@@ -547,6 +547,24 @@ async def test_the_author_is_the_entrys_then_its_sources_then_the_feeds(site: Si
     assert [one.actor.name for one in await _activities(feed())] == ["Ada Ray", "Ben", "Cleo"]
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("<author>ada@blog.org (Ada Ray)</author>", "Ada Ray"),
+        ("<author>ada@blog.example (Ada Ray)</author>", "Ada Ray"),
+        ("<author>Ada Ray &lt;ada@blog.example></author>", "Ada Ray"),
+        ("<author>ada@blog.example (Ben)</author><dc:creator>Ada Ray</dc:creator>", "Ben"),
+        ("<dc:creator>Ada Ray</dc:creator>", "Ada Ray"),
+        ("<author>ada@blog.example</author>", "Ada"),
+        ("<author>ada@blog.org</author>", "Ada"),
+    ],
+)
+async def test_the_author_of_an_item_is_a_name_and_never_an_address(site: Site, feed: OpenFeed, written: str, name: str) -> None:
+    """An address alone names nobody: then it is the feed, whose title is Ada."""
+    found = await _one(site, feed, rss(f"<item><guid>1</guid>{written}</item>"))
+    assert found.actor.name == name
+
+
 async def test_entries_without_ids_are_known_by_their_link_or_what_they_say(site: Site, feed: OpenFeed) -> None:
     link = "<link>https://blog.example/{}</link>"
     site.pages["/feed.xml"] = document(
