@@ -228,7 +228,7 @@ PROOFS: Final = (
     ),
     Proof(
         "social-2",
-        "60 people on fourteen networks, everybody's lists against the book, each network left in turn",
+        "60 people on fifteen networks, everybody's lists against the book, each network left in turn",
         lambda home: universe.take_in_the_universe(home, people=60, messages=8),
     ),
     Proof(

@@ -152,7 +152,7 @@ class Mastodon:
         before, after = readable(context.ancestors, Status)[0], readable(context.descendants, Status)[0]
         kind = kind_of(conversation)
         thread = {status.id: status for status in (*before, last, *after)}
-        items = [self._items.message(status, conversation.id, kind) for status in thread.values()]
+        items = [self._items.message(status, conversation, kind) for status in thread.values()]
         items.sort(key=lambda message: message.sent_at)
         first = before[0] if before else last
         unread = len(context.ancestors) + len(context.descendants) > len(before) + len(after)

@@ -121,7 +121,7 @@ class Items:
 
     def head(self, conversation: Conversation, last: Status) -> ConversationHead:
         kind = kind_of(conversation)
-        message = self.message(last, conversation.id, kind)
+        message = self.message(last, conversation, kind)
         return ConversationHead(
             key=conversation.id,
             kind=kind,
@@ -132,7 +132,9 @@ class Items:
             url=message.url,
         )
 
-    def message(self, status: Status, conversation_key: str, kind: Any, unread: bool | None = None) -> Message:
+    def message(self, status: Status, conversation: Conversation, kind: Any, unread: bool | None = None) -> Message:
+        # of a mention the server tells no ActivityPub id; most are those whom the conversation is with
+        known = {self.handle(account.acct): account for account in conversation.accounts}
         text = post_text(status.content)
         attachments = len(status.media_attachments or ())
         return Message(
@@ -140,7 +142,7 @@ class Items:
             container=DIRECT,
             unread=unread,
             sent_at=instant(status.created_at) or datetime.fromtimestamp(0, UTC),
-            conversation_key=conversation_key,
+            conversation_key=conversation.id,
             conversation_kind=kind,
             edited_at=instant(status.edited_at),
             subject=short(status.spoiler_text) or None,
@@ -148,7 +150,7 @@ class Items:
             body_state="AVAILABLE" if text or attachments else "EMPTY",
             participants=(
                 self.participant(status.account, "FROM"),
-                *(self.participant(mention, "TO") for mention in status.mentions or ()),
+                *(self.participant(known.get(self.handle(mention.acct), mention), "TO") for mention in status.mentions or ()),
             ),
             authentication="NOT_CHECKED",
             attachment_count=attachments,

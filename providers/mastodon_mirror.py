@@ -149,7 +149,7 @@ class Mirrored:
         rows = []
         for post in {post.id: post for post in posts}.values():
             unread = bool(talk.unread) if post.id == last.id and post.account.id != self._me.id else False
-            rows.append(Row(item=self._items.message(post, talk.id, kind, unread)))
+            rows.append(Row(item=self._items.message(post, talk, kind, unread)))
         head = msgspec.structs.replace(self._items.head(talk, last), last_message=None)
         return Entry(last.id, key_of(last), [*rows, Row(item=head)])
 

@@ -13,10 +13,10 @@ _NUMBER = count(1)
 class Person:
     """Somebody with an account of their own."""
 
-    def __init__(self, server: servers.Mastodon, name: str) -> None:
+    def __init__(self, server: servers.Mastodon, name: str, shown: str = "") -> None:
         self.server = server
         self.name = f"{name}{next(_NUMBER)}"
-        made = server.control("POST", "dev_user", {"username": self.name, "display_name": name.title()})
+        made = server.control("POST", "dev_user", {"username": self.name, "display_name": shown or name.title()})
         self.token = str(made["access_token"])
         self.id = str(server.get("/api/v1/accounts/verify_credentials", self.token)["id"])
 

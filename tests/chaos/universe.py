@@ -1,28 +1,37 @@
 """People who are on all networks at once: everything is taken in, on both databases, and everybody's lists are compared with the book.
 
     World ──archives──▶ kith import ──▶ GraphQL: contacts, conversations, timeline, activities of every person
+      ├──posts──▶ Mastodon-compatible server ──▶ a linked account
       └──────────────▶ Book (benchmarks/universe_book.py) ─── exactly equal, before and after each network is left
 
-The networks of NETWORKS are archives, an address book and mail among them.
+The networks of NETWORKS are archives, an address book and mail among them; one more is a real server, where people post themselves.
 """
 
 from __future__ import annotations
 
 import contextlib
+import html
+import re
 import time
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from benchmarks.exports import World
-from benchmarks.universe_book import NETWORKS, Book, Life, words, write
+from benchmarks.exports import World, handle
+from benchmarks.universe_book import NETWORKS, Act, Book, Letter, Life, Page, Room, words, write
 from tests import servers
 from tests.chaos.clients import ask
+from tests.chaos.linking import link_mastodon
 from tests.chaos.report import Report
+from tests.fediverse import Person
 from tests.gateway_process import Gateway, kith_serve
 
+LINKED: Final = "mastodon"
+EVERYWHERE: Final = (*NETWORKS, LINKED)
 PATIENCE: Final = 120.0  # seconds until an account is gone and people have been looked at again
 PAGE: Final = 100
 REGION: Final = 'mutation { updateViewer(input: { region: "GB" }) { viewer { region } } }'  # national numbers are read there
@@ -38,35 +47,44 @@ LISTS: Final = {
     "contacts": "relation names { full } emails { address } phones { number } url account { provider { key } }",
     "conversations": "kind subject messageCount lastActivityAt accounts { provider { key } }",
     "timeline": """__typename ... on Message { sentAt direction text sources { account { provider { key } } } }
-      ... on Activity { occurredAt verb summary account { provider { key } } } ... on TimelineGap { state message }""",
-    "activities": "occurredAt verb summary account { provider { key } }",
+      ... on Activity { occurredAt verb summary object { text } account { provider { key } } } ... on TimelineGap { state message }""",
+    "activities": "occurredAt verb summary object { text } account { provider { key } }",
 }
 
 
-def take_in_the_universe(home: Path, *, people: int, messages: int, unlinked: Sequence[str] = NETWORKS) -> Report:
+def take_in_the_universe(home: Path, *, people: int, messages: int, unlinked: Sequence[str] = EVERYWHERE) -> Report:
     """So many people on every network, with about so many messages in each talk; `unlinked` are left one after the other."""
     report = Report()
     world = World(people=people, talks=people, messages=messages)
     paths, book = write(world, home.parent / f"{home.name}-files", mails=people * messages)
-    report.figures["people, networks"] = f"{people}, {len(NETWORKS)}"
+    report.figures["people, networks"] = f"{people}, {len(EVERYWHERE)}"
     with contextlib.ExitStack() as stack:
+        server = stack.enter_context(servers.mastodon())
+        home_server = _fill(server, world)
+        book.pages[LINKED] = home_server.page
         cluster = stack.enter_context(servers.postgres())
+        allowed = {"KITH_ALLOW_PRIVATE_HOSTS": f"127.0.0.1/32:{urlsplit(server.url).port}", "KITH_RATE_COST": "0"}
         for name, owner, settings in (
-            ("SQLite", None, {}),
-            ("PostgreSQL", cluster.owner_url, {"KITH_DATABASE_URL": cluster.app_url}),
+            ("SQLite", None, allowed),
+            ("PostgreSQL", cluster.owner_url, {**allowed, "KITH_DATABASE_URL": cluster.app_url}),
         ):
-            with kith_serve(home / name.lower(), owner_url=owner, KITH_RATE_COST="0", **settings) as gateway:
-                _live(report, name, gateway, paths, book, unlinked)
+            with kith_serve(home / name.lower(), owner_url=owner, **settings) as gateway:
+                _live(report, name, gateway, paths, home_server, book, unlinked)
     return report
 
 
-def _live(report: Report, name: str, gateway: Gateway, paths: list[Path], book: Book, unlinked: Sequence[str]) -> None:
+def _live(
+    report: Report, name: str, gateway: Gateway, paths: list[Path], home_server: HomeServer, book: Book, unlinked: Sequence[str]
+) -> None:
     key = gateway.token("owner", "read", "write", "admin")
     ask(gateway, key, REGION)
     # whose the mail is, is known when the chats come
     gateway.kith("import", *map(str, paths[:2]))
     gateway.kith("import", *map(str, paths[2:]))
-    report.expect(f"{name}: accounts", sorted(_accounts(gateway, key)), sorted(NETWORKS))
+    link_mastodon(gateway, key, home_server.server, token=home_server.token, mode="MIRRORED")
+    gateway.kith("sync")
+    report.expect(f"{name}: accounts", sorted(_accounts(gateway, key)), sorted(EVERYWHERE))
+    _settle(gateway, key, None, len(book.lives()))
     _compare(report, f"{name}, everything", gateway, key, book)
     for network in unlinked:
         ask(gateway, key, UNLINK, {"id": _accounts(gateway, key)[network]})
@@ -75,11 +93,54 @@ def _live(report: Report, name: str, gateway: Gateway, paths: list[Path], book: 
         _compare(report, f"{name}, without {network}", gateway, key, book)
 
 
-def _settle(gateway: Gateway, key: str, network: str, people: int) -> None:
-    """Until the account is gone and its people have been looked at again."""
+@dataclass(frozen=True)
+class HomeServer:
+    """The server that the owner's account is at, by its token there, and what it holds."""
+
+    server: servers.Mastodon
+    token: str
+    page: Page
+
+
+def _fill(server: servers.Mastodon, world: World) -> HomeServer:
+    """Everybody posts, some repeat a stranger; whoever has a talk with the owner alone begins one there, and is answered."""
+    page = Page(LINKED)
+    owner, stranger = Person(server, "robin"), Person(server, "stranger")
+    far = str(stranger.posts("Seen from far away, and by nobody whom the owner follows")["id"])
+    theirs = {one.number: Person(server, handle(one), one.name) for one in world.everybody()}
+    for number, person in theirs.items():
+        owner.follows(person)
+        url = server.get(f"/api/v1/accounts/{person.id}")["url"]
+        page.knows(str(number), "FOLLOWING", world.person(number).name, url=url, handle=url)
+        for n in range(2):
+            post = person.posts(f"What the {n} boats of {person.name} have done since yesterday")
+            page.acts.append(Act(LINKED, str(number), "CREATE", _plain(post), _moment(post["created_at"])))
+        if number % 3 == 0:
+            post = person.does("POST", f"statuses/{far}/reblog")
+            page.acts.append(Act(LINKED, str(number), "ANNOUNCE", _plain(post["reblog"]), _moment(post["created_at"])))
+    for talk in world.conversations():
+        if talk.title:
+            continue
+        (number,) = talk.members
+        room = page.rooms.setdefault(talk.number, Room(LINKED, "DIRECT", None))
+        answers: dict[str, str] = {}
+        for author, other, way in ((theirs[number], owner, "INBOUND"), (owner, theirs[number], "OUTBOUND")):
+            post = author.posts(f"@{other.name} are you at the quay, {talk.number}", visibility="direct", **answers)
+            answers = {"in_reply_to_id": post["id"]}
+            room.letters.append(Letter(_moment(post["created_at"]), way, _plain(post), frozenset({str(number)})))
+    return HomeServer(server, owner.token, page)
+
+
+def _plain(post: dict[str, Any]) -> str:
+    """A post without its markup, of which this server knows paragraphs, links and names."""
+    return words(html.unescape(re.sub(r"<[^>]*>", "", post["content"])))
+
+
+def _settle(gateway: Gateway, key: str, gone: str | None, people: int) -> None:
+    """Until an account is gone and its people have been looked at again."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        if network not in _accounts(gateway, key) and len(_ids(gateway, key)) == people:
+        if gone not in _accounts(gateway, key) and len(_ids(gateway, key)) == people:
             return
         time.sleep(0.2)
 
@@ -175,7 +236,12 @@ def _item(node: dict[str, Any]) -> Hashable:
 
 
 def _activity(node: dict[str, Any]) -> Hashable:
-    return node["account"]["provider"]["key"], _moment(node["occurredAt"]), node["verb"], node["summary"]
+    return node["account"]["provider"]["key"], _moment(node["occurredAt"]), node["verb"], _about(node)
+
+
+def _about(node: dict[str, Any]) -> str:
+    """What an act is about, or what was said to it."""
+    return words((node["object"] or {}).get("text") or node["summary"])
 
 
 _SHOWN: Final = {"contacts": _contact, "conversations": _conversation, "timeline": _item, "activities": _activity}

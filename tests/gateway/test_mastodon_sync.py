@@ -97,3 +97,15 @@ async def test_an_account_that_the_viewer_wants_read_live_stores_no_posts(
         account_id = await shop.link(household.viewer, "mastodon", robin.server.url, secret, mode="LIVE")
         assert await shop.count(household.viewer, f"select count(*) from activity where account_id = '{account_id}'") == 0
         assert await shop.count(household.viewer, f"select count(*) from contact where account_id = '{account_id}'") == 1
+
+
+async def test_who_is_followed_and_written_to_is_one_contact(
+    household: Household, mastodon_server: servers.Mastodon, tmp_path: Path
+) -> None:
+    robin, ada = (Person(mastodon_server, name) for name in ("robin", "ada"))
+    robin.follows(ada)
+    robin.posts(f"@{ada.name} Lunch?", visibility="direct")
+    async with workshop(household.database, tmp_path, place(mastodon_server)) as shop:
+        await shop.link(household.viewer, "mastodon", robin.server.url, Secret(access_token=robin.token))
+        found = await Desk(household, providers=shop.providers).ask("{ viewer { contacts { edges { node { relation } } } } }")
+        assert [node["relation"] for node in nodes(found["viewer"]["contacts"])] == ["FOLLOWING"]
