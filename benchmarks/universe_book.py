@@ -245,12 +245,12 @@ class _Manner:
     theirs: str = "INBOUND"  # which way a message of somebody else goes
 
 
-def _tell(page: Page, world: World, talk: Talk, manner: _Manner) -> None:
-    """A conversation as a network tells it."""
+def _tell(page: Page, world: World, talk: Talk, manner: _Manner, known: Iterable[int] | None = None) -> None:
+    """A conversation as a network tells it; `known` are those in it of whom the network says so, all by default."""
     said = [one for one in talk.said() if one.sender is None or not manner.mine_only]
     if not said:
         return
-    everybody = frozenset(manner.who(world.person(n), talk) for n in talk.members)
+    everybody = frozenset(manner.who(world.person(n), talk) for n in (talk.members if known is None else known))
     room = page.rooms.setdefault(manner.key(talk), Room(page.network, manner.kind(talk), manner.subject(talk)))
     if manner.listed:
         room.members |= everybody
@@ -425,14 +425,13 @@ def _whatsapp(world: World) -> Page:
         return chat_exports.whatsapp_text(world, one, PHONE)[1]
 
     for talk in world.conversations():
-        authors = {one.sender for one in talk.said()} - {None}
+        authors = {one.sender for one in talk.said() if one.sender is not None}
         if talk.title and not authors:
             page.met(talk.title, talk.title)
             alone = replace(talk, title="")
             _tell(page, world, alone, _Manner(lambda person, talk: f"{talk.number}", text=said))
             continue
-        known = replace(talk, members=tuple(sorted(n for n in authors if n is not None))) if talk.title else talk
-        _tell(page, world, known, _Manner(who, text=said, heard="AUTHOR", sent="NOBODY"))
+        _tell(page, world, talk, _Manner(who, text=said, heard="AUTHOR", sent="NOBODY"), authors if talk.title else None)
     return page
 
 
@@ -479,19 +478,9 @@ def _telegram(world: World) -> Page:
         return chat_exports.telegram_text(said)
 
     for talk in world.conversations():
-        authors = tuple(sorted({one.sender for one in talk.said() if one.sender is not None}))
-        known = replace(talk, members=authors) if talk.title else talk
-        _tell(
-            page,
-            world,
-            known,
-            _Manner(who, key=_thread if not talk.title else _by_talk, text=text, heard="AUTHOR", sent="NOBODY"),
-        )
+        authors = {one.sender for one in talk.said() if one.sender is not None} if talk.title else None
+        _tell(page, world, talk, _Manner(who, key=_thread, text=text, heard="AUTHOR", sent="NOBODY"), authors)
     return page
-
-
-def _by_talk(talk: Talk) -> Hashable:
-    return talk.number
 
 
 def _discord(world: World) -> Page:

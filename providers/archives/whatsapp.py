@@ -341,7 +341,8 @@ def _key(path: Path, title: str | None, senders: frozenset[str]) -> str:
 
 
 def _kind(title: str | None, senders: frozenset[str], speakers: Set[str]) -> records.ConversationKind:
-    if len(speakers) > 2 or (title is not None and title not in senders and len(speakers) == 2):
+    # iPhones write notices in the chat's name: a group's name is among the senders, and not among those who speak
+    if len(speakers) > 2 or (title is not None and title not in speakers and len(speakers) == 2):
         return "GROUP"
     return "DIRECT" if title is None or title in senders else "GROUP"
 
@@ -371,10 +372,11 @@ def _own(chat: Chat, own: frozenset[str]) -> str | None:
 
 
 def _with(chat: Chat, me: str | None, own: frozenset[str]) -> Chat:
-    """A chat once it is known who the user is. Where only the user wrote, nobody answered."""
+    """A chat once it is known who the user is. Where only the user wrote, nobody answered; where none but others did, it is a group."""
     mine = _own(chat, own) or me
     alone = chat.title is not None and mine is not None and chat.speakers <= {mine}
-    return msgspec.structs.replace(chat, me=mine, kind="DIRECT" if alone else chat.kind)
+    others = chat.title is not None and mine is not None and chat.title not in chat.speakers and not alone
+    return msgspec.structs.replace(chat, me=mine, kind="DIRECT" if alone else "GROUP" if others else chat.kind)
 
 
 def _participant(role: records.Role, name: str, region: str | None) -> records.Participant:

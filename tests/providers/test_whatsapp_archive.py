@@ -55,6 +55,14 @@ def test_everything_that_was_said_is_read_whatever_the_phone(tmp_path: Path, pho
     assert {message.conversation_kind for message in found} == {"GROUP" if talk.title else "DIRECT"}
 
 
+def test_a_group_of_an_iphone_in_which_one_other_wrote_is_no_chat_with_somebody_of_its_name(tmp_path: Path) -> None:
+    notice = "[07.03.22, 08:00:00] Boats: \u200eNachrichten und Anrufe sind Ende-zu-Ende-verschlüsselt. Nur Personen in diesem Chat können sie lesen."
+    text = f"{notice}\r\n[07.03.22, 08:01:00] Ada Quay: ten?\r\n[07.03.22, 08:02:00] {MY_NAME}: yes\r\n"
+    found = read(chat(tmp_path, text, "WhatsApp-Chat - Boats.txt"))
+    assert {message.conversation_kind for message in found} == {"GROUP"}
+    assert "Boats" not in {one.name for message in found for one in message.participants}
+
+
 @pytest.mark.parametrize("phone", [PHONES[0], PHONES[9]], ids=lambda phone: phone.name)
 def test_an_export_is_counted_twice_and_read_on_from_every_page(tmp_path: Path, phone: Phone) -> None:
     talk = Talk(GROUP.number, GROUP.members, GROUP.title, 250, 3)
