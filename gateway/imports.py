@@ -1,7 +1,8 @@
 """Importing files: stage, look once through, then take in as the leased job `import`, resumable and reported by row.
 
-Files are copied into the data folder first, so that the job can run in any process and after any crash. The first look counts the
-items by a method of its own (the ledger's `expected`) and tells whose they are: an export says so, of mail it is inferred. A file
+Files are copied into the data folder first, so that the job can run in any process and after any crash; one that was put up
+(resolvers/importing.py) is there already, and the job itself takes the first look, in a thread. The first look counts the items by a method
+of its own (the ledger's `expected`) and tells whose they are: an export says so, of mail it is inferred. A file
 account is (viewer, format, whose they are or `files`); its rows name what was created, left as it was, skipped or failed, and why.
 """
 
@@ -24,13 +25,17 @@ from sqlalchemy import Connection, select
 from providers import records
 from providers.archives import zipped
 from providers.archives.files import named as files_named
-from providers.archives.recognition import recognise
+from providers.archives.recognition import Recognised, recognise
 from providers.base import Accompanied, Archive, Provider, Scan, Zoneless
 from providers.errors import ProviderError
+from resolvers import importing
+from resolvers.importing import Wanted
 from resolvers.ingest import Target, take_in
 from resolvers.ingest.intake import SLICE
 from resolvers.ingest.target import Result
 from store import accounts, ids, leases, viewers
+from store.accounts import Account
+from store.blobs import Blobs, lend
 from store.database import Database
 from store.feed import Recorder
 from store.tables import import_row, import_run, message_participant, message_source, own_address
@@ -41,7 +46,11 @@ OUTCOMES: Final = ("created", "updated", "unchanged", "skipped", "failed")
 
 
 class ImportRefused(Exception):
-    """Nothing was imported; the message says why and what to do."""
+    """Nothing was imported; the message says why and what to do, `code` is a UserErrorCode."""
+
+    def __init__(self, message: str, code: str = "UNSUPPORTED") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +64,23 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     region: str | None = None
     zone: str = "UTC"  # in which times are read that have none
     expected: dict[str, int] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What the first look at files of one format has found: how they are to be taken in, and into which account."""
+
+    provider: Provider
+    plan: Plan
+    profile: records.Profile
+    label: str  # of the account
+    address: str | None  # whose they are taken for, where that is an address
+    scan: Scan
+
+    @property
+    def total(self) -> int:
+        """Items by the independent count."""
+        return sum(self.plan.expected.values())
 
 
 class Staged(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +121,7 @@ class Imports:
     home: Path
     providers: dict[str, Provider]
     clock: Any
+    blobs: Blobs
 
     async def stage(
         self, viewer: str, paths: Sequence[Path], *, me: str | None = None, format: str | None = None, region: str | None = None
@@ -133,14 +160,43 @@ class Imports:
         archive = provider.archive
         assert archive is not None
         import_id = ids.mint("IMPORT")
-        folder = self.home / "imports" / import_id
+        folder = self._folder(import_id)
         paths = await asyncio.to_thread(_copy, files, folder, archive.beside if isinstance(archive, Accompanied) else _alone)
         names = [source.shown for source in files_named(files)]
+        looked = await self._look(viewer, provider, folder, paths, names, own=own, me=me, region=region, zone=zone)
+        name = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
+        await self.database.write(viewer, _queue, import_id, name, looked, self.clock.now())
+        return Staged(
+            import_id=import_id, provider=provider.key, file_name=name, total=looked.total, own_address=looked.address,
+            candidates=looked.scan.own_addresses, remarks=looked.scan.remarks,
+        )  # fmt: skip
+
+    async def _look(
+        self,
+        viewer: str,
+        provider: Provider,
+        folder: Path,
+        paths: list[Path],
+        names: list[str],
+        *,
+        own: frozenset[str],
+        me: str | None,
+        region: str | None,
+        zone: str,
+        chosen: Account | None = None,
+    ) -> Looked:
+        """The first look at staged files of one format, for the chosen account or the one that they turn out to be of."""
+        archive = provider.archive
+        assert archive is not None
+        if chosen is not None and provider.kind == "ARCHIVE" and chosen.user_id != FILES:
+            me = me or chosen.user_id  # such an account is called as the address, or the name, that is the user's in its files
         known = own | {me.casefold()} if me else own
         scan: Scan = await asyncio.to_thread(archive.scan, paths, known, names=dict(zip(paths, names, strict=True)))
         address = (me.casefold() if me else scan.inferred) if "CONVERSATIONS" in provider.capabilities else None
-        now = self.clock.now()
         profile = scan.profile
+        if profile is not None and profile.user_id and chosen is not None and profile.user_id != chosen.user_id:
+            text = f"This file says that it is of {profile.label}, and the account is {chosen.label}. Leave accountId out."
+            raise ImportRefused(text, "INVALID")
         if profile is None or not profile.user_id:
             # a part of a network's export may not say whose it is; mail that does not may be anybody's
             only = await self.database.read(viewer, _only_account, provider.key) if provider.kind != "ARCHIVE" else None
@@ -148,25 +204,82 @@ class Imports:
                 addresses = (records.OwnAddress(value=address, primary=True),) if address else ()
                 profile = records.Profile(user_id=address or "", label=address or only or FILES, own_addresses=addresses)
             profile = msgspec.structs.replace(profile, user_id=profile.user_id or only or FILES)
+        if chosen is not None:
+            profile = msgspec.structs.replace(profile, user_id=chosen.user_id)
         mine = own | {one.value.casefold() for one in profile.own_addresses}
         plan = Plan(
             provider=provider.key, folder=str(folder), paths=tuple(str(p) for p in paths), names=tuple(names), own=tuple(sorted(mine)),
-            region=region, zone=zone,
-            expected=scan.expected,
+            region=region, zone=zone, expected=scan.expected,
         )  # fmt: skip
-        name = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
-        total = sum(scan.expected.values())
-        await self.database.write(viewer, _queue, provider, import_id, name, plan, total, profile, now)
-        return Staged(
-            import_id=import_id, provider=provider.key, file_name=name, total=total, own_address=address,
-            candidates=scan.own_addresses, remarks=scan.remarks,
-        )  # fmt: skip
+        label = chosen.label if chosen is not None else f"{provider.name} {profile.label}"
+        return Looked(provider=provider, plan=plan, profile=profile, label=label, address=address, scan=scan)
+
+    async def _look_through(self, viewer: str, import_id: str, name: str, wanted: Wanted) -> None:
+        """The first look at a file that was put up. Of several formats in it the first is this import, each other one an import beside it.
+
+        Raises ImportRefused when nothing of it is taken in. Again, after a crash, does the same again.
+        """
+        chosen = None if wanted.account_id is None else await self.database.read(viewer, accounts.get, wanted.account_id)
+        if wanted.account_id is not None and chosen is None:
+            raise ImportRefused("The account is not there any more. Import the file again.", "NOT_FOUND")
+        folder = self._folder(import_id)
+        file = folder / "0" / name
+        try:
+            await asyncio.to_thread(self.blobs.lend, viewer, wanted.upload_id, file)
+        except FileNotFoundError:
+            raise ImportRefused("The file is gone. Put it up again.", "EXPIRED") from None
+        groups = self._chosen(await asyncio.to_thread(recognise, [file]), wanted.format, chosen)
+        own = await self.database.read(viewer, accounts.own_values)
+        whose = await self.database.read(viewer, viewers.place)
+        looked = []
+        for n, (provider, files) in enumerate(groups):
+            place = folder if n == 0 else self._folder(f"{import_id}-{n}")  # each import erases its own when it ends
+            await asyncio.to_thread(lend, file, place / "0" / name)
+            looked.append(
+                await self._look(
+                    viewer, provider, place, [place / path.relative_to(folder) for path in files],
+                    [source.shown for source in files_named(files)], own=own, me=None, region=wanted.region or whose.region,
+                    zone=whose.time_zone, chosen=chosen if chosen is not None and chosen.provider == provider.key else None,
+                )
+            )  # fmt: skip
+        await self.database.write(viewer, _recognised, import_id, name, looked, self.clock.now())
+
+    def _chosen(self, found: Recognised, format: str | None, account: Account | None) -> list[tuple[Provider, list[Path]]]:
+        """What of a file is taken in, by format. Raises ImportRefused when that is nothing."""
+        taken = [group for group in found.groups if importing.unreadable(group[0].archive_formats[0], self.providers) is None]
+        if not taken and found.groups:
+            raise ImportRefused(str(importing.unreadable(found.groups[0][0].archive_formats[0], self.providers)))
+        if not taken:
+            known = ", ".join(importing.readable(self.providers))
+            first = f" {found.unrecognised[0][1]}" if found.unrecognised else ""
+            raise ImportRefused(f"The file is of no format that is known here; formats are {known}.{first}")
+        of = ", ".join(provider.archive_formats[0] for provider, _ in taken)
+        if format is not None:
+            taken = [group for group in taken if format in group[0].archive_formats]
+            if not taken:
+                raise ImportRefused(f"There is nothing of the format {format} in this file: it is {of}.", "INVALID")
+        if account is not None and all(provider.key != account.provider for provider, _ in taken):
+            raise ImportRefused(f"This file does not fill the account {account.label}: it is {of}.", "INVALID")
+        return taken
+
+    def _folder(self, name: str) -> Path:
+        return self.home / "imports" / name
 
     async def run(self, viewer: str, import_id: str) -> None:
         """The leased job: from the last checkpoint to the end. A file that cannot be read fails the import with the reason."""
         row = await self.database.read(viewer, _row, import_id)
         if row is None or row.state not in ("QUEUED", "RUNNING"):
             return
+        if not row.format:
+            try:
+                await self._look_through(viewer, import_id, row.file_name, msgspec.json.decode(row.plan, type=Wanted))
+            except ImportRefused as error:
+                await self._fail(viewer, import_id, error.code, str(error))
+                await asyncio.to_thread(shutil.rmtree, self._folder(import_id), True)
+                return
+            row = await self.database.read(viewer, _row, import_id)
+            if row is None or not row.format:
+                return
         plan = msgspec.json.decode(row.plan, type=Plan)
         provider = self.providers.get(plan.provider)
         if provider is None or provider.archive is None:
@@ -246,34 +359,48 @@ def _copy(files: Sequence[Path], folder: Path, beside: Callable[[Path], list[Pat
     return paths
 
 
-def _queue(
-    conn: Connection,
-    viewer: str,
-    provider: Provider,
-    import_id: str,
-    name: str,
-    plan: Plan,
-    total: int,
-    profile: records.Profile,
-    now: datetime,
-) -> None:
+def _queue(conn: Connection, viewer: str, import_id: str, name: str, looked: Looked, now: datetime) -> None:
     recorder = Recorder(now, origin="CLIENT")
+    _put(conn, viewer, recorder, import_id, name, looked, now)
+    recorder.flush(conn, viewer)
+
+
+def _recognised(conn: Connection, viewer: str, import_id: str, name: str, looked: Sequence[Looked], now: datetime) -> None:
+    """A file that was put up is of these formats: the import is of the first, and for each other one there is another."""
+    run = conn.execute(
+        select(import_run).where(import_run.c.viewer_id == viewer, import_run.c.id == import_id).with_for_update()
+    ).one_or_none()
+    if run is None or run.state != "QUEUED" or run.format:
+        return  # somebody else was faster
+    recorder = Recorder(now, origin="SYSTEM")
+    first, *others = looked
+    _change(
+        conn, viewer, import_id, recorder, state="QUEUED", format=first.provider.archive_formats[0], total=first.total,
+        plan=msgspec.json.encode(first.plan), account_id=_account(conn, viewer, recorder, first, now),
+    )  # fmt: skip
+    for one in others:
+        _put(conn, viewer, recorder, ids.mint("IMPORT"), name, one, now)
+    recorder.flush(conn, viewer)
+
+
+def _put(conn: Connection, viewer: str, recorder: Recorder, import_id: str, name: str, looked: Looked, now: datetime) -> None:
+    importing.queue(
+        conn, viewer, recorder, import_id, name, msgspec.json.encode(looked.plan), now, format=looked.provider.archive_formats[0],
+        account_id=_account(conn, viewer, recorder, looked, now), total=looked.total,
+    )  # fmt: skip
+
+
+def _account(conn: Connection, viewer: str, recorder: Recorder, looked: Looked, now: datetime) -> str:
+    """The account that an import fills, found or made, with the addresses that are the user's in its files."""
+    profile = looked.profile
     account_id = accounts.put(
-        conn, viewer, recorder, now, provider=provider.key, user_id=profile.user_id, label=f"{provider.name} {profile.label}",
-        mode="MIRRORED", status="SYNCING",
+        conn, viewer, recorder, now, provider=looked.provider.key, user_id=profile.user_id, label=looked.label, mode="MIRRORED",
+        status="SYNCING",
     )  # fmt: skip
     for one in profile.own_addresses:
         origin = "SENT_MAIL" if one.value == profile.user_id else "SETTINGS"
         accounts.put_own_address(conn, viewer, account_id, one.value, recorder, kind=one.kind, origin=origin, primary=one.primary)
-    conn.execute(
-        import_run.insert().values(
-            viewer_id=viewer, id=import_id, file_name=name, format=provider.archive_formats[0], state="QUEUED", account_id=account_id,
-            plan=msgspec.json.encode(plan), total=total, created_at=now,
-        )
-    )  # fmt: skip
-    recorder.upsert("IMPORT", import_id, 1, created=True)
-    leases.enqueue(conn, viewer, "import", import_id, now, max_attempts=100)
-    recorder.flush(conn, viewer)
+    return account_id
 
 
 def _take(

@@ -120,10 +120,12 @@ class Settings(BaseSettings):
     max_query_bytes: int = Field(default=131_072, ge=1_024, description="Longest GraphQL document, in bytes.")
     max_body_bytes: int = Field(default=1_048_576, ge=1_024, description="Longest request body, in bytes.")
     max_upload_bytes: int = Field(
-        default=25_000_000, ge=1_024, le=25_000_000, description="Largest file to be sent, in bytes; no message takes more."
+        default=2_000_000_000,
+        ge=1_024,
+        description="Largest file that may be put up, in bytes: an archive to be imported; a message takes less.",
     )
     max_uploads_bytes: int = Field(
-        default=1_000_000_000,
+        default=4_000_000_000,
         ge=1_024,
         description="Room in bytes for all files together that one viewer has put up and that are not erased yet.",
     )

@@ -80,8 +80,9 @@ class Pieces(Protocol):
 def of(installation: Pieces) -> Worker:
     """The worker of an installation."""
     imports = Imports(
-        database=installation.database, home=installation.home, providers=installation.providers, clock=installation.clock
-    )
+        database=installation.database, home=installation.home, providers=installation.providers, clock=installation.clock,
+        blobs=installation.blobs,
+    )  # fmt: skip
     return Worker(
         database=installation.database,
         clock=installation.clock,

@@ -14,7 +14,8 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from resolvers import attachments
-from resolvers.mistakes import Mistake, NodeMistake, not_found
+from resolvers.mistakes import Mistake, not_found
+from resolvers.uploads import ready
 from resolvers.writing import Mistaken
 from store import uploads
 from store.tables import attachment
@@ -73,12 +74,5 @@ def of_message(conn: Connection, viewer: str, message_id: str) -> tuple[Attached
 
 
 def _upload(found: Upload | None, upload_id: str, field: tuple[str, ...], now: datetime) -> Chosen:
-    if found is None:
-        raise Mistaken(not_found(upload_id, *field))
-    if found.expires_at <= now:
-        text = "This upload's time is over. Put the file up again."
-        raise Mistaken(NodeMistake(code="EXPIRED", message=text, field=field, node_id=upload_id))
-    if not found.complete:
-        text = f"This upload is not complete: {found.received:,} of {found.size:,} bytes are there."
-        raise Mistaken(NodeMistake(code="INVALID", message=text, field=field, node_id=upload_id))
-    return Chosen(upload_id=found.id, name=found.name, media_type=found.media_type, size=found.size, sha256=found.sha256)
+    file = ready(found, upload_id, field, now)
+    return Chosen(upload_id=file.id, name=file.name, media_type=file.media_type, size=file.size, sha256=file.sha256)

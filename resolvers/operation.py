@@ -66,8 +66,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_cost: int = 100_000
     max_depth: int = 15
     max_aliases: int = 50
-    max_upload_bytes: int = 25_000_000
-    max_uploads_bytes: int = 1_000_000_000  # of all uploads of one viewer together
+    max_upload_bytes: int = 2_000_000_000
+    max_uploads_bytes: int = 4_000_000_000  # of all uploads of one viewer together
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,15 +40,20 @@ async def update(
         if time_zone is not None:
             values["time_zone"] = time_zone
         if region is not None:
-            if region and not _REGION.fullmatch(region.upper()):
-                raise Mistaken(Mistake(code="INVALID", message="A region is two letters, such as DE.", field=("region",)))
-            values["region"] = region.upper() or None
+            values["region"] = region_of(region)
         if values:
             conn.execute(sa.update(viewer_table).where(viewer_table.c.id == viewer).values(**values))
         return Answer(node_id=viewer)
 
     done = await perform(operation, "updateViewer", key, [name, locale, time_zone, region], write)
     return payload(operation, done)
+
+
+def region_of(given: str) -> str | None:
+    """A region as it is kept; an empty one is none. Raises Mistaken."""
+    if given and not _REGION.fullmatch(given.upper()):
+        raise Mistaken(Mistake(code="INVALID", message="A region is two letters, such as DE.", field=("region",)))
+    return given.upper() or None
 
 
 async def create_key(

@@ -1,4 +1,5 @@
-"""Uploads as a viewer sees them: room for a file is reserved here, its bytes come by HTTP (gateway/uploads.py), a message takes it along.
+"""Uploads as a viewer sees them: room for a file is reserved here, its bytes come by HTTP (gateway/uploads.py), a message or an
+import takes it.
 
 Nothing about a file is believed before its bytes are there. What is too large, or has no room beside the viewer's other files, is refused
 before a byte of it is sent.
@@ -17,14 +18,14 @@ from sqlalchemy import Connection
 from providers.formats import file_kind, file_name
 from resolvers import links
 from resolvers.loaders import load
-from resolvers.mistakes import Mistake
+from resolvers.mistakes import Mistake, NodeMistake, not_found
 from resolvers.operation import Operation
 from resolvers.writing import Answer, Mistaken, Payload, payload, perform
 from store import ids, uploads
 from store.feed import Recorder
 from store.uploads import Upload
 
-LIFETIME: Final = timedelta(days=1)  # of an upload that no message takes along
+LIFETIME: Final = timedelta(days=1)  # of an upload that nothing takes
 MAX_NAME: Final = 1_000  # characters that are looked at
 MAX_UPLOADS: Final = 500  # of one viewer at a time
 _SHA256: Final = re.compile(r"[0-9a-fA-F]{64}\Z")
@@ -100,6 +101,19 @@ async def create(
     if isinstance(done, Answer) and (done.node_id is None or await get(operation, done.node_id) is None):
         return Payload(errors=(Mistake(code="EXPIRED", message="This upload is over. Make a new one under another key."),))
     return payload(operation, done, upload_id="node_id")
+
+
+def ready(found: Upload | None, upload_id: str, field: tuple[str, ...], now: datetime) -> Upload:
+    """An upload that can be used. Raises Mistaken when it is nobody's or another viewer's, over, or not complete."""
+    if found is None:
+        raise Mistaken(not_found(upload_id, *field))
+    if found.expires_at <= now:
+        text = "This upload's time is over. Put the file up again."
+        raise Mistaken(NodeMistake(code="EXPIRED", message=text, field=field, node_id=upload_id))
+    if not found.complete:
+        text = f"This upload is not complete: {found.received:,} of {found.size:,} bytes are there."
+        raise Mistaken(NodeMistake(code="INVALID", message=text, field=field, node_id=upload_id))
+    return found
 
 
 def _wrong(code: str, text: str, *field: str) -> Mistaken:

@@ -59,6 +59,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     delivery_id: str | None = None
     message_id: str | None = None
     upload_id: str | None = None
+    import_id: str | None = None
     erased_count: int | None = None
     secret: str | None = None
     link: LinkSession | None = None

@@ -44,6 +44,7 @@ SCOPES: Final[dict[tuple[str, str], Scope]] = {
     ("Mutation", "deleteContact"): "WRITE",
     ("Mutation", "updateViewer"): "WRITE",
     ("Mutation", "createUpload"): "WRITE",
+    ("Mutation", "importArchive"): "WRITE",
     ("Mutation", "sendMessage"): "SEND",
     ("Mutation", "undoSend"): "SEND",
     ("Mutation", "react"): "SEND",

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -67,6 +68,23 @@ class Blob:
         os.close(self._fd)
 
 
+def lend(source: Path, path: Path) -> None:
+    """A second name for a file, made whole or not at all; a copy only where the file system has no links (link(2))."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists():
+        return
+    try:
+        os.link(source, path)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        raise
+    except OSError:
+        half = path.with_name(f"{path.name}.half")
+        shutil.copyfile(source, half)
+        half.replace(path)
+
+
 class Blobs:
     """The files under one folder. Made for each of them alone: folders 0700, files 0600."""
 
@@ -84,6 +102,13 @@ class Blobs:
         with self._path(viewer, name).open("rb") as file:
             while piece := file.read(PIECE):
                 yield piece
+
+    def lend(self, viewer: str, name: str, path: Path) -> None:
+        """Put a file that nobody writes any more under another path too, and its folder: the same bytes, whichever of both goes first.
+
+        Again changes nothing. Raises FileNotFoundError when the file is not there.
+        """
+        lend(self._path(viewer, name), path)
 
     def size(self, viewer: str, name: str) -> int:
         """Bytes of a file, whoever writes it at the moment; 0 when it is not there."""

@@ -1,7 +1,7 @@
-"""Uploads: files that a viewer puts up to send them, from their reservation until they are sent or their time is over.
+"""Uploads: files that a viewer puts up to send or import them, from their reservation until that is done or their time is over.
 
 A row is there before its file and goes before it (store/blobs.py). `received` counts bytes that are on disk for sure. What a write in the
-outbox needs is held by `upload_use`: as long as that write is open its uploads stay, whatever their time. Knows nothing of HTTP.
+outbox or an import needs is held by `upload_use`: as long as that is open its uploads stay, whatever their time. Knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from store import leases, outbox
+from store.tables import import_run, upload, upload_use
 from store.tables import outbox as writes
-from store.tables import upload, upload_use
 
 JOB: Final = "uploads"  # the leased job that erases what is over; one for each viewer
+OPEN_IMPORTS: Final = ("QUEUED", "RUNNING")  # states of imports that have still to read their file
 FORGOTTEN_AT_ONCE: Final = 500  # rows in one transaction
 _u = upload.c
 
@@ -81,14 +82,14 @@ def completed(conn: Connection, viewer: str, upload_id: str, sha256: str, media_
 
 
 def use(conn: Connection, viewer: str, write_id: str, upload_ids: Sequence[str]) -> None:
-    """A write in the outbox needs these uploads, which the caller has locked."""
+    """A write in the outbox, or an import, needs these uploads, which the caller has locked."""
     rows = [{"viewer_id": viewer, "write_id": write_id, "upload_id": one} for one in dict.fromkeys(upload_ids)]
     if rows:
         conn.execute(upload_use.insert(), rows)
 
 
 def forget_over(conn: Connection, viewer: str, now: datetime) -> list[str]:
-    """Drop uploads whose time is over and that no open write needs; their ids, whose files may go once this is committed."""
+    """Drop uploads whose time is over and that nothing open needs; their ids, whose files may go once this is committed."""
     over = select(_u.id).where(_u.viewer_id == viewer, _u.expires_at <= now, ~_needed(viewer))
     # locked first, asked again after: whoever is just taking one of them into a message has then said so
     found = conn.execute(over.order_by(_u.id).limit(FORGOTTEN_AT_ONCE).with_for_update()).scalars().all()
@@ -115,11 +116,16 @@ def known(conn: Connection, viewer: str, upload_ids: Sequence[str]) -> set[str]:
 
 
 def _needed(viewer: str) -> sa.ColumnElement[bool]:
-    w, used = writes.c, upload_use.c
+    return sa.or_(_held(viewer, writes, outbox.OPEN), _held(viewer, import_run, OPEN_IMPORTS))
+
+
+def _held(viewer: str, holders: sa.Table, states: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Whether a row of `holders` in one of these states needs the upload."""
+    h, used = holders.c, upload_use.c
     return (
         select(sa.literal(1))
-        .select_from(upload_use.join(writes, sa.and_(w.viewer_id == used.viewer_id, w.id == used.write_id)))
-        .where(used.viewer_id == viewer, used.upload_id == _u.id, w.state.in_(outbox.OPEN))
+        .select_from(upload_use.join(holders, sa.and_(h.viewer_id == used.viewer_id, h.id == used.write_id)))
+        .where(used.viewer_id == viewer, used.upload_id == _u.id, h.state.in_(states))
         .exists()
     )
 

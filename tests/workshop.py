@@ -51,8 +51,8 @@ class Workshop:
         self.accounts = Accounts(
             database=database, vault=self.vault, clock=self.clock, transport=self.transport, providers=self.providers
         )
-        self.imports = Imports(database=database, home=home, providers=self.providers, clock=self.clock)
         self.blobs = Blobs(home / "uploads")
+        self.imports = Imports(database=database, home=home, providers=self.providers, clock=self.clock, blobs=self.blobs)
         self.scribe = Scribe(database)
         self.worker = Worker(
             database=database,

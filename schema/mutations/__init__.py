@@ -22,6 +22,7 @@ from schema.mutations.contacts import (
     update_contact,
 )
 from schema.mutations.conversations import MarkConversationsPayload, mark_conversations
+from schema.mutations.imports import ImportArchivePayload, import_archive
 from schema.mutations.linking import (
     BeginLinkPayload,
     CancelLinkPayload,
@@ -80,6 +81,9 @@ class Mutation:
     delete_contact: DeleteContactPayload | None = field("Deletes a contact at the network.", delete_contact, semantic=True)
     create_upload: CreateUploadPayload | None = field(
         "Reserves a place for a file, to be filled with HTTP PUT.", create_upload, semantic=True
+    )
+    import_archive: ImportArchivePayload | None = field(
+        "Imports a file; twice is the same as once.", import_archive, semantic=True
     )
     send_message: SendMessagePayload | None = field(
         "Sends a new message, a reply or a forward; a row in the outbox before anything leaves.", send_message, semantic=True

@@ -404,7 +404,7 @@ async def test_who_may_only_read_neither_reserves_nor_gets_an_address(desk: Desk
 @pytest.mark.parametrize(
     ("given", "refused"),
     [
-        ({"size": 25_000_001}, ("LIMIT_REACHED", ["size"])),
+        ({"size": 2_000_000_001}, ("LIMIT_REACHED", ["size"])),
         ({"size": 0}, ("INVALID", ["size"])),
         ({"size": 1, "name": " ../ "}, ("INVALID", ["name"])),
         ({"size": 1, "sha256": "abc"}, ("INVALID", ["sha256"])),
@@ -418,8 +418,8 @@ async def test_what_cannot_be_put_up_is_refused_before_a_byte_is_sent(
 
 
 async def test_the_installation_tells_how_large_a_file_may_be(desk: Desk) -> None:
-    assert (await desk.ask("{ server { limits { maxUploadBytes } } }"))["server"]["limits"] == {"maxUploadBytes": 25_000_000}
-    assert (await desk.create(25_000_000))["errors"] == []
+    assert (await desk.ask("{ server { limits { maxUploadBytes } } }"))["server"]["limits"] == {"maxUploadBytes": 2_000_000_000}
+    assert (await desk.create(2_000_000_000))["errors"] == []
 
 
 @on_both

@@ -364,4 +364,4 @@ async def test_the_catalogue_shows_networks_by_what_they_can_do(networked: Desk)
 async def test_the_installation_tells_its_limits(desk: Desk) -> None:
     data = await desk.ask("{ server { version apiUrl transports limits { maxPageSize changeRetention maxUploadBytes } } }")
     assert data["server"]["apiUrl"] == "https://kith.example.org/graphql"
-    assert data["server"]["limits"] == {"maxPageSize": 200, "changeRetention": "P90D", "maxUploadBytes": 25_000_000}
+    assert data["server"]["limits"] == {"maxPageSize": 200, "changeRetention": "P90D", "maxUploadBytes": 2_000_000_000}
