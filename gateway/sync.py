@@ -73,11 +73,15 @@ async def run(
 ) -> timedelta | None:
     """Bring one account up to date. Returns how long until the next run makes sense: longer where nothing happens for long.
 
-    Raises Retry when the source did not answer. An account that is gone or paused costs nothing.
+    Raises Retry when the source did not answer. An account that is gone, paused or made of files alone costs
+    nothing.
     """
     found = await database.read(viewer, accounts.get, account_id)
     if found is None or found.status in ("PAUSED", "UNLINKING"):
         return None
+    provider = opener.providers.get(found.provider)
+    if provider is not None and not provider.follows(found.base_url):
+        return None  # it came from files alone: its next ones bring what is new
     run = _Run(database, scribe, clock, viewer, found)
     try:
         adapter = await opener.open(viewer, account_id)
@@ -100,7 +104,6 @@ async def run(
         if isinstance(error, ReauthRequired):
             return timedelta(hours=6)  # only a person can help; look again now and then
         raise Retry(error.message, error.retry_at) from error
-    provider = opener.providers.get(found.provider)
     if provider is None:
         return None
     called = await database.system_read(push_routes.live, viewer, account_id, clock.now())

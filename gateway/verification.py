@@ -42,7 +42,7 @@ async def verify(installation: working.Pieces, viewer: str, account_id: str) -> 
     database, now = installation.database, installation.clock.now()
     found = await database.read(viewer, accounts.get, account_id)
     provider = None if found is None else installation.providers.get(found.provider)
-    if found is None or provider is None or provider.open is None:
+    if found is None or provider is None or provider.open is None or not provider.follows(found.base_url):
         raise CannotVerify("It was imported from files: import them again to compare.")
     if found.status not in ABLE:
         raise CannotVerify(f"It is {found.status.replace('_', ' ').lower()}: {found.status_reason or 'let it go on first'}.")

@@ -129,7 +129,8 @@ def sync(
             chosen = [a for a in found if account is None or account in (a.id, a.label)]
             if account is not None and not chosen:
                 raise CommandFailed(f"there is no account {account!r}: `kith accounts` names them")
-            able = [a.id for a in chosen if (p := installation.providers.get(a.provider)) is not None and p.open is not None]
+            known = ((a, installation.providers.get(a.provider)) for a in chosen)
+            able = [a.id for a, p in known if p is not None and p.open is not None and p.follows(a.base_url)]
             for account_id in able:
                 await installation.database.system(leases.enqueue, whose.id, "sync", account_id, installation.clock.now())
             if not no_wait:

@@ -15,7 +15,7 @@ from gateway.linking.service import LinkService
 from gateway.people import named
 from providers.session import Secret
 from resolvers.linking import CredentialForm, OAuthRedirect
-from store import accounts
+from store import accounts, leases
 from tests.gateway.rooms import ask
 from tests.gateway.running import asking, opened
 from tests.gateway.test_sign_in import signed_in
@@ -113,6 +113,11 @@ async def test_the_archive_and_the_linked_account_are_one(
     async with running(net) as url, workshop(household.database, tmp_path / "home", f"127.0.0.1/32:{urlsplit(url).port}") as shop:
         (report,) = await shop.bring(household.viewer, file)
         assert report.state == "DONE"
+        (alone,) = await household.database.read(household.viewer, accounts.listed)
+        await household.database.system(leases.enqueue, household.viewer, "sync", alone.id, shop.clock.now())
+        await shop.sync(household.viewer, alone.id)  # no network keeps it up: nobody is asked, and nothing is wrong
+        (alone,) = await household.database.read(household.viewer, accounts.listed)
+        assert (alone.status, alone.status_reason, net.spent) == ("ACTIVE", None, 0)
         before = len((await ask(shop, household, SEEN))["viewer"]["contacts"]["edges"])
         account_id = await shop.link(household.viewer, "x", url, GRANT)
         (found,) = await household.database.read(household.viewer, accounts.listed)
