@@ -252,7 +252,7 @@ def test_excels_instruction_a_repeated_heading_and_a_row_of_commas_are_no_people
     "text",
     [
         "Date,Amount,Text\n2024-01-01,5,x\n",
-        "Account address,Show boosts,Notify on new posts,Languages\na@b.example,true,false,\n",
+        "Account,Show boosts,Notify on new posts,Languages\na@b.example,true,false,\n",
         "import csv\nimport email\n",
         "Dear Ada, my e-mail is new, my phone too.\n",
         "<html>name,email</html>",
