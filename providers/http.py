@@ -1,7 +1,7 @@
 """What adapters speak HTTP with: a `Session` that carries everything that is common to all networks.
 
 `await session.request(...)` takes a call from the source's budget, adds the account's credentials (RFC 6750 Bearer, RFC
-7617 Basic) where they may go, refreshes a token once, follows redirects by hand (RFC 9110 §15.4) keeping method and body,
+7617 Basic) where they may go, refreshes a token, follows redirects by hand (RFC 9110 §15.4) keeping method and body,
 retries what is idempotent, honours Retry-After and rate headers, leaves failing hosts alone, reads no more than it may,
 and maps every failure onto `providers/errors.py`: nothing else escapes. httpx is httpx2, its maintained continuation.
 Knows no network's paths or fields.
@@ -40,6 +40,8 @@ MAX_BYTES = 32 * 1024 * 1024
 SUCCESS = range(200, 300)
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 5
+#: A token that another process has just renewed may be at its end when we use it: so it is renewed once more.
+RENEWALS = 2
 #: RFC 9110 §9.2.2, RFC 4918 §9, RFC 3253 §3.6: doing it twice is doing it once.
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "REPORT"})
 #: Bodies that say what is asked for, not who asks: they may follow a redirect to another host.
@@ -330,7 +332,7 @@ class Session:
 
     async def _authorised(self, call: _Call) -> Response:
         secret = await self._credentials.read() if call.auth else None
-        fresh = False
+        renewals = 0
         method, url, body = call.method, call.url, call.body
         redirects = 0
         while True:
@@ -342,9 +344,9 @@ class Session:
             if status in REDIRECTS and call.follow and "location" in response.headers:
                 redirects += 1
                 method, url, body = self._redirected(method, url, body, response, redirects)
-            elif status == 401 and carried is not None and carried.refresh_token and not fresh:
+            elif status == 401 and carried is not None and carried.refresh_token and renewals < RENEWALS:
                 secret = await self._credentials.refreshed(carried)
-                fresh = True
+                renewals += 1
             elif status == 401 and call.auth and carried is None:
                 raise Refused(
                     f"{self.home.host} sends us to {url.host}, which wants to know who asks. Your secret "

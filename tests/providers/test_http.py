@@ -59,13 +59,28 @@ async def test_an_expired_token_is_refreshed_once_and_the_call_repeated(new_sess
     ]
 
 
-async def test_a_token_refused_again_after_its_refresh_asks_for_a_new_sign_in(new_session: SessionMaker) -> None:
-    credentials = OpenCredentials(Secret(access_token="old", refresh_token="r"), Secret(access_token="new", refresh_token="r"))
+async def test_a_token_refused_again_after_its_refreshes_asks_for_a_new_sign_in(new_session: SessionMaker) -> None:
+    credentials = OpenCredentials(
+        Secret(access_token="old", refresh_token="r"),
+        *(Secret(access_token=word, refresh_token="r") for word in ("new", "newer")),
+    )
     async with scripted(http_answer(401)) as server:
         with pytest.raises(ReauthRequired):
             await new_session(server.url, credentials=credentials).request("GET", "/")
-    assert credentials.refreshes == 1
-    assert len(server.seen) == 2
+    assert credentials.refreshes == 2
+    assert len(server.seen) == 3
+
+
+async def test_a_token_that_ends_between_its_renewal_elsewhere_and_its_use_is_renewed_once_more(
+    new_session: SessionMaker,
+) -> None:
+    credentials = OpenCredentials(
+        Secret(access_token="old", refresh_token="r"),
+        *(Secret(access_token=word, refresh_token="r") for word in ("new", "newer")),
+    )
+    async with scripted(http_answer(401), http_answer(401), http_answer(200, "ok")) as server:
+        answer = await new_session(server.url, credentials=credentials).request("GET", "/")
+    assert answer.content == b"ok"
 
 
 async def test_a_wrong_password_is_not_tried_twice(new_session: SessionMaker) -> None:
