@@ -122,7 +122,7 @@ class Page:
 
     def knows(self, key: str, relation: str, *names: str, **more: object) -> str:
         """Somebody whom the network lists."""
-        self.cards[key] = Card(self.network, key, relation, names, **more)  # type: ignore[arg-type]
+        self.cards[key] = Card(self.network, key, relation, names, **more)  # type: ignore[arg-type]  # fields by name
         return key
 
     def met(self, key: str, name: str = "", **more: object) -> str:

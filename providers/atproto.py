@@ -208,7 +208,7 @@ async def refresh_session(session: Session, old: Secret) -> Tokens:
         raise refusal(answer)
     await _moved(session, old.extra.get("did", ""), server)
     if code in CLOSED:
-        raise ReauthRequired(f"{host} has closed this account for now. Sign in there to see why.", provider_code=code)
+        raise ReauthRequired(f"{host} has closed this account. Sign in there to see why.", provider_code=code)
     raise ReauthRequired(f"{host} has signed Kith out. Link the account again with a new app password.", provider_code=code)
 
 
@@ -331,7 +331,7 @@ def refusal(answer: Response) -> ProviderError:
     method = urlsplit(answer.url).path.rpartition("/")[2]
     match answer.status, code:
         case _, code if code in CLOSED:
-            return ReauthRequired(f"{host} has closed this account for now. Sign in there to see why.", provider_code=code)
+            return ReauthRequired(f"{host} has closed this account. Sign in there to see why.", provider_code=code)
         case ((400 | 401 | 403), "InvalidToken") if "method" in text or "scope" in text:
             return Refused(f"{host} does not allow this to your app password ({method}).", provider_code="scope")
         case ((400 | 401), code) if code in UNKNOWN_TOKEN or answer.status == 401:

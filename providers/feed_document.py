@@ -147,7 +147,7 @@ def body(text: str) -> str:
             end, width, typed = _doctype_end(text, at), 1, True
         if end < 0:
             return ""
-        at = _BLANKS.match(text, end + width).end()  # type: ignore[union-attr]
+        at = _BLANKS.match(text, end + width).end()  # type: ignore[union-attr]  # it always matches
     return text[at:]
 
 

@@ -55,7 +55,7 @@ class Server:
         if "scope" in said:
             raise Refused(f"{host} was not allowed to show this. Link the account again to allow it.", provider_code="scope")
         if "login" in said or "pending" in said or "confirm" in said or "suspended" in said:
-            raise ReauthRequired(f"{host} has closed this account for now. Sign in there to see why.", provider_code="403")
+            raise ReauthRequired(f"{host} has closed this account. Sign in there to see why.", provider_code="403")
         raise Refused(f"{host} does not allow this to your account.", provider_code="403")
 
     async def me(self) -> Account:

@@ -34,7 +34,7 @@ _BEGINS: Final = re.compile(rb"\s*+(?:<\?[^>]*+>\s*+|<!--(?:(?!-->).)*+-->\s*+)*
 _COUNT: Final = re.compile(rb"<smses\b[^>]*?\bcount=[\"'](\d{1,9})[\"']")
 _ABSENT: Final = ("", "null")  # the program writes the word for what is not there
 _NAMELESS: Final = ("(Unknown)",)
-_TOKEN: Final = "insert-address-token"  # stands for the phone itself  # noqa: S105
+_TOKEN: Final = "insert-address-token"  # noqa: S105  no password: it stands for the phone itself
 _SERVICE: Final = re.compile(r"\+?\d{3,6}\Z")
 _NUMBER: Final = re.compile(r"\+?[\d\s().#*\u2011-]{3,40}\Z")
 #: Telephony.Sms.MESSAGE_TYPE_*, Telephony.Mms.MESSAGE_BOX_*: received and sent. The others never left, or wait.

@@ -151,7 +151,7 @@ class MastodonArchive(Export[About]):
         about = About()
         for part, source in sources:
             if isinstance(part, ActorDocument):
-                part.look(source, part.wanted, lambda value, item, part=part: part.learn(about, value, item))  # type: ignore[misc]
+                part.look(source, part.wanted, lambda value, item, part=part: part.learn(about, value, item))  # type: ignore[misc]  # bound as a default
         return about
 
     def profile(self, about: About) -> records.Profile | None:

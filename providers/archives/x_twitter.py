@@ -199,7 +199,7 @@ class Follows(Script):
     kind = "CONTACT"
 
     def __init__(self, kind: str) -> None:
-        self.kinds = frozenset({kind})  # type: ignore[misc]
+        self.kinds = frozenset({kind})  # type: ignore[misc]  # set once
         self.items = self.wanted = (("*", kind),)
         self._is_following = kind == "following"
 
@@ -252,7 +252,7 @@ class DirectMessages(Script):
     wanted = (*facts, *items)
 
     def __init__(self, conversation: ConversationKind, *kinds: str) -> None:
-        self.kinds = frozenset(kinds)  # type: ignore[misc]
+        self.kinds = frozenset(kinds)  # type: ignore[misc]  # set once
         self._conversation = conversation
 
     def learn(self, about: About, value: Any, item: Item) -> None:

@@ -152,10 +152,10 @@ async def _as_it_happens(report: Report, gateway: Gateway, key: str, club: Club,
         for n in range(asked):
             sent: list[str] = []
             things: dict[str, tuple[Callable[[], object], str]] = {
-                "message": (lambda: sent.append(club.bob.send(club.group, "now")), "created"),  # noqa: B023
-                "edit": (lambda: club.bob.edit(club.group, sent[0], f"now {n}"), "editedAt"),  # noqa: B023
-                "reaction": (lambda: club.cai.react(club.group, sent[0], "👍"), "reactions"),  # noqa: B023
-                "deletion": (lambda: club.bob.redact(club.group, sent[0]), "deletedAt"),  # noqa: B023
+                "message": (lambda: sent.append(club.bob.send(club.group, "now")), "created"),  # noqa: B023  called in this very turn
+                "edit": (lambda: club.bob.edit(club.group, sent[0], f"now {n}"), "editedAt"),  # noqa: B023  called in this very turn
+                "reaction": (lambda: club.cai.react(club.group, sent[0], "👍"), "reactions"),  # noqa: B023  called in this very turn
+                "deletion": (lambda: club.bob.redact(club.group, sent[0]), "deletedAt"),  # noqa: B023  called in this very turn
             }
             for name, (act, wanted) in things.items():
                 while not queue.empty():

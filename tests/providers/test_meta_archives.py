@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -281,12 +280,14 @@ def test_an_export_as_web_pages_is_refused_with_what_to_do(tmp_path: Path) -> No
 
 
 def test_whose_threads_they_are_is_told_by_who_is_in_all_of_them(tmp_path: Path) -> None:
-    write: Callable[[str], Path] = lambda other: thread(  # noqa: E731
-        tmp_path / f"{other}.json",
-        said("x", other),
-        participants=(other, "Robin Vale"),
-        thread_path=f"inbox/{other}_{len(other)}",
-    )
+    def write(other: str) -> Path:
+        return thread(
+            tmp_path / f"{other}.json",
+            said("x", other),
+            participants=(other, "Robin Vale"),
+            thread_path=f"inbox/{other}_{len(other)}",
+        )
+
     write("Ada")
     assert exports.scan(tmp_path, "facebook").profile is None
     write("Bobby")
