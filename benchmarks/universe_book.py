@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import getaddresses, parsedate_to_datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from benchmarks import chat_exports, exports
@@ -120,9 +120,9 @@ class Page:
     rooms: dict[Hashable, Room] = field(default_factory=dict)
     acts: list[Act] = field(default_factory=list)
 
-    def knows(self, key: str, relation: str, *names: str, **more: object) -> str:
+    def knows(self, key: str, relation: str, *names: str, **more: Any) -> str:
         """Somebody whom the network lists."""
-        self.cards[key] = Card(self.network, key, relation, names, **more)  # type: ignore[arg-type]  # fields by name
+        self.cards[key] = Card(self.network, key, relation, names, **more)
         return key
 
     def met(self, key: str, name: str = "", **more: object) -> str:
@@ -286,10 +286,10 @@ def _numbers(person: Person) -> tuple[str, ...]:
 def _mail(file: Path) -> Page:
     """Read with the standard library: a thread is the mails whose references begin with the same one."""
     page = Page("mbox")
-    parse = email.parser.BytesParser(EmailMessage, policy=email.policy.default).parse
-    box = mailbox.mbox(file, factory=lambda handle: parse(handle))  # type: ignore[arg-type, return-value]
-    for mail in box:
-        assert isinstance(mail, EmailMessage)
+    parse = email.parser.BytesParser(EmailMessage, policy=email.policy.default).parsebytes
+    box = mailbox.mbox(file)
+    for key in box.iterkeys():
+        mail = parse(box.get_bytes(key))
         sender, *to = getaddresses([str(mail["From"]), str(mail["To"])])
         cards = frozenset(page.met(address, name, emails=(address,)) for name, address in (sender, *to) if address != ME)
         root = str(mail["References"] or mail["Message-ID"]).split()[0]

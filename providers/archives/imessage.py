@@ -130,7 +130,7 @@ class Messages(Part[About]):
             with _opened(path) as database:
                 columns = _columns(database)
                 there = f"WHERE {_no_reaction(columns)}"
-                return int(database.execute(f"SELECT count(*) FROM message m {there}").fetchone()[0])  # noqa: S608  our own words
+                return int(database.execute(f"SELECT count(*) FROM message m {there}").fetchone()[0])  # noqa: S608  names are ours
         except sqlite3.Error as error:
             raise OSError(str(error)) from error
 
@@ -216,7 +216,7 @@ def _messages(database: sqlite3.Connection, after: int) -> Iterator[sqlite3.Row]
     # grouped once: a join that has no index of its own would be walked through for each message
     homes = "(SELECT message_id, min(chat_id) AS chat FROM chat_message_join GROUP BY message_id)"
     query = (
-        f"SELECT m.ROWID AS id, h.chat, {wanted} FROM message m LEFT JOIN {homes} h ON h.message_id = m.ROWID "  # noqa: S608  our own words
+        f"SELECT m.ROWID AS id, h.chat, {wanted} FROM message m LEFT JOIN {homes} h ON h.message_id = m.ROWID "  # noqa: S608  names are ours
         f"WHERE {_no_reaction(columns)} AND m.ROWID > ? ORDER BY m.ROWID"
     )
     yield from database.execute(query, (after,))
@@ -238,7 +238,7 @@ def _book(path: Path) -> Book:
                 str(row["value"])
                 for name in named
                 for row in database.execute(
-                    f"SELECT {name} AS value, count(*) AS n FROM message WHERE {name} > '' GROUP BY 1 ORDER BY n DESC LIMIT 10"  # noqa: S608  our own words
+                    f"SELECT {name} AS value, count(*) AS n FROM message WHERE {name} > '' GROUP BY 1 ORDER BY n DESC LIMIT 10"  # noqa: S608  names are ours
                 )
             ]
             return msgspec.structs.replace(book, own=tuple(own))
@@ -258,7 +258,7 @@ def _chats(database: sqlite3.Connection, book: Book) -> None:
     wanted = ", ".join(
         name if name in columns else f"NULL AS {name}" for name in ("chat_identifier", "guid", "display_name", "style")
     )
-    for row in database.execute(f"SELECT ROWID AS id, {wanted} FROM chat LIMIT {MAX_CHATS}"):  # noqa: S608  our own words
+    for row in database.execute(f"SELECT ROWID AS id, {wanted} FROM chat LIMIT {MAX_CHATS}"):  # noqa: S608  names are ours
         others = tuple(dict.fromkeys(people.get(row["id"], ())))
         named = charset.line(row["chat_identifier"]) or charset.line(row["guid"]).rpartition(";")[2]
         group = row["style"] == _GROUP_STYLE or len(others) > 1
@@ -273,7 +273,7 @@ def _reactions(database: sqlite3.Connection, book: Book, columns: frozenset[str]
     """Signs that stand now: rows in their order put them on and take them off."""
     emoji = "associated_message_emoji" if "associated_message_emoji" in columns else "NULL"
     rows = database.execute(
-        f"SELECT associated_message_guid AS target, associated_message_type AS type, {emoji} AS emoji, handle_id, is_from_me FROM message "  # noqa: S608  our own words
+        f"SELECT associated_message_guid AS target, associated_message_type AS type, {emoji} AS emoji, handle_id, is_from_me FROM message "  # noqa: S608  names are ours
         f"WHERE associated_message_type BETWEEN {_REACTIONS.start} AND {_REACTIONS.stop - 1} ORDER BY ROWID LIMIT {MAX_REACTIONS}"
     )
     for row in rows:
@@ -371,7 +371,7 @@ class _Attachments:
         names = ("transfer_name", "filename", "mime_type", "total_bytes")
         wanted = ", ".join(f"a.{name}" if name in columns else f"NULL AS {name}" for name in names)
         query = (
-            f"SELECT j.message_id AS message, {wanted} FROM message_attachment_join j JOIN attachment a ON a.ROWID = j.attachment_id "  # noqa: S608  our own words
+            f"SELECT j.message_id AS message, {wanted} FROM message_attachment_join j JOIN attachment a ON a.ROWID = j.attachment_id "  # noqa: S608  names are ours
             "WHERE j.message_id > ? AND typeof(j.message_id) = 'integer' ORDER BY j.message_id, a.ROWID"
         )
         self._rows = database.execute(query, (after,)) if columns else iter(())
