@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from gateway.holders import holder_name, is_dead
 from providers import oauth
-from providers.base import Adapter, Authorization, LiveAdapter, Mode, Provider
+from providers.base import Adapter, LiveAdapter, Mode, Provider
 from providers.breaker import Breakers
 from providers.budget import TokenBudget
 from providers.errors import ReauthRequired, Refused, Unavailable
@@ -215,10 +215,6 @@ class Grant:
 
     async def _refresh(self, old: Secret, fence: int, *, interrupted: datetime | None) -> Secret:
         database = self._owner.database
-        authorization = Authorization(
-            authorization_endpoint="", token_endpoint=old.extra.get("token_endpoint", ""), client_id=old.client_id or "",
-            client_secret=old.client_secret, scopes=(), extra=dict(old.extra),
-        )  # fmt: skip
         session = self._owner.session(
             SessionAccount(provider=self._provider.key, base_url=self._base_url), Held(old), self._provider, interactive=False
         )
@@ -227,7 +223,7 @@ class Grant:
                 if self._provider.renew is not None:
                     new = await self._provider.renew(session, old)
                 else:
-                    new = await oauth.refresh(session, authorization, old)
+                    new = await oauth.refresh(session, oauth.renewal(old), old)
         except TimeoutError:
             await database.write(self._viewer, accounts.end_refresh, self._account_id, fence, None)
             raise Unavailable("The network did not answer in time when this sign-in was to be renewed.") from None

@@ -16,6 +16,7 @@ from gateway.figures import Figures
 from gateway.files import Files
 from gateway.health import Health
 from gateway.hooks import Hooks
+from gateway.linking.client_document import ClientDocuments
 from gateway.linking.pages import LinkPages
 from gateway.linking.service import LinkService
 from gateway.pages import Pages
@@ -52,6 +53,7 @@ def application(installation: Installation) -> ASGIApp:
         Route("/metrics", Figures(installation).metrics),
         *Pages(installation).routes(),
         *LinkPages(installation, LinkService(installation)).routes(),
+        *ClientDocuments(installation).routes(),
         *Files(installation).routes(),
         *Photos(installation).routes(),
         *Uploads(installation).routes(),

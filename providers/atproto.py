@@ -2,8 +2,8 @@
 
 A handle leads to a DID by DNS or by its own host, the DID to a document that names the server of the account and must claim the handle
 back (atproto.com/specs/handle, /specs/did). A session is a pair of tokens of which the refresh token is good for one use
-(`com.atproto.server.createSession`, `refreshSession`). Errors have names (atproto.com/specs/xrpc), and an expired token is a 400.
-Knows nothing of any application's records.
+(`com.atproto.server.createSession`, `refreshSession`), or a grant of OAuth bound to a key (`atproto_oauth.py`). Errors
+have names (atproto.com/specs/xrpc), and an expired token of a session is a 400. Knows nothing of any application's records.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 import httpx2 as httpx
 import msgspec
 
+from providers import dpop
 from providers.errors import Malformed, ProviderError, ReauthRequired, Refused, Unavailable
 from providers.http import Response, Session
 from providers.session import Secret
@@ -33,6 +34,8 @@ DID: Final = re.compile(r"did:(plc:[a-z2-7]{24}|web:[A-Za-z0-9.-]+(%3A\d{1,5})?)
 NO_CHAT: Final = "com.atproto.appPass"
 WITH_CHAT: Final = "com.atproto.appPassPrivileged"
 FULL: Final = "com.atproto.access"
+#: What a grant of OAuth needs for direct messages (atproto.com/specs/oauth#authorization-scopes).
+CHAT_SCOPE: Final = "transition:chat.bsky"
 #: Statuses whose body has an error with a name (atproto.com/specs/xrpc#error-responses).
 NAMED: Final = frozenset({400, 401, 403, 404, 501})
 GONE: Final = frozenset({"RepoDeactivated", "RepoTakendown", "RepoSuspended", "RepoNotFound", "AccountNotFound", "NotFound"})
@@ -91,7 +94,7 @@ async def identify(session: Session, name: str) -> Identity:
             provider_code="handle.invalid",
         )
     server = next((one for one in document.service if one.id in ("#atproto_pds", did + "#atproto_pds")), None)
-    address = _server(server.serviceEndpoint if server is not None else None)
+    address = server_address(server.serviceEndpoint if server is not None else None)
     if address is None:
         raise Refused(f"The account {name} has no server: it may be deactivated.", provider_code="no-server")
     return Identity(did=did, server=address, handle=name if name != did else handle)
@@ -137,8 +140,8 @@ async def _document(session: Session, did: str) -> Document:
     return document
 
 
-def _server(endpoint: Any) -> str | None:
-    """An account's server is an origin (atproto.com/specs/did#did-documents); unencrypted only on this machine."""
+def server_address(endpoint: Any) -> str | None:
+    """An origin, or None: what an account's server has to be (atproto.com/specs/did#did-documents); unencrypted only on this machine."""
     try:
         url = httpx.URL(endpoint)
     except (httpx.InvalidURL, TypeError, ValueError):
@@ -206,13 +209,13 @@ async def refresh_session(session: Session, old: Secret) -> Tokens:
     host = urlsplit(server).hostname
     if answer.status == 501:
         raise refusal(answer)
-    await _moved(session, old.extra.get("did", ""), server)
+    await moved(session, old.extra.get("did", ""), server)
     if code in CLOSED:
         raise ReauthRequired(f"{host} has closed this account. Sign in there to see why.", provider_code=code)
     raise ReauthRequired(f"{host} has signed Kith out. Link the account again with a new app password.", provider_code=code)
 
 
-async def _moved(session: Session, did: str, server: str) -> None:
+async def moved(session: Session, did: str, server: str) -> None:
     """Raises ReauthRequired where an account lives on another server by now (atproto.com/guides/account-migration)."""
     try:
         found = await identify(session, did) if DID.fullmatch(did) else None
@@ -231,6 +234,12 @@ def _open(tokens: Tokens, server: str) -> Tokens:
             provider_code="AccountDeactivated",
         )
     return tokens
+
+
+def may_chat(scope: str | None) -> bool:
+    """Whether a sign-in shows direct messages: an app password's is called so, a grant of OAuth has the scope."""
+    words = (scope or "").split()
+    return CHAT_SCOPE in words if "atproto" in words else NO_CHAT not in words
 
 
 def secret_of(tokens: Tokens) -> Secret:
@@ -308,20 +317,16 @@ class Xrpc:
         token = secret.access_token or ""
         if not token or not token.isascii() or not token.isprintable():
             raise ReauthRequired("There is no token for this account. Link it again.", provider_code="token")
-        headers = {"Authorization": f"Bearer {token}"}
-        if proxy is not None:
-            headers["atproto-proxy"] = proxy
-        return await self._session.request(
-            verb,
-            f"{self._base}/xrpc/{method}",
-            params=list(parameters),
-            headers=headers,
-            json=body,
-            auth=False,  # an expired token is a 400 here, which the Session would not renew
-            accept_statuses={200, *NAMED},
-            follow=False,
-            max_bytes=ANSWER_BYTES,
-        )
+        headers = {} if proxy is None else {"atproto-proxy": proxy}
+        url = f"{self._base}/xrpc/{method}"
+        how: dict[str, Any] = {
+            "params": list(parameters), "json": body, "accept_statuses": {200, *NAMED}, "follow": False, "max_bytes": ANSWER_BYTES,
+        }  # fmt: skip
+        if (key := secret.extra.get("dpop_key")) is not None:
+            return await dpop.request(self._session, key, verb, url, token=token, headers=headers, **how)
+        headers["Authorization"] = f"Bearer {token}"
+        # an expired token is a 400 here, which the Session would not renew
+        return await self._session.request(verb, url, headers=headers, auth=False, **how)
 
 
 def refusal(answer: Response) -> ProviderError:
@@ -334,6 +339,10 @@ def refusal(answer: Response) -> ProviderError:
             return ReauthRequired(f"{host} has closed this account. Sign in there to see why.", provider_code=code)
         case ((400 | 401 | 403), "InvalidToken") if "method" in text or "scope" in text:
             return Refused(f"{host} does not allow this to your app password ({method}).", provider_code="scope")
+        case 403, _ if "missing required scope" in text:
+            return Refused(
+                f"{host} was not allowed to do this ({method}). Link the account again to allow it.", provider_code="scope"
+            )
         case ((400 | 401), code) if code in UNKNOWN_TOKEN or answer.status == 401:
             return ReauthRequired(f"{host} no longer accepts your sign-in. Link the account again.", provider_code=code or "401")
         case (501, _) | (404, "") | (404, "XRPCNotSupported" | "MethodNotImplemented"):

@@ -115,7 +115,10 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Authorization(msgspec.Struct, frozen=True, kw_only=True):
-    """An OAuth 2 authorization server and our client at it (RFC 6749, RFC 8414)."""
+    """An OAuth 2 authorization server and our client at it (RFC 6749, RFC 8414).
+
+    `lasting`: a registration of our client, which the next who links at this server uses, too.
+    """
 
     authorization_endpoint: str
     token_endpoint: str
@@ -124,7 +127,10 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...]
     issuer: str | None = None  # RFC 9207: when known, `iss` on the redirect must equal it
     pkce: bool = True
+    pushed_endpoint: str | None = None  # RFC 9126: where what is asked for goes ahead of the browser
+    dpop_key: str | None = None  # RFC 9449: the private JWK that the tokens are to be bound to
     base_url: str = ""
+    lasting: bool = True
     extra: dict[str, str] = {}
 
 
@@ -320,7 +326,11 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     (`providers/push.py`); the session is nobody's. Where a network calls one address for all accounts, `switchboard(line)` makes the one
     who answers it, and `line` is how the settings that describe it begin (`google_pubsub`: KITH_GOOGLE_PUBSUB_TOPIC, …).
     Where reading costs money, `estimate(form values)` says how much a month, before the user is sent to sign in.
-    Networks with sign-ins of their own kind: `sign_in(session)` trades what was typed for what is kept (a password is not),
+    A network that keeps no list of programs reads what ours is in a document at the address that is its client id: `client_metadata` are
+    the members of it that are the network's own; with them `authorize` finds that address and our key in `session.credentials()`, or
+    nothing where the installation has no public address.
+    Networks with sign-ins of their own kind: `sign_in(session)` trades what was typed (a password is not kept) or what OAuth
+    gave for what is kept,
     `renew(session, secret)` trades a grant for a newer one where that is not OAuth's token endpoint.
     """
 
@@ -341,6 +351,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     open: Callable[[Session], Adapter] | None = None
     authorize: Callable[[Session, dict[str, str], str], object] | None = None
     own_client: bool = False
+    client_metadata: Mapping[str, str] = {}
     base_url: Callable[[dict[str, str]], str] | None = None
     domains: frozenset[str] = frozenset()
     send_scopes: frozenset[str] = frozenset()

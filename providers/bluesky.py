@@ -17,9 +17,9 @@ from urllib.parse import unquote, urlsplit
 import httpx2 as httpx
 import msgspec
 
-from providers import atproto, bluesky_chat, cursors
+from providers import atproto, atproto_oauth, bluesky_chat, cursors
 from providers.archives.bluesky_car import CarArchive
-from providers.atproto import DID, HANDLE, NO_CHAT, Xrpc, instant, origin, readable, typed_name
+from providers.atproto import DID, HANDLE, Xrpc, instant, origin, readable, typed_name
 from providers.base import FormField, LinkForm, Provider, SignedIn
 from providers.bluesky_chat import Cast, Convo, Entry, Known, MessageView
 from providers.bluesky_post import (
@@ -231,7 +231,10 @@ class Bluesky:
         me = await self._who()
         secret = await self._session.credentials()
         handle = None if me.handle == "handle.invalid" else me.handle
-        person = (await self._profiles([me.did])).get(me.did)
+        try:
+            person = (await self._profiles([me.did])).get(me.did)
+        except (Refused, Unavailable):
+            person = None  # the server itself has said who it is; how they look can wait
         addresses = [OwnAddress(value=me.did, kind="HANDLE")]
         if handle is not None:
             addresses.insert(0, OwnAddress(value=handle, kind="HANDLE", primary=True))
@@ -241,7 +244,7 @@ class Bluesky:
             label=f"@{handle}" if handle is not None else me.did,
             own_addresses=tuple(addresses),
             base_url=origin(self._session.account.base_url),
-            granted_scopes=(secret.scope,) if secret.scope else (),
+            granted_scopes=tuple((secret.scope or "").split()),
             contact=None if contact is None else msgspec.structs.replace(contact, container=""),
         )
 
@@ -275,7 +278,7 @@ class Bluesky:
     async def watch(self) -> AsyncGenerator[None]:
         """Hints that the chat's log goes on. Raises ProviderError."""
         if not await self._may_chat():
-            raise Refused("This app password does not show direct messages.", provider_code="scope")
+            raise Refused("This sign-in does not show direct messages.", provider_code="scope")
         place = (await self._log("")).cursor or ""
         yield None
         while True:
@@ -302,7 +305,7 @@ class Bluesky:
     async def _chat(self, place: Position) -> AsyncIterator[Page]:
         try:
             if not await self._may_chat():
-                raise Refused("This app password does not show direct messages.", provider_code="scope")
+                raise Refused("This sign-in does not show direct messages.", provider_code="scope")
             if not place.listed:
                 async for page in self._convos(place):
                     yield page
@@ -313,7 +316,7 @@ class Bluesky:
                 raise
             if not place.refused:  # said once, not with each run
                 place.refused = True
-                text = f"Chat is not shown: {error.message} Make an app password that allows direct messages and link again."
+                text = f"Chat is not shown: {error.message} Link again, with an app password that allows direct messages or at your server."
                 row = Row(item=Unreadable(key=CHAT, outcome="SKIPPED", message=text, reason="FORBIDDEN", container=CHAT))
                 yield Page(rows=(row,), cursor=place.encoded())
             return
@@ -322,7 +325,7 @@ class Bluesky:
             yield await self._history(place, *found)
 
     async def _may_chat(self) -> bool:
-        return (await self._session.credentials()).scope != NO_CHAT
+        return atproto.may_chat((await self._session.credentials()).scope)
 
     async def _convos(self, place: Position) -> AsyncIterator[Page]:
         """All conversations, once, after the log's end was asked for: what happens in between is in the log."""
@@ -699,11 +702,13 @@ class Bluesky:
 
 
 async def sign_in(session: Session) -> SignedIn:
-    """A session for a handle and an app password, at the server that the handle leads to unless one was named.
+    """A session for a handle and an app password, at the server that the handle leads to unless one was named; or a grant of OAuth, proven.
 
     Raises ReauthRequired for a wrong password, Refused where nobody is called so.
     """
     typed = await session.credentials()
+    if atproto_oauth.bound(typed):
+        return await atproto_oauth.proven(session)
     name, server, did = typed_name(typed.username or ""), origin(session.account.base_url), None
     if (HANDLE.fullmatch(name) or DID.fullmatch(name)) and server == _place_of(name):
         identity = await atproto.identify(session, name)
@@ -715,7 +720,9 @@ async def sign_in(session: Session) -> SignedIn:
 
 
 async def renew(session: Session, old: Secret) -> Secret:
-    """A new pair of tokens. Raises ReauthRequired when the app password was revoked or the account has moved."""
+    """A new pair of tokens. Raises ReauthRequired when the app password or grant was revoked or the account has moved."""
+    if atproto_oauth.bound(old):
+        return await atproto_oauth.renew(session, old)
     if not old.refresh_token:
         raise ReauthRequired("This sign-in cannot be renewed. Link the account again.", provider_code="no-refresh-token")
     return atproto.secret_of(await atproto.refresh_session(session, old))
@@ -811,6 +818,16 @@ def _count(number: int | None) -> int | None:
     return number if number is not None and 0 <= number < 2**31 else None
 
 
+HANDLE_FIELD: Final = FormField(name="username", label="Handle", placeholder="ada.bsky.social")
+SERVER_FIELD: Final = FormField(
+    name="server",
+    label="Server",
+    required=False,
+    placeholder="bsky.social",
+    help="Only where it is not found by your handle.",
+)
+CHATTING: Final = frozenset({atproto.FULL, atproto.WITH_CHAT, atproto.CHAT_SCOPE})
+
 PROVIDER = Provider(
     key=KEY,
     name="Bluesky",
@@ -822,16 +839,24 @@ PROVIDER = Provider(
     marks=frozenset({"READ"}),
     limitations=(
         "The network tells nobody's e-mail address or phone number.",
-        "Chat needs an app password that was made with access to direct messages.",
+        "Chat needs a sign-in that was given access to direct messages.",
         "Followers have no list of changes: who has gone is seen when all were listed again, once an hour.",
         "The chat service does not count messages: a conversation is complete when its beginning was reached.",
     ),
     link_forms=(
         LinkForm(
+            method="OAUTH_REDIRECT",
+            label="Sign in at your server",
+            fields=(HANDLE_FIELD, SERVER_FIELD),
+            help="You sign in at your own server, and Kith sees no password.",
+            help_url="https://bsky.app/settings",
+            scopes=atproto_oauth.SCOPES,
+        ),
+        LinkForm(
             method="APP_PASSWORD",
             label="Handle and app password",
             fields=(
-                FormField(name="username", label="Handle", placeholder="ada.bsky.social"),
+                HANDLE_FIELD,
                 FormField(
                     name="password",
                     label="App password",
@@ -840,13 +865,7 @@ PROVIDER = Provider(
                     placeholder="xxxx-xxxx-xxxx-xxxx",
                     help="From Settings → Privacy and security → App passwords; allow access to direct messages to see your chats.",
                 ),
-                FormField(
-                    name="server",
-                    label="Server",
-                    required=False,
-                    placeholder="bsky.social",
-                    help="Only where it is not found by your handle.",
-                ),
+                SERVER_FIELD,
             ),
             help="The app password is used once, for a session, and not kept.",
             help_url="https://bsky.app/settings/app-passwords",
@@ -859,13 +878,15 @@ PROVIDER = Provider(
         sentence="Bluesky's servers allow 3,000 calls in five minutes.",
     ),
     docs_path="docs/providers/bluesky.md",
-    send_scopes=frozenset({atproto.FULL, atproto.WITH_CHAT}),
-    write_scopes={"READ_STATE": frozenset({atproto.FULL, atproto.WITH_CHAT})},
+    send_scopes=CHATTING,
+    write_scopes={"READ_STATE": CHATTING},
     poll_seconds=900,
     archive_formats=("BLUESKY_CAR",),
     archive=CarArchive(),
     open=lambda session: Bluesky(session),
     base_url=base_url,
+    authorize=atproto_oauth.authorize,
+    client_metadata={"scope": " ".join(atproto_oauth.SCOPES)},
     sign_in=sign_in,
     renew=renew,
 )

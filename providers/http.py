@@ -56,6 +56,8 @@ STREAM_SECONDS = 10.0
 DEFAULT_PAUSE = timedelta(seconds=60)
 DEFAULT_QUOTA = Quota(calls=60, seconds=60.0)
 USER_AGENT = "Kith"
+#: (method, address) → headers.
+Sign = Callable[[str, httpx.URL], Mapping[str, str]]
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,11 +166,13 @@ class Session:
         calls: int = 1,
         reads: bool = False,
         once: bool = False,
+        sign: Sign | None = None,
     ) -> Response:
         """One call and its answer; `url` may be relative to the account's base URL.
 
         `calls` is what the network charges for it. `reads`: a POST that only asks, and may be repeated like a GET.
-        `once`: a call that only its caller may repeat, whatever its method.
+        `once`: a call that only its caller may repeat, whatever its method. `sign` gives headers that are good for one request
+        to one address only, and is asked before each.
 
         Statuses in `accept_statuses` come back, all others raise: ReauthRequired for 401, RateLimited for 429, Refused for
         403 and (code `not-found`) 404 and 410, Unavailable for 5xx, timeouts, cut connections and DNS, Malformed for what
@@ -187,6 +191,7 @@ class Session:
             calls=calls,
             reads=reads,
             once=once,
+            sign=sign,
         )
         seconds = self._seconds_left()
         try:
@@ -337,7 +342,8 @@ class Session:
         redirects = 0
         while True:
             carried = secret if secret is not None and self.may_carry(url) else None
-            response = await self._send(method, url, call.headers, body, carried, call.max_bytes, call.calls)
+            headers = {**call.headers, **call.sign(method, url)} if call.sign is not None else call.headers
+            response = await self._send(method, url, headers, body, carried, call.max_bytes, call.calls)
             status = response.status
             if status in call.accept:
                 return response
@@ -556,6 +562,7 @@ class _Call(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     reads: bool
     once: bool
+    sign: Sign | None
 
 
 def links(header: str, base: str) -> dict[str, str]:

@@ -104,6 +104,16 @@ def put_client(
     )
 
 
+def first_client(
+    conn: Connection, provider: str, base_url: str, redirect_uri: str, client_id: str, sealed: bytes, now: datetime
+) -> bytes:
+    """Keep a registration unless there is one already; the sealed one that counts."""
+    insert: Any = (sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert)(client_registration)
+    place = {"provider": provider, "base_url": base_url, "redirect_uri": redirect_uri}
+    conn.execute(insert.values(**place, client_id=client_id, sealed=sealed, created_at=now).on_conflict_do_nothing())
+    return client(conn, provider, base_url, redirect_uri) or sealed
+
+
 def _link(result: sa.Result[Any]) -> Link | None:
     row = result.one_or_none()
     return None if row is None else Link(**{name: getattr(row, name) for name in Link.__struct_fields__})

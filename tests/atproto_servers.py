@@ -54,8 +54,14 @@ class AtUser:
 
     def records(self, collection: str) -> dict[str, Any]:
         """What is in a collection, by key."""
-        found = self.call("com.atproto.repo.listRecords", repo=self.did, collection=collection, limit="100")["records"]
-        return {record["uri"].rpartition("/")[2]: record["value"] for record in found}
+        found: dict[str, Any] = {}
+        asked = {"repo": self.did, "collection": collection, "limit": "100"}
+        while True:
+            page = _call(self.url, "com.atproto.repo.listRecords", None, self.token, asked)
+            found |= {record["uri"].rpartition("/")[2]: record["value"] for record in page["records"]}
+            if "cursor" not in page:
+                return found
+            asked["cursor"] = page["cursor"]
 
     def app_password(self, name: str, *, privileged: bool) -> str:
         """A password for a program; `privileged` allows direct messages."""
@@ -79,6 +85,14 @@ class AtProto:
         asked = {"email": f"{handle.partition('.')[0]}@example.org", "handle": handle, "password": password}
         said = _call(self.url, "com.atproto.server.createAccount", asked)
         return AtUser(self.url, said["did"], handle, password, said["accessJwt"], said["refreshJwt"])
+
+    def publish(self, url: str, document: Mapping[str, Any]) -> None:
+        """Let the server find a document at an address of the web that it has never been in."""
+        file = self.server.folder / "web.json"
+        known = json.loads(file.read_text()) if file.exists() else {}
+        fresh = file.with_suffix(".new")
+        fresh.write_text(json.dumps({**known, url: document}))
+        fresh.replace(file)
 
 
 _numbers = itertools.count(1)

@@ -84,7 +84,10 @@ class LinkPages:
 
     async def start(self, request: Request) -> Response:
         """Use the ticket up, bind this browser, and go to the network."""
-        found = await self._service.start(str(request.path_params["ticket"]))
+        try:
+            found = await self._service.start(str(request.path_params["ticket"]))
+        except LinkRefused as error:
+            return wrong(TITLE, error.mistake.message, 502)
         if found is None:
             return wrong(TITLE, "This address was used already or is too old: begin to link again", 410)
         target, cookie = found

@@ -20,6 +20,7 @@ import msgspec
 import structlog
 
 from gateway.accounts import Held
+from gateway.linking.client_document import ClientDocuments
 from providers import oauth
 from providers.base import Authorization, FormField, Found, LinkForm, LinkMethod, Provider
 from providers.errors import ForbiddenAddress, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
@@ -75,6 +76,7 @@ class LinkService:
         self._vault = installation.vault
         self._clock = installation.clock
         self._redirect_uri = installation.redirect_uri()
+        self._clients = ClientDocuments(installation)
 
     # --- the API --------------------------------------------------------------------------------------------------------
 
@@ -177,13 +179,22 @@ class LinkService:
     # --- the browser ----------------------------------------------------------------------------------------------------
 
     async def start(self, ticket: str) -> tuple[str, str] | None:
-        """Use a ticket up: (where to send the browser, the cookie that binds it); None when it is used or too old."""
+        """Use a ticket up: (where to send the browser, the cookie that binds it); None when it is used or too old.
+
+        Raises LinkRefused where the network wants to know first who comes, and does not let them in.
+        """
         cookie, state = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         link = await self._database.system(links.use_ticket, _hash(ticket), _hash(state), _hash(cookie), self._clock.now())
         held = None if link is None else self._unseal(link)
-        if held is None or held.authorization is None:
+        if link is None or held is None or held.authorization is None:
             return None
-        return oauth.authorization_url(held.authorization, self._redirect_uri, state, held.verifier), cookie
+        base_url = held.authorization.base_url or held.base_url
+        try:
+            session = await self._open(self._provider(link), base_url, Secret(), held)
+            return await oauth.destination(session, held.authorization, self._redirect_uri, state, held.verifier), cookie
+        except ProviderError as error:
+            await self._fail(link, held, error, base_url, expected="AWAITING_REDIRECT")
+            raise LinkRefused(Mistake(code=_code(error), message=error.message)) from None
 
     async def returned(self, parameters: Mapping[str, str], cookie: str | None) -> Link:
         """What the network's answer belongs to, checked. The session keeps the code until `finish`. Raises LinkRefused."""
@@ -202,7 +213,7 @@ class LinkService:
             raise _refused("ALREADY_DONE", "This link has ended: begin again.")
         base_url = held.authorization.base_url or held.base_url
         try:
-            session = self._open(provider, base_url, Secret(), held)
+            session = await self._open(provider, base_url, Secret(), held)
             secret = await oauth.exchange(session, held.authorization, self._redirect_uri, held.code, held.verifier)
             return await self._prove(link, held, provider, base_url, secret)
         except ProviderError as error:
@@ -305,9 +316,9 @@ class LinkService:
         """Ask the network whose account it is; only then is anything stored."""
         assert provider.open is not None
         if provider.sign_in is not None:
-            signed_in = await provider.sign_in(self._open(provider, base_url, secret, held))
+            signed_in = await provider.sign_in(await self._open(provider, base_url, secret, held))
             secret, base_url = signed_in.secret, signed_in.base_url
-        adapter = provider.open(self._open(provider, base_url, secret, held))
+        adapter = provider.open(await self._open(provider, base_url, secret, held))
         profile = await adapter.profile()
         self._attempted(held, base_url, True, f"Signed in as {profile.label}.")
         account_id = await self._installation.accounts.add(
@@ -345,18 +356,20 @@ class LinkService:
                 log.warning("a client registration cannot be read and is made again", provider=provider.key)
         if provider.authorize is None:
             raise Refused(f"{provider.name} has no sign-in page that Kith knows.", provider_code="no-authorize")
-        session = self._open(provider, held.base_url, Secret(), held)
+        session = await self._open(provider, held.base_url, Secret(), held)
         made = await cast("Awaitable[Authorization]", provider.authorize(session, held.values, self._redirect_uri))
         own = self._installation.settings.application(provider.key)
         if own.client_id:
             made = msgspec.structs.replace(made, client_id=own.client_id, client_secret=own.client_secret)
+        if not made.lasting:
+            return made
         sealed = self._vault.seal(msgspec.json.encode(made), "", links.CLIENT_PLACE[0], "|".join(place), links.CLIENT_PLACE[1])
         await self._database.system(links.put_client, *place, made.client_id, sealed, self._clock.now())
         return made
 
-    def _open(self, provider: Provider, base_url: str, secret: Secret, held: Draft) -> Session:
-        own = self._installation.settings.application(provider.key)
-        if own.client_id:
+    async def _open(self, provider: Provider, base_url: str, secret: Secret, held: Draft) -> Session:
+        own = await self._clients.application(provider)
+        if own.client_id and held.method == "OAUTH_REDIRECT" and secret.client_id is None:
             secret = msgspec.structs.replace(secret, client_id=own.client_id, client_secret=own.client_secret)
         account = SessionAccount(provider=provider.key, base_url=base_url, settings=_settings(provider, held) or {})
         return self._installation.accounts.session(account, Held(secret), provider)
@@ -391,7 +404,7 @@ class LinkService:
         values = {}
         own = self._installation.settings.application(provider.key).url
         for field in form.fields:
-            if field.name == "server" and (server := base_url or address or own):
+            if field.name == "server" and (server := base_url or (address if field.required else None) or own):
                 values[field.name] = server
             elif field.name in ("username", "address") and address and ("@" in address.strip("@") or ":" in address):
                 values[field.name] = address

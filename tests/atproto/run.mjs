@@ -1,4 +1,6 @@
 // A directory of DIDs and an AT Protocol server on it, with their data in a folder: node run.mjs FOLDER PDS_PORT PLC_PORT
+// What the rest of the web would answer, by address, is in FOLDER/web.json.
+import { existsSync, readFileSync } from 'node:fs'
 import { Database, PlcServer } from '@did-plc/server'
 import { PDS, envToCfg, envToSecrets, readEnv } from '@atproto/pds'
 
@@ -21,6 +23,12 @@ Object.assign(process.env, {
   PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX: '1'.repeat(64),
   PDS_DISABLE_SSRF_PROTECTION: 'true',
 })
+const beyond = globalThis.fetch
+globalThis.fetch = async (input, init) => {
+  const url = input instanceof Request ? input.url : String(input)
+  const web = existsSync(`${folder}/web.json`) ? JSON.parse(readFileSync(`${folder}/web.json`, 'utf8')) : {}
+  return url in web ? Response.json(web[url]) : beyond(input, init)
+}
 const env = readEnv()
 const server = await PDS.create(envToCfg(env), envToSecrets(env))
 await server.start()
