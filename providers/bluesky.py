@@ -10,6 +10,7 @@ Sessions and errors are in `atproto.py`, messages in `bluesky_chat.py` and
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -37,7 +38,8 @@ from providers.bluesky_post import (
     short,
     web,
 )
-from providers.bluesky_sending import read_up_to, say, was_said
+from providers.bluesky_sending import react, read_up_to, say, was_said
+from providers.bluesky_watch import Place, hints
 from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Session
 from providers.quota import Quota
@@ -48,6 +50,7 @@ from providers.records import (
     MessageState,
     Name,
     OutgoingChat,
+    OutgoingReaction,
     OwnAddress,
     Page,
     Photo,
@@ -78,8 +81,6 @@ KEPT: Final = 20_000
 RECENT: Final = 100  # own posts of which a deletion is noticed
 #: How far back the timeline is read: at first, and after an absence.
 FIRST_TIMELINE, LATER_TIMELINE = 5, 20
-#: Between two looks at the chat's log, which nobody announces.
-WATCH_SECONDS: Final = 15.0
 #: What happens in a conversation that shows it in another way.
 RESHAPED: Final = frozenset(
     {"logBeginConvo", "logAcceptConvo", "logAddMember", "logRemoveMember", "logMemberJoin", "logMemberLeave", "logEditGroup"}
@@ -276,17 +277,19 @@ class Bluesky:
         yield Page(cursor=place.encoded(), done=True)
 
     async def watch(self) -> AsyncGenerator[None]:
-        """Hints that the chat's log goes on. Raises ProviderError."""
-        if not await self._may_chat():
-            raise Refused("This sign-in does not show direct messages.", provider_code="scope")
-        place = (await self._log("")).cursor or ""
-        yield None
-        while True:
-            await self._session.clock.sleep(WATCH_SECONDS)
-            answer = await self._log(place)
-            if answer.logs:
-                place = answer.cursor or place
-                yield None
+        """Hints that the chat's log or the account's repository goes on. Raises ProviderError."""
+        me = (await self._who()).did
+        chats = await self._may_chat()
+
+        async def look(place: Place | None) -> tuple[Place, bool]:
+            answer = await self._log(place.log if place is not None else "") if chats else Log(logs=[])
+            commit = await self._calls.query("com.atproto.sync.getLatestCommit", Commit, [("did", me)])
+            now = Place(log=answer.cursor or (place.log if place is not None else ""), rev=commit.rev)
+            return now, place is not None and (bool(answer.logs) or commit.rev != place.rev)
+
+        async with aclosing(hints(self._session.clock, look)) as found:
+            async for hint in found:
+                yield hint
 
     async def say(self, message: OutgoingChat, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
         """Write into a conversation. Raises ProviderError when it was certainly not taken."""
@@ -296,8 +299,13 @@ class Bluesky:
         """Whether a message is in its conversation. Raises ProviderError."""
         return await was_said(self._session, message, step, (await self._who()).did)
 
+    async def react(self, reaction: OutgoingReaction) -> str | None:
+        """React, or take a reaction back. Raises ReauthRequired (`scope`) where the sign-in may not, and ProviderError."""
+        await react(self._session, reaction)
+        return None  # it has no key of its own
+
     async def read_up_to(self, latest: Mapping[str, str]) -> None:
-        """Say what was read. Raises ReauthRequired (`scope`) where the app password may not, and ProviderError."""
+        """Say what was read. Raises ReauthRequired (`scope`) where the sign-in may not, and ProviderError."""
         await read_up_to(self._session, latest)
 
     # --- chat -------------------------------------------------------------------------------------------------------
@@ -834,7 +842,7 @@ PROVIDER = Provider(
     kind="SOCIAL",
     mode="MIRRORED",
     capabilities=frozenset(
-        {"CONTACTS", "CONVERSATIONS", "READ_STATE", "DELTA", "PUSH", "MIRROR", "ACTIVITIES", "SEND", "REPLY", "IMPORT"}
+        {"CONTACTS", "CONVERSATIONS", "READ_STATE", "DELTA", "PUSH", "MIRROR", "ACTIVITIES", "SEND", "REPLY", "REACT", "IMPORT"}
     ),
     marks=frozenset({"READ"}),
     limitations=(

@@ -1,4 +1,4 @@
-"""Writing into Bluesky's chat (`chat.bsky.convo.sendMessage`), finding out whether a message is there, and saying what was read.
+"""Writing into Bluesky's chat (`chat.bsky.convo.sendMessage`), finding out whether a message is there, reacting, and saying what was read.
 
 The service takes no id of ours: the newest message is noted before, and after a cut the conversation is asked whether one of us that
 says the same came after it. Links are told beside the text, by their places in its UTF-8. Knows nothing of reading conversations.
@@ -16,13 +16,20 @@ from providers.atproto import Xrpc, readable
 from providers.bluesky_chat import SERVICE, MessageView
 from providers.errors import Malformed, ReauthRequired, Refused, Unavailable
 from providers.http import Session
-from providers.records import OutgoingChat, Submitted
+from providers.records import OutgoingChat, OutgoingReaction, Submitted
 
 #: chat.bsky.convo.defs#messageInput; its limit of graphemes is the service's to judge.
 LARGEST: Final = 10_000
 SURE: Final = 600.0  # seconds after which what the service was told shows
 LOOK: Final = 100  # messages at a time
 LOOKS: Final = 20
+#: Names of errors of addReaction and removeReaction.
+REACTIONS_REFUSED: Final = {
+    "ReactionInvalidValue": "Bluesky takes one emoji as a reaction: choose another sign.",
+    "ReactionLimitReached": "Bluesky takes no more reactions of yours to this message: take one back first.",
+    "ReactionMessageDeleted": "The message was deleted, so nobody can react to it any more.",
+    "ReactionNotAllowed": "Nobody can react to a note of the service.",
+}
 _LINK: Final = re.compile(rb"https?://[^\s<>\"]+[^\s<>\".,;:!?')\]]")
 
 
@@ -31,6 +38,12 @@ class Latest(msgspec.Struct, frozen=True):
 
     messages: list[msgspec.Raw]
     cursor: str | None = None
+
+
+class Reacted(msgspec.Struct, frozen=True):
+    """chat.bsky.convo.addReaction, removeReaction: the message as it is now."""
+
+    message: MessageView
 
 
 class Marked(msgspec.Struct, frozen=True):
@@ -73,6 +86,23 @@ async def was_said(session: Session, message: OutgoingChat, step: bytes, me: str
     return Submitted(fate="UNKNOWN", evidence="The message is not in the conversation, where it may still appear.")
 
 
+async def react(session: Session, reaction: OutgoingReaction) -> None:
+    """React to a message, or take it back; doing it twice is doing it once there. Raises ReauthRequired (`scope`) and ProviderError.
+
+    One person has a sign once on a message, so that it needs no key.
+    """
+    method = "removeReaction" if reaction.remove else "addReaction"
+    said = {"convoId": reaction.conversation, "messageId": reaction.message, "value": reaction.emoji}
+    try:
+        await Xrpc(session).procedure(f"chat.bsky.convo.{method}", Reacted, said, proxy=SERVICE)
+    except Refused as error:
+        if error.provider_code == "scope":
+            raise _not_allowed("Reacting") from error
+        if error.provider_code in REACTIONS_REFUSED:
+            raise Refused(REACTIONS_REFUSED[error.provider_code], provider_code=error.provider_code) from error
+        raise
+
+
 async def read_up_to(session: Session, latest: Mapping[str, str]) -> None:
     """Say of conversations up to which message they were read. Raises ReauthRequired (`scope`) where the password may not, and ProviderError."""
     calls = Xrpc(session)
@@ -82,12 +112,15 @@ async def read_up_to(session: Session, latest: Mapping[str, str]) -> None:
             await calls.procedure("chat.bsky.convo.updateRead", Marked, read, proxy=SERVICE)
         except Refused as error:
             if error.provider_code == "scope":
-                raise ReauthRequired(
-                    "Marking as read was not allowed: make an app password that allows direct messages and link again.",
-                    provider_code="scope",
-                ) from error
+                raise _not_allowed("Marking as read") from error
             if error.provider_code != "InvalidConvo":
                 raise  # one that was left has nobody who could read on
+
+
+def _not_allowed(what: str) -> ReauthRequired:
+    return ReauthRequired(
+        f"{what} was not allowed: link again with a sign-in that allows direct messages.", provider_code="scope"
+    )
 
 
 def content(message: OutgoingChat) -> dict[str, Any]:

@@ -27,6 +27,9 @@ CONVERSATIONS = """{ viewer { conversations(first: 20) { edges { node { id kind 
   messages(last: 50) { edges { node { id text direction delivery { state } inReplyTo { text } reactions { emoji } } } } } } } } }"""
 MARK = """mutation($id: ID!, $read: Boolean, $flagged: Boolean) {
   markConversations(input: { conversationIds: [$id], read: $read, flagged: $flagged }) { errors { code } } }"""
+REACT = """mutation($id: ID!, $emoji: String!, $remove: Boolean) {
+  react(input: { messageId: $id, emoji: $emoji, remove: $remove }) { errors { code } } }"""
+REACTIONS = "query($id: ID!) { node(id: $id) { ... on Message { reactions { emoji count viewer } } } }"
 PEOPLE = "{ viewer { contacts(first: 50) { edges { node { names { full } relation } } } } }"
 ACTIVITIES = "{ viewer { activities(first: 20) { edges { node { verb actor { name } object { text } } } } } }"
 
@@ -139,6 +142,44 @@ async def test_an_answer_is_an_answer_there(household: Household, atproto_server
         assert (done["errors"], done["message"]["inReplyTo"]) == ([], {"text": "Lunch?"})
         await at.work()
         assert at.convo.messages[0]["replyTo"]["text"] == "Lunch?"
+
+
+async def test_a_reaction_is_there_once_and_can_be_taken_back(
+    household: Household, atproto_server: AtProto, tmp_path: Path
+) -> None:
+    async with desk(household, atproto_server, tmp_path) as at:
+        (asked,) = await at.messages()
+
+        async def shown() -> list[tuple[str, int, bool]]:
+            found = (await ask(at.shop, household, REACTIONS, id=asked["id"]))["node"]["reactions"]
+            return [(one["emoji"], one["count"], one["viewer"]) for one in found]
+
+        def there() -> list[tuple[str, str]]:
+            return [(one["value"], one["sender"]["did"]) for one in at.convo.messages[0].get("reactions", [])]
+
+        at.network.react(at.convo, at.convo.messages[0], "👍", did(1))
+        assert (await ask(at.shop, household, REACT, id=asked["id"], emoji="👍"))["react"]["errors"] == []
+        await at.work()
+        assert there() == [("👍", did(1)), ("👍", at.network.user.did)]
+        for _ in range(2):
+            await at.sync()
+            assert await shown() == [("👍", 2, True)]
+        assert (await ask(at.shop, household, REACT, id=asked["id"], emoji="👍", remove=True))["react"]["errors"] == []
+        await at.work()
+        assert there() == [("👍", did(1))]
+        await at.sync()
+        assert await shown() == [("👍", 1, False)]
+
+
+async def test_a_reaction_that_the_network_does_not_take_is_undone(
+    household: Household, atproto_server: AtProto, tmp_path: Path
+) -> None:
+    async with desk(household, atproto_server, tmp_path) as at:
+        (asked,) = await at.messages()
+        await ask(at.shop, household, REACT, id=asked["id"], emoji="yes")
+        await at.work()
+        assert (await ask(at.shop, household, REACTIONS, id=asked["id"]))["node"]["reactions"] == []
+        assert "reactions" not in at.convo.messages[0]
 
 
 async def begun(at: Desk) -> None:

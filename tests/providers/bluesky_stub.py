@@ -21,6 +21,7 @@ from tests.providers.stub_http import Answer, Request
 
 CHAT = "did:web:api.bsky.chat#bsky_chat"
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+REACTIONS = 5  # of one person to one message
 _B32 = "abcdefghijklmnopqrstuvwxyz234567"
 CONVO = "chat.bsky.convo.defs#"
 
@@ -205,6 +206,8 @@ class Bluesky:
             "chat.bsky.convo.getMessages": self._messages,
             "chat.bsky.convo.sendMessage": self._send,
             "chat.bsky.convo.updateRead": self._update_read,
+            "chat.bsky.convo.addReaction": self._add_reaction,
+            "chat.bsky.convo.removeReaction": self._remove_reaction,
         }
         body = ways[method](request)
         if isinstance(body, Answer):
@@ -280,6 +283,39 @@ class Bluesky:
             one["id"] > asked["messageId"] and one["sender"]["did"] != self.user.did for one in convo.messages if "sender" in one
         )
         return {"convo": self._view(convo)}
+
+    def _add_reaction(self, request: Request) -> Any:
+        convo, message, value = self._target(request)
+        if message is None:
+            return _refusal(400, "InvalidConvo", "Convo not found")
+        if message["$type"] != CONVO + "messageView":
+            return _refusal(400, "ReactionMessageDeleted", "Message deleted")
+        if value.isascii():
+            return _refusal(400, "ReactionInvalidValue", "Invalid reaction value")
+        mine = [one["value"] for one in message.get("reactions", []) if one["sender"]["did"] == self.user.did]
+        if value not in mine:
+            if len(mine) >= REACTIONS:
+                return _refusal(400, "ReactionLimitReached", "Reaction limit reached")
+            self.react(convo, message, value, self.user.did)
+        return {"message": message}
+
+    def _remove_reaction(self, request: Request) -> Any:
+        convo, message, value = self._target(request)
+        if message is None:
+            return _refusal(400, "InvalidConvo", "Convo not found")
+        before = message.get("reactions", [])
+        left = [one for one in before if (one["value"], one["sender"]["did"]) != (value, self.user.did)]
+        if left != before:
+            message["reactions"] = left
+            reaction = {"value": value, "sender": {"did": self.user.did}, "createdAt": _at(next(self._ids))}
+            self._logged("logRemoveReaction", convo, message=message, reaction=reaction)
+        return {"message": message}
+
+    def _target(self, request: Request) -> tuple[Convo, dict[str, Any] | None, str]:
+        asked = json.loads(request.body)
+        convo = self.convos[asked["convoId"]]
+        found = (one for one in convo.messages if one["id"] == asked["messageId"])
+        return convo, None if convo.left else next(found, None), asked.get("value", "")
 
     def _paged(self, request: Request, items: list[Any]) -> tuple[list[Any], dict[str, str]]:
         """A page, which may be shorter than asked for; a place beyond the end is an empty one without a cursor."""

@@ -84,7 +84,11 @@ def _check(schema: dict[str, Any], value: Any, document: str, where: str) -> Non
                 _check(schema["items"], item, document, f"{where}[{n}]")
         case "string":
             _is(isinstance(value, str), where, "a text")
-            _is(len(value.encode()) <= schema.get("maxLength", 10**9), where, "a shorter text")
+            _is(
+                schema.get("minLength", 0) <= len(value.encode()) <= schema.get("maxLength", 10**9),
+                where,
+                "a text of that length",
+            )
             _is(value in schema.get("enum", (value,)), where, "one of the known words")
             _format(schema.get("format"), value, where)
         case "integer":

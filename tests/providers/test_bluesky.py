@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -10,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import atproto, bluesky, bluesky_chat
+from providers import atproto, bluesky, bluesky_chat, bluesky_watch
 from providers.bluesky import PROVIDER, Bluesky, base_url
 from providers.errors import CursorExpired, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Session
@@ -485,13 +487,53 @@ async def test_a_place_in_the_log_that_is_not_known_expires(network: Network, op
             pass
 
 
-async def test_watching_hints_at_what_is_new(network: Network, opened: Open, clock: HandClock) -> None:
+async def test_watching_hints_at_what_happens_in_chat_and_in_ones_own_repository(
+    network: Network, opened: Open, clock: HandClock
+) -> None:
     convo = network.convo(network.person(1))
     hints = opened().watch()
     await anext(hints)
-    network.say(convo, did(1), "hello")
+    for happen in (
+        lambda: network.say(convo, did(1), "hello"),
+        lambda: network.user.post("A post made elsewhere"),
+        lambda: network.user.follow(did(1)),
+    ):
+        happen()
+        await anext(hints)
+    assert clock.slept == [bluesky_watch.OFTEN] * 3
+    await hints.aclose()
+
+
+async def test_a_quiet_account_is_looked_at_seldom_and_an_awake_one_often(clock: HandClock) -> None:
+    looks = 0
+
+    async def look(place: bluesky_watch.Place | None) -> tuple[bluesky_watch.Place, bool]:
+        nonlocal looks
+        looks += 1
+        return bluesky_watch.Place(log="", rev=""), looks == 400
+
+    hints = bluesky_watch.hints(clock, look)
     await anext(hints)
-    assert clock.slept == [bluesky.WATCH_SECONDS]
+    await anext(hints)
+    awake = int(bluesky_watch.AWAKE)
+    assert clock.slept[: awake + 4] == [1.0] * awake + [2.0, 4.0, 8.0, 15.0]
+    assert set(clock.slept[awake + 4 :]) == {bluesky_watch.SELDOM}
+    clock.slept.clear()
+    looking = asyncio.ensure_future(anext(hints))
+    await asyncio.sleep(0)
+    assert clock.slept[0] == bluesky_watch.OFTEN, "something goes on again"
+    looking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await looking
+
+
+async def test_without_chat_the_repository_alone_is_watched(network: Network, opened: Open) -> None:
+    secret = Secret(access_token=network.user.token, scope="com.atproto.appPass")
+    hints = opened(secret=secret).watch()
+    await anext(hints)
+    network.user.post("A post made elsewhere")
+    await anext(hints)
+    assert not any(method.startswith("chat.") for method in network.asked)
     await hints.aclose()
 
 
