@@ -108,7 +108,7 @@ class _View:
     def told(self, *, limit: int | None, remaining: int | None, reset_at: datetime | None) -> None:
         """The network's own count: fewer calls left than we thought, or none until `reset_at`."""
         bucket = self._bucket
-        if remaining is None:
+        if remaining is None or bucket.quota.by_route:
             return
         bucket.fill()
         bucket.tokens = min(bucket.tokens, float(max(0, remaining)))

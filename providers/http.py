@@ -15,6 +15,7 @@ import math
 import random
 import ssl
 from collections.abc import AsyncIterator, Callable, Container, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -22,6 +23,7 @@ from itertools import count
 from typing import Any
 from urllib.parse import urlencode
 
+import aiohttp
 import httpx2 as httpx
 import msgspec
 
@@ -33,6 +35,7 @@ from providers.session import Account, Budget, Clock, Credentials, Observer, Sec
 from providers.stream import READ_SECONDS as STREAM_READ_SECONDS
 from providers.stream import Security, Stream, open_stream
 from providers.transport import ACCEPT_ENCODING, Transport
+from providers.web_socket import WebSocket
 
 __all__ = ["Response", "RetryPolicy", "Session", "TokenBudget", "Transport", "links"]
 
@@ -297,6 +300,54 @@ class Session:
                 release()
             if self._observer is not None:
                 self._observer.call(self.account.provider, outcome, (self.clock.now() - began).total_seconds())
+
+    @asynccontextmanager
+    async def web_socket(self, url: str, *, ended: int) -> AsyncIterator[WebSocket]:
+        """A WebSocket (RFC 6455) that both sides write into; opening it is a call, keeping it open is none. It is ended with the code `ended`.
+
+        No secret goes along, but one will be said: so it may only lead to where the account's credentials may go. Raises Refused for other
+        places, and as `request` does.
+        """
+        target = self.absolute(url.replace("ws", "http", 1) if url.startswith(("ws://", "wss://")) else url)
+        host = target.host
+        if not self.may_carry(target):
+            raise Refused(f"{self.home.host} names {host}, which is not given your secret.", provider_code="other-host")
+        if not isinstance(self._transport, Transport):
+            raise Refused(f"There is no way to {host} from here.", provider_code="no-transport")
+        place = target.netloc.decode("ascii", "replace")
+        self._breakers.before(place)
+        opened: aiohttp.ClientWebSocketResponse | None = None
+        failed = False
+        try:
+            await self._budget.acquire()
+            try:
+                async with asyncio.timeout(STREAM_SECONDS):
+                    request = httpx.Request("GET", target, headers={"User-Agent": USER_AGENT})
+                    opened = await self._transport.open_socket(request, protocols=(), heartbeat=None, max_bytes=MAX_BYTES)
+            finally:
+                self._budget.release()
+        except httpx.HTTPStatusError as error:
+            failed = error.response.status_code >= 500
+            refused = Response(status=error.response.status_code, headers=httpx.Headers(), content=b"", url=str(target))
+            raise self._refusal(refused, target) from error
+        except (httpx.TimeoutException, TimeoutError) as error:
+            failed = True
+            raise Unavailable(f"{host} does not answer in time.", provider_code="timeout") from error
+        except (httpx.HTTPError, OSError) as error:
+            failed = True
+            raise _unreachable(host, error) from error
+        finally:
+            if opened is not None:
+                self._breakers.succeeded(place)
+            elif failed:
+                self._breakers.failed(place)
+            else:
+                self._breakers.unsettled(place)
+        line = WebSocket(opened, host)
+        try:
+            yield line
+        finally:
+            await line.close(ended)
 
     def _patience(self) -> float:
         """Seconds that may pass without a byte on a stream."""

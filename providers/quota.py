@@ -8,7 +8,8 @@ import msgspec
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
     """`calls` in `seconds`, `concurrency` at once; `sentence` says it to people.
 
-    `interactive_reserve` is the share (0 to 1) of the calls kept for somebody who waits.
+    `interactive_reserve` is the share (0 to 1) of the calls kept for somebody who waits. `by_route`: what the network says is left is so
+    of one kind of call alone, which its adapter counts.
     """
 
     calls: int
@@ -16,3 +17,4 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int = 4
     interactive_reserve: float = 0.2
     sentence: str = ""
+    by_route: bool = False

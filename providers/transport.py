@@ -1,4 +1,4 @@
-"""The httpx API on aiohttp's sockets: an httpx transport whose every connection is opened by the guard.
+"""The httpx API on aiohttp's sockets: an httpx transport whose every connection is opened by the guard. WebSockets are aiohttp's own.
 
 httpx's own transport costs two thirds of a call's processor time; its API is what adapters and Authlib want. So requests
 and responses are httpx's, connections, HTTP/1.1 (RFC 9112) and keep-alive are aiohttp's. Bodies are decompressed here in
@@ -37,6 +37,7 @@ class Transport(httpx.AsyncBaseTransport):
         self._connections = connections
         self._per_host = per_host
         self._client: aiohttp.ClientSession | None = None
+        self._lines: aiohttp.ClientSession | None = None
 
     @property
     def tls(self) -> ssl.SSLContext | None:
@@ -48,10 +49,7 @@ class Transport(httpx.AsyncBaseTransport):
 
         Raises httpx's TransportError and its kinds, or ForbiddenAddress.
         """
-        host = request.url.host
-        # aiohttp does not ask its resolver about literal addresses: ask for it, once for names too (the guard is cheap).
-        if _is_literal(host):
-            await self.guard.resolve(host, request.url.port or (443 if request.url.scheme == "https" else 80))
+        await self._judge_literal(request.url)
         allowed = request.extensions.get("timeout", {})
         timeout = aiohttp.ClientTimeout(
             total=None,
@@ -81,22 +79,60 @@ class Transport(httpx.AsyncBaseTransport):
             request=request,
         )
 
+    async def open_socket(
+        self, request: httpx.Request, *, protocols: tuple[str, ...], heartbeat: float | None, max_bytes: int
+    ) -> aiohttp.ClientWebSocketResponse:
+        """A WebSocket (RFC 6455) to where the request goes, with its headers; a peer that answers no ping in time is gone.
+
+        Raises httpx's TransportError and its kinds, or ForbiddenAddress; where the server wants none of it, an HTTPStatusError.
+        """
+        await self._judge_literal(request.url)
+        try:
+            return await self._opened_lines().ws_connect(
+                yarl.URL(str(request.url), encoded=True),
+                headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in _own_headers(request)],
+                protocols=protocols,
+                heartbeat=heartbeat,
+                max_msg_size=max_bytes,
+                ssl=self._tls if self._tls is not None else True,
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            refusal = httpx.Response(error.status, request=request)
+            raise httpx.HTTPStatusError(error.message, request=request, response=refusal) from error
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise _as_httpx(error, request) from error
+
     async def aclose(self) -> None:
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        for client in (self._client, self._lines):
+            if client is not None:
+                await client.close()
+        self._client = self._lines = None
+
+    async def _judge_literal(self, url: httpx.URL) -> None:
+        # aiohttp does not ask its resolver about literal addresses: ask for it, once for names too (the guard is cheap).
+        if _is_literal(url.host):
+            await self.guard.resolve(url.host, url.port or (443 if url.scheme == "https" else 80))
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._client is None or self._client.closed:
-            self._client = aiohttp.ClientSession(
-                connector=self.guard.connector(connections=self._connections, per_host=self._per_host),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,  # no proxies: a proxy would connect where we did not judge
-                skip_auto_headers=NOT_AIOHTTPS_OWN,
-                read_bufsize=PIECE,
-            )
+            self._client = self._made(self._connections, self._per_host)
         return self._client
+
+    def _opened_lines(self) -> aiohttp.ClientSession:
+        if self._lines is None or self._lines.closed:
+            self._lines = self._made(0, 0, _no_redirects())  # who opens lines bounds them
+        return self._lines
+
+    def _made(self, connections: int, per_host: int, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            trace_configs=list(traces),
+            connector=self.guard.connector(connections=connections, per_host=per_host),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,  # no proxies: a proxy would connect where we did not judge
+            skip_auto_headers=NOT_AIOHTTPS_OWN,
+            read_bufsize=PIECE,
+        )
 
 
 class _Body(httpx.AsyncByteStream):
@@ -126,6 +162,17 @@ class _Body(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         # A body that was read to its end has given its connection back; any other is cut, not drained.
         self._answer.close()
+
+
+def _no_redirects() -> aiohttp.TraceConfig:
+    """aiohttp follows redirects of WebSockets without being asked; a secret would go along."""
+
+    async def refuse(*_: object) -> None:
+        raise aiohttp.ClientError("redirected")
+
+    traces = aiohttp.TraceConfig()
+    traces.on_request_redirect.append(refuse)
+    return traces
 
 
 async def _inflated(pieces: AsyncIterator[bytes], window: int) -> AsyncIterator[bytes]:

@@ -3,14 +3,13 @@
 There is no published contract; packages since 2018 are read, with tables (`messages.csv`) or JSON, folders in any language. Files are told by
 how they begin and belong to the conversation whose `channel.json` lies beside them. Ids are snowflakes, which hold the moment
 (Discord Developer Docs, "Reference: Snowflakes"). Of the account's file only what is named here is read: it holds payments and
-addresses of networks, too. Knows nothing of the bot API.
+addresses of networks, too. Knows nothing of calls.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal
@@ -24,16 +23,14 @@ from providers.archives.export import Export, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item
 from providers.archives.table_part import TablePart
-from providers.base import ArchiveFormat, Provider
+from providers.base import ArchiveFormat
+from providers.discord_api import HOST, KEY
+from providers.discord_message import MAX_TEXT, moment, plain, profile_url, written
 from providers.formats import charset, email_address, file_kind, file_name, phone_number
 
-KEY: Final = "discord"
-HOST: Final = "discord.com"
-MAX_TEXT: Final = 100_000
 MAX_SETTING: Final = 1024 * 1024  # bytes of a file that describes a conversation
 MAX_PEOPLE: Final = 100
-EPOCH: Final = datetime(2015, 1, 1, tzinfo=UTC)  # of snowflakes
-_SNOWFLAKE: Final = re.compile(r"\d{15,21}\Z")
+_SNOWFLAKE: Final = re.compile(r"[0-9]{15,20}\Z")
 _USER: Final = re.compile(rb'\s*\{\s*"id"\s*:\s*"?\d{15,21}"?\s*,\s*"username"\s*:')
 _NAMES: Final = re.compile(rb'\s*\{\s*"\d{15,21}"\s*:\s*(?:"|null)')
 _CHANNEL: Final = re.compile(rb'\s*\{\s*"id"\s*:\s*"?\d{15,21}"?\s*,\s*"type"\s*:\s*["\d]')
@@ -49,7 +46,6 @@ _NO_FRIENDS: Final[dict[str, str]] = {
     "2": "blocked", "BLOCKED": "blocked", "3": "a request that waits", "PENDING_INCOMING": "a request that waits", "4": "a request that waits",
     "PENDING_OUTGOING": "a request that waits", "5": "a stranger", "IMPLICIT": "a stranger", "6": "a suggestion", "SUGGESTION": "a suggestion",
 }  # fmt: skip
-_MARK: Final = re.compile(r"<(@!?|@&|#|a?:\w{1,64}:|t:)(-?\d{1,21})(?::[tTdDfFR])?>")
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,9 +113,9 @@ class Account(JsonPart[About]):
                 key=user,
                 relation="CONNECTION",
                 names=(records.Name(full=full, nickname=nickname or None),) if full else (),
-                handles=(records.Handle(provider=KEY, handle=_address(user, about), url=_url(user)),),
+                handles=(records.Handle(provider=KEY, handle=_address(user, about), url=profile_url(user)),),
                 note=about.notes.get(user) or None,
-                url=_url(user),
+                url=profile_url(user),
                 container=source.shown,
             ),
         )
@@ -225,9 +221,8 @@ class DiscordArchive(Export[About]):
 
 
 def _user(value: Mapping[str, Any]) -> User:
-    username, tag = charset.line(value.get("username")), str(value.get("discriminator") or "0")
     return User(
-        username=username if tag in ("0", "0000") or not username else f"{username}#{tag}",
+        username=written(charset.line(value.get("username")), str(value.get("discriminator") or "0")),
         name=charset.line(value.get("global_name") or value.get("display_name")),
     )
 
@@ -237,15 +232,11 @@ def _address(user: str, about: About) -> str:
     return f"{about.users.get(user, User()).username or user or 'me'}@{HOST}"
 
 
-def _url(user: str) -> str:
-    return f"https://{HOST}/users/{user}"
-
-
 def _participant(role: records.Role, user: str, about: About) -> records.Participant:
     known = about.users.get(user, User())
     return records.Participant(
         role=role, kind="HANDLE", address=_address(user, about), name=known.name or known.username, provider=KEY, key=user or "me",
-        url=_url(user) if user else None,
+        url=profile_url(user) if user else None,
     )  # fmt: skip
 
 
@@ -302,7 +293,7 @@ def _message(said: Mapping[str, str], source: files.Source, about: About) -> rec
     to = home.people if home.kind in ("DIRECT", "GROUP") else ()
     return records.Message(
         key=number,
-        sent_at=EPOCH + timedelta(milliseconds=int(number) >> 22),
+        sent_at=moment(number),
         container=source.shown,
         conversation_key=home.id,
         conversation_kind=home.kind,
@@ -332,43 +323,13 @@ def _with_head(read: Iterator[files.Read], source: files.Source, about: About) -
 
 
 def _plain(text: str, about: About) -> str:
-    """Discord's mark-up as what a reader sees (Developer Docs, "Message Formatting")."""
+    def person(number: str) -> str:
+        known = about.users.get(number, User())
+        return known.name or known.username
 
-    def shown(found: re.Match[str]) -> str:
-        sign, number = found[1], found[2]
-        if sign in ("@", "@!"):
-            known = about.users.get(number, User())
-            return f"@{known.name or known.username or number}"
-        if sign == "#":
-            return f"#{about.names.get(number, number).partition(' in ')[0]}"
-        if sign == "t:":
-            try:
-                return f"{datetime.fromtimestamp(int(number), UTC):%Y-%m-%d %H:%M} UTC"
-            except (OverflowError, OSError, ValueError):
-                return found[0]
-        return "@role" if sign == "@&" else sign.removeprefix("a")
-
-    return _MARK.sub(shown, text)
+    return plain(text, person, lambda number: about.names.get(number, "").partition(" in ")[0])
 
 
 def _attachment(url: str, number: int) -> records.Attachment:
     name = file_name.safe(unquote(PurePosixPath(urlsplit(url[:2_000]).path).name)) or "file"
     return records.Attachment(part=str(number), name=name, media_type=file_kind.said(name, None))
-
-
-PROVIDER = Provider(
-    key=KEY,
-    name="Discord",
-    kind="CHAT",
-    mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "IMPORT", "MIRROR"}),
-    limitations=(
-        "Discord hands out what the user wrote, not what others answered.",
-        "A package is a snapshot: newer messages arrive with the next one.",
-        "People are known by their user names; of those who are no friends only where a conversation is called after them.",
-        "Files are named, not kept.",
-    ),
-    archive_formats=("DISCORD",),
-    docs_path="docs/providers/discord.md",
-    archive=DiscordArchive(),
-)

@@ -28,6 +28,10 @@ class Description:
         found = self._document["paths"].get(path, {}).get(method.lower())
         return found if isinstance(found, dict) else None
 
+    def paths(self) -> list[str]:
+        """The paths that the document knows."""
+        return list(self._document["paths"])
+
     def faults(self, operation: dict[str, Any], request: Request, *, place: str = "query") -> list[str]:
         """What the parameters of a request do that is not allowed; `place` is where the document says that they stand."""
         known = {spec["name"]: spec for spec in operation["parameters"] if spec["in"] == place}
@@ -116,7 +120,7 @@ class Description:
         }
         if not right.get(str(kind), True):
             return [f"{name}={value} is no {kind}"]
-        if kind == "integer" and not schema.get("minimum", -(2**53)) <= int(value) <= schema.get("maximum", 2**53):
+        if kind == "integer" and not schema.get("minimum", -(2**63)) <= int(value) <= schema.get("maximum", 2**63):
             return [f"{name}={value} is out of its bounds"]
         return [] if value in schema.get("enum", [value]) else [f"{name}={value} is not one of {schema['enum']}"]
 
