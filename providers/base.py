@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -34,6 +34,8 @@ Capability = Literal[
     "CONVERSATIONS",
     "SEND",
     "REPLY",
+    "EDIT_MESSAGE",
+    "DELETE_MESSAGE",
     "READ_STATE",
     "DELTA",
     "PUSH",
@@ -72,6 +74,8 @@ ArchiveFormat = Literal[
 Mode = Literal["MIRRORED", "LIVE"]
 #: What can be set on the messages of a network that keeps read state.
 Mark = Literal["READ", "UNREAD", "FLAGGED"]
+#: For whom a network deletes a message: for the user alone, or for all who see it.
+Reach = Literal["ONESELF", "EVERYONE"]
 
 
 class FormField(msgspec.Struct, frozen=True, kw_only=True):
@@ -301,6 +305,34 @@ class Reactor(Protocol):
         ...
 
 
+@runtime_checkable
+class Editor(Protocol):
+    """An adapter whose network lets people change what they wrote (EDIT_MESSAGE)."""
+
+    async def edit(self, change: records.OutgoingEdit, *, again: bool) -> datetime | None:
+        """Puts another text in the place of the one of a message; its files and what it answers stay. Doing it twice is doing it once.
+
+        `again`: an earlier call may have done it. Where the network takes no id of ours it is asked first what the message says: another text
+        of after `change.at` is somebody's later word, which stays. Gives when the message was edited by the network's clock, as a sync tells
+        it; None where nobody says. Raises Conflict for that later word, Refused for what is gone, too old or too long for the network, and
+        Unavailable or Malformed when nobody can say whether it was taken.
+        """
+        ...
+
+
+@runtime_checkable
+class Deleter(Protocol):
+    """An adapter whose network deletes messages (DELETE_MESSAGE), for whom `Provider.deletes` says."""
+
+    async def delete(self, deletion: records.OutgoingDeletion) -> records.Gone:
+        """Deletes a message. One that is gone already is deleted; doing it twice is doing it once.
+
+        Gives what a sync tells of it from now on: with `deleted_at` where its place is still shown. Raises Refused for what the network
+        does not take, and Unavailable or Malformed when nobody can say whether it was taken.
+        """
+        ...
+
+
 class LiveAdapter(Adapter, Protocol):
     """An account whose conversations are asked for when they are read."""
 
@@ -317,7 +349,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """A network or file format, as data, with the functions that open it.
 
     `marks` are what the network takes back where READ_STATE is among the capabilities, which may be nothing. One of `send_scopes` must have been
-    granted to send, where there are any.
+    granted to send, where there are any. `deletes` is for whom DELETE_MESSAGE deletes; with `moderates` there are people who may delete for
+    everybody what others wrote, which the network decides when it is asked.
     `domains` are those whose addresses belong to this network; `discover(session, form values)` finds what the form still lacks,
     one try after the other. `open(session)` gives an Adapter (no I/O). `authorize(session, form values, redirect_uri)` registers our client where the
     network has dynamic registration, and returns the Authorization; `own_client` where it has none, so that the operator has to bring
@@ -340,6 +373,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode
     capabilities: frozenset[Capability]
     marks: frozenset[Mark] = frozenset({"READ", "UNREAD", "FLAGGED"})
+    deletes: frozenset[Reach] = frozenset({"EVERYONE"})
+    moderates: bool = False
     limitations: tuple[str, ...] = ()
     link_forms: tuple[LinkForm, ...] = ()
     archive_formats: tuple[ArchiveFormat, ...] = ()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -40,7 +40,7 @@ from providers.matrix_event import (
     short,
 )
 from providers.matrix_rooms import KNOWN, Gap, Position, Room, position
-from providers.matrix_sending import react, read_up_to, say, was_said
+from providers.matrix_sending import delete, edit, react, read_up_to, say, was_said
 from providers.quota import Quota
 from providers.records import (
     Contact,
@@ -50,6 +50,8 @@ from providers.records import (
     MessageState,
     Name,
     OutgoingChat,
+    OutgoingDeletion,
+    OutgoingEdit,
     OutgoingReaction,
     OwnAddress,
     Page,
@@ -249,6 +251,14 @@ class Matrix:
     async def was_said(self, message: OutgoingChat, step: bytes) -> Submitted:
         """Whether a message is in its room. Raises ProviderError."""
         return await was_said(self._session, message, step)
+
+    async def edit(self, change: OutgoingEdit, *, again: bool) -> datetime | None:
+        """Replace what an own message says. Raises ProviderError."""
+        return await edit(self._session, change)
+
+    async def delete(self, deletion: OutgoingDeletion) -> Gone:
+        """Redact a message. Raises ProviderError."""
+        return await delete(self._session, deletion)
 
     async def react(self, reaction: OutgoingReaction) -> str | None:
         """Make a reaction in a room or take it back. Raises ProviderError."""
@@ -812,8 +822,23 @@ PROVIDER = Provider(
     name="Matrix",
     kind="CHAT",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "REACT", "READ_STATE", "DELTA", "PUSH", "MIRROR"}),
+    capabilities=frozenset(
+        {
+            "CONTACTS",
+            "CONVERSATIONS",
+            "SEND",
+            "REPLY",
+            "EDIT_MESSAGE",
+            "DELETE_MESSAGE",
+            "REACT",
+            "READ_STATE",
+            "DELTA",
+            "PUSH",
+            "MIRROR",
+        }
+    ),
     marks=frozenset({"READ"}),
+    moderates=True,
     limitations=(
         "Encrypted messages show who wrote when, not what: Kith has no keys. It writes into no room that is encrypted.",
         "Messages go to rooms that are there: Kith makes none. Files cannot be sent.",

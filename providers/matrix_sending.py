@@ -1,4 +1,5 @@
-"""Writing into Matrix rooms (Client-Server API v1.15, `/rooms/{roomId}/send`), saying what was read, and finding out what became of it.
+"""Writing into Matrix rooms (Client-Server API v1.15, `/rooms/{roomId}/send`), changing and taking back what was written, saying what was
+read, and finding out what became of a message.
 
 A message goes out under our own id as its transaction id: a server takes an event of one device once under each ("Transaction
 identifiers"), and shows the id to that device with the event for good. What is answered in a thread stays in it. An
@@ -8,15 +9,16 @@ encrypted room gets nothing: it would be readable to all the servers in between.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
-from providers.errors import Malformed, Refused, Unavailable
+from providers.errors import Malformed, ProviderError, Refused, Unavailable
 from providers.http import Session
 from providers.matrix_api import CLOSED, decoded, get, segment, tell, who
-from providers.matrix_event import HTML_FORMAT, Event, readable
-from providers.records import OutgoingChat, OutgoingReaction, Submitted
+from providers.matrix_event import FILE_TYPES, HTML_FORMAT, Event, instant, readable
+from providers.records import Gone, OutgoingChat, OutgoingDeletion, OutgoingEdit, OutgoingReaction, Submitted
 
 #: "Size limits": an event has at most 65,536 bytes, of which the server and its signatures need some.
 LARGEST: Final = 56_000
@@ -52,6 +54,43 @@ async def say(session: Session, message: OutgoingChat, note: Callable[[bytes], A
         return Submitted(fate="TAKEN", key=decoded(answer, Sent).event_id)
     except (Unavailable, Malformed) as error:
         return Submitted(fate="UNKNOWN", evidence=f"The homeserver did not say whether it took the message. ({error.message})")
+
+
+async def edit(session: Session, change: OutgoingEdit) -> datetime | None:
+    """Put another text in the place of an event's own ("Event replacements"). Raises ProviderError.
+
+    Under one transaction id a server takes the replacement once, however often it is told; another client's later one stays the later one.
+    """
+    room = f"/_matrix/client/v3/rooms/{segment(change.conversation)}"
+    original = await _event(session, room, change.message)
+    if original is None or original.redacted:
+        raise Refused("This message is not in its room any more.", provider_code="not-found")
+    if original.type == "m.room.encrypted":
+        raise Refused("This message is encrypted, and Kith has no keys: edit it with a Matrix client.", provider_code="encrypted")
+    if original.sender != (await who(session)).user_id:
+        raise Refused("Matrix shows an edit only from whoever wrote the message.", provider_code="not-yours")
+    said = replacement(change, original)
+    if len(msgspec.json.encode(said)) > LARGEST:  # the text is in it twice
+        raise Refused(f"With its edit this message is larger than {LARGEST:,} bytes. Write less.", provider_code="too-large")
+    answer = await tell(session, "PUT", f"{room}/send/m.room.message/{segment(change.id)}", said)
+    try:
+        edited = await _event(session, room, decoded(answer, Sent).event_id)
+    except ProviderError:
+        return None  # it is taken all the same, and the sync will say when
+    return None if edited is None else instant(edited.origin_server_ts)
+
+
+async def delete(session: Session, deletion: OutgoingDeletion) -> Gone:
+    """Redact an event ("Redactions"): its place stays, what it said is gone for everybody. Raises ProviderError."""
+    room = f"/_matrix/client/v3/rooms/{segment(deletion.conversation)}"
+    gone = Gone(kind="MESSAGE", key=deletion.message, deleted_at=session.clock.now())
+    try:
+        await tell(session, "PUT", f"{room}/redact/{segment(deletion.message)}/{segment(deletion.id)}", {})
+    except Refused as error:
+        if error.provider_code != "M_NOT_FOUND":
+            raise
+        return Gone(kind="MESSAGE", key=deletion.message)  # the server keeps no such event: it shows no place either
+    return gone
 
 
 async def react(session: Session, reaction: OutgoingReaction) -> str | None:
@@ -122,6 +161,18 @@ def content(message: OutgoingChat, answered: Event | None) -> dict[str, Any]:
     if answered is not None:  # "User and room mentions": an answer is meant for whom it answers
         said["m.mentions"] = {"user_ids": [answered.sender]}
     return said | {"m.relates_to": relation}
+
+
+def replacement(change: OutgoingEdit, original: Event) -> dict[str, Any]:
+    """The content of the event that puts `change` in the place of `original`: the kind of message, its file and whom it mentions stay."""
+    kept = {name: value for name, value in original.content.items() if name not in ("m.relates_to", "format", "formatted_body")}
+    new = {**kept, "body": change.text}
+    if new.setdefault("msgtype", "m.text") in FILE_TYPES:  # v1.10: with `filename` the body is a caption
+        new.setdefault("filename", original.content.get("body", ""))
+    return {
+        "msgtype": "m.text", "body": f"* {change.text}",  # what clients show that know no replacements
+        "m.new_content": new, "m.mentions": {}, "m.relates_to": {"rel_type": "m.replace", "event_id": change.message},
+    }  # fmt: skip
 
 
 def _alike(event: Event, message: OutgoingChat, me: str, since: int) -> bool:

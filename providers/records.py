@@ -490,6 +490,31 @@ class OutgoingReaction(Record, frozen=True, kw_only=True, omit_defaults=True):
     keys: tuple[str, ...] = ()
 
 
+class OutgoingEdit(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """Another text for a message that the user wrote, wanted since `at`.
+
+    `id` is ours, the same in all attempts; `conversation` and `message` are keys of the network.
+    """
+
+    id: str
+    conversation: str
+    message: str
+    text: str
+    at: datetime
+
+
+class OutgoingDeletion(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """A message that is to be deleted: for everybody, or where the network does that for the user alone.
+
+    `id` is ours, the same in all attempts; `conversation` and `message` are keys of the network.
+    """
+
+    id: str
+    conversation: str
+    message: str
+    everyone: bool
+
+
 class Submitted(Record, frozen=True, kw_only=True, omit_defaults=True):
     """What became of an outgoing message: TAKEN, NOT_TAKEN (only a later look can tell), or UNKNOWN, with the evidence in a sentence.
 

@@ -26,6 +26,8 @@ from providers.records import (
     ConversationKind,
     Gone,
     OutgoingChat,
+    OutgoingDeletion,
+    OutgoingEdit,
     OwnAddress,
     Page,
     Profile,
@@ -288,6 +290,14 @@ class Slack:
     async def was_said(self, message: OutgoingChat, step: bytes) -> Submitted:
         """Whether a message is in its conversation."""
         return await slack_sending.was_said(self._session, message, step)
+
+    async def edit(self, change: OutgoingEdit, *, again: bool) -> datetime | None:
+        """Change what an own message says. Raises ProviderError."""
+        return await slack_sending.edit(self._session, change, again=again)
+
+    async def delete(self, deletion: OutgoingDeletion) -> Gone:
+        """Delete a message for everybody. Raises ProviderError."""
+        return await slack_sending.delete(self._session, deletion)
 
     async def read_up_to(self, latest: Mapping[str, str]) -> None:
         """Move read marks forward. Raises ReauthRequired (`scope`) where the token may not, and ProviderError."""
@@ -598,8 +608,11 @@ PROVIDER = Provider(
     name="Slack",
     kind="CHAT",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "PUSH", "MIRROR"}),
+    capabilities=frozenset(
+        {"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "EDIT_MESSAGE", "DELETE_MESSAGE", "READ_STATE", "PUSH", "MIRROR"}
+    ),
     marks=frozenset({"READ"}),
+    moderates=True,
     limitations=(
         "Free workspaces show the last 90 days, and Slack deletes what is older than a year.",
         "Edits, reactions and deletions of older messages are seen only as far as the latest 200 of a conversation.",
@@ -633,7 +646,11 @@ PROVIDER = Provider(
         sentence="Slack allows 20 to 100 calls a minute, by method; Kith counts units, so that none of these is exceeded.",
     ),
     docs_path="docs/providers/slack.md",
-    write_scopes={"READ_STATE": frozenset(slack_sending.MARKING)},
+    write_scopes={
+        "READ_STATE": frozenset(slack_sending.MARKING),
+        "EDIT_MESSAGE": frozenset(slack_sending.SENDING),
+        "DELETE_MESSAGE": frozenset(slack_sending.SENDING),
+    },
     poll_seconds=300,
     default_url=HOME,
     open=_open,

@@ -1,22 +1,27 @@
-"""Writing into Slack conversations (chat.postMessage), finding out whether a message is there, and saying what was read.
+"""Writing into Slack conversations (chat.postMessage), finding out whether a message is there, changing it (chat.update), deleting it
+(chat.delete), and saying what was read.
 
 Slack takes no id of ours with a message. After a cut the conversation itself is read back to the moment of sending: a message of the
 user's that says the same is the one. What is answered in a thread stays in it. A read mark (conversations.mark) goes where it is put, backwards
-too, so that one which is further on already is left there. Knows nothing of reading histories.
+too, so that one which is further on already is left there. So does an edit: before it is told again the message is asked what it says. Knows
+nothing of reading histories.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
-from providers.errors import Malformed, ReauthRequired, Refused, Unavailable
+from providers.errors import Conflict, Malformed, ReauthRequired, Refused, Unavailable
 from providers.http import Session
-from providers.records import OutgoingChat, Submitted
+from providers.records import Gone, OutgoingChat, OutgoingDeletion, OutgoingEdit, Submitted
 from providers.slack_api import GONE, NARROW, PARTIAL, ask, tell
-from providers.slack_message import Post, escaped, plain, seconds
+from providers.slack_message import Edited, Post, escaped, instant, plain, seconds
 
 SENDING: Final = ("chat:write",)
 #: docs.slack.dev/reference/methods/conversations.mark: one for each kind of conversation.
@@ -27,6 +32,7 @@ SURE: Final = 600.0  # seconds after which what Slack was told shows
 AROUND: Final = 120  # seconds that clocks may differ
 LOOK: Final = 200
 LOOKS: Final = 10  # so often a conversation is paged back to look for a message
+_EMOJI: Final = re.compile(r":[a-z0-9_+'-]{1,100}:")
 
 
 class _Who(msgspec.Struct, frozen=True):
@@ -36,6 +42,15 @@ class _Who(msgspec.Struct, frozen=True):
 class _Posted(msgspec.Struct, frozen=True):
     channel: str
     ts: str
+
+
+class _Updated(msgspec.Struct, frozen=True):
+    """chat.update."""
+
+    class Message(msgspec.Struct, frozen=True):
+        edited: Edited | None = None
+
+    message: Message = Message()
 
 
 class _Posts(msgspec.Struct, frozen=True):
@@ -81,7 +96,7 @@ async def was_said(session: Session, message: OutgoingChat, step: bytes) -> Subm
         else:
             page = await ask(session, "conversations.history", _Posts, **asked)
         for post in page.messages:
-            if post.user == me and post.ts != root and plain(post.text or "", {}) == message.text.strip():
+            if post.user == me and post.ts != root and says(post, message.text):
                 return Submitted(fate="TAKEN", key=f"{message.conversation}/{post.ts}")
         if not page.has_more or not page.messages:
             break
@@ -92,6 +107,37 @@ async def was_said(session: Session, message: OutgoingChat, step: bytes) -> Subm
     if session.clock.now().timestamp() - since >= SURE:
         return Submitted(fate="NOT_TAKEN", evidence="It is not in the conversation.")
     return Submitted(fate="UNKNOWN", evidence="The message is not in the conversation, where it may still appear.")
+
+
+async def edit(session: Session, change: OutgoingEdit, *, again: bool) -> datetime | None:
+    """Put another text in the place of a message's own. Raises ProviderError."""
+    text = escaped(change.text)
+    if len(text) > LONGEST:
+        raise Refused(f"Slack takes messages of at most {LONGEST:,} characters. Write less.", provider_code="too-large")
+    ts = change.message.rpartition("/")[2]
+    if again:
+        now = await _one(session, change.conversation, ts)
+        if now is not None and now.edited is not None and instant(now.edited.ts) >= change.at:
+            if not says(now, change.text):
+                raise Conflict("This message was edited somewhere else meanwhile, and keeps that text.", provider_code="edited")
+            return instant(now.edited.ts)
+    try:
+        form = {"channel": change.conversation, "ts": ts, "text": text, "parse": "none"}
+        edited = (await tell(session, "chat.update", _Updated, form)).message.edited
+    except Refused as error:
+        raise _said(error) from error
+    return None if edited is None else instant(edited.ts)
+
+
+async def delete(session: Session, deletion: OutgoingDeletion) -> Gone:
+    """Delete a message for everybody, its answers aside. Raises ProviderError."""
+    ts = deletion.message.rpartition("/")[2]
+    try:
+        await tell(session, "chat.delete", _Done, {"channel": deletion.conversation, "ts": ts})
+    except Refused as error:
+        if error.provider_code != "message_not_found":
+            raise _said(error) from error
+    return Gone(kind="MESSAGE", key=deletion.message)
 
 
 async def read_up_to(session: Session, latest: Mapping[str, str]) -> None:
@@ -110,6 +156,43 @@ async def read_up_to(session: Session, latest: Mapping[str, str]) -> None:
                 ) from error
             if error.provider_code not in GONE:
                 raise  # one that was left has nobody who could read on
+
+
+def says(post: Post, text: str) -> bool:
+    """Whether a message says what was written here. Slack writes emoji by their names (docs.slack.dev/messaging/formatting-message-text)."""
+    return _bare(plain(post.text or "", {})) == _bare(text)
+
+
+def _bare(text: str) -> str:
+    """A text without emoji, in either way of writing them."""
+    signs = (sign for sign in _EMOJI.sub("", text) if unicodedata.category(sign) not in ("So", "Sk", "Mn", "Cf"))
+    return " ".join("".join(signs).split())
+
+
+def _said(error: Refused) -> Refused:
+    """What Slack's word for a refusal means to the one who wanted it."""
+    words = {
+        "cant_update_message": "Slack lets only those who wrote a message edit it.",
+        "edit_window_closed": "This workspace lets messages be edited only for a while, which is over.",
+        "cant_delete_message": "Slack does not let you delete this message: its author may, or the workspace's administrators.",
+        "compliance_exports_prevent_deletion": "This workspace keeps all messages: nothing can be deleted there.",
+        "message_not_found": "This message is not at Slack any more.",
+    }  # fmt: skip
+    text = words.get(error.provider_code or "")
+    return error if text is None else Refused(text, provider_code=error.provider_code)
+
+
+async def _one(session: Session, channel: str, ts: str) -> Post | None:
+    """A message as it is now; None where it is gone. What stands in a thread alone is in no history."""
+    try:
+        found = await ask(session, "conversations.history", _Posts, channel=channel, latest=ts, inclusive="true", limit="1")
+        if not any(post.ts == ts for post in found.messages):
+            found = await ask(session, "conversations.replies", _Posts, channel=channel, ts=ts, limit="1")
+    except Refused as error:
+        if error.provider_code not in GONE:
+            raise
+        return None
+    return next((post for post in found.messages if post.ts == ts), None)
 
 
 async def _root(session: Session, message: OutgoingChat) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 from providers import records
 from providers.formats import mail_writing, mime
 from providers.formats.mail_writing import Letter, Mailbox
-from resolvers import composing, composing_chat
+from resolvers import composing, composing_chat, correcting
 from resolvers.composing import Composed, Draft, wrong
 from resolvers.composing_chat import ComposedChat
 from resolvers.enclosing import Chosen
@@ -100,20 +100,25 @@ async def send(operation: Operation, draft: Draft, key: str) -> Payload:
 
 
 async def undo(operation: Operation, message_id: str, key: str | None) -> Payload:
-    """Take a message back that has not left; it stays as a draft."""
+    """Take a message back: one that has not left stays as a draft, one that has is deleted at a network that does that for everybody."""
     now = operation.now()
 
     def write(conn: Connection, viewer: str, recorder: Recorder) -> Answer:
-        there = select(message.c.id).where(message.c.viewer_id == viewer, message.c.id == message_id)
-        if conn.execute(there).one_or_none() is None:
+        row = conn.execute(select(message).where(message.c.viewer_id == viewer, message.c.id == message_id)).one_or_none()
+        if row is None:
             raise Mistaken(not_found(message_id, "messageId"))
         sent = outbox.latest(conn, viewer, KIND, [message_id]).get(message_id)
         if sent is None:
             text = "This message was not sent through Kith."
             raise Mistaken(NodeMistake(code="NOT_WRITABLE", message=text, field=("messageId",), node_id=message_id))
-        if sent.state == "CANCELLED":
+        if sent.state == "CANCELLED" or row.deleted_at is not None:
             return Answer(node_id=message_id)
         if not outbox.cancel(conn, viewer, sent.id, now):
+            if sent.state == "DONE" and correcting.deletable(conn, viewer, operation.services.providers, row):
+                correcting.take_back(
+                    conn, viewer, operation.services.providers, row, True, "undoSend", recorder, now, key
+                )  # fmt: skip
+                return Answer(node_id=message_id)
             text = "This message has left, or is just leaving: it cannot be taken back any more."
             raise Mistaken(NodeMistake(code="TOO_LATE", message=text, field=("messageId",), node_id=message_id))
         ours = sa.update(message_source).where(

@@ -47,6 +47,8 @@ SCOPES: Final[dict[tuple[str, str], Scope]] = {
     ("Mutation", "importArchive"): "WRITE",
     ("Mutation", "sendMessage"): "SEND",
     ("Mutation", "undoSend"): "SEND",
+    ("Mutation", "editMessage"): "SEND",
+    ("Mutation", "deleteMessage"): "SEND",
     ("Mutation", "react"): "SEND",
     ("Mutation", "createApiKey"): "ADMIN",
     ("Mutation", "createWebhook"): "ADMIN",
@@ -66,6 +68,8 @@ BACK: Final[dict[tuple[str, str], Scope]] = {
     ("SendMessagePayload", "message"): "READ",
     ("SendMessagePayload", "conversation"): "READ",
     ("UndoSendPayload", "message"): "READ",
+    ("EditMessagePayload", "message"): "READ",
+    ("DeleteMessagePayload", "conversation"): "READ",
     ("ReactPayload", "message"): "READ",
 }
 

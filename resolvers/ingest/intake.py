@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from providers import records
-from resolvers.ingest import markings
+from resolvers.ingest import corrections, markings
 from resolvers.ingest.activities import put_activities
 from resolvers.ingest.contacts import put_contacts
 from resolvers.ingest.heads import put_heads
@@ -64,6 +64,7 @@ def take_in(
         results.update(zip((n for n, _ in contacts), outcome, strict=True))
     if messages:
         shown = markings.over(conn, viewer, target.account_id, [m for _, m in messages])
+        shown = corrections.over(conn, viewer, target.account_id, shown)
         outcome = put_messages(conn, viewer, target, shown, recorder, now)
         results.update(zip((n for n, _ in messages), outcome, strict=True))
         put_all(conn, viewer, target, shown, recorder)

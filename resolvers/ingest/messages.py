@@ -32,6 +32,7 @@ from store.feed import Recorder
 from store.tables import contact, conversation_source, message, message_participant, message_source, person
 
 SNIPPET: Final = 200  # characters, as the contract says
+PREFIX: Final = "outbox:"  # how keys begin of what only the outbox has
 NOT_PEOPLE: Final = frozenset({"LIST", "NEWSLETTER", "NOTIFICATION", "AUTO_REPLY", "BOUNCE", "SPAM", "SYSTEM"})
 _encode = msgspec.msgpack.Encoder().encode
 _KNOWN: Final = select(
@@ -57,7 +58,7 @@ def put_messages(
     conn: Connection, viewer: str, target: Target, items: Sequence[records.Message], recorder: Recorder, now: datetime
 ) -> list[Result]:
     """Write messages with their threads, people and sources; one result each, in order."""
-    prints = [_fingerprint(item) for item in items]
+    prints = [fingerprint(item) for item in items]
     sources = _sources(conn, viewer, target, [key for item in items for key in (item.key, outbox_key(item.sent_as)) if key])
     message_ids = [_known_as(sources, item) or message_id(viewer, target.account_id, item) for item in items]
     known = _known(conn, viewer, message_ids)
@@ -185,7 +186,7 @@ def message_id(viewer: str, account_id: str, item: records.Message) -> str:
 
 def outbox_key(sent_as: str | None) -> str | None:
     """The key of a message of ours as long as only the outbox has it."""
-    return None if sent_as is None else f"outbox:{sent_as}"
+    return None if sent_as is None else f"{PREFIX}{sent_as}"
 
 
 def _known_as(sources: Mapping[str, Mapping[str, Any]], item: records.Message) -> str | None:
@@ -233,7 +234,8 @@ def participant_rows(
     ]  # fmt: skip
 
 
-def _fingerprint(item: records.Message) -> bytes:
+def fingerprint(item: records.Message) -> bytes:
+    """What tells whether two records of a message say the same."""
     words = " ".join(item.text.split())
     return hashlib.blake2b(f"{item.subject or ''}\x00{words}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 

@@ -22,6 +22,7 @@ from schema.mutations.contacts import (
     update_contact,
 )
 from schema.mutations.conversations import MarkConversationsPayload, mark_conversations
+from schema.mutations.correcting import DeleteMessagePayload, EditMessagePayload, delete_message, edit_message
 from schema.mutations.imports import ImportArchivePayload, import_archive
 from schema.mutations.linking import (
     BeginLinkPayload,
@@ -91,6 +92,8 @@ class Mutation:
     undo_send: UndoSendPayload | None = field(
         "Takes a message back before it leaves; deletes it afterwards where the network can.", undo_send, semantic=True
     )
+    edit_message: EditMessagePayload | None = field("Edits a sent message, where the network can.", edit_message, semantic=True)
+    delete_message: DeleteMessagePayload | None = field("Deletes a message at the network.", delete_message, semantic=True)
     react: ReactPayload | None = field("Adds or removes a reaction.", react, semantic=True)
     update_viewer: UpdateViewerPayload | None = field(
         "Changes name, language, time zone or region.", update_viewer, semantic=True

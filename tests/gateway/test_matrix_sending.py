@@ -338,3 +338,71 @@ async def test_what_is_no_reaction_is_refused_before_anything_is_written(
         for message_id, emoji, code in wrong:
             done = (await ask(at.shop, household, REACT, id=message_id, emoji=emoji))["react"]
             assert [e["code"] for e in done["errors"]] == [code]
+
+
+# --- edits and deletions ----------------------------------------------------------------------------------------------------
+
+EDIT = """mutation($id: ID!, $text: String!) { editMessage(input: { messageId: $id, text: $text }) {
+  message { id text } errors { code message } } }"""
+DELETE = (
+    """mutation($id: ID!) { deleteMessage(input: { messageId: $id, forEveryone: true }) { messageId errors { code message } } }"""
+)
+SAYS = """query($id: ID!) { node(id: $id) { ... on Message { text editedAt deletedAt bodyState } } }"""
+
+
+async def test_a_message_that_was_just_sent_can_be_edited_and_taken_back(
+    household: Household, synapse_server: Matrix, tmp_path: Path
+) -> None:
+    async with desk(household, synapse_server, tmp_path) as at:
+        sent = (await at.to_room("Helo"))["message"]
+        early = (await ask(at.shop, household, EDIT, id=sent["id"], text="Hello"))["editMessage"]
+        assert [(e["code"], "undoSend" in e["message"]) for e in early["errors"]] == [("NOT_WRITABLE", True)]
+        await at.work()
+        done = (await ask(at.shop, household, EDIT, id=sent["id"], text="Hello, 👋"))["editMessage"]
+        assert done == {"message": {"id": sent["id"], "text": "Hello, 👋"}, "errors": []}
+        await at.work()
+        (event,) = [e for e in at.bob.timeline(at.room) if e["type"] == "m.room.message" and e["content"]["body"] == "Helo"]
+        assert event["unsigned"]["m.relations"]["m.replace"]["content"]["m.new_content"]["body"] == "Hello, 👋"
+        await at.sync()
+        assert [(m["id"], m["text"]) for m in (await at.messages())[1:]] == [(sent["id"], "Hello, 👋")]
+        head = await household.head()
+        await at.sync()
+        assert await household.head() == head
+        gone = (await ask(at.shop, household, DELETE, id=sent["id"]))["deleteMessage"]
+        assert gone == {"messageId": sent["id"], "errors": []}
+        await at.work()
+        await at.sync()
+        shown = (await ask(at.shop, household, SAYS, id=sent["id"]))["node"]
+        assert (shown["text"], shown["bodyState"], shown["deletedAt"] is None) == (None, "DELETED", False)
+        events = [e for e in at.bob.timeline(at.room) if e["type"] == "m.room.message" and e["sender"] == at.ada.user_id]
+        assert [e["content"] for e in events if e["event_id"] == event["event_id"]] == [{}]
+
+
+async def test_what_the_room_refuses_to_change_is_as_it_was(household: Household, synapse_server: Matrix, tmp_path: Path) -> None:
+    async with desk(household, synapse_server, tmp_path) as at:
+        sent = (await at.to_room("Hello"))["message"]
+        await at.work()
+        await at.sync()
+        before = [(m["id"], m["text"]) for m in await at.messages()]
+        asked = before[0][0]
+        await ask(at.shop, household, EDIT, id=sent["id"], text="Never")
+        await ask(at.shop, household, DELETE, id=asked)
+        assert [m["text"] for m in await at.messages()] == [None, "Never"]
+        at.ada.leave(at.room)
+        await at.work()
+        assert [(m["id"], m["text"]) for m in await at.messages()] == before
+
+
+async def test_a_message_that_has_left_is_taken_back_at_the_network(
+    household: Household, synapse_server: Matrix, tmp_path: Path
+) -> None:
+    undo = "mutation($id: ID!) { undoSend(input: { messageId: $id }) { message { deletedAt } errors { code } } }"
+    async with desk(household, synapse_server, tmp_path) as at:
+        sent = (await at.to_room("Oh no"))["message"]
+        await at.work()
+        assert at.there() == ["Oh no"]
+        for _ in range(2):
+            undone = (await ask(at.shop, household, undo, id=sent["id"]))["undoSend"]
+            assert (undone["errors"], undone["message"]["deletedAt"] is None) == ([], False)
+        await at.work()
+        assert [e["content"] for e in at.bob.timeline(at.room) if e["sender"] == at.ada.user_id][-2:-1] == [{}]

@@ -180,3 +180,39 @@ def test_an_app_id_without_its_secret_is_said_and_one_that_is_none_is_refused(mo
     monkeypatch.setenv("KITH_SLACK_EVENTS_TOPIC", "my app")
     with pytest.raises(SettingsError, match="A0123456789"):
         load()
+
+
+async def test_a_message_at_slack_is_edited_and_deleted_from_here(
+    household: Household, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(catalogue(), "slack", msgspec.structs.replace(slack.PROVIDER, quota=Quota(calls=10_000, seconds=60.0)))
+    team = Slack(time.time)
+    direct = team.channel(2, user=team.member(100, "grace"))
+    team.post(direct, "U00000100", "Lunch?", time.time() - 900)
+    team.post(direct, ME, "Yse & gladly", time.time() - 800)
+    edit = """mutation($id: ID!) { editMessage(input: { messageId: $id, text: "Yes & gladly" }) { message { text } errors { code } } }"""
+    delete = "mutation($id: ID!) { deleteMessage(input: { messageId: $id, forEveryone: true }) { messageId errors { code } } }"
+    async with running(team) as url, workshop(household.database, tmp_path, f"127.0.0.1/32:{urlsplit(url).port}") as shop:
+        account_id = await shop.link(household.viewer, "slack", url + "/api", Secret(access_token="xoxp-1"))
+
+        async def texts() -> list[tuple[str, str | None]]:
+            ((edge),) = (await ask(shop, household, ROOMS))["viewer"]["conversations"]["edges"]
+            return [(each["node"]["id"], each["node"]["text"]) for each in edge["node"]["messages"]["edges"]]
+
+        (theirs, _), (mine, _) = await texts()
+        done = (await ask(shop, household, edit, id=mine))["editMessage"]
+        assert done == {"message": {"text": "Yes & gladly"}, "errors": []}
+        await shop.write_back(household.viewer, account_id)
+        assert team.posts[direct][1]["text"] == "Yes &amp; gladly"
+        await shop.sync(household.viewer, account_id)
+        assert await texts() == [(theirs, "Lunch?"), (mine, "Yes & gladly")]
+        for message_id in (mine, theirs):
+            assert (await ask(shop, household, delete, id=message_id))["deleteMessage"]["errors"] == []
+        assert await texts() == [(theirs, None), (mine, None)]
+        await shop.write_back(household.viewer, account_id)
+        assert [post["text"] for post in team.posts[direct]] == [
+            "Lunch?"
+        ]  # Slack does not let everybody delete what others wrote
+        await shop.sync(household.viewer, account_id)
+        assert await texts() == [(theirs, "Lunch?")]
+    assert team.violations == []

@@ -28,12 +28,18 @@ ALLOWED = {
     "auth.test": (100, ""), "users.list": (20, "users:read"), "users.info": (100, "users:read"), "users.conversations": (50, "channels:read"),
     "conversations.info": (50, "channels:read"), "conversations.members": (100, "channels:read"),
     "conversations.history": (50, "channels:history"), "conversations.replies": (50, "channels:history"),
-    "conversations.mark": (50, ""), "search.messages": (20, "search:read"), "chat.postMessage": (60, "chat:write"), "files.info": (100, "files:read"),
+    "conversations.mark": (50, ""), "search.messages": (20, "search:read"), "chat.postMessage": (60, "chat:write"),
+    "chat.update": (50, "chat:write"), "chat.delete": (50, "chat:write"), "files.info": (100, "files:read"),
 }  # fmt: skip
 TEAM = "T00000001"
 ME = "U00000077"
 
 Item = dict[str, Any]
+
+
+def named(text: str) -> str:
+    """Emoji as Slack keeps them: by their names."""
+    return text.replace("👋", ":wave:").replace("🎉", ":tada:")
 
 
 def denied(error: str, **more: Any) -> Answer:
@@ -229,9 +235,34 @@ class Slack:
         channel, text = request.one("channel"), request.one("text")
         if channel not in self.posts:
             return denied("channel_not_found")
-        root = request.one("thread_ts")
+        root, text = request.one("thread_ts"), named(text)
         ts = self.post(channel, ME, text, self.now(), **({"thread_ts": root} if root else {}))
         return self._ok(channel=channel, ts=ts, message={"type": "message", "text": text, "ts": ts, "user": ME})
+
+    def _chat_update(self, request: Request) -> Answer:
+        found = self._own(request, "cant_update_message")
+        if isinstance(found, Answer):
+            return found
+        found |= {"text": named(request.one("text")), "edited": {"user": ME, "ts": f"{self.now():.6f}"}}
+        return self._ok(channel=request.one("channel"), ts=found["ts"], text=found["text"], message=found)
+
+    def _chat_delete(self, request: Request) -> Answer:
+        """What answers it in a thread stays."""
+        found = self._own(request, "cant_delete_message")
+        if isinstance(found, Answer):
+            return found
+        self.posts[request.one("channel")].remove(found)
+        return self._ok(channel=request.one("channel"), ts=found["ts"])
+
+    def _own(self, request: Request, refusal: str) -> Item | Answer:
+        """The message that is meant, where the user wrote it."""
+        posts = self.posts.get(request.one("channel"))
+        if posts is None:
+            return denied("channel_not_found")
+        found = next((post for post in posts if post["ts"] == request.one("ts")), None)
+        if found is None:
+            return denied("message_not_found")
+        return found if found.get("user") == ME else denied(refusal)
 
     def _conversations_mark(self, request: Request) -> Answer:
         """The mark goes where it is put, backwards too; each kind of conversation has a scope of its own."""
@@ -276,7 +307,7 @@ class Slack:
         """In a thread each message says which one, and whose."""
         root = post.get("thread_ts", post["ts"])
         if root == post["ts"]:
-            bare = {key: value for key, value in post.items() if key not in ("reactions", "edited", "files", "attachments")}
+            bare = {key: value for key, value in post.items() if key not in ("reactions", "files", "attachments")}
             return {"thread_ts": root, "reply_count": 0, "subscribed": False, **bare}
         return {
             "parent_user_id": next(each["user"] for posts in self.posts.values() for each in posts if each["ts"] == root),
@@ -291,7 +322,8 @@ class Slack:
 
     def _within(self, post: Item, request: Request) -> bool:
         """Without `inclusive` both ends are left out; they are times as text of the same length."""
-        return bool(request.one("oldest", "0") < post["ts"] < request.one("latest", "9"))
+        oldest, latest = request.one("oldest", "0"), request.one("latest", "9")
+        return oldest < post["ts"] < latest or (request.one("inclusive") == "true" and post["ts"] in (oldest, latest))
 
     def _paged(self, items: list[Item], request: Request) -> tuple[list[Item] | None, Item]:
         cursor = request.one("cursor")

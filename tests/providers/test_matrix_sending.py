@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from providers.errors import Refused
 from providers.matrix import PROVIDER, Matrix
-from providers.records import OutgoingChat
+from providers.records import OutgoingChat, OutgoingDeletion, OutgoingEdit
 from providers.session import Secret
 from tests.chat_servers import Matrix as Server
 from tests.chat_servers import MatrixUser
@@ -119,3 +119,79 @@ async def test_what_the_room_does_not_take_is_refused(room: Room, opened: Open, 
     with pytest.raises(Refused):
         await opened().say(room.message("ä" * 40_000 if trouble == "too much" else "Hello"), room.note)
     assert room.written() == []
+
+
+# --- what was written, changed --------------------------------------------------------------------------------------------
+
+
+def change(room: Room, event: str, text: str, number: int = 1) -> OutgoingEdit:
+    return OutgoingEdit(id=f"edit-{number}", conversation=room.id, message=event, text=text, at=datetime.now(UTC))
+
+
+def deletion(room: Room, event: str, number: int = 1) -> OutgoingDeletion:
+    return OutgoingDeletion(id=f"del-{number}", conversation=room.id, message=event, everyone=True)
+
+
+def now_says(room: Room, event: str) -> Any:
+    """What Bob's client shows of a message: the server names the last valid replacement with it."""
+    found = room.bob.call("GET", f"/v3/rooms/{room.id}/event/{event}")
+    replaced = found.get("unsigned", {}).get("m.relations", {}).get("m.replace")
+    return found["content"] if replaced is None else replaced["content"]["m.new_content"]
+
+
+async def test_an_edit_is_one_replacement_however_often_it_is_handed_over(room: Room, opened: Open) -> None:
+    event = room.ada.send(room.id, "helo")
+    first = await opened().edit(change(room, event, "hello"), again=False)
+    again = await opened().edit(change(room, event, "hello"), again=True)
+    assert first is not None and first == again
+    assert now_says(room, event) == {"msgtype": "m.text", "body": "hello"}
+    (_, replacement) = room.written()
+    assert replacement["body"] == "* hello"
+    later = room.ada.another_device()
+    later.edit(room.id, event, "hello there")
+    await opened().edit(change(room, event, "hello"), again=True)
+    assert now_says(room, event)["body"] == "hello there"
+
+
+async def test_what_an_edit_does_not_name_stays(room: Room, opened: Open) -> None:
+    picture = {"msgtype": "m.image", "body": "boat.png", "url": "mxc://kith.test/boat", "info": {"mimetype": "image/png"}}
+    event = room.ada.send(room.id, picture)
+    await opened().edit(change(room, event, "Our boat"), again=False)
+    assert now_says(room, event) == {**picture, "filename": "boat.png", "body": "Our boat"}
+    notice = room.ada.send(
+        room.id, {"msgtype": "m.notice", "body": "b", "format": "org.matrix.custom.html", "formatted_body": "<b>b</b>"}
+    )
+    await opened().edit(change(room, notice, "c", 2), again=False)
+    assert now_says(room, notice) == {"msgtype": "m.notice", "body": "c"}
+
+
+async def test_a_message_that_is_taken_back_says_nothing_to_anybody(room: Room, opened: Open) -> None:
+    event = room.ada.send(room.id, "a secret")
+    for _ in range(2):
+        gone = await opened().delete(deletion(room, event))
+        assert (gone.key, gone.deleted_at is not None) == (event, True)
+    assert now_says(room, event) == {}
+    with pytest.raises(Refused, match="not in its room any more"):
+        await opened().edit(change(room, event, "again"), again=False)
+
+
+async def test_the_room_decides_who_may_take_back_what_others_wrote(room: Room, opened: Open) -> None:
+    theirs = room.bob.send(room.id, "mine")
+    with pytest.raises(Refused, match="M_FORBIDDEN"):
+        await opened().delete(deletion(room, theirs))
+    with pytest.raises(Refused, match="whoever wrote"):
+        await opened().edit(change(room, theirs, "yours"), again=False)
+    levels = room.bob.call("GET", f"/v3/rooms/{room.id}/state/m.room.power_levels/")
+    room.bob.set_state(room.id, "m.room.power_levels", {**levels, "users": {**levels["users"], room.ada.user_id: 50}})
+    await opened().delete(deletion(room, theirs, 2))
+    assert now_says(room, theirs) == {}
+
+
+async def test_an_encrypted_message_is_not_edited_into_a_readable_one(room: Room, opened: Open) -> None:
+    event = room.ada.send(
+        room.id, {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "AwgA", "session_id": "s"}, "m.room.encrypted"
+    )
+    with pytest.raises(Refused, match="encrypted"):
+        await opened().edit(change(room, event, "hello"), again=False)
+    await opened().delete(deletion(room, event))
+    assert now_says(room, event) == {}

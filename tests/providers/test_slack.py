@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from providers import oauth, slack, slack_api, slack_events
-from providers.errors import Malformed, RateLimited, ReauthRequired, Refused, Unavailable
+from providers.errors import Conflict, Malformed, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import TokenBudget
 from providers.push import Call, Forged, Line
-from providers.records import Contact, ConversationHead, Gone, Message, OutgoingChat, Unreadable
+from providers.records import Contact, ConversationHead, Gone, Message, OutgoingChat, OutgoingDeletion, OutgoingEdit, Unreadable
 from providers.session import Secret
 from providers.slack import Slack
 from tests.providers import slack_stub
@@ -512,7 +512,7 @@ async def test_after_a_cut_the_conversation_itself_tells(team: slack_stub.Slack,
     general = team.channel(1, "general")
     root = team.post(general, ME, "Question", THEN)
     for in_thread in (False, True):
-        message = OutgoingChat(id="1", conversation=general, text="A & B", answers=f"{general}/{root}", in_thread=in_thread)
+        message = OutgoingChat(id="1", conversation=general, text="A & B 🎉", answers=f"{general}/{root}", in_thread=in_thread)
         STEPS.clear()
         answer = team.answer
 
@@ -538,6 +538,62 @@ async def test_what_slack_refuses_was_not_said(team: slack_stub.Slack, opened: O
         await opened().say(OutgoingChat(id="1", conversation="C00000009", text="Hello"), _note)
     with pytest.raises(Refused, match="at most"):
         await opened().say(OutgoingChat(id="1", conversation="C00000009", text="x" * 40_001), _note)
+
+
+def _edit(channel: str, ts: str, text: str, at: datetime = NOON) -> OutgoingEdit:
+    return OutgoingEdit(id="1", conversation=channel, message=f"{channel}/{ts}", text=text, at=at)
+
+
+async def test_an_edit_replaces_the_text_and_says_when(team: slack_stub.Slack, opened: Open, clock: HandClock) -> None:
+    general = team.channel(1, "general")
+    ts = team.post(general, ME, "helo", THEN)
+    at = await opened().edit(_edit(general, ts, "hello <@U1> 👋"), again=False)
+    assert at == clock.now()
+    assert team.posts[general][0]["text"] == "hello &lt;@U1&gt; :wave:"
+    (shown,) = [item for item in await _rows(opened()) if isinstance(item, Message)]
+    assert (shown.text, shown.edited_at) == ("hello <@U1> :wave:", at)
+
+
+async def test_an_edit_that_is_told_again_never_replaces_a_later_word(
+    team: slack_stub.Slack, opened: Open, clock: HandClock
+) -> None:
+    general = team.channel(1, "general")
+    root = team.post(general, ME, "Question", THEN)
+    for ts in (root, team.post(general, ME, "helo", THEN + 1, thread_ts=root)):
+        change = _edit(general, ts, "hello 👋", clock.now())
+        at = await opened().edit(change, again=True)  # the first call never reached Slack
+        calls = len(team.calls)
+        clock.time += timedelta(seconds=5)
+        assert await opened().edit(change, again=True) == at
+        assert "chat.update" not in {method for _, method in team.calls[calls:]}
+        post = next(each for each in team.posts[general] if each["ts"] == ts)
+        post |= {"text": "something else", "edited": {"user": ME, "ts": f"{clock.now().timestamp():.6f}"}}
+        with pytest.raises(Conflict, match="somewhere else"):
+            await opened().edit(change, again=True)
+        assert post["text"] == "something else"
+
+
+async def test_a_deletion_happens_once_and_answers_stay(team: slack_stub.Slack, opened: Open) -> None:
+    general = team.channel(1, "general")
+    ts = team.post(general, ME, "Question", THEN)
+    team.post(general, ME, "Answer", THEN + 1, thread_ts=ts)
+    deletion = OutgoingDeletion(id="1", conversation=general, message=f"{general}/{ts}", everyone=True)
+    for _ in range(2):
+        assert await opened().delete(deletion) == Gone(kind="MESSAGE", key=f"{general}/{ts}")
+    assert [post["text"] for post in team.posts[general]] == ["Answer"]
+
+
+async def test_what_slack_does_not_let_one_change_is_said(team: slack_stub.Slack, opened: Open) -> None:
+    general = team.channel(1, "general")
+    ts = team.post(general, team.member(100, "grace"), "Mine", THEN)
+    with pytest.raises(Refused, match="those who wrote"):
+        await opened().edit(_edit(general, ts, "Yours"), again=False)
+    with pytest.raises(Refused, match="does not let you delete"):
+        await opened().delete(OutgoingDeletion(id="1", conversation=general, message=f"{general}/{ts}", everyone=True))
+    with pytest.raises(Refused, match="not at Slack any more"):
+        await opened().edit(_edit(general, "1.000000", "Gone"), again=True)
+    with pytest.raises(Refused, match="at most"):
+        await opened().edit(_edit(general, ts, "x" * 40_001), again=False)
 
 
 # --- what was read ----------------------------------------------------------------------------------------------------------
