@@ -17,6 +17,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from gateway.holders import holder_name, is_dead
+from gateway.inbox import AccountInbox
 from providers import oauth
 from providers.base import Adapter, LiveAdapter, Mode, Provider
 from providers.breaker import Breakers
@@ -26,7 +27,7 @@ from providers.http import DEFAULT_QUOTA, Session
 from providers.push import Line
 from providers.records import OwnAddress, Profile
 from providers.session import Account as SessionAccount
-from providers.session import Clock, Observer, Secret
+from providers.session import Clock, Inbox, Observer, Secret
 from store import accounts, leases, outbox
 from store.database import Database
 from store.feed import Recorder
@@ -91,6 +92,7 @@ class Accounts:
                     own_addresses=tuple(sorted(await self.database.read(viewer, accounts.own_values))),
                 ),
                 credentials, provider, interactive=interactive, deadline=deadline, budget_key=account_id,
+                inbox=AccountInbox(self.database, self.vault, viewer, account_id) if provider.keeps else None,
             )
         )  # fmt: skip
 
@@ -103,6 +105,7 @@ class Accounts:
         interactive: bool = True,
         deadline: float | None = None,
         budget_key: str | None = None,
+        inbox: Inbox | None = None,
     ) -> Session:
         """A Session for an account, stored or not yet."""
         budget = None
@@ -123,6 +126,7 @@ class Accounts:
             deadline=deadline,
             quota=provider.quota,
             breakers=self.breakers,
+            inbox=inbox,
         )
 
     async def add(

@@ -2,8 +2,8 @@
 
 The random part finds the account, the provider judges the raw body, a hint queues a sync, and the answer is given before anything is
 done. What is forged, too long, or for nobody is answered alike for everybody and leaves no trace. At an address for all accounts the
-network proves itself first, then names whom it means; that nobody is called so is no news to it. Nothing of a call is data: it is never
-stored and never logged.
+network proves itself first, then names whom it means; that nobody is called so is no news to it. Nothing of a call is logged, and
+nothing is stored but what a network tells by calling alone (`Provider.keeps`): that is kept before it is acknowledged.
 """
 
 from __future__ import annotations
@@ -14,22 +14,25 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
+from starlette.routing import Route as Address
 
 from gateway import pushing
 from gateway.accounts import Held
+from gateway.inbox import opened
 from providers.base import Provider
 from providers.errors import Malformed, ProviderError
 from providers.http import Session
 from providers.push import Call, Forged, Switchboard
 from providers.session import Account, Secret
 from store import accounts, push_routes, viewers
+from store.push_routes import Route
 
 if TYPE_CHECKING:
     from gateway.app import Installation
 
 log = structlog.get_logger("kith.hooks")
-MAX_BODY: Final = 64 * 1024  # bytes
+MAX_BODY: Final = 64 * 1024  # bytes, at an address that is nobody's
 SECONDS: Final = 10.0  # for a body to arrive
 HEADERS: Final = {
     "cache-control": "no-store",
@@ -51,15 +54,15 @@ class Hooks:
 
     def routes(self) -> list[BaseRoute]:
         return [
-            Route("/hooks/{provider}", self.announce, methods=["POST"]),
-            Route("/hooks/{provider}/{token}", self.call, methods=["POST"]),
+            Address("/hooks/{provider}", self.announce, methods=["POST"]),
+            Address("/hooks/{provider}/{token}", self.call, methods=["POST"]),
         ]
 
     async def call(self, request: Request) -> Response:
         """One call."""
         there = self._installation
         provider = there.providers.get(request.path_params["provider"])
-        body = await _body(request)
+        body = await _body(request, provider)
         if body is None:
             return Response(status_code=413, headers=HEADERS)
         route = await there.database.system_read(push_routes.find, request.path_params["token"][:200])
@@ -68,7 +71,7 @@ class Hooks:
         whose = await there.database.system_read(viewers.get, route.viewer_id)
         blob = await there.database.read(route.viewer_id, push_routes.sealed, route.account_id)
         account = await there.database.read(route.viewer_id, accounts.get, route.account_id)
-        held = None if blob is None else pushing.opened(there.accounts, route.viewer_id, route.account_id, blob)
+        held = None if blob is None else opened(there.vault, route.viewer_id, route.account_id, blob)
         if whose is None or whose.disabled_at is not None or account is None or held is None:
             return Response(status_code=404, headers=HEADERS)
         session = self._session(provider, account.base_url)
@@ -80,8 +83,9 @@ class Hooks:
         except ProviderError:
             return Response(status_code=400, headers=HEADERS)
         if heard.hint or heard.renew:
-            now = there.clock.now()
-            await there.database.write(route.viewer_id, pushing.heard, route.account_id, now, hint=heard.hint, renew=heard.renew)
+            keep = body if provider.keeps and heard.hint else None
+            if not await self._heard(route, hint=heard.hint, renew=heard.renew, keep=keep):
+                return Response(status_code=503, headers=HEADERS)
         if heard.echo is not None:
             return PlainTextResponse(heard.echo, headers=HEADERS)
         return Response(status_code=202, headers=HEADERS)
@@ -91,7 +95,7 @@ class Hooks:
         there = self._installation
         provider = there.providers.get(request.path_params["provider"])
         switchboard = None if provider is None else self._switchboards.get(provider.key)
-        body = await _body(request)
+        body = await _body(request, provider)
         if body is None:
             return Response(status_code=413, headers=HEADERS)
         if provider is None or switchboard is None:
@@ -109,10 +113,17 @@ class Hooks:
             return Response(status_code=503, headers=HEADERS)
         if isinstance(names, str):
             return PlainTextResponse(names, headers=HEADERS)
-        now = there.clock.now()
+        kept = True
         for route in await pushing.meant(there.accounts, there.database, provider.key, names):
-            await there.database.write(route.viewer_id, pushing.heard, route.account_id, now, hint=True, renew=False)
-        return Response(status_code=204, headers=HEADERS)
+            kept &= await self._heard(route, hint=True, renew=False, keep=body if provider.keeps else None)
+        return Response(status_code=204 if kept else 503, headers=HEADERS)
+
+    async def _heard(self, route: Route, *, hint: bool, renew: bool, keep: bytes | None) -> bool:
+        """Queue what a call asks for, and keep it where nobody tells it again; False where that cannot be."""
+        there = self._installation
+        return await there.database.write(
+            route.viewer_id, pushing.heard, route.account_id, there.clock.now(), hint=hint, renew=renew, keep=keep
+        )
 
     def _session(self, provider: Provider, base_url: str) -> Session:
         """Nobody's way to the network."""
@@ -123,14 +134,15 @@ def _call(request: Request, body: bytes) -> Call:
     return Call(query=dict(request.query_params), headers=dict(request.headers), body=body)
 
 
-async def _body(request: Request) -> bytes | None:
-    """The raw body; None when it is longer than anybody's notification, or does not arrive."""
+async def _body(request: Request, provider: Provider | None) -> bytes | None:
+    """The raw body; None when it is longer than any notification of its network, or does not arrive."""
+    most = MAX_BODY if provider is None else provider.call_bytes
     body = bytearray()
     try:
         async with asyncio.timeout(SECONDS):
             async for piece in request.stream():
                 body += piece
-                if len(body) > MAX_BODY:
+                if len(body) > most:
                     return None
     except (TimeoutError, ClientDisconnect):
         return None

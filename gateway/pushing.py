@@ -18,14 +18,14 @@ from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from gateway.accounts import Accounts
+from gateway.inbox import Held, opened
 from gateway.settings import Settings
 from providers.base import Adapter, Provider
 from providers.errors import ProviderError, ReauthRequired
-from providers.push import Announced, Line, Pushed
-from store import accounts, leases, push_routes
+from providers.push import Announced, Leaver, Line, Pushed
+from store import accounts, kept_calls, leases, push_routes
 from store.database import Database
 from store.push_routes import PLACE, Route
-from store.vault import SealBroken
 
 log = structlog.get_logger("kith.push")
 
@@ -41,14 +41,6 @@ LINE_PARTS: Final = ("topic", "email", "secret", "audience")  # what the setting
 
 class Clock(Protocol):
     def now(self) -> datetime: ...
-
-
-class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """The sealed half of a route: the address's random part, what the network shows, its own name for the subscription."""
-
-    token: str
-    secret: str
-    key: str | None = None
 
 
 async def run(opener: Accounts, database: Database, clock: Clock, viewer: str, account_id: str) -> timedelta | None:
@@ -97,7 +89,7 @@ def wanted(opener: Accounts, provider: str, adapter: Adapter) -> bool:
 
 
 async def end(opener: Accounts, database: Database, viewer: str, account_id: str) -> None:
-    """Tell a network to call no more for an account, where it was asked to call a line, and forget that it was.
+    """Tell a network to call no more for an account, where it has to be told, and forget that it was asked to.
 
     What it says to that does not matter: its promise ends by itself, and calls for an account that is not here wake nobody.
     """
@@ -107,7 +99,7 @@ async def end(opener: Accounts, database: Database, viewer: str, account_id: str
         return
     try:
         adapter = await opener.open(viewer, account_id, interactive=True)
-        if isinstance(adapter, Announced):
+        if isinstance(adapter, Leaver):
             await adapter.leave()
     except ProviderError as error:
         log.info("a subscription was left to end by itself", account=account_id, reason=error.message)
@@ -142,15 +134,7 @@ async def _subscribe(
 
 async def _held(opener: Accounts, database: Database, viewer: str, account_id: str) -> Held | None:
     blob = await database.read(viewer, push_routes.sealed, account_id)
-    return None if blob is None else opened(opener, viewer, account_id, blob)
-
-
-def opened(opener: Accounts, viewer: str, account_id: str, blob: bytes) -> Held | None:
-    """The sealed half of a route; None when it cannot be read any more, and a new one is due."""
-    try:
-        return msgspec.msgpack.decode(opener.vault.open(blob, viewer, PLACE[0], account_id, PLACE[1]), type=Held)
-    except (SealBroken, msgspec.MsgspecError):
-        return None
+    return None if blob is None else opened(opener.vault, viewer, account_id, blob)
 
 
 def _sealed(opener: Accounts, viewer: str, account_id: str, held: Held) -> bytes:
@@ -165,10 +149,15 @@ async def meant(opener: Accounts, database: Database, provider: str, names: Coll
     return await database.system_read(push_routes.called, provider, hashes)
 
 
-def heard(conn: Connection, viewer: str, account_id: str, now: datetime, *, hint: bool, renew: bool) -> None:
-    """Queue what a call asks for: asking ten times before it is done is asking once."""
+def heard(
+    conn: Connection, viewer: str, account_id: str, now: datetime, *, hint: bool, renew: bool, keep: bytes | None = None
+) -> bool:
+    """Queue what a call asks for: asking ten times before it is done is asking once. False where it should be kept and there is no room."""
+    if keep is not None and not kept_calls.keep(conn, viewer, account_id, keep, now):
+        return False
     job = leases.pending(conn, viewer, "sync", account_id)
     if hint and job is not None:
         leases.enqueue(conn, viewer, "sync", account_id, now, due=now + SOON, every=job.every)
     if renew:
         leases.enqueue(conn, viewer, JOB, account_id, now, due=now + SOON)
+    return True

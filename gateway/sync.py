@@ -352,13 +352,16 @@ class _Run:
 
 
 async def _ahead(pages: AsyncIterator[records.Page]) -> AsyncGenerator[records.Page]:
-    """The pages, the next one being read while one is written. One task reads them all: what an adapter opened, it also closes there."""
+    """The pages, the next one being read while one is written, unless it is the only copy. One task reads them all: what an adapter
+    opened, it also closes there."""
     ready: asyncio.Queue[records.Page | Exception | None] = asyncio.Queue(1)
 
     async def read() -> None:
         try:
             async for page in pages:
                 await ready.put(page)
+                if page.only_copy:
+                    await ready.join()
         except Exception as error:
             await ready.put(error)  # what was read before it is written first
         else:
@@ -370,6 +373,7 @@ async def _ahead(pages: AsyncIterator[records.Page]) -> AsyncGenerator[records.P
             if isinstance(found, Exception):
                 raise found
             yield found
+            ready.task_done()
     finally:
         reader.cancel()
         await asyncio.wait([reader])

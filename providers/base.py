@@ -358,6 +358,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     to do it; what is not named needs none. `hear(session, call, secret)` judges a request of a network that calls us
     (`providers/push.py`); the session is nobody's. Where a network calls one address for all accounts, `switchboard(line)` makes the one
     who answers it, and `line` is how the settings that describe it begin (`google_pubsub`: KITH_GOOGLE_PUBSUB_TOPIC, …).
+    `single_reaction`: nobody has two on one message, a second takes the place of the first. With `keeps` what it calls with is
+    kept for the account's next sync (`session.Inbox`); a call has at most `call_bytes`.
     Where reading costs money, `estimate(form values)` says how much a month, before the user is sent to sign in.
     A network that keeps no list of programs reads what ours is in a document at the address that is its client id: `client_metadata` are
     the members of it that are the network's own; with them `authorize` finds that address and our key in `session.credentials()`, or
@@ -395,6 +397,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     hear: Callable[[Session, Call, str], Awaitable[Heard]] | None = None
     switchboard: Callable[[Line], Switchboard] | None = None
     line: str = ""
+    keeps: bool = False
+    single_reaction: bool = False
+    call_bytes: int = 64 * 1024
     sign_in: Callable[[Session], Awaitable[SignedIn]] | None = None
     estimate: Callable[[Mapping[str, str]], str] | None = None
     renew: Callable[[Session, Secret], Awaitable[Secret]] | None = None

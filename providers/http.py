@@ -31,7 +31,7 @@ from providers.breaker import Breakers
 from providers.budget import LONGEST_PAUSE, TokenBudget
 from providers.errors import ForbiddenAddress, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.quota import Quota
-from providers.session import Account, Budget, Clock, Credentials, Observer, Secret
+from providers.session import Account, Budget, Clock, Credentials, Inbox, NoInbox, Observer, Secret
 from providers.stream import READ_SECONDS as STREAM_READ_SECONDS
 from providers.stream import Security, Stream, open_stream
 from providers.transport import ACCEPT_ENCODING, Transport
@@ -133,9 +133,11 @@ class Session:
         breakers: Breakers | None = None,
         retry: RetryPolicy | None = None,
         jitter: Callable[[], float] = random.random,
+        inbox: Inbox | None = None,
     ) -> None:
         self.account = account
         self.clock = clock
+        self.inbox: Inbox = inbox or NoInbox()
         self.interactive = interactive
         self.deadline = deadline
         self.realm: tuple[str, ...] = ()

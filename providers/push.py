@@ -1,7 +1,9 @@
 """Networks that call us: an account subscribes at its network, and what comes in is heard before anybody believes it.
 
 What a network sends is a hint that there is something, never what it is: the account's next delta tells that. So a hint that is lost,
-late, repeated or out of order costs time and nothing else. Networks call in one of two ways. Most take an address for each account: the
+late, repeated or out of order costs time and nothing else. A network that cannot be asked what it has told (`Provider.keeps`) is the
+exception: its calls are kept, as they came, before they are acknowledged, and the account's next sync takes them in
+(`session.Inbox`). Networks call in one of two ways. Most take an address for each account: the
 adapter is `Pushed`, and its provider's `hear` judges a request by its raw bytes. Some call one address for all accounts of an installation,
 by a line that its operator sets up there (`Line`): the adapter is `Announced`, and its provider's `switchboard` makes the one who judges
 the calls and says whom they mean. Knows no HTTP server and no accounts.
@@ -76,6 +78,15 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Line({self.url}, {self.topic})"
+
+
+@runtime_checkable
+class Leaver(Protocol):
+    """An adapter whose network goes on calling until it is told to stop."""
+
+    async def leave(self) -> None:
+        """Have it called no more for this account. Raises ProviderError."""
+        ...
 
 
 @runtime_checkable

@@ -566,6 +566,7 @@ class Page(Record, frozen=True, kw_only=True, omit_defaults=True):
 
     `cursor` is opaque to everybody but the adapter and may be stored only together with `rows`. `done` on the last page
     of a run. `total` is an estimate for progress bars. `labels` are all that the account has, None where the page does not say.
+    With `only_copy` the source forgets what is on the page once it is asked for more: the next page is read after this one is stored.
     """
 
     rows: tuple[Row, ...] = ()
@@ -574,6 +575,7 @@ class Page(Record, frozen=True, kw_only=True, omit_defaults=True):
     labels: tuple[Label, ...] | None = None
     total: int | None = None
     done: bool = False
+    only_copy: bool = False
 
 
 class OwnAddress(Record, frozen=True, kw_only=True, omit_defaults=True):

@@ -66,6 +66,42 @@ class Observer(Protocol):
     def call(self, provider: str, outcome: str, seconds: float) -> None: ...
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """A call of the network that was kept: `position` grows, and is never given twice; `body` as it was sent."""
+
+    position: int
+    body: bytes
+
+
+class Inbox(Protocol):
+    """What a network has told by calling, where nobody can ask it again (`Provider.keeps`): kept until the account has taken it in."""
+
+    async def subscription(self) -> str | None:
+        """The network's own name of the subscription by which it calls this account (`push.Subscription.key`); None without one."""
+        ...
+
+    async def after(self, position: int, limit: int) -> list[Kept]:
+        """The calls that came after this one, in their order."""
+        ...
+
+    async def forget(self, position: int) -> None:
+        """All up to this one is stored elsewhere: the account's cursor says so."""
+        ...
+
+
+class NoInbox:
+    """Of a network that keeps what it has told."""
+
+    async def subscription(self) -> str | None:
+        return None
+
+    async def after(self, position: int, limit: int) -> list[Kept]:
+        return []
+
+    async def forget(self, position: int) -> None:
+        pass
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """What an adapter may know of the account it is opened for."""
 

@@ -31,7 +31,7 @@ KIND: Final = "react"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What the outbox keeps: the reaction at its network, and the key of its row here. `taken` are the rows that `remove` took away."""
+    """What the outbox keeps: the reaction at its network, and the key of its row here. `taken` are the rows that it took away."""
 
     outgoing: records.OutgoingReaction
     key: str
@@ -46,19 +46,20 @@ async def react(operation: Operation, message_id: str, emoji: str, remove: bool,
         sign = _checked(emoji)
         place = _place(conn, viewer, operation.services.providers, message_id)
         r = reaction.c
-        mine = conn.execute(
-            select(r.key, r.at).where(
-                r.viewer_id == viewer, r.account_id == place.account_id, r.message_key == place.key, r.emoji == sign,
-                r.address == place.own,
+        given = conn.execute(
+            select(r.key, r.emoji, r.at).where(
+                r.viewer_id == viewer, r.account_id == place.account_id, r.message_key == place.key, r.address == place.own
             )
-        ).all()  # fmt: skip
+        ).all()
+        mine = [row for row in given if row.emoji == sign]
         if bool(mine) is not remove:
             return Answer(node_id=message_id)
         ours = records.Reaction(
             emoji=sign, key=f"{reactions.OURS}{secrets.token_hex(16)}", at=now,
             participant=records.Participant(role="MEMBER", address=place.own, kind="HANDLE", provider=place.provider, key=place.own),
         )  # fmt: skip
-        taken = tuple(msgspec.structs.replace(ours, key=row.key, at=row.at) for row in mine)
+        replaced = [row for row in given if row.emoji != sign] if place.single and not remove else []
+        taken = tuple(msgspec.structs.replace(ours, key=row.key, emoji=row.emoji, at=row.at) for row in [*mine, *replaced])
         outgoing = records.OutgoingReaction(
             id=(ours.key or "").removeprefix(reactions.OURS), conversation=place.conversation, message=place.key, emoji=sign,
             remove=remove, keys=tuple(row.key for row in mine),
@@ -70,6 +71,7 @@ async def react(operation: Operation, message_id: str, emoji: str, remove: bool,
         if remove:
             reactions.withdraw(conn, viewer, place.account_id, [row.key for row in mine], recorder)
         else:
+            reactions.withdraw(conn, viewer, place.account_id, [row.key for row in replaced], recorder)
             reactions.restore(conn, viewer, place.account_id, place.key, [ours], recorder)
         outbox.add(
             conn, viewer, account_id=place.account_id, kind=KIND, mutation="react", node_ids=[message_id], now=now, key=key,
@@ -100,6 +102,9 @@ def settled(conn: Connection, viewer: str, write: outbox.Write, recorder: Record
         reactions.restore(conn, viewer, write.account_id, place, request.taken, recorder)
     elif write.state == "REFUSED":
         reactions.withdraw(conn, viewer, write.account_id, [request.key], recorder)
+        stood = [each for each in request.taken if not (each.key or "").startswith(reactions.OURS)]
+        if stood:
+            reactions.restore(conn, viewer, write.account_id, place, stood, recorder)
 
 
 def named(conn: Connection, viewer: str, account_id: str, request: Request, key: str | None) -> None:
@@ -114,13 +119,14 @@ def decoded(write: outbox.Write) -> Request:
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a message can be reacted to, and as whom."""
+    """Where a message can be reacted to, and as whom. `single`: a reaction takes the place of the one before."""
 
     account_id: str
     provider: str
     conversation: str
     key: str
     own: str
+    single: bool = False
 
 
 def _checked(emoji: str) -> str:
@@ -153,7 +159,8 @@ def _place(conn: Connection, viewer: str, providers: Mapping[str, Provider], mes
         conversation, own = thread_of(conn, viewer, row, place.account_id), own_handles(conn, viewer, place.account_id)
         if conversation is not None and own:
             return Place(
-                account_id=place.account_id, provider=place.provider, conversation=conversation, key=place.key, own=own[0]
+                account_id=place.account_id, provider=place.provider, conversation=conversation, key=place.key, own=own[0],
+                single=found.single_reaction,
             )  # fmt: skip
     raise Mistaken(_refusal(places, message_id))
 

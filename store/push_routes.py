@@ -67,10 +67,10 @@ def called(conn: Connection, provider: str, names: Collection[bytes]) -> list[Ro
 
 
 def alone(conn: Connection, viewer: str, account_id: str) -> bool:
-    """Whether no other account, whosever, is called by this one's name; False for an account that is called by none."""
+    """Whether no other account, whosever, is called as this one is, by its name or its address; False for one that nobody calls."""
     mine, other = push_route.alias("mine"), push_route.alias("other")
     own = (mine.c.viewer_id == viewer, mine.c.account_id == account_id)
-    query = select(other.c.account_id).join(mine, other.c.name == mine.c.name).where(*own)
+    query = select(other.c.account_id).join(mine, sa.or_(other.c.name == mine.c.name, other.c.hash == mine.c.hash)).where(*own)
     return len(conn.execute(query.limit(2)).all()) == 1
 
 

@@ -338,6 +338,8 @@ message_source = _owned("message_source", _text("message_id"), _text("account_id
 reaction = _owned("reaction", _text("account_id"), _text("key"), _text("message_key"),  # as message_source.key, which may come later
                   _text("emoji"), _maybe("kind"), _text("address"), _text("name", ""), _maybe("contact_key"), _int("count", 1),
                   _at("at", True), key=("account_id", "key"), indexes=(("account_id", "message_key"),))  # fmt: skip
+kept_call = _owned("kept_call", _text("account_id"), Column("position", BigInteger, nullable=False, autoincrement=False),
+                   Column("body", LargeBinary, nullable=False), _at("received_at"), key=("account_id", "position"))  # fmt: skip
 label = _owned("label", _text("id"), _text("account_id"), _text("key"), _text("name"), _text("place"), _text("role"), _bool("folder"),
                _bool("writable"), _int("version", 1), indexes=(("account_id",),))  # fmt: skip
 conversation_label = _owned("conversation_label", _text("label_id"), _text("conversation_id"),

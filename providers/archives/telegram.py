@@ -20,7 +20,7 @@ from providers.archives import export, files
 from providers.archives.export import Export, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item, Pattern
-from providers.base import ArchiveFormat, Provider
+from providers.base import ArchiveFormat
 from providers.formats import charset, file_kind, file_name, phone_number
 
 KEY: Final = "telegram"
@@ -165,7 +165,7 @@ class TelegramArchive(Export[About]):
             return None
         number = phone_number.read(about.number, None).number if about.number else None
         phone = (records.OwnAddress(value=number, kind="PHONE"),) if number else ()
-        mine = records.OwnAddress(value=_address(about.me), kind="HANDLE", primary=True)
+        mine = records.OwnAddress(value=address(about.me), kind="HANDLE", primary=True)
         return records.Profile(user_id=about.me.removeprefix("user"), label=about.name or about.me, own_addresses=(mine, *phone))
 
     def remarks(self, about: About, sources: Sequence[files.Source]) -> tuple[str, ...]:
@@ -181,13 +181,13 @@ class TelegramArchive(Export[About]):
 _HOST: Final = "@t.me"
 
 
-def _address(peer: str) -> str:
+def address(peer: str) -> str:
     """Somebody's address among participants: an export knows nobody's name but the user's own."""
     return f"{peer}{_HOST}"
 
 
 def _participant(role: records.Role, peer: str, name: str) -> records.Participant:
-    return records.Participant(role=role, kind="HANDLE", address=_address(peer), name=name, provider=KEY, key=peer)
+    return records.Participant(role=role, kind="HANDLE", address=address(peer), name=name, provider=KEY, key=peer)
 
 
 def _peer(value: object) -> str | None:
@@ -220,7 +220,7 @@ def _contact(value: Any, source: files.Source, about: About) -> records.Contact:
         relation="ADDRESS_BOOK",
         names=names,
         phones=(number,) if number else (),
-        handles=(records.Handle(provider=KEY, handle=_address(key)),) if on_telegram else (),
+        handles=(records.Handle(provider=KEY, handle=address(key)),) if on_telegram else (),
         container=source.shown,
     )  # fmt: skip
 
@@ -393,21 +393,3 @@ def _files(value: Mapping[str, Any]) -> tuple[records.Attachment, ...]:
             )
         )
     return tuple(found)
-
-
-PROVIDER = Provider(
-    key=KEY,
-    name="Telegram",
-    kind="CHAT",
-    mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "IMPORT", "MIRROR"}),
-    limitations=(
-        "An export is a snapshot: newer messages arrive with the next one.",
-        "People have ids, names and, from the contact list, numbers; others' user names are not in an export.",
-        "Secret chats are not in an export; read state is not either.",
-        "Files are named, not kept.",
-    ),
-    archive_formats=("TELEGRAM",),
-    docs_path="docs/providers/telegram.md",
-    archive=TelegramArchive(),
-)

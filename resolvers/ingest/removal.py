@@ -32,6 +32,7 @@ from store.tables import (
     evidence,
     gap,
     import_run,
+    kept_call,
     label,
     message,
     message_participant,
@@ -243,7 +244,7 @@ def forget_account(conn: Connection, viewer: str, account_id: str, recorder: Rec
     tables: tuple[tuple[sa.Table, Any], ...] = (
         (own_address, own_address.c.account_id), (container, container.c.account_id), (gap, gap.c.account_id),
         (conversation_source, conversation_source.c.account_id), (import_run, import_run.c.account_id),
-        (reaction, reaction.c.account_id),
+        (reaction, reaction.c.account_id), (kept_call, kept_call.c.account_id),
     )  # fmt: skip
     for table, column in tables:
         conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, column == account_id))

@@ -16,6 +16,7 @@ import pytest
 from gateway import pushing, worker
 from gateway.accounts import Held
 from gateway.app import Installation
+from gateway.inbox import opened as opened_half
 from gateway.people import named
 from gateway.worker import Worker
 from providers.session import Account, Secret
@@ -201,7 +202,7 @@ async def test_what_microsoft_says_of_the_subscription_is_followed(line: Line, e
     if event == "subscriptionRemoved":
         held = await line.there.database.read(line.viewer, push_routes.sealed, line.account_id)
         assert held is not None
-        known = pushing.opened(line.there.accounts, line.viewer, line.account_id, held)
+        known = opened_half(line.there.vault, line.viewer, line.account_id, held)
         assert known is not None
         address, state = f"/hooks/microsoft/{known.token}", known.secret
     assert await line.call({"clientState": state, "lifecycleEvent": event, "subscriptionId": "s"}, path=address) == 202

@@ -65,7 +65,7 @@ async def test_an_address_of_its_own_is_one_accounts_as_ever(database: Database)
     assert route is not None
     assert (route.viewer_id, route.account_id) == (ada.viewer, hers)
     assert await database.system_read(push_routes.find, "token-c") is None
-    assert not await database.system_read(push_routes.alone, ada.viewer, hers)  # that is about names
+    assert await database.system_read(push_routes.alone, ada.viewer, hers)
 
     def kept(conn: Connection, viewer: str) -> bytes | None:
         return push_routes.sealed(conn, viewer, hers)
