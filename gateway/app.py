@@ -31,6 +31,7 @@ from gateway.telemetry import Telemetry
 from gateway.webhooks import Courier
 from providers.addresses import Guard
 from providers.base import Provider, catalogue
+from providers.lookup.crawl import Web
 from providers.transport import Transport
 from resolvers import operation as resolving
 from resolvers.operation import Clock, Services
@@ -166,6 +167,7 @@ async def open_installation(
             max_deadline_ms=int(settings.max_deadline * 1000),
             configured=lambda key: _configured(settings, providers, key),
             wake=waker,
+            web=Web(transport, clock, observer=telemetry),
         )
         installation = Installation(
             settings=settings,

@@ -40,7 +40,7 @@ from graphql import (
 PAGE: Final = 50  # a connection asked without a size
 LIST: Final = 3  # a plain list of objects
 SIZES: Final = ("first", "last")
-LISTS: Final = ("ids", "keys", "addresses")
+LISTS: Final = ("ids", "keys", "addresses", "resources")
 INTROSPECTION: Final[Mapping[str, int]] = {"__schema": 2_000, "__type": 100, "__typename": 0}
 _CAP: Final = 10**12
 

@@ -17,6 +17,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from providers.base import LiveAdapter, Provider
+from providers.lookup.crawl import Web
 from store.cache import Cache, ViewerCache
 from store.database import Database
 from store.vault import Vault
@@ -102,6 +103,7 @@ class Services:
     wake: Wake | None = None
     linking: Linking | None = None
     courier: Courier | None = None
+    web: Web | None = None  # the way to strangers' hosts
     facts: Facts = field(default_factory=Facts)
 
 
@@ -170,6 +172,10 @@ class Operation:
     def remaining(self) -> float:
         """Seconds until the deadline, counted from arrival; never negative."""
         return max(0.0, self.arrived + self.deadline_ms / 1000 - time.monotonic())
+
+    def elapsed(self) -> float:
+        """Seconds since it arrived."""
+        return time.monotonic() - self.arrived
 
     def deadline_at(self) -> datetime:
         return self.now() + timedelta(seconds=self.remaining())

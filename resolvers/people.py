@@ -179,25 +179,26 @@ async def find(operation: Operation, wanted: Sequence[Identifier]) -> list[Perso
     if len(wanted) > MAX_LOOKUPS:
         raise Refusal("TOO_MANY_IDS", f"ask for at most {MAX_LOOKUPS} people at once")
     keys = [one.key() for one in wanted]
-    owners = await operation.read(_owners, sorted(set(keys)))
+    known = await operation.read(owners, sorted(set(keys)))
     found: list[Person | None] = []
     for key in keys:
-        person_id = owners.get(key)
+        person_id = known.get(key)
         found.append(None if person_id is None else await get(operation, person_id))
     return found
 
 
-def _owners(conn: Connection, viewer: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    owners: dict[tuple[str, str], str] = {}
+def owners(conn: Connection, viewer: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The person of each (kind, value), as `Identifier.key` makes them."""
+    found: dict[tuple[str, str], str] = {}
     contact_ids = [value for kind, value in keys if kind == "ID" and ids.kind_of(value) == "CONTACT"]
-    owners.update({("ID", v): v for kind, v in keys if kind == "ID" and ids.kind_of(v) == "PERSON"})
+    found.update({("ID", v): v for kind, v in keys if kind == "ID" and ids.kind_of(v) == "PERSON"})
     if contact_ids:
         rows = conn.execute(
             select(contact.c.id, contact.c.person_id).where(
                 contact.c.viewer_id == viewer, contact.c.id.in_(contact_ids), contact.c.person_id.is_not(None)
             )
         )
-        owners.update({("ID", row.id): row.person_id for row in rows})
+        found.update({("ID", row.id): row.person_id for row in rows})
     named = [key for key in keys if key[0] != "ID"]
     if named:
         k = contact_key
@@ -212,8 +213,8 @@ def _owners(conn: Connection, viewer: str, keys: Sequence[tuple[str, str]]) -> d
             # the one for whom it is proof goes before those who only mention it; among equals the one known longest
             .order_by(k.c.strong, contact.c.born.desc())
         )
-        owners.update({(row.kind, row.value): row.person_id for row in rows})
-    return owners
+        found.update({(row.kind, row.value): row.person_id for row in rows})
+    return found
 
 
 # --- lists --------------------------------------------------------------------------------------------------------------

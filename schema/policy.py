@@ -11,6 +11,8 @@ from typing import Final, Literal
 Scope = Literal["READ", "WRITE", "SEND", "ADMIN"]
 
 WEIGHTS: Final[dict[tuple[str, str], int]] = {
+    ("Query", "lookup"): 20,
+    ("Query", "lookups"): 20,
     ("Viewer", "people"): 2,
     ("Viewer", "contacts"): 2,
     ("Viewer", "conversations"): 2,

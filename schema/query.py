@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import strawberry
 
-from resolvers import catalogue, conversations, nodes, people, server, viewers
+from resolvers import catalogue, conversations, lookup, nodes, people, server, viewers
 from schema.declare import UNSET, Info, argument, asked, field, input_type, object_type
 from schema.lists import plain
-from schema.references import ConversationRef, NodeRef, PersonRef, ProviderRef, ServerRef, ViewerRef
+from schema.references import ConversationRef, LookupRef, LookupResultRef, NodeRef, PersonRef, ProviderRef, ServerRef, ViewerRef
 from schema.scalars import URL, EmailAddress, PhoneNumber
 from schema.vocabulary import Capability
 
@@ -85,6 +85,30 @@ async def _query_people(
     return await people.find(info.context.operation, [_identifier(one) for one in by])
 
 
+AskedThirdParties = Annotated[
+    list[str] | None,
+    argument(
+        description="Directories that may learn what is looked up, such as gravatar and keybase; nobody is told anything who is not named."
+    ),
+]
+
+
+async def _query_lookup(
+    info: Info,
+    resource: Annotated[str, argument(description="Address to look up.")],
+    third_parties: AskedThirdParties = UNSET,
+) -> lookup.Lookup | None:
+    return await lookup.one(info.context.operation, resource, plain(third_parties))
+
+
+async def _query_lookups(
+    info: Info,
+    resources: Annotated[list[str], argument(description="Addresses to look up.")],
+    third_parties: AskedThirdParties = UNSET,
+) -> list[lookup.Result]:
+    return await lookup.many(info.context.operation, resources, plain(third_parties))
+
+
 async def _query_providers(
     info: Info,
     capabilities: Annotated[list[Capability] | None, argument(description="All of these are needed.")] = UNSET,
@@ -104,5 +128,9 @@ class Query:
         "One conversation; old ids of joined threads give the survivor.", _query_conversation
     )
     people: list[PersonRef | None] = field("Batch look-up in the order asked, null where unknown; at most 100.", _query_people)
+    lookup: LookupRef | None = field(
+        "What the open web says about an acct:, mailto:, tel:, https:, did: or at: resource.", _query_lookup
+    )
+    lookups: list[LookupResultRef] = field("Batch look-up with a state for each item; at most 1000.", _query_lookups)
     providers: list[ProviderRef] = field("Catalogue of networks, whole or with all of the given capabilities.", _query_providers)
     server: ServerRef | None = field("This installation: version, features and limits.", _server, semantic=True)

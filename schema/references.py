@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from schema.keys import ApiKey
     from schema.label import Label
     from schema.linking import LinkSession
+    from schema.lookup import Lookup, LookupResult
     from schema.message import Message, MessageConnection
     from schema.person import Person, PersonConnection
     from schema.provider import FormField, Provider
@@ -61,6 +62,8 @@ ImportRef = Annotated["Import", strawberry.lazy("schema.imports")]
 ImportConnectionRef = Annotated["ImportConnection", strawberry.lazy("schema.imports")]
 LabelRef = Annotated["Label", strawberry.lazy("schema.label")]
 LinkSessionRef = Annotated["LinkSession", strawberry.lazy("schema.linking")]
+LookupRef = Annotated["Lookup", strawberry.lazy("schema.lookup")]
+LookupResultRef = Annotated["LookupResult", strawberry.lazy("schema.lookup")]
 MessageRef = Annotated["Message", strawberry.lazy("schema.message")]
 MessageConnectionRef = Annotated["MessageConnection", strawberry.lazy("schema.message")]
 NodeRef = Annotated["Node", strawberry.lazy("schema.interfaces")]

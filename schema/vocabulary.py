@@ -283,6 +283,26 @@ class ClaimState(Enum):
     REVOKED = value("REVOKED", "Was said and is no longer.")
 
 
+@word("What a resource says about another.")
+class LookupRelation(Enum):
+    ME = value("ME", "The same person.")
+    ALIAS = value("ALIAS", "Another name of the same resource.")
+    MOVED_TO = value("MOVED_TO", "Has moved there.")
+    KNOWS = value("KNOWS", "Knows, follows or befriends.")
+    MEMBER_OF = value("MEMBER_OF", "Belongs to.")
+    PUBLISHES = value("PUBLISHES", "Publishes this feed or page.")
+
+
+@word("Outcome of one look-up.")
+class LookupState(Enum):
+    FOUND = value("FOUND", "Something was found.")
+    NOT_FOUND = value("NOT_FOUND", "Nothing is known.")
+    PARTIAL = value("PARTIAL", "Found, with places that did not answer.")
+    INVALID = value("INVALID", "Not a resource we can read.")
+    BUDGET_SPENT = value("BUDGET_SPENT", "Not asked within this request's budget.")
+    UNAVAILABLE = value("UNAVAILABLE", "No place answered.")
+
+
 @word("What an order of people counts.")
 class PersonOrderField(Enum):
     NAME = value("NAME", "sortName.")

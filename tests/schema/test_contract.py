@@ -14,7 +14,13 @@ CONTRACT = Path(__file__).parents[1] / "contracts" / "kith"
 # what different things answer each in their own way; clients select in fragments there
 #: What the contract lacks and the issue on mail asks for: a send that nobody can vouch for is neither done nor refused, and the
 #: client must be able to say so. Clients handle unknown members of an enum (contract/NOTES.md, "Evolution").
-BEYOND = {("WriteState", "UNCONFIRMED"), ("DeliveryState", "UNCONFIRMED")}
+#: And a look-up has to be told which third parties may learn of it, where consent is not kept.
+BEYOND = {
+    ("WriteState", "UNCONFIRMED"),
+    ("DeliveryState", "UNCONFIRMED"),
+    ("Query", "lookup", "thirdParties"),
+    ("Query", "lookups", "thirdParties"),
+}
 ALIKE_BY_NAME_ONLY = {"Node", "MutationPayload", "LiveList"}
 
 

@@ -1,0 +1,101 @@
+"""One look-up: from an address to what it says of itself, and on to whoever says the same back, within a budget of documents, bytes and steps.
+
+    address ──asks──▶ documents ──statements──▶ graph ──proven, and their claims──▶ asks …
+
+An address is read when somebody proven says that it is theirs: the address that was asked about, or one that is tied to it by claims that are
+returned or vouched for, no more than `steps` of them away. What only strangers say leads nowhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+
+from providers.lookup import documents, webfinger
+from providers.lookup.graph import Graph
+from providers.lookup.reading import MAX_NEXT, Ask, Reading
+from providers.lookup.resources import Resource, key, known
+
+#: Reads a document, once for everybody who asks for it now; gives its reading whatever happens.
+Library = Callable[[Ask], Awaitable[Reading]]
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look-up may cost. `steps`: how many proven claims away from the start somebody's claims are still looked at."""
+
+    documents: int = 40
+    bytes: int = 8 * 1024 * 1024
+    steps: int = 3
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it: `subject` is where the resource leads for good, `readings` are all places in the order in which they were asked."""
+
+    resource: Resource
+    subject: str
+    graph: Graph
+    readings: tuple[Reading, ...]
+    within_budget: bool = True
+
+
+BUDGET: Final = Budget()
+
+
+async def look_up(
+    resource: Resource,
+    library: Library,
+    *,
+    consented: frozenset[str] = frozenset(),
+    budget: Budget = BUDGET,
+    crawled: bool = False,
+) -> Found:
+    """Everything that the open web says about a resource. `crawled`: it is one of many, so its page too is read as robots are asked to."""
+    graph = Graph()
+    readings: list[Reading] = []
+    asked: set[Ask] = set()
+    asks = list(documents.asks(resource, consented, crawled=crawled))
+    size, whole = 0, True
+    while asks:
+        room = budget.documents - len(asked) if size <= budget.bytes else 0
+        if len(asks) > room:
+            asks, whole = asks[:room], False
+        asked.update(asks)
+        came = await asyncio.gather(*(library(ask) for ask in asks))
+        for reading in came:
+            graph.add(reading)
+            size += reading.size
+        readings += came
+        asks = _next(resource, graph, came, asked, consented, budget) if whole else []
+    return Found(resource=resource, subject=graph.led(resource.uri), graph=graph, readings=tuple(readings), within_budget=whole)
+
+
+def starts(resource: Resource, graph: Graph) -> list[str]:
+    """The addresses whose own word is followed from the beginning: what is shown there, of a mailbox also the account of its spelling."""
+    found = [resource.uri, graph.shown(resource.uri)]
+    if resource.kind == "mailto":
+        found.append(f"acct:{resource.name}")
+    return found
+
+
+def _next(
+    resource: Resource, graph: Graph, came: list[Reading], asked: set[Ask], consented: frozenset[str], budget: Budget
+) -> list[Ask]:
+    """What is to be read after a round: where the same is said, then whom the proven name."""
+    wanted: dict[Ask, None] = {}
+    for reading in came:
+        for ask in reading.next:
+            if not (ask.protocol == webfinger.PROTOCOL and graph.has_account(ask.subject)):
+                wanted[ask] = None
+    subjects = {key(one.subject) for one in asked}
+    near = graph.distances(starts(resource, graph))
+    for uri in graph.uris():
+        if near.get(key(uri), budget.steps) >= budget.steps:
+            continue
+        for target, _ in graph.identities(uri)[:MAX_NEXT]:
+            there = known(target)
+            if there is not None and key(target) not in subjects:
+                wanted.update(dict.fromkeys(documents.asks(there, consented, crawled=True)))
+    return [ask for ask in wanted if ask not in asked]
