@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from providers.base import Adapter, ChatSender, Parts, Sender
 from providers.errors import ProviderError, Refused, Unavailable
 from providers.formats import mail_writing
 from providers.formats.mail_writing import File
-from providers.records import Outgoing, OutgoingFile, Submitted
+from providers.records import Outgoing, OutgoingChat, OutgoingFile, Submitted
 from resolvers import attachments, sending
 from resolvers.enclosing import MAX_BYTES
 from resolvers.sending import FileRef, Request
@@ -45,14 +45,16 @@ class Sending:
     async def carry_out(self, adapter: Adapter, viewer: str, write: Write, note: Note) -> Outcome:
         request = _request(write)
         if request.chat is not None:
-            return _outcome(await _chat_sender(adapter).say(request.chat, note))
+            chat = _with_files(request.chat, await self._files(viewer, request.files))
+            return _outcome(await _chat_sender(adapter).say(chat, note))
         mail = _outgoing(request, await self._files(viewer, request.files))
         return _outcome(await _sender(adapter).send(mail, note))
 
     async def check(self, adapter: Adapter, viewer: str, write: Write) -> Outcome:
         request = _request(write)
         if request.chat is not None:
-            return _outcome(await _chat_sender(adapter).was_said(request.chat, write.step or b""))
+            named = [File(name=one.name, media_type=one.media_type, data=b"") for one in request.files]
+            return _outcome(await _chat_sender(adapter).was_said(_with_files(request.chat, named), write.step or b""))
         try:
             files = await self._files(viewer, request.files)
         except ProviderError:
@@ -148,8 +150,16 @@ def _outgoing(request: Request, files: list[File] | None) -> Outgoing:
     return Outgoing(
         message_id=letter.message_id, sender=letter.sender.address, data=data, blind=mail_writing.blind(letter), thread=request.thread,
         recipients=tuple(dict.fromkeys(one.address for one in (*letter.to, *letter.cc, *letter.bcc))), bare=bare,
-        files=tuple(OutgoingFile(name=one.name, media_type=one.media_type, data=one.data) for one in files or ()),
+        files=_ready(files or ()),
     )  # fmt: skip
+
+
+def _with_files(chat: OutgoingChat, files: Sequence[File]) -> OutgoingChat:
+    return msgspec.structs.replace(chat, files=_ready(files))
+
+
+def _ready(files: Sequence[File]) -> tuple[OutgoingFile, ...]:
+    return tuple(OutgoingFile(name=one.name, media_type=one.media_type, data=one.data) for one in files)
 
 
 def _sender(adapter: Adapter) -> Sender:

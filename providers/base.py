@@ -46,6 +46,7 @@ Capability = Literal[
     "ACTIVITIES",
     "LABELS",
     "REACT",
+    "ATTACHMENTS",
 ]
 LinkMethod = Literal["OAUTH_REDIRECT", "DEVICE_CODE", "PASSWORD", "APP_PASSWORD", "TOKEN", "NO_SECRET"]
 FieldKind = Literal["TEXT", "EMAIL", "PASSWORD", "URL", "NUMBER", "SELECT", "CHECKBOX"]
@@ -256,7 +257,7 @@ class Reader(Protocol):
 
 @runtime_checkable
 class Parts(Protocol):
-    """An adapter that can stream a part of a message."""
+    """An adapter that can stream a part of a message (ATTACHMENTS)."""
 
     def part(self, key: str, part: str) -> AsyncIterator[bytes]:
         """The decoded bytes of a part, named as in `records.Attachment.part`. Raises Refused when it is gone."""
@@ -285,7 +286,9 @@ class ChatSender(Protocol):
     """An adapter whose network takes messages into its conversations."""
 
     async def say(self, message: records.OutgoingChat, note: Callable[[bytes], Awaitable[None]]) -> records.Submitted:
-        """Put a message into its conversation, once. `note`, the answers and what is raised are as for `Sender.send`."""
+        """Put a message into its conversation, once, with its files (at most `Provider.files`). `note`, the answers and what is raised are
+        as for `Sender.send`. What the network takes of a file is asked before anything is put up.
+        """
         ...
 
     async def was_said(self, message: records.OutgoingChat, step: bytes) -> records.Submitted:
@@ -349,7 +352,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """A network or file format, as data, with the functions that open it.
 
     `marks` are what the network takes back where READ_STATE is among the capabilities, which may be nothing. One of `send_scopes` must have been
-    granted to send, where there are any. `deletes` is for whom DELETE_MESSAGE deletes; with `moderates` there are people who may delete for
+    granted to send, where there are any. `files` is how many files a chat takes with one message, and of `file_scopes` one must have been
+    granted for that. `deletes` is for whom DELETE_MESSAGE deletes; with `moderates` there are people who may delete for
     everybody what others wrote, which the network decides when it is asked.
     `domains` are those whose addresses belong to this network; `discover(session, form values)` finds what the form still lacks,
     one try after the other. `open(session)` gives an Adapter (no I/O). `authorize(session, form values, redirect_uri)` registers our client where the
@@ -392,6 +396,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     base_url: Callable[[dict[str, str]], str] | None = None
     domains: frozenset[str] = frozenset()
     send_scopes: frozenset[str] = frozenset()
+    files: int = 0
+    file_scopes: frozenset[str] = frozenset()
     discover: Callable[[Session, dict[str, str]], AsyncIterator[Found]] | None = None
     archive: Archive | None = None
     hear: Callable[[Session, Call, str], Awaitable[Heard]] | None = None

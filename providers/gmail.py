@@ -592,7 +592,7 @@ PROVIDER = Provider(
     name="Gmail",
     kind="MAIL",
     mode="MIRRORED",
-    capabilities=frozenset({"CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "MIRROR", "LABELS"}),
+    capabilities=frozenset({"CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "MIRROR", "LABELS", "ATTACHMENTS"}),
     limitations=(
         "Contacts are another interface of Google's: link Google contacts beside it.",
         "Google calls only where the operator has set up Cloud Pub/Sub; elsewhere changes arrive with the next poll.",

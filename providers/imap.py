@@ -222,7 +222,9 @@ PROVIDER = Provider(
     name="E-mail (IMAP)",
     kind="MAIL",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "PUSH", "MIRROR", "LABELS"}),
+    capabilities=frozenset(
+        {"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "PUSH", "MIRROR", "LABELS", "ATTACHMENTS"}
+    ),
     limitations=(
         "Folders that only show messages of other folders again (All Mail, Flagged) are left out.",
         "Of a message over 256 KB the text is read up to 512 KB a part; files are fetched when somebody opens them.",

@@ -835,13 +835,15 @@ PROVIDER = Provider(
             "DELTA",
             "PUSH",
             "MIRROR",
+            "ATTACHMENTS",
         }
     ),
     marks=frozenset({"READ"}),
     moderates=True,
+    files=1,
     limitations=(
         "Encrypted messages show who wrote when, not what: Kith has no keys. It writes into no room that is encrypted.",
-        "Messages go to rooms that are there: Kith makes none. Files cannot be sent.",
+        "Messages go to rooms that are there: Kith makes none. A message takes one file.",
         "There is no list of contacts: they are those in your direct rooms and in rooms of at most a hundred people.",
         "The network tells nobody's e-mail address or phone number.",
         "Servers do not count messages: a room's history is known to be complete when its beginning was reached.",

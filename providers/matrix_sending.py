@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from providers import matrix_files
 from providers.errors import Malformed, ProviderError, Refused, Unavailable
 from providers.http import Session
 from providers.matrix_api import CLOSED, decoded, get, segment, tell, who
@@ -47,6 +48,10 @@ async def say(session: Session, message: OutgoingChat, note: Callable[[bytes], A
     said = content(message, answered)
     if len(msgspec.json.encode(said)) > LARGEST:
         raise Refused(f"Matrix takes messages of at most {LARGEST:,} bytes. Write less.", provider_code="too-large")
+    await matrix_files.check(session, message.files)
+    for file in message.files:  # one at most: an event shows one
+        shown = matrix_files.content(file, await matrix_files.put_up(session, file))
+        said |= {**shown, "body": message.text or file.name}
     device = (await who(session)).device_id or ""
     await note(f"{int(session.clock.now().timestamp())} {device}".encode())
     try:
@@ -178,7 +183,7 @@ def replacement(change: OutgoingEdit, original: Event) -> dict[str, Any]:
 def _alike(event: Event, message: OutgoingChat, me: str, since: int) -> bool:
     """Whether an event says the same: a device that is linked anew is not told the ids of the one before."""
     mine = event.sender == me and event.origin_server_ts >= (since - AROUND) * 1000
-    return mine and event.content.get("body") == message.text
+    return mine and event.content.get("body") == (message.text or next((file.name for file in message.files), ""))
 
 
 async def _check_open(session: Session, room: str) -> None:

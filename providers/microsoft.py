@@ -191,7 +191,9 @@ PROVIDER = Provider(
     name="Outlook and Microsoft 365",
     kind="MAIL",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONTACTS_WRITE", "CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "MIRROR", "LABELS"}),
+    capabilities=frozenset(
+        {"CONTACTS", "CONTACTS_WRITE", "CONVERSATIONS", "SEND", "REPLY", "READ_STATE", "DELTA", "MIRROR", "LABELS", "ATTACHMENTS"}
+    ),
     limitations=(
         "Microsoft calls only installations that are reached by https; to others changes come with the next poll.",
         "Whether a mail was answered is not told.",

@@ -465,7 +465,8 @@ class OutgoingChat(Record, frozen=True, kw_only=True, omit_defaults=True):
 
     `id` is ours, made before the first attempt and the same in all: what a network is given to take a message once. `conversation` is the
     network's key of the place, `answers` its key of the message that is answered. What is answered in a side thread stays there;
-    `in_thread` begins one where there is none.
+    `in_thread` begins one where there is none. `files` go with the text, in their order; a message that is only looked for may have them
+    without bytes.
     """
 
     id: str
@@ -474,6 +475,7 @@ class OutgoingChat(Record, frozen=True, kw_only=True, omit_defaults=True):
     html: str | None = None  # made safe; `text` says the same
     answers: str | None = None
     in_thread: bool = False
+    files: tuple[OutgoingFile, ...] = ()
 
 
 class OutgoingReaction(Record, frozen=True, kw_only=True, omit_defaults=True):

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from providers import cursors, slack_events, slack_sending
+from providers import cursors, slack_events, slack_files, slack_sending
 from providers.base import Adapter, Authorization, FormField, LinkForm, Provider
 from providers.entries import readable
 from providers.errors import CursorExpired, Malformed, Refused
@@ -76,7 +76,7 @@ READING: Final = (
     "users:read", "users:read.email", "channels:read", "channels:history", "groups:read", "groups:history", "im:read", "im:history",
     "mpim:read", "mpim:history", "search:read", "files:read",
 )  # fmt: skip
-SCOPES: Final = (*READING, *slack_sending.SENDING, *slack_sending.MARKING)
+SCOPES: Final = (*READING, *slack_sending.SENDING, *slack_files.SCOPES, *slack_sending.MARKING)
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -609,16 +609,29 @@ PROVIDER = Provider(
     kind="CHAT",
     mode="MIRRORED",
     capabilities=frozenset(
-        {"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "EDIT_MESSAGE", "DELETE_MESSAGE", "READ_STATE", "PUSH", "MIRROR"}
+        {
+            "CONTACTS",
+            "CONVERSATIONS",
+            "SEND",
+            "REPLY",
+            "EDIT_MESSAGE",
+            "DELETE_MESSAGE",
+            "READ_STATE",
+            "PUSH",
+            "MIRROR",
+            "ATTACHMENTS",
+        }
     ),
     marks=frozenset({"READ"}),
     moderates=True,
+    files=slack_files.MOST,
+    file_scopes=frozenset(slack_files.SCOPES),
     limitations=(
         "Free workspaces show the last 90 days, and Slack deletes what is older than a year.",
         "Edits, reactions and deletions of older messages are seen only as far as the latest 200 of a conversation.",
         "What you read elsewhere shows when a conversation is looked at: at its next message, or within an hour on lively days.",
         "E-mail addresses are shown where the workspace shows them to you.",
-        "Files cannot be sent, and no conversations are made from here.",
+        "No conversations are made from here.",
     ),
     link_forms=(
         LinkForm(

@@ -22,7 +22,7 @@ UNITS: Final = {
     "auth.test": TIER_4, "users.list": TIER_2, "users.info": TIER_4, "users.conversations": TIER_3, "conversations.info": TIER_3,
     "conversations.members": TIER_4, "conversations.history": TIER_3, "conversations.replies": TIER_3, "search.messages": TIER_2,
     "conversations.mark": TIER_3, "chat.postMessage": TIER_3, "chat.update": TIER_3, "chat.delete": TIER_3,
-    "files.info": TIER_4,
+    "files.info": TIER_4, "files.getUploadURLExternal": TIER_4, "files.completeUploadExternal": TIER_4,
 }  # fmt: skip
 ANSWER_BYTES: Final = 16 * 1024 * 1024
 PATIENCE: Final = 30.0  # seconds that a limit is waited out; what is longer ends the run

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -128,6 +128,10 @@ class Post(msgspec.Struct, frozen=True):
     @property
     def shows(self) -> bool:
         return self.subtype not in SILENT
+
+    def shows_any(self, files: Collection[str]) -> bool:
+        """Whether any of these files (ids) came with it."""
+        return any(file.id in files for file in self.files or ())
 
     @property
     def answers(self) -> str | None:

@@ -1,5 +1,5 @@
 """Writing into Slack conversations (chat.postMessage), finding out whether a message is there, changing it (chat.update), deleting it
-(chat.delete), and saying what was read.
+(chat.delete), and saying what was read. Files are in `slack_files.py`.
 
 Slack takes no id of ours with a message. After a cut the conversation itself is read back to the moment of sending: a message of the
 user's that says the same is the one. What is answered in a thread stays in it. A read mark (conversations.mark) goes where it is put, backwards
@@ -17,7 +17,8 @@ from typing import Final
 
 import msgspec
 
-from providers.errors import Conflict, Malformed, ReauthRequired, Refused, Unavailable
+from providers import slack_files
+from providers.errors import Conflict, Malformed, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Session
 from providers.records import Gone, OutgoingChat, OutgoingDeletion, OutgoingEdit, Submitted
 from providers.slack_api import GONE, NARROW, PARTIAL, ask, tell
@@ -75,6 +76,8 @@ async def say(session: Session, message: OutgoingChat, note: Callable[[bytes], A
     if len(text) > LONGEST:
         raise Refused(f"Slack takes messages of at most {LONGEST:,} characters. Write less.", provider_code="too-large")
     root = await _root(session, message)
+    if message.files:
+        return await _say_with_files(session, message, text, root, note)
     form = {"channel": message.conversation, "text": text, "parse": "none", **({"thread_ts": root} if root else {})}
     await note(f"{int(session.clock.now().timestamp())} {root}".encode())
     try:
@@ -84,10 +87,26 @@ async def say(session: Session, message: OutgoingChat, note: Callable[[bytes], A
     return Submitted(fate="TAKEN", key=f"{posted.channel}/{posted.ts}")
 
 
+async def _say_with_files(
+    session: Session, message: OutgoingChat, text: str, root: str, note: Callable[[bytes], Awaitable[None]]
+) -> Submitted:
+    """Files first, which nobody sees; then the order to show them with the text, whose message is found by them."""
+    ids = await slack_files.put_up(session, message.files)
+    step = f"{int(session.clock.now().timestamp())} {root} {','.join(ids)}".encode()
+    await note(step)
+    try:
+        named = [(id_, file.name) for id_, file in zip(ids, message.files, strict=True)]
+        await slack_files.show(session, message.conversation, root, text, named)
+        return await was_said(session, message, step)  # Slack shows them a moment later
+    except (Unavailable, Malformed, RateLimited) as error:
+        return Submitted(fate="UNKNOWN", evidence=f"Slack did not say whether it took the message. ({error.message})")
+
+
 async def was_said(session: Session, message: OutgoingChat, step: bytes) -> Submitted:
     """Whether a message is in its conversation or thread, read back to the moment at which it was sent. Raises ProviderError."""
-    began, _, root = step.decode().partition(" ")
-    since = int(began) if began.isdigit() else 0
+    began, _, rest = step.decode().partition(" ")
+    root, _, ids = rest.partition(" ")
+    since, files = int(began) if began.isdigit() else 0, frozenset(ids.split(",")) - {""}
     me = (await ask(session, "auth.test", _Who)).user_id
     asked = {"channel": message.conversation, "oldest": f"{max(0, since - AROUND)}.000000", "limit": str(LOOK)}
     for _ in range(LOOKS):
@@ -96,7 +115,7 @@ async def was_said(session: Session, message: OutgoingChat, step: bytes) -> Subm
         else:
             page = await ask(session, "conversations.history", _Posts, **asked)
         for post in page.messages:
-            if post.user == me and post.ts != root and says(post, message.text):
+            if post.user == me and post.ts != root and (post.shows_any(files) if files else says(post, message.text)):
                 return Submitted(fate="TAKEN", key=f"{message.conversation}/{post.ts}")
         if not page.has_more or not page.messages:
             break

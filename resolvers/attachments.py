@@ -1,6 +1,6 @@
-"""Attachments as they are shown, and where their bytes are: at any source of their message that is a mailbox, never here.
+"""Attachments as they are shown, and where their bytes are: at any source of their message that keeps files, never here.
 
-A mail that only a file brought has lost its attachments with that file: they are listed and GONE. Sources are asked in the order
+What only an imported file brought has lost its attachments with that file: they are listed and GONE. Sources are asked in the order
 in which they showed the message, the one that named the part first.
 """
 
@@ -40,10 +40,11 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """A source of a message: the account, its provider, and the message's key there."""
+    """A source of a message: the account, its provider and its address there, and the message's key."""
 
     account_id: str
     provider: str
+    base_url: str
     key: str
 
 
@@ -85,7 +86,7 @@ def places(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[st
     """Where each message is, first seen first."""
     s = message_source
     rows = conn.execute(
-        select(s.c.message_id, s.c.account_id, s.c.key, account.c.provider)
+        select(s.c.message_id, s.c.account_id, s.c.key, account.c.provider, account.c.base_url)
         .join(account, sa.and_(account.c.viewer_id == s.c.viewer_id, account.c.id == s.c.account_id))
         .where(
             s.c.viewer_id == viewer,
@@ -97,18 +98,21 @@ def places(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[st
     )
     found: dict[str, list[Place]] = {}
     for row in rows:
-        found.setdefault(row.message_id, []).append(Place(account_id=row.account_id, provider=row.provider, key=row.key))
+        place = Place(account_id=row.account_id, provider=row.provider, base_url=row.base_url, key=row.key)
+        found.setdefault(row.message_id, []).append(place)
     return found
 
 
 def reachable(providers: Mapping[str, Provider], file: Attachment, found: Sequence[Place]) -> list[Place]:
     """The places that can hand over a file, the one that named the part first."""
-    open_ones = [place for place in found if _keeps_files(providers.get(place.provider))]
+    open_ones = [place for place in found if _keeps_files(providers.get(place.provider), place.base_url)]
     return sorted(open_ones, key=lambda place: place.account_id != file.account_id)[:MAX_PLACES]
 
 
-def _keeps_files(provider: Provider | None) -> bool:
-    return provider is not None and provider.kind == "MAIL" and provider.open is not None
+def _keeps_files(provider: Provider | None, base_url: str) -> bool:
+    if provider is None or provider.open is None or "ATTACHMENTS" not in provider.capabilities:
+        return False
+    return provider.follows(base_url)  # files alone have nobody behind them
 
 
 async def state(operation: Operation, file: Attachment) -> str:

@@ -262,6 +262,10 @@ class Senders:
                 raise wrong("REQUIRED", "This account has no address to send from; add one with setOwnAddress.", *field)
         return _checked(Mailbox(address=found, name=self._names.get(found.casefold(), "")), field)
 
+    def granted(self, account_id: str) -> frozenset[str]:
+        """The scopes that an account was given; empty where its network has none."""
+        return frozenset(self._rows[account_id].granted_scopes.split())
+
     def _is_mailbox(self, account_id: str) -> bool:
         provider = self.provider(account_id)
         return account_id in self._rows and (provider is None or provider.kind == "MAIL")

@@ -1,8 +1,8 @@
 """What a message to a conversation of a chat network will say and where, from what the caller asked and what the store knows.
 
 An answer goes where the message is that it answers, by the account that shows it. A new message goes into a conversation that is
-there: one that is named, or the direct one with somebody. Chats have no copies, no subject and take no files from here; who asks
-for them is told so before anything is written.
+there: one that is named, or the direct one with somebody. Chats have no copies and no subject, and take as many files with a message as
+their network says (`Provider.files`); who asks for more is told so before anything is written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 
 from providers import records
 from providers.base import Provider
-from resolvers import people
+from resolvers import enclosing, people
 from resolvers.composing import (
     Answer,
     Draft,
@@ -32,6 +32,7 @@ from resolvers.composing import (
     thread_of,
     wrong,
 )
+from resolvers.enclosing import Chosen
 from resolvers.ingest.messages import outbox_key
 from resolvers.mistakes import NodeMistake, not_found
 from resolvers.writing import Mistaken
@@ -49,11 +50,12 @@ _NO_LETTER: Final = "A chat message has a text and a place: no subject, no copie
 
 
 class ComposedChat(msgspec.Struct, frozen=True, kw_only=True):
-    """A message to a chat, the account it leaves by, and what is shown of it until the network shows it."""
+    """A message to a chat, the account it leaves by, its files, and what is shown of it until the network shows it."""
 
     account_id: str
     message: records.OutgoingChat
     shown: records.Message
+    files: tuple[Chosen, ...] = ()
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,9 +68,12 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compose(
-    conn: Connection, viewer: str, providers: Mapping[str, Provider], draft: Draft, date: datetime
+    conn: Connection, viewer: str, providers: Mapping[str, Provider], draft: Draft, date: datetime, now: datetime
 ) -> ComposedChat | None:
-    """The message of a draft, dated `date`; None where it is a mail. Raises Mistaken."""
+    """The message of a draft, dated `date`; None where it is a mail. The uploads that it takes along stay until the transaction ends.
+
+    Raises Mistaken.
+    """
     begin = draft.begin
     senders = senders_of(conn, viewer, providers)
     if isinstance(begin, NewMessage):
@@ -80,7 +85,7 @@ def compose(
         if begin.subject or begin.cc or begin.bcc:
             raise wrong("UNSUPPORTED", _NO_LETTER, *at, "subject" if begin.subject else "cc" if begin.cc else "bcc")
         room = _room(conn, viewer, begin, at)
-        return _composed(conn, viewer, senders, draft, begin.from_address, room, at, date, None)
+        return _composed(conn, viewer, senders, draft, begin.from_address, room, at, date, now, None)
     if isinstance(begin, Answer):
         at = ("compose", "reply")
         original = original_of(conn, viewer, begin.message_id, (*at, "messageId"))
@@ -91,7 +96,7 @@ def compose(
             raise wrong("UNSUPPORTED", _NO_LETTER, *at, "addTo" if begin.add_to else "cc")
         room, answers = _answered(conn, viewer, senders, original, kind, (*at, "messageId"))
         return _composed(
-            conn, viewer, senders, draft, begin.from_address, room, at, date, original, answers, in_thread=begin.in_thread
+            conn, viewer, senders, draft, begin.from_address, room, at, date, now, original, answers, in_thread=begin.in_thread
         )  # fmt: skip
     provider = None if begin.account_id is None else senders.provider(begin.account_id)
     if provider is not None and provider.kind != "MAIL":
@@ -109,6 +114,7 @@ def _composed(
     room: Room,
     at: tuple[str, ...],
     date: datetime,
+    now: datetime,
     original: Any,
     answers: str | None = None,
     *,
@@ -116,11 +122,10 @@ def _composed(
 ) -> ComposedChat:
     provider = senders.provider(room.account_id)
     assert provider is not None
-    if draft.attachments:
-        raise wrong("UNSUPPORTED", f"Files cannot be sent to {provider.name} from here.", "attachments")
+    files = _files(conn, viewer, senders, provider, room.account_id, draft, now)
     text, html = body_of(draft, "")
-    if not text.strip():
-        raise wrong("REQUIRED", "A chat message needs a text.", "text")
+    if not text.strip() and not files:
+        raise wrong("REQUIRED", "A chat message needs a text or a file.", "text")
     sender = _sender(conn, viewer, room.account_id, from_address, (*at, "fromAddress"))
     message = records.OutgoingChat(
         id=secrets.token_hex(16), conversation=room.key, text=text, html=html, answers=answers, in_thread=in_thread
@@ -133,9 +138,35 @@ def _composed(
             records.Participant(role="FROM", address=sender, kind="HANDLE", provider=provider.key, key=sender),
             *_others(conn, viewer, room, provider.key),
         ),
-        category_reason="You wrote it.", authentication="NOT_CHECKED",
+        category_reason="You wrote it.", authentication="NOT_CHECKED", attachment_count=len(files),
+        # how the network names them is told when it shows the message
+        attachments=tuple(
+            records.Attachment(part=f"{message.id}.{n}", name=f.name, media_type=f.media_type, size=f.size, sha256=f.sha256)
+            for n, f in enumerate(files)
+        ),
     )  # fmt: skip
-    return ComposedChat(account_id=room.account_id, message=message, shown=shown)
+    return ComposedChat(account_id=room.account_id, message=message, shown=shown, files=files)
+
+
+def _files(
+    conn: Connection, viewer: str, senders: Senders, provider: Provider, account_id: str, draft: Draft, now: datetime
+) -> tuple[Chosen, ...]:
+    """The files of a draft. Raises Mistaken where the network, or the account's grant, does not take them."""
+    if not draft.attachments:
+        return ()
+    if not provider.files:
+        raise wrong("UNSUPPORTED", f"Files cannot be sent to {provider.name} from here.", "attachments")
+    granted = senders.granted(account_id)
+    if provider.file_scopes and granted and provider.file_scopes.isdisjoint(granted):
+        text = f"Sending files was not allowed when {provider.name} was linked: authorise the account again with beginLink and accountId."
+        raise wrong("REAUTH_REQUIRED", text, "attachments")
+    files = enclosing.choose(conn, viewer, draft.attachments, now)
+    if len(files) > provider.files:
+        most = "one file" if provider.files == 1 else f"{provider.files} files"
+        raise wrong(
+            "LIMIT_REACHED", f"{provider.name} takes {most} with a message: send the others by themselves.", "attachments"
+        )
+    return files
 
 
 # --- where ----------------------------------------------------------------------------------------------------------------

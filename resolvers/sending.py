@@ -83,7 +83,7 @@ async def send(operation: Operation, draft: Draft, key: str) -> Payload:
     def write(conn: Connection, viewer: str, recorder: Recorder) -> Answer:
         start = _start(draft, now)
         providers = operation.services.providers
-        chat = composing_chat.compose(conn, viewer, providers, draft, start)
+        chat = composing_chat.compose(conn, viewer, providers, draft, start, now)
         composed = chat or composing.compose(conn, viewer, providers, draft, start.replace(microsecond=0), now)
         message_id = _show(conn, viewer, composed, recorder, now)
         request = _request(composed)
@@ -190,12 +190,12 @@ def _start(draft: Draft, now: datetime) -> datetime:
 
 
 def _request(composed: Composed | ComposedChat) -> Request:
-    if isinstance(composed, ComposedChat):
-        return Request(chat=composed.message)
     files = tuple(
         FileRef(attachment_id=f.attachment_id, upload_id=f.upload_id, name=f.name, media_type=f.media_type)
         for f in composed.files
     )
+    if isinstance(composed, ComposedChat):
+        return Request(chat=composed.message, files=files)
     return Request(letter=composed.letter, thread=composed.thread, files=files)
 
 

@@ -24,6 +24,7 @@ from tests.servers import Command, Running, _local, exercised, free_port, record
 
 SYNAPSE_VERSION = "1.163.2"
 DOMAIN = "kith.test"
+MOST = 1_000_000  # bytes of a file that it takes
 
 _HOMESERVER = """
 server_name: "{domain}"
@@ -32,6 +33,7 @@ pid_file: {folder}/hs.pid
 listeners: [{{port: {port}, type: http, tls: false, bind_addresses: ['127.0.0.1'], resources: [{{names: [client]}}]}}]
 database: {{name: sqlite3, args: {{database: {folder}/hs.db}}}}
 media_store_path: {folder}/media
+max_upload_size: {most}
 signing_key_path: {folder}/signing.key
 log_config: {folder}/log.yaml
 enable_registration: true
@@ -189,7 +191,7 @@ def synapse(*, port: int | None = None, called: str | None = None) -> Iterator[M
         rate = "{per_second: 10000, burst_count: 10000}"
         (folder / "log.yaml").write_text(_LOG)
         (folder / "homeserver.yaml").write_text(
-            _HOMESERVER.format(domain=DOMAIN, url=called or url, folder=folder, port=port, rate=rate)
+            _HOMESERVER.format(domain=DOMAIN, url=called or url, folder=folder, port=port, rate=rate, most=MOST)
         )
         command: Command = [sys.executable, "-m", "synapse.app.homeserver", "-c", folder / "homeserver.yaml"]
         environment = {"PYTHONPATH": str(packages), "PYTHONNOUSERSITE": "1"}

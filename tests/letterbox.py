@@ -138,7 +138,12 @@ async def post_office(household: Household, home: Path, server: Submission) -> A
         return Letterbox(box, session)
 
     provider = Provider(
-        key="letterbox", name="Letterbox", kind="MAIL", mode="MIRRORED", capabilities=frozenset({"SEND", "REPLY"}), open=opened
+        key="letterbox",
+        name="Letterbox",
+        kind="MAIL",
+        mode="MIRRORED",
+        capabilities=frozenset({"SEND", "REPLY", "ATTACHMENTS"}),
+        open=opened,
     )
     async with workshop(household.database, home, "127.0.0.0/8:*") as shop:
         clock = Clock()

@@ -116,7 +116,12 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     clock, network = TestClock(), Postbox()
     async with opened(tmp_path, clock=clock, schema=None) as installation:
         installation.providers["postbox"] = Provider(
-            key="postbox", name="Postbox", kind="MAIL", mode="MIRRORED", capabilities=frozenset(), open=network.opened
+            key="postbox",
+            name="Postbox",
+            kind="MAIL",
+            mode="MIRRORED",
+            capabilities=frozenset({"ATTACHMENTS"}),
+            open=network.opened,
         )
         owner = await named(installation, None)
         household = Household(installation.database, owner.id)

@@ -10,11 +10,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from providers.base import Parts
 from resolvers.sending import Request
 from store import outbox
 from store.feed import Recorder
+from store.tables import attachment
 from tests.chat_servers import Matrix, MatrixUser
 from tests.gateway.rooms import ask, linked, place, stored
 from tests.household import Household
@@ -217,7 +219,7 @@ async def test_what_a_chat_does_not_take_is_said_before_anything_is_written(
             ({"newMessage": {**new, "to": [{"handle": "@nobody:kith.test"}]}}, {}, "NOT_WRITABLE", "handle"),
             ({"newMessage": {**new, "to": [{"conversationId": at.account_id}]}}, {}, "NOT_FOUND", "conversationId"),
             ({"newMessage": {**new, "fromAddress": at.bob.user_id}}, {}, "INVALID", "fromAddress"),
-            ({"newMessage": new}, {"attachments": [{"attachmentId": "f_1"}]}, "UNSUPPORTED", "attachments"),
+            ({"newMessage": new}, {"attachments": [{"attachmentId": "f_1"}]}, "NOT_FOUND", "attachmentId"),
             ({"newMessage": new}, {"text": "  "}, "REQUIRED", "text"),
             ({"reply": {"messageId": asked["id"], "cc": [{"handle": "@b:x"}]}}, {}, "UNSUPPORTED", "cc"),
             ({"forward": {"messageId": asked["id"], "accountId": at.account_id, "to": []}}, {}, "UNSUPPORTED", "accountId"),
@@ -406,3 +408,51 @@ async def test_a_message_that_has_left_is_taken_back_at_the_network(
             assert (undone["errors"], undone["message"]["deletedAt"] is None) == ([], False)
         await at.work()
         assert [e["content"] for e in at.bob.timeline(at.room) if e["sender"] == at.ada.user_id][-2:-1] == [{}]
+
+
+# --- files ------------------------------------------------------------------------------------------------------------------
+
+FILES = """{ viewer { conversations(first: 1) { edges { node { messages(last: 50) { edges { node {
+  id text direction attachments { id name mediaType size state } } } } } } } } }"""
+
+
+async def test_a_file_goes_into_a_room_and_can_be_opened_under_the_name_that_it_has_there(
+    household: Household, synapse_server: Matrix, tmp_path: Path
+) -> None:
+    async with desk(household, synapse_server, tmp_path) as at:
+
+        async def messages() -> list[Any]:
+            ((edge),) = (await ask(at.shop, household, FILES))["viewer"]["conversations"]["edges"]
+            return [each["node"] for each in edge["node"]["messages"]["edges"]]
+
+        for name in ("plan.pdf", "list.txt"):
+            uri = at.bob.upload(b"the " + name.encode(), "application/octet-stream")
+            at.bob.send(at.room, {"msgtype": "m.file", "body": name, "filename": name, "url": uri})
+        await at.sync()
+        plan, other = [m["attachments"][0]["id"] for m in await messages() if m["attachments"]]
+        both = await at.to_room("Both", key="both", attachments=[{"attachmentId": plan}, {"attachmentId": other}])
+        assert [(e["code"], "one file" in e["message"]) for e in both["errors"]] == [("LIMIT_REACHED", True)]
+        sent = (await at.to_room("As you said", attachments=[{"attachmentId": plan}]))["message"]
+        assert [a["name"] for a in (await messages())[-1]["attachments"]] == ["plan.pdf"]
+        for _ in range(2):
+            await at.work()
+            await at.sync()
+        shown = (await messages())[-1]
+        assert (shown["id"], shown["text"], shown["direction"]) == (sent["id"], "As you said", "OUTBOUND")
+        ((file),) = shown["attachments"]
+        assert (file["name"], file["mediaType"], file["size"]) == ("plan.pdf", "application/octet-stream", 12)
+        assert file["state"] == "AVAILABLE"
+        event = at.bob.timeline(at.room)[-1]
+        adapter = await at.shop.accounts.open(household.viewer, at.account_id)
+        assert isinstance(adapter, Parts)
+        (stored_file,) = await household.database.read(household.viewer, _parts, sent["id"])
+        assert stored_file == event["content"]["url"]
+        assert b"".join([piece async for piece in adapter.part(event["event_id"], stored_file)]) == b"the plan.pdf"
+        head = await household.head()
+        await at.sync()
+        assert await household.head() == head
+
+
+def _parts(conn: Connection, viewer: str, message_id: str) -> list[str]:
+    mine = attachment.c
+    return list(conn.execute(select(mine.part).where(mine.viewer_id == viewer, mine.message_id == message_id)).scalars())

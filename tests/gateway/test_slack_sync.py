@@ -216,3 +216,45 @@ async def test_a_message_at_slack_is_edited_and_deleted_from_here(
         await shop.sync(household.viewer, account_id)
         assert await texts() == [(theirs, "Lunch?")]
     assert team.violations == []
+
+
+async def test_files_go_into_a_slack_conversation_where_the_token_may(
+    household: Household, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(catalogue(), "slack", msgspec.structs.replace(slack.PROVIDER, quota=Quota(calls=10_000, seconds=60.0)))
+    team = Slack(time.time)
+    direct = team.channel(2, user=team.member(100, "grace"))
+    team.files["F00000900"] = b"the plan"
+    file = {"id": "F00000900", "name": "plan.pdf", "mimetype": "application/pdf", "size": 8}
+    team.post(direct, "U00000100", "Look", time.time() - 900, files=[file])
+    async with running(team) as url, workshop(household.database, tmp_path, f"127.0.0.1/32:{urlsplit(url).port}") as shop:
+        account_id = await shop.link(household.viewer, "slack", url + "/api", Secret(access_token="xoxp-1"))
+        rooms = """{ viewer { conversations(first: 1) { edges { node { messages(last: 9) { edges { node {
+          id text attachments { id name } } } } } } } } }"""
+
+        async def said() -> list[Any]:
+            ((edge),) = (await ask(shop, household, rooms))["viewer"]["conversations"]["edges"]
+            return [each["node"] for each in edge["node"]["messages"]["edges"]]
+
+        async def send(key: str) -> Any:
+            (first, *_) = await said()
+            wanted = {
+                "idempotencyKey": key, "compose": {"reply": {"messageId": first["id"]}}, "text": "Mine, too", "undoSeconds": 0,
+                "attachments": [{"attachmentId": first["attachments"][0]["id"]}],
+            }  # fmt: skip
+            return (await ask(shop, household, SEND, input=wanted))["sendMessage"]
+
+        done = await send("k")
+        assert done["errors"] == []
+        await shop.write_back(household.viewer, account_id)
+        post = team.posts[direct][-1]
+        assert (post["text"], [team.files[each["id"]] for each in post["files"]]) == ("Mine, too", [b"the plan"])
+        await shop.sync(household.viewer, account_id)
+        shown = (await said())[-1]
+        assert (shown["id"], shown["text"], [each["name"] for each in shown["attachments"]]) == (
+            done["message"]["id"], "Mine, too", ["plan.pdf"],
+        )  # fmt: skip
+        team.tokens["xoxp-2"] = frozenset(slack.SCOPES) - {"files:write"}
+        await shop.link(household.viewer, "slack", url + "/api", Secret(access_token="xoxp-2"))
+        assert [each["code"] for each in (await send("k-2"))["errors"]] == ["REAUTH_REQUIRED"]
+    assert team.violations == []

@@ -21,7 +21,7 @@ CONTRACT = Path(__file__).parent.parent / "contracts" / "slack" / "web_api.json"
 SCOPES = frozenset(
     {"users:read", "users:read.email", "channels:read", "channels:history", "groups:read", "groups:history", "im:read", "im:history",
      "mpim:read", "mpim:history", "search:read", "files:read", "chat:write",
-     "channels:write", "groups:write", "im:write", "mpim:write"}
+     "channels:write", "groups:write", "im:write", "mpim:write", "files:write"}
 )  # fmt: skip
 #: Calls a minute by method, and of these the scope that each needs (any conversation's will do).
 ALLOWED = {
@@ -30,6 +30,7 @@ ALLOWED = {
     "conversations.history": (50, "channels:history"), "conversations.replies": (50, "channels:history"),
     "conversations.mark": (50, ""), "search.messages": (20, "search:read"), "chat.postMessage": (60, "chat:write"),
     "chat.update": (50, "chat:write"), "chat.delete": (50, "chat:write"), "files.info": (100, "files:read"),
+    "files.getUploadURLExternal": (100, "files:write"), "files.completeUploadExternal": (100, "files:write"),
 }  # fmt: skip
 TEAM = "T00000001"
 ME = "U00000077"
@@ -60,6 +61,10 @@ class Slack:
         self.channels: dict[str, Item] = {}
         self.posts: dict[str, list[Item]] = {}
         self.files: dict[str, bytes] = {}
+        self.reserved: dict[str, tuple[str, int]] = {}  # names and sizes of files that are being put up
+        self.largest = 1_000_000
+        self.lazy = False  # whether what is to be shown shows later, by `hurry`
+        self.waiting: list[Callable[[], str]] = []
         self.page = 1000
         self.few = 0  # as for apps outside of the Marketplace
         self.unsearched: set[str] = set()  # texts that the search does not know yet
@@ -122,6 +127,8 @@ class Slack:
     def answer(self, request: Request) -> Answer:
         if request.path.startswith("/files/"):
             return self._file(request)
+        if request.path.startswith("/upload/v1/"):
+            return self._upload(request)
         method = request.path.removeprefix("/api/")
         if request.method == "POST":
             request.query = parse_qsl(request.body.decode(), keep_blank_values=True)
@@ -282,6 +289,42 @@ class Slack:
         if id_ not in self.files:
             return denied("file_not_found")
         return self._ok(file={"id": id_, "url_private": f"{self.url}/files/{id_}"}, comments=[])
+
+    def _files_getUploadURLExternal(self, request: Request) -> Answer:
+        if int(request.one("length")) > self.largest:
+            return denied("file_upload_size_restricted")
+        id_ = f"F{len(self.reserved) + 1:08}"
+        self.reserved[id_] = (request.one("filename"), int(request.one("length")))
+        return self._ok(upload_url=f"{self.url}/upload/v1/{id_}", file_id=id_)
+
+    def _upload(self, request: Request) -> Answer:
+        """The address is the right to use it: a token has no business here."""
+        name, size = self.reserved.get(request.segments[-1], ("", -1))
+        if request.method != "POST" or "authorization" in request.headers or len(request.body) != size:
+            self.violations.append(f"upload of {name or request.path}: {request.method}, {len(request.body)} bytes of {size}")
+            return Answer(400, b"no")
+        self.files[request.segments[-1]] = request.body
+        return Answer(200, b"OK")
+
+    def _files_completeUploadExternal(self, request: Request) -> Answer:
+        wanted = json.loads(request.one("files"))
+        if any(each["id"] not in self.files for each in wanted):
+            return denied("file_not_found")
+        channel, text = request.one("channel_id"), named(request.one("initial_comment"))
+        if channel not in self.posts:
+            return denied("channel_not_found")
+        root = request.one("thread_ts")
+        shown = [{"id": each["id"], "name": each["title"], "size": len(self.files[each["id"]])} for each in wanted]
+        more = {"files": shown, **({"thread_ts": root} if root else {})}
+        self.waiting.append(lambda: self.post(channel, ME, text, self.now(), **more))
+        if not self.lazy:
+            self.hurry()
+        return self._ok(files=[{"id": each["id"], "title": each["title"]} for each in wanted])
+
+    def hurry(self) -> None:
+        """Show what waits."""
+        while self.waiting:
+            self.waiting.pop(0)()
 
     def _file(self, request: Request) -> Answer:
         if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:

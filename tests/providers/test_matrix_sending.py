@@ -10,10 +10,10 @@ import pytest
 
 from providers.errors import Refused
 from providers.matrix import PROVIDER, Matrix
-from providers.records import OutgoingChat, OutgoingDeletion, OutgoingEdit
+from providers.records import OutgoingChat, OutgoingDeletion, OutgoingEdit, OutgoingFile
 from providers.session import Secret
+from tests.chat_servers import MOST, MatrixUser
 from tests.chat_servers import Matrix as Server
-from tests.chat_servers import MatrixUser
 from tests.providers.conftest import HandClock, SessionMaker
 
 
@@ -119,6 +119,49 @@ async def test_what_the_room_does_not_take_is_refused(room: Room, opened: Open, 
     with pytest.raises(Refused):
         await opened().say(room.message("ä" * 40_000 if trouble == "too much" else "Hello"), room.note)
     assert room.written() == []
+
+
+# --- files ----------------------------------------------------------------------------------------------------------------
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+    "1f15c4890000000d49444154789c63f8cfc0f01f00050001ff5ca0de0a0000000049454e44ae426082"
+)
+BOAT = OutgoingFile(name="boat.png", media_type="image/png", data=PIXEL)
+PLAN = OutgoingFile(name="plan.pdf", media_type="application/pdf", data=b"%PDF the plan")
+
+
+async def test_a_file_is_one_event_with_its_caption_however_often_it_is_handed_over(room: Room, opened: Open) -> None:
+    root = room.bob.send(room.id, "Show me")
+    message = room.message("Our boat", html="<b>Our</b> boat", answers=root, files=(BOAT,))
+    first = await opened().say(message, room.note)
+    again = await opened().say(message, room.note)
+    assert (first.fate, first.key) == ("TAKEN", again.key)
+    (said,) = room.written()
+    uri = said.pop("url")
+    assert said.pop("m.relates_to") == {"m.in_reply_to": {"event_id": root}}
+    assert said == {
+        "msgtype": "m.image", "body": "Our boat", "filename": "boat.png", "info": {"mimetype": "image/png", "size": len(PIXEL), "w": 1, "h": 1},
+        "format": "org.matrix.custom.html", "formatted_body": "<b>Our</b> boat", "m.mentions": {"user_ids": [room.bob.user_id]},
+    }  # fmt: skip
+    assert b"".join([piece async for piece in opened(room.bob).part("", uri)]) == PIXEL
+    assert (await opened().was_said(message, room.steps[0])).key == first.key
+
+
+async def test_a_file_without_words_is_called_by_its_name(room: Room, opened: Open) -> None:
+    await opened().say(room.message("", files=(PLAN,)), room.note)
+    (said,) = room.written()
+    assert (said["msgtype"], said["body"], said["filename"]) == ("m.file", "plan.pdf", "plan.pdf")
+    other = room.ada.another_device()
+    assert (await opened(other).was_said(room.message("", files=(PLAN,)), room.steps[0])).fate == "TAKEN"
+
+
+async def test_a_file_that_is_too_large_for_the_server_is_refused_before_anything_leaves(room: Room, opened: Open) -> None:
+    large = OutgoingFile(name="film.mp4", media_type="video/mp4", data=bytes(MOST + 1))
+    with pytest.raises(Refused, match=f"at most {MOST:,} bytes, and film.mp4") as refusal:
+        await opened().say(room.message("Look", files=(large,)), room.note)
+    assert refusal.value.provider_code == "size"
+    assert (room.written(), room.steps) == ([], [])
 
 
 # --- what was written, changed --------------------------------------------------------------------------------------------

@@ -14,7 +14,17 @@ from providers import oauth, slack, slack_api, slack_events
 from providers.errors import Conflict, Malformed, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import TokenBudget
 from providers.push import Call, Forged, Line
-from providers.records import Contact, ConversationHead, Gone, Message, OutgoingChat, OutgoingDeletion, OutgoingEdit, Unreadable
+from providers.records import (
+    Contact,
+    ConversationHead,
+    Gone,
+    Message,
+    OutgoingChat,
+    OutgoingDeletion,
+    OutgoingEdit,
+    OutgoingFile,
+    Unreadable,
+)
 from providers.session import Secret
 from providers.slack import Slack
 from tests.providers import slack_stub
@@ -538,6 +548,58 @@ async def test_what_slack_refuses_was_not_said(team: slack_stub.Slack, opened: O
         await opened().say(OutgoingChat(id="1", conversation="C00000009", text="Hello"), _note)
     with pytest.raises(Refused, match="at most"):
         await opened().say(OutgoingChat(id="1", conversation="C00000009", text="x" * 40_001), _note)
+
+
+PLAN = OutgoingFile(name="plan.pdf", media_type="application/pdf", data=b"%PDF the plan")
+BOAT = OutgoingFile(name="boat.png", media_type="image/png", data=b"a boat")
+
+
+async def test_files_are_shown_once_with_their_text_where_they_belong(team: slack_stub.Slack, opened: Open) -> None:
+    general = team.channel(1, "general")
+    root = team.post(general, ME, "Question", THEN)
+    message = OutgoingChat(
+        id="1", conversation=general, text="Look & see", answers=f"{general}/{root}", in_thread=True, files=(PLAN, BOAT)
+    )
+    done = await opened().say(message, _note)
+    post = team.posts[general][-1]
+    assert (done.fate, done.key) == ("TAKEN", f"{general}/{post['ts']}")
+    assert (post["text"], post["thread_ts"]) == ("Look &amp; see", root)
+    assert [(file["name"], team.files[file["id"]]) for file in post["files"]] == [
+        ("plan.pdf", PLAN.data), ("boat.png", BOAT.data),
+    ]  # fmt: skip
+    alone = await opened().say(OutgoingChat(id="2", conversation=general, text="", files=(BOAT,)), _note)
+    assert (alone.fate, team.posts[general][-1]["text"]) == ("TAKEN", "")
+
+
+async def test_files_that_slack_shows_later_are_found_by_their_names_there(
+    team: slack_stub.Slack, opened: Open, clock: HandClock
+) -> None:
+    general = team.channel(1, "general")
+    message = OutgoingChat(id="1", conversation=general, text="Look", files=(PLAN,))
+    team.lazy = True
+    assert (await opened().say(message, _note)).fate == "UNKNOWN"
+    team.post(general, ME, "Look", clock.now().timestamp())  # the same words without the file
+    assert (await opened().was_said(message, STEPS[-1])).fate == "UNKNOWN"
+    clock.time += timedelta(seconds=2)
+    team.hurry()
+    found = await opened().was_said(message, STEPS[-1])
+    assert (found.fate, found.key) == ("TAKEN", f"{general}/{team.posts[general][-1]['ts']}")
+    team.posts[general].pop()
+    clock.time += timedelta(minutes=11)
+    assert (await opened().was_said(message, STEPS[-1])).fate == "NOT_TAKEN"
+
+
+async def test_what_slack_does_not_take_of_files_is_asked_before_a_byte_leaves(team: slack_stub.Slack, opened: Open) -> None:
+    general = team.channel(1, "general")
+    message = OutgoingChat(id="1", conversation=general, text="Look", files=(PLAN, BOAT))
+    steps = len(STEPS)
+    team.largest = len(PLAN.data) - 1
+    with pytest.raises(Refused, match=r"plan\.pdf"):
+        await opened().say(message, _note)
+    team.tokens["xoxp-1"] = slack_stub.SCOPES - {"files:write"}
+    with pytest.raises(ReauthRequired, match="files:write"):
+        await opened().say(message, _note)
+    assert (team.files, team.posts[general], len(STEPS)) == ({}, [], steps)
 
 
 def _edit(channel: str, ts: str, text: str, at: datetime = NOON) -> OutgoingEdit:
