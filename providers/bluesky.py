@@ -38,7 +38,7 @@ from providers.bluesky_post import (
     short,
     web,
 )
-from providers.bluesky_sending import react, read_up_to, say, was_said
+from providers.bluesky_sending import delete, react, read_up_to, say, was_said
 from providers.bluesky_watch import Place, hints
 from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Session
@@ -50,6 +50,7 @@ from providers.records import (
     MessageState,
     Name,
     OutgoingChat,
+    OutgoingDeletion,
     OutgoingReaction,
     OwnAddress,
     Page,
@@ -303,6 +304,10 @@ class Bluesky:
         """React, or take a reaction back. Raises ReauthRequired (`scope`) where the sign-in may not, and ProviderError."""
         await react(self._session, reaction)
         return None  # it has no key of its own
+
+    async def delete(self, deletion: OutgoingDeletion) -> Gone:
+        """Delete a message for oneself. Raises ReauthRequired (`scope`) where the sign-in may not, and ProviderError."""
+        return await delete(self._session, deletion)
 
     async def read_up_to(self, latest: Mapping[str, str]) -> None:
         """Say what was read. Raises ReauthRequired (`scope`) where the sign-in may not, and ProviderError."""
@@ -842,9 +847,23 @@ PROVIDER = Provider(
     kind="SOCIAL",
     mode="MIRRORED",
     capabilities=frozenset(
-        {"CONTACTS", "CONVERSATIONS", "READ_STATE", "DELTA", "PUSH", "MIRROR", "ACTIVITIES", "SEND", "REPLY", "REACT", "IMPORT"}
+        {
+            "CONTACTS",
+            "CONVERSATIONS",
+            "READ_STATE",
+            "DELTA",
+            "PUSH",
+            "MIRROR",
+            "ACTIVITIES",
+            "SEND",
+            "REPLY",
+            "REACT",
+            "DELETE_MESSAGE",
+            "IMPORT",
+        }
     ),
     marks=frozenset({"READ"}),
+    deletes=frozenset({"ONESELF"}),
     limitations=(
         "The network tells nobody's e-mail address or phone number.",
         "Chat needs a sign-in that was given access to direct messages.",

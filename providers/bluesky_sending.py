@@ -1,4 +1,5 @@
-"""Writing into Bluesky's chat (`chat.bsky.convo.sendMessage`), finding out whether a message is there, reacting, and saying what was read.
+"""Writing into Bluesky's chat (`chat.bsky.convo.sendMessage`), finding out whether a message is there, reacting, deleting, and saying what
+was read.
 
 The service takes no id of ours: the newest message is noted before, and after a cut the conversation is asked whether one of us that
 says the same came after it. Links are told beside the text, by their places in its UTF-8. Knows nothing of reading conversations.
@@ -16,7 +17,7 @@ from providers.atproto import Xrpc, readable
 from providers.bluesky_chat import SERVICE, MessageView
 from providers.errors import Malformed, ReauthRequired, Refused, Unavailable
 from providers.http import Session
-from providers.records import OutgoingChat, OutgoingReaction, Submitted
+from providers.records import Gone, OutgoingChat, OutgoingDeletion, OutgoingReaction, Submitted
 
 #: chat.bsky.convo.defs#messageInput; its limit of graphemes is the service's to judge.
 LARGEST: Final = 10_000
@@ -44,6 +45,12 @@ class Reacted(msgspec.Struct, frozen=True):
     """chat.bsky.convo.addReaction, removeReaction: the message as it is now."""
 
     message: MessageView
+
+
+class Deleted(msgspec.Struct, frozen=True):
+    """chat.bsky.convo.deleteMessageForSelf."""
+
+    id: str
 
 
 class Marked(msgspec.Struct, frozen=True):
@@ -101,6 +108,22 @@ async def react(session: Session, reaction: OutgoingReaction) -> None:
         if error.provider_code in REACTIONS_REFUSED:
             raise Refused(REACTIONS_REFUSED[error.provider_code], provider_code=error.provider_code) from error
         raise
+
+
+async def delete(session: Session, deletion: OutgoingDeletion) -> Gone:
+    """Delete a message for oneself: there is no way to take it from the others. Raises ReauthRequired (`scope`) and ProviderError."""
+    said = {"convoId": deletion.conversation, "messageId": deletion.message}
+    try:
+        await Xrpc(session).procedure("chat.bsky.convo.deleteMessageForSelf", Deleted, said, proxy=SERVICE)
+    except Refused as error:
+        if error.provider_code == "scope":
+            raise _not_allowed("Deleting") from error
+        if error.provider_code == "InvalidConvo":
+            raise Refused("You have left this conversation, so nothing in it can be deleted.", provider_code="gone") from error
+        if error.provider_code == "MessageDeleteNotAllowed":
+            raise Refused("A note of the service cannot be deleted.", provider_code=error.provider_code) from error
+        raise
+    return Gone(kind="MESSAGE", key=deletion.message)
 
 
 async def read_up_to(session: Session, latest: Mapping[str, str]) -> None:

@@ -30,6 +30,8 @@ MARK = """mutation($id: ID!, $read: Boolean, $flagged: Boolean) {
 REACT = """mutation($id: ID!, $emoji: String!, $remove: Boolean) {
   react(input: { messageId: $id, emoji: $emoji, remove: $remove }) { errors { code } } }"""
 REACTIONS = "query($id: ID!) { node(id: $id) { ... on Message { reactions { emoji count viewer } } } }"
+DELETE = """mutation($id: ID!, $all: Boolean) {
+  deleteMessage(input: { messageId: $id, forEveryone: $all }) { messageId errors { code message } } }"""
 PEOPLE = "{ viewer { contacts(first: 50) { edges { node { names { full } relation } } } } }"
 ACTIVITIES = "{ viewer { activities(first: 20) { edges { node { verb actor { name } object { text } } } } } }"
 
@@ -180,6 +182,24 @@ async def test_a_reaction_that_the_network_does_not_take_is_undone(
         await at.work()
         assert (await ask(at.shop, household, REACTIONS, id=asked["id"]))["node"]["reactions"] == []
         assert "reactions" not in at.convo.messages[0]
+
+
+async def test_a_message_is_deleted_for_oneself_and_for_nobody_else(
+    household: Household, atproto_server: AtProto, tmp_path: Path
+) -> None:
+    async with desk(household, atproto_server, tmp_path) as at:
+        at.network.say(at.convo, at.network.user.did, "Yes")
+        await at.sync()
+        theirs, mine = await at.messages()
+        refused = (await ask(at.shop, household, DELETE, id=mine["id"], all=True))["deleteMessage"]["errors"]
+        assert "for you alone" in refused[0]["message"]
+        for message in (theirs, mine):
+            assert (await ask(at.shop, household, DELETE, id=message["id"]))["deleteMessage"]["errors"] == []
+        await at.work()
+        assert [one["$type"].partition("#")[2] for one in at.convo.messages] == ["deletedMessageView"] * 2
+        for _ in range(2):
+            await at.sync()
+            assert [m for found in await at.conversations() for m in found["messages"]["edges"]] == []
 
 
 async def begun(at: Desk) -> None:

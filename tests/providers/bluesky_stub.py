@@ -208,6 +208,7 @@ class Bluesky:
             "chat.bsky.convo.updateRead": self._update_read,
             "chat.bsky.convo.addReaction": self._add_reaction,
             "chat.bsky.convo.removeReaction": self._remove_reaction,
+            "chat.bsky.convo.deleteMessageForSelf": self._delete,
         }
         body = ways[method](request)
         if isinstance(body, Answer):
@@ -310,6 +311,16 @@ class Bluesky:
             reaction = {"value": value, "sender": {"did": self.user.did}, "createdAt": _at(next(self._ids))}
             self._logged("logRemoveReaction", convo, message=message, reaction=reaction)
         return {"message": message}
+
+    def _delete(self, request: Request) -> Any:
+        convo, message, _ = self._target(request)
+        if message is None:
+            return _refusal(400, "InvalidConvo", "Convo not found")
+        if message["$type"] == CONVO + "systemMessageView":
+            return _refusal(400, "MessageDeleteNotAllowed", "Cannot delete system message")
+        if message["$type"] == CONVO + "messageView":
+            self.unsay(convo, message)
+        return next(one for one in convo.messages if one["id"] == message["id"])
 
     def _target(self, request: Request) -> tuple[Convo, dict[str, Any] | None, str]:
         asked = json.loads(request.body)
