@@ -24,6 +24,7 @@ from benchmarks import figures
 from benchmarks.processes import load
 from tests.chaos import (
     address_books,
+    bluesky_faults,
     cache_outage,
     chat_faults,
     crashing_sends,
@@ -232,9 +233,15 @@ PROOFS: Final = (
         lambda home: universe.take_in_the_universe(home, people=60, messages=8),
     ),
     Proof(
-        "social-3",
+        "social-3a",
         "A day in Matrix rooms whose line is cut 50 times; messages sent from Kith and to it",
         lambda home: chat_faults.live_through_cuts(home, messages=2_000, cuts=50, asked=20),
+        _told_at_once,
+    ),
+    Proof(
+        "social-3b",
+        "A day at Bluesky (a real PDS, chat by its lexicons) whose line is cut 50 times; messages sent from Kith and to it",
+        lambda home: bluesky_faults.live_through_cuts(home, messages=300, cuts=50, asked=10),
         _told_at_once,
     ),
 )

@@ -74,8 +74,10 @@ async def live_through_cuts(home: Path, *, messages: int, cuts: int, asked: int,
         settings = {"KITH_ALLOW_PRIVATE_HOSTS": f"127.0.0.1/32:{line.port}", "KITH_RATE_COST": "0"}
         with kith_serve(home, "--no-worker", **settings) as gateway:
             key = gateway.token("owner", "read", "write", "send", "admin")
-            account_id = _link(gateway, key, club.ada, line.port)
-            _follow(report, gateway, line, club, cuts)
+            given = {"username": club.ada.user_id, "password": club.ada.password, "server": f"http://127.0.0.1:{line.port}"}
+            account_id = linked(gateway, key, BEGIN, given)
+            rounds = follow(report, gateway, line, cuts, club.dice, lambda name: club.write(BURST, name))
+            report.figures["rounds in which a room grew by more than a sync shows"] = rounds
             worker = gateway.begin("worker")
             try:
                 await asyncio.to_thread(processes.wait_until, "the watch", lambda: raw.count(home, WATCHED) == 1, PATIENCE)
@@ -96,9 +98,9 @@ def _club(server: chat_servers.Matrix, dice: random.Random) -> Club:
     return Club(ada, bob, cai, direct, bob.create_room(ada, cai, name="Boat club"), dice)
 
 
-def _link(gateway: Gateway, key: str, user: MatrixUser, port: int) -> str:
-    begun: dict[str, Any] = ask(gateway, key, BEGIN)["data"]["beginLink"]
-    given = {"username": user.user_id, "password": user.password, "server": f"http://127.0.0.1:{port}"}
+def linked(gateway: Gateway, key: str, begin: str, given: dict[str, str]) -> str:
+    """Link an account by what a form asks; its id. Raises RuntimeError with what was said."""
+    begun: dict[str, Any] = ask(gateway, key, begin)["data"]["beginLink"]
     form = [{"name": name, "value": value} for name, value in given.items()]
     done: dict[str, Any] = ask(gateway, key, COMPLETE, {"link": begun["link"]["id"], "form": form})["data"]["completeLink"]
     if not done["account"]:
@@ -109,23 +111,20 @@ def _link(gateway: Gateway, key: str, user: MatrixUser, port: int) -> str:
 # --- what comes -------------------------------------------------------------------------------------------------------------
 
 
-def _follow(report: Report, gateway: Gateway, line: Line, club: Club, cuts: int) -> None:
-    """Looks at the rooms, each of which is cut, with more written in between than one look shows."""
+def follow(report: Report, gateway: Gateway, line: Line, cuts: int, dice: random.Random, go_on: Callable[[str], None]) -> int:
+    """Looks at an account, each of which is cut, with something happening in between; how often it did."""
     began, done, written = time.monotonic(), 0, 0
     while done < cuts:
         look = gateway.begin("sync")
-        done += _cut_once(line, look, club.dice)
+        done += _cut_once(line, look, dice)
         look.wait()
         if raw.count(gateway.home, "select count(*) from account where cursor is not null"):
-            club.write(BURST, f"round {written}")
+            go_on(f"round {written}")
             written += 1
     gateway.kith("sync")
     report.expect("looks during which the line was cut", done, cuts)
-    report.figures |= {
-        "rounds in which a room grew by more than a sync shows": written,
-        "connections cut": line.cuts,
-        "following took, s": round(time.monotonic() - began, 1),
-    }
+    report.figures |= {"connections cut": line.cuts, "following took, s": round(time.monotonic() - began, 1)}
+    return written
 
 
 def _cut_once(line: Line, look: subprocess.Popen[bytes], dice: random.Random) -> bool:
@@ -145,7 +144,7 @@ def _cut_once(line: Line, look: subprocess.Popen[bytes], dice: random.Random) ->
 async def _as_it_happens(report: Report, gateway: Gateway, key: str, club: Club, asked: int) -> None:
     """The seconds from an event there to its change in a client's feed."""
     queue: asyncio.Queue[Event] = asyncio.Queue()
-    listening = asyncio.create_task(_listen(gateway, key, queue))
+    listening = asyncio.create_task(listen(gateway, key, queue))
     try:
         await asyncio.sleep(1.0)
         slowest = dict.fromkeys(("message", "edit", "reaction", "deletion"), 0.0)
@@ -171,7 +170,8 @@ async def _as_it_happens(report: Report, gateway: Gateway, key: str, club: Club,
         listening.cancel()
 
 
-async def _listen(gateway: Gateway, key: str, queue: asyncio.Queue[Event]) -> None:
+async def listen(gateway: Gateway, key: str, queue: asyncio.Queue[Event]) -> None:
+    """Put every change into a queue as it comes."""
     async for event in by_websocket(gateway, key, None):
         queue.put_nowait(event)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.chaos import (
     address_books,
+    bluesky_faults,
     cache_outage,
     chat_faults,
     crashing_sends,
@@ -113,6 +114,11 @@ async def test_hostile_mails_and_spoiled_files_do_nothing_and_none_is_lost(tmp_p
 
 async def test_a_day_in_chat_rooms_is_complete_though_the_line_was_cut(tmp_path: Path) -> None:
     report = await chat_faults.live_through_cuts(tmp_path / "home", messages=10, cuts=2, asked=2)
+    assert report.broken == []
+
+
+async def test_a_day_at_bluesky_is_complete_though_the_line_was_cut(tmp_path: Path) -> None:
+    report = await bluesky_faults.live_through_cuts(tmp_path / "home", messages=5, cuts=2, asked=1)
     assert report.broken == []
 
 
