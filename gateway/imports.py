@@ -39,6 +39,7 @@ from store.blobs import Blobs, lend
 from store.database import Database
 from store.feed import Recorder
 from store.tables import import_row, import_run, message_participant, message_source, own_address
+from store.uploads import OPEN_IMPORTS
 
 MAX_MESSAGE: Final = 500  # characters of a row's message
 FILES: Final = "files"
@@ -268,7 +269,9 @@ class Imports:
     async def run(self, viewer: str, import_id: str) -> None:
         """The leased job: from the last checkpoint to the end. A file that cannot be read fails the import with the reason."""
         row = await self.database.read(viewer, _row, import_id)
-        if row is None or row.state not in ("QUEUED", "RUNNING"):
+        if row is None or row.state not in OPEN_IMPORTS:
+            if row is not None:
+                await self._put_away(import_id, row)
             return
         if not row.format:
             try:
@@ -279,6 +282,7 @@ class Imports:
                 return
             row = await self.database.read(viewer, _row, import_id)
             if row is None or not row.format:
+                await asyncio.to_thread(shutil.rmtree, self._folder(import_id), True)
                 return
         plan = msgspec.json.decode(row.plan, type=Plan)
         provider = self.providers.get(plan.provider)
@@ -292,7 +296,9 @@ class Imports:
             pages = _pages(provider.archive, plan, row.cursor, own)
             while (page := await asyncio.to_thread(next, pages, None)) is not None:
                 statements += page.statements
-                await self._write_page(viewer, import_id, target, page)
+                if not await self._write_page(viewer, import_id, target, page):
+                    await self._put_away(import_id, row)
+                    return
         except ProviderError as error:
             await self._fail(viewer, import_id, "INVALID", error.message)
             return
@@ -306,18 +312,29 @@ class Imports:
         """Where these imports stand, in their order."""
         return await self.database.read(viewer, _reports, import_ids)
 
-    async def _write_page(self, viewer: str, import_id: str, target: Target, page: records.Page) -> None:
+    async def _put_away(self, import_id: str, row: Any) -> None:
+        """The staged files of an import that has ended."""
+        folder = msgspec.json.decode(row.plan, type=Plan).folder if row.format else str(self._folder(import_id))
+        await asyncio.to_thread(shutil.rmtree, folder, True)
+
+    async def _write_page(self, viewer: str, import_id: str, target: Target, page: records.Page) -> bool:
+        """False when the import was cancelled."""
         rows = page.rows
         for n in range(0, max(len(rows), 1), SLICE):
             # a resumed page takes its first slices again, which changes nothing
             cursor = page.cursor if n + SLICE >= len(rows) else None
-            await self.database.write_behind(viewer, _take, import_id, target, rows[n : n + SLICE], cursor, self.clock.now())
+            args = (import_id, target, rows[n : n + SLICE], cursor, self.clock.now())
+            if not await self.database.write_behind(viewer, _take, *args):
+                return False
             await self.database.give_way()
+        return True
 
     async def _fail(self, viewer: str, import_id: str, code: str, message: str) -> None:
         now = self.clock.now()
 
         def write(conn: Connection, viewer: str) -> None:
+            if not _is_open(conn, viewer, import_id):
+                return
             recorder = Recorder(now, origin="SYSTEM")
             _change(conn, viewer, import_id, recorder, state="FAILED", error_code=code, error_message=message, finished_at=now)
             recorder.flush(conn, viewer)
@@ -411,11 +428,14 @@ def _take(
     rows: Sequence[records.Row],
     cursor: bytes | None,
     now: datetime,
-) -> None:
+) -> bool:
+    """Write rows of an import; False when somebody has cancelled it."""
     recorder = Recorder(now, account_id=target.account_id)
     run = conn.execute(
         select(import_run).where(import_run.c.viewer_id == viewer, import_run.c.id == import_id).with_for_update()
     ).one()
+    if run.state not in OPEN_IMPORTS:
+        return False
     repeated = _repeated(conn, viewer, import_id, target, rows)
     taken = [row for n, row in enumerate(rows) if n not in repeated]
     results = take_in(conn, viewer, target, taken, recorder, now)
@@ -452,6 +472,7 @@ def _take(
     if any(r.outcome in ("CREATED", "UPDATED") for r in results):
         leases.enqueue(conn, viewer, "identity", viewer, now)
     recorder.flush(conn, viewer)
+    return True
 
 
 def _repeated(conn: Connection, viewer: str, import_id: str, target: Target, rows: Sequence[records.Row]) -> dict[int, Result]:
@@ -505,6 +526,8 @@ def _end(
     now: datetime,
 ) -> None:
     """Close the ledger: by file, what an independent count expects against what became of each row."""
+    if not _is_open(conn, viewer, import_id):
+        return
     recorder = Recorder(now, account_id=target.account_id)
     expected = {s.container: s.expected for s in statements} or dict(plan.expected)
     stored: Counter[str] = Counter()
@@ -527,13 +550,15 @@ def _end(
         )  # fmt: skip
     _count_own(conn, viewer, target.account_id)
     _change(conn, viewer, import_id, recorder, state="DONE", finished_at=now)
-    found = accounts.get(conn, viewer, target.account_id)
-    if found is not None and not found.base_url:  # how one stands that is linked as well, its network says
-        accounts.change(
-            conn, viewer, target.account_id, recorder, status="ACTIVE", status_reason=None, last_synced_at=now, phase=None
-        )
+    importing.settle(conn, viewer, target.account_id, recorder, now)
     leases.enqueue(conn, viewer, "identity", viewer, now)
     recorder.flush(conn, viewer)
+
+
+def _is_open(conn: Connection, viewer: str, import_id: str) -> bool:
+    """Whether an import is still to be done; it stays so until the transaction ends."""
+    mine = select(import_run.c.state).where(import_run.c.viewer_id == viewer, import_run.c.id == import_id)
+    return conn.execute(mine.with_for_update()).scalar_one_or_none() in OPEN_IMPORTS
 
 
 def _container(path: str, expected: Mapping[str, int | None]) -> str:

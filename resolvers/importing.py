@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
 
 from providers.base import Provider
 from providers.formats import file_name
@@ -82,6 +83,41 @@ async def begin(
 
     done = await perform(operation, "importArchive", key, [upload_id, name, format, account_id, region], write)
     return payload(operation, done, import_id="node_id")
+
+
+async def cancel(operation: Operation, import_id: str, key: str | None) -> Payload:
+    """End an import that is waiting or under way; what it has stored stays. The job puts its files away."""
+    now = operation.now()
+
+    def write(conn: Connection, viewer: str, recorder: Recorder) -> Answer:
+        run = import_run.c
+        row = conn.execute(
+            select(run.state, run.account_id).where(run.viewer_id == viewer, run.id == import_id).with_for_update()
+        ).one_or_none()
+        if row is None:
+            if ids.kind_of(import_id) in (None, "IMPORT"):
+                raise Mistaken(not_found(import_id, "importId"))
+            raise Mistaken(NodeMistake(code="WRONG_KIND", message="This is no import.", field=("importId",), node_id=import_id))
+        if row.state not in (*uploads.OPEN_IMPORTS, "CANCELLED"):
+            text = "This import has ended already: what it brought is here."
+            raise Mistaken(NodeMistake(code="ALREADY_DONE", message=text, field=("importId",), node_id=import_id))
+        if row.state != "CANCELLED":
+            ended = sa.update(import_run).where(run.viewer_id == viewer, run.id == import_id)
+            version = conn.execute(
+                ended.values(state="CANCELLED", finished_at=now, version=run.version + 1).returning(run.version)
+            ).scalar_one()
+            recorder.upsert("IMPORT", import_id, version)
+            settle(conn, viewer, row.account_id, recorder, now)
+        return Answer(node_id=import_id)
+
+    return payload(operation, await perform(operation, "cancelImport", key, [import_id], write), import_id="node_id")
+
+
+def settle(conn: Connection, viewer: str, account_id: str | None, recorder: Recorder, now: datetime) -> None:
+    """An account has what an import brought; how one stands that is linked as well, its network says."""
+    found = None if account_id is None else accounts.get(conn, viewer, account_id)
+    if found is not None and not found.base_url:
+        accounts.change(conn, viewer, found.id, recorder, status="ACTIVE", status_reason=None, last_synced_at=now, phase=None)
 
 
 def queue(

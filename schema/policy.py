@@ -47,6 +47,7 @@ SCOPES: Final[dict[tuple[str, str], Scope]] = {
     ("Mutation", "updateViewer"): "WRITE",
     ("Mutation", "createUpload"): "WRITE",
     ("Mutation", "importArchive"): "WRITE",
+    ("Mutation", "cancelImport"): "WRITE",
     ("Mutation", "sendMessage"): "SEND",
     ("Mutation", "undoSend"): "SEND",
     ("Mutation", "editMessage"): "SEND",

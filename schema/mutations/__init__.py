@@ -23,7 +23,7 @@ from schema.mutations.contacts import (
 )
 from schema.mutations.conversations import MarkConversationsPayload, mark_conversations
 from schema.mutations.correcting import DeleteMessagePayload, EditMessagePayload, delete_message, edit_message
-from schema.mutations.imports import ImportArchivePayload, import_archive
+from schema.mutations.imports import CancelImportPayload, ImportArchivePayload, cancel_import, import_archive
 from schema.mutations.linking import (
     BeginLinkPayload,
     CancelLinkPayload,
@@ -86,6 +86,7 @@ class Mutation:
     import_archive: ImportArchivePayload | None = field(
         "Imports a file; twice is the same as once.", import_archive, semantic=True
     )
+    cancel_import: CancelImportPayload | None = field("Ends an import; what is stored stays.", cancel_import, semantic=True)
     send_message: SendMessagePayload | None = field(
         "Sends a new message, a reply or a forward; a row in the outbox before anything leaves.", send_message, semantic=True
     )

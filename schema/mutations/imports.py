@@ -41,6 +41,22 @@ class ImportArchivePayload(Written):
     imported: ImportRef | None = field("The import, already running.", _import, name="import")
 
 
+@input_type("Input of cancelImport.")
+class CancelImportInput:
+    import_id: strawberry.ID = asked("The import.")
+    idempotency_key: str | None = asked(KEY, default=UNSET)
+
+
+@object_type("Answer of cancelImport.")
+class CancelImportPayload(Written):
+    imported: ImportRef | None = field("The import.", _import, name="import")
+
+
+async def cancel_import(info: Info, input: Annotated[CancelImportInput, argument(description=WHAT)]) -> Payload:
+    """Ends an import."""
+    return await importing.cancel(info.context.operation, input.import_id, plain(input.idempotency_key))
+
+
 async def import_archive(info: Info, input: Annotated[ImportArchiveInput, argument(description=WHAT)]) -> Payload:
     """Imports a file that was put up."""
     return await importing.begin(

@@ -7,6 +7,7 @@ import os
 import zipfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from benchmarks.chat_exports import imessage
 from benchmarks.exports import World
 from gateway import worker
 from gateway.app import Installation
+from gateway.imports import Imports
 from gateway.people import named
 from store import ids, leases, migrate, uploads, viewers
 from store.blobs import Blobs
@@ -285,3 +287,80 @@ def test_a_file_that_is_lent_is_not_copied_and_outlives_its_upload(tmp_path: Pat
     assert path.read_bytes() == CARD
     with pytest.raises(FileNotFoundError):
         blobs.lend("u_a", "b_1", path.with_name("other.vcf"))
+
+
+# --- cancelled ------------------------------------------------------------------------------------------------------------
+
+
+class Killed(Exception):
+    """The process ends here."""
+
+
+class DyingClock:
+    """Time, as long as the process lives."""
+
+    def __init__(self, clock: Any, moments: int) -> None:
+        self.clock, self.moments = clock, moments
+
+    def now(self) -> datetime:
+        self.moments -= 1
+        if self.moments < 0:
+            raise Killed
+        found: datetime = self.clock.now()
+        return found
+
+
+CANCEL = """mutation($id: ID!, $key: String) { cancelImport(input: { importId: $id, idempotencyKey: $key }) {
+  import { id state finishedAt } errors { code field } } }"""
+
+
+@on_both
+async def test_an_import_that_waits_is_cancelled_and_nothing_of_it_stays(counter: Counter) -> None:
+    begun = (await counter.begin(await counter.put(CARD)))["import"]
+    for key in ("k", "k", None):  # what is so already is done
+        done = (await counter.ask(CANCEL, id=begun["id"], key=key))["cancelImport"]
+        assert (done["import"]["state"], done["import"]["finishedAt"] is None, done["errors"]) == ("CANCELLED", False, [])
+    assert await worker.of(counter.installation).run_one(counter.viewer, "import", begun["id"])
+    (shown,) = await counter.imports()
+    assert (shown["state"], shown["counts"]["created"], shown["targetAccount"], shown["error"]) == ("CANCELLED", 0, None, None)
+    counter.clock.pass_by(days=1)
+    assert await counter.sweep() == []
+
+
+@on_both
+async def test_what_a_cancelled_import_has_stored_stays_and_no_more_comes(counter: Counter) -> None:
+    begun = (await counter.begin(await counter.put(mails(600).encode(), "box.mbox")))["import"]
+    there = counter.installation
+    for moments in range(20):  # processes that die a little later each, until one has stored something
+        dying = Imports(
+            database=there.database,
+            home=there.home,
+            providers=there.providers,
+            clock=DyingClock(there.clock, moments),
+            blobs=there.blobs,
+        )
+        with pytest.raises(Killed):
+            await dying.run(counter.viewer, begun["id"])
+        if (await counter.imports())[0]["counts"]["created"]:
+            break
+    assert (await counter.ask(CANCEL, id=begun["id"]))["cancelImport"]["errors"] == []
+    (before,) = await counter.imports()
+    assert 0 < before["counts"]["created"] < 600
+    await worker.of(counter.installation).run_one(counter.viewer, "import", begun["id"])
+    (after,) = await counter.imports()
+    assert after == before
+    account = (await counter.ask("{ viewer { accounts { edges { node { status } } } } }"))["viewer"]["accounts"]["edges"]
+    assert account == [{"node": {"status": "ACTIVE"}}]
+    assert not list((counter.installation.home / "imports").iterdir())
+    again = await counter.begin(await counter.put(mails(600).encode(), "box.mbox"))
+    await counter.work()
+    (whole,) = [one for one in await counter.imports() if one["id"] == again["import"]["id"]]
+    assert whole["counts"]["created"] + whole["counts"]["unchanged"] == 600
+
+
+async def test_what_cannot_be_cancelled_is_said(counter: Counter) -> None:
+    (ended,) = await counter.bring(CARD)
+    for import_id, code in ((ended["id"], "ALREADY_DONE"), (counter.viewer, "WRONG_KIND"), (ids.mint("IMPORT"), "NOT_FOUND")):
+        done = (await counter.ask(CANCEL, id=import_id))["cancelImport"]
+        assert done == {"import": None, "errors": [{"code": code, "field": ["importId"]}]}
+    assert (await counter.imports())[0]["state"] == "DONE"
