@@ -22,6 +22,7 @@ import msgspec
 from providers import dpop
 from providers.errors import Malformed, ProviderError, ReauthRequired, Refused, Unavailable
 from providers.http import Response, Session
+from providers.server_address import origin
 from providers.session import Secret
 
 #: The directory of all did:plc (web.plc.directory/spec/v0.1/did-plc).
@@ -387,11 +388,6 @@ def readable(items: Iterable[msgspec.Raw], kind: type[Entity]) -> tuple[list[Ent
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             broken.append((item, str(error)[:200]))
     return found, broken
-
-
-def origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def instant(text: Any) -> datetime | None:

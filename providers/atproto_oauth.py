@@ -16,10 +16,11 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from providers import atproto, client_assertion, dpop, oauth
-from providers.atproto import DID, HANDLE, origin, typed_name
+from providers.atproto import DID, HANDLE, typed_name
 from providers.base import Authorization, SignedIn
 from providers.errors import Malformed, ReauthRequired, Refused
 from providers.http import Session
+from providers.server_address import origin
 from providers.session import Secret
 
 #: `transition:generic` is what an app password may do, chat is asked for beside it (atproto.com/specs/oauth#authorization-scopes).

@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import atproto, bluesky, bluesky_chat, bluesky_watch
-from providers.bluesky import PROVIDER, Bluesky, base_url
+from providers import atproto, bluesky_chat, bluesky_people, bluesky_sign_in, bluesky_watch
+from providers.bluesky import PROVIDER, Bluesky
+from providers.bluesky_sign_in import base_url
+from providers.bluesky_talks import Talks
 from providers.errors import CursorExpired, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Session
 from providers.records import Activity, Contact, ConversationHead, Gone, Message, MessageState, Unreadable
@@ -105,31 +107,33 @@ async def test_an_app_password_becomes_a_session_that_renews_itself_and_is_not_k
     user: AtUser, new_session: SessionMaker
 ) -> None:
     password = user.app_password("kith", privileged=True)
-    signed_in = await bluesky.sign_in(new_session(user.url, secret=_typed(user, password)))
+    signed_in = await bluesky_sign_in.sign_in(new_session(user.url, secret=_typed(user, password)))
     secret = signed_in.secret
     assert (signed_in.base_url, secret.scope, secret.password) == (user.url, "com.atproto.appPassPrivileged", None)
     assert secret.extra["did"] == user.did
     assert secret.expires_at is not None
-    newer = await bluesky.renew(new_session(user.url), secret)
+    newer = await bluesky_sign_in.renew(new_session(user.url), secret)
     assert newer.refresh_token != secret.refresh_token
     assert await _me(new_session(user.url, secret=newer)) == user.did
 
 
 async def test_a_wrong_password_says_so(user: AtUser, new_session: SessionMaker) -> None:
     with pytest.raises(ReauthRequired, match="handle and app password"):
-        await bluesky.sign_in(new_session(user.url, secret=_typed(user, "wrong")))
+        await bluesky_sign_in.sign_in(new_session(user.url, secret=_typed(user, "wrong")))
 
 
 async def test_a_revoked_app_password_ends_in_a_new_sign_in(user: AtUser, new_session: SessionMaker) -> None:
-    secret = (await bluesky.sign_in(new_session(user.url, secret=_typed(user, user.app_password("k", privileged=False))))).secret
+    secret = (
+        await bluesky_sign_in.sign_in(new_session(user.url, secret=_typed(user, user.app_password("k", privileged=False))))
+    ).secret
     user.revoke("k")
     with pytest.raises(ReauthRequired, match="new app password"):
-        await bluesky.renew(new_session(user.url), secret)
+        await bluesky_sign_in.renew(new_session(user.url), secret)
 
 
 async def test_what_is_no_refresh_token_is_refused_by_name(user: AtUser, new_session: SessionMaker) -> None:
     with pytest.raises(ReauthRequired):
-        await bluesky.renew(new_session(user.url), Secret(access_token="a", refresh_token=user.token))
+        await bluesky_sign_in.renew(new_session(user.url), Secret(access_token="a", refresh_token=user.token))
 
 
 async def _me(session: Session) -> str:
@@ -143,7 +147,7 @@ async def test_the_server_is_found_by_did_and_must_be_named_by_the_directory(
     found = await atproto.identify(new_session(user.url), user.did)
     assert (found.did, found.server, found.handle) == (user.did, user.url, user.handle)
     secret = Secret(username=user.did, password=user.password)
-    signed_in = await bluesky.sign_in(new_session(base_url({"username": user.did}), secret=secret))
+    signed_in = await bluesky_sign_in.sign_in(new_session(base_url({"username": user.did}), secret=secret))
     assert signed_in.base_url == user.url
     with pytest.raises(Refused, match="no account"):
         await atproto.identify(new_session(user.url), did(1))
@@ -272,7 +276,7 @@ async def test_somebody_whom_the_network_no_longer_shows_is_said_and_counted(net
     pages = [page async for page in opened().pages(None)]
     said = [row.item for page in pages for row in page.rows if isinstance(row.item, Unreadable)]
     assert [(one.key, one.outcome, one.reason) for one in said] == [(did(9), "SKIPPED", "FORBIDDEN")]
-    assert sum(s.expected or 0 for page in pages for s in page.statements if s.container == bluesky.PEOPLE) == 1
+    assert sum(s.expected or 0 for page in pages for s in page.statements if s.container == bluesky_people.PEOPLE) == 1
 
 
 async def test_a_new_follow_costs_a_few_calls_and_no_walk(network: Network, opened: Open) -> None:
@@ -301,7 +305,7 @@ async def test_who_stops_following_is_gone_after_the_next_walk(network: Network,
 async def test_more_people_than_can_be_remembered_are_walked_all_the_same(
     network: Network, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bluesky, "KEPT", 10)
+    monkeypatch.setattr(bluesky_people, "KEPT", 10)
     Rig(network).fill()
     mirror = Mirror()
     for _ in range(30):
@@ -423,7 +427,7 @@ async def test_an_app_password_without_direct_messages_gives_people_and_says_wha
     network.say(network.convo(network.person(1)), did(1), "secret")
     network.user.follow(did(1))
     password = user.app_password("narrow", privileged=False)
-    secret = (await bluesky.sign_in(new_session(user.url, secret=_typed(user, password)))).secret
+    secret = (await bluesky_sign_in.sign_in(new_session(user.url, secret=_typed(user, password)))).secret
     mirror = Mirror()
     rows = await _rows(opened(secret=secret), mirror)
     said = [row for row in rows if isinstance(row, Unreadable)]
@@ -440,7 +444,7 @@ async def test_the_server_passes_chat_on_only_for_app_passwords_that_may(
 ) -> None:
     """The real PDS resolves the service that `atproto-proxy` names, and asks it in the account's name."""
     secret = (
-        await bluesky.sign_in(new_session(user.url, secret=_typed(user, user.app_password("k", privileged=privileged))))
+        await bluesky_sign_in.sign_in(new_session(user.url, secret=_typed(user, user.app_password("k", privileged=privileged))))
     ).secret
 
     def service(exchange: Exchange) -> bytes:
@@ -456,7 +460,7 @@ async def test_the_server_passes_chat_on_only_for_app_passwords_that_may(
 
     async with scripted(service) as server:
         monkeypatch.setattr(bluesky_chat, "SERVICE", f"did:web:localhost%3A{server.port}#bsky_chat")
-        asked = Bluesky(new_session(user.url, secret=secret))._log("")
+        asked = Talks(atproto.Xrpc(new_session(user.url, secret=secret)), user.did, allowed=True).log("")
         if privileged:
             assert (await asked).cursor == "here"
             assert server.seen[-1].headers["authorization"] != f"Bearer {secret.access_token}"

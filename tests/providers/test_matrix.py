@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 import pytest
 
-from providers import matrix
+from providers import matrix_people, matrix_sign_in, matrix_talks
 from providers.base import Verifiable, Watcher
 from providers.errors import CursorExpired, Malformed, RateLimited, ReauthRequired, Refused
-from providers.matrix import PROVIDER, Matrix, base_url
+from providers.matrix import PROVIDER, Matrix
 from providers.matrix_rooms import position
 from providers.records import Contact, ConversationHead, Gone, Message, Page, Unreadable
 from providers.session import Secret
@@ -83,7 +83,7 @@ class TestMatrix(AdapterContract):
 
     @pytest.fixture(autouse=True)
     def small_pages(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(matrix, "EVENTS", 12)
+        monkeypatch.setattr(matrix_talks, "EVENTS", 12)
 
     @pytest.fixture
     def rig(self, synapse_server: Server) -> Iterator[Club]:
@@ -99,8 +99,8 @@ class TestMatrix(AdapterContract):
         assert sum(1 for page in pages if page.rows) > 3
         assert [page.done for page in pages] == [False] * (len(pages) - 1) + [True]
         stated = {statement.container: statement for page in pages for statement in page.statements}
-        assert {item.container for item in items} == set(stated) == {*rig.rooms, matrix.PEOPLE}
-        assert stated[matrix.PEOPLE].expected == len([item for item in items if isinstance(item, Contact)])
+        assert {item.container for item in items} == set(stated) == {*rig.rooms, matrix_people.PEOPLE}
+        assert stated[matrix_people.PEOPLE].expected == len([item for item in items if isinstance(item, Contact)])
 
 
 # --- rooms, further -------------------------------------------------------------------------------------------------------
@@ -250,8 +250,8 @@ async def test_a_gap_that_a_sync_leaves_is_filled(club: Club, opened: Open, monk
     group = club.rooms[1]
     club.ada.read(group, club.sent[-1])
     mirror = await kept(opened())
-    monkeypatch.setattr(matrix, "RECENT", 5)
-    monkeypatch.setattr(matrix, "EVENTS", 4)
+    monkeypatch.setattr(matrix_talks, "RECENT", 5)
+    monkeypatch.setattr(matrix_talks, "EVENTS", 4)
     for n in range(30):
         club.cai.send(group, f"missed {n}")
     club.cai.edit(group, club.sent[0], "mended in between")
@@ -271,8 +271,8 @@ async def test_a_gap_that_a_sync_leaves_is_filled(club: Club, opened: Open, monk
 async def test_a_connection_that_is_cut_fifty_times_leaves_nothing_out(
     club: Club, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(matrix, "RECENT", 3)
-    monkeypatch.setattr(matrix, "EVENTS", 5)
+    monkeypatch.setattr(matrix_talks, "RECENT", 3)
+    monkeypatch.setattr(matrix_talks, "EVENTS", 5)
     club.fill()
     group = club.rooms[1]
     mirror = Kept()
@@ -377,24 +377,24 @@ async def test_news_is_hinted_at_within_two_seconds(club: Club, opened: Open) ->
 
 async def test_a_password_is_traded_for_tokens_that_renew_themselves(club: Club, new_session: SessionMaker) -> None:
     typed = Secret(username=club.ada.user_id, password=club.ada.password)
-    signed_in = await matrix.sign_in(new_session(club.server_url, provider="matrix", secret=typed))
+    signed_in = await matrix_sign_in.sign_in(new_session(club.server_url, provider="matrix", secret=typed))
     secret = signed_in.secret
     assert secret.password is None
     assert secret.refresh_token and secret.expires_at and secret.extra["device_id"]
     session = new_session(club.server_url, provider="matrix", secret=secret)
     assert (await Matrix(session).profile()).user_id == club.ada.user_id
-    newer = await matrix.renew(session, secret)
+    newer = await matrix_sign_in.renew(session, secret)
     assert newer.access_token != secret.access_token
     assert newer.extra == secret.extra
     assert (await Matrix(new_session(club.server_url, secret=newer)).profile()).label == club.ada.user_id
     with pytest.raises(ReauthRequired):  # the old refresh token died with the first use of the new tokens
-        await matrix.renew(session, secret)
+        await matrix_sign_in.renew(session, secret)
 
 
 async def test_a_wrong_password_asks_for_another(club: Club, new_session: SessionMaker) -> None:
     typed = Secret(username=club.ada.user_id, password="wrong")
     with pytest.raises(ReauthRequired) as refusal:
-        await matrix.sign_in(new_session(club.server_url, provider="matrix", secret=typed))
+        await matrix_sign_in.sign_in(new_session(club.server_url, provider="matrix", secret=typed))
     assert "wrong" not in refusal.value.message
 
 
@@ -415,13 +415,13 @@ async def test_a_signed_out_device_has_to_be_linked_again(club: Club, opened: Op
     ],
 )
 def test_the_homeserver_is_found_from_what_was_typed(values: dict[str, str], found: str) -> None:
-    assert base_url(values) == found
+    assert matrix_sign_in.base_url(values) == found
 
 
 @pytest.mark.parametrize("text", ["", "@ada", "ftp://example.org", "a b", "http://", "example.org:99999"])
 def test_what_is_no_server_is_refused(text: str) -> None:
     with pytest.raises(Refused):
-        base_url({"server": text})
+        matrix_sign_in.base_url({"server": text})
 
 
 # --- scripted servers -----------------------------------------------------------------------------------------------------
@@ -607,10 +607,10 @@ async def test_the_domain_leads_to_the_homeserver(new_session: SessionMaker) -> 
     async with scripted(Api(**{"/_matrix/client/v3/login": {"flows": [{"type": "m.login.sso"}]}})) as home:
         api = Api(**{"/.well-known/matrix/client": {"m.homeserver": {"base_url": f"{home.url}/"}}})
         async with scripted(api) as domain:
-            signed_in = await matrix.sign_in(new_session(domain.url, secret=Secret(access_token="t")))
+            signed_in = await matrix_sign_in.sign_in(new_session(domain.url, secret=Secret(access_token="t")))
             assert signed_in.base_url == home.url
             with pytest.raises(Refused, match="access token"):
-                await matrix.sign_in(new_session(domain.url, secret=Secret(username="ada", password="p")))
+                await matrix_sign_in.sign_in(new_session(domain.url, secret=Secret(username="ada", password="p")))
 
 
 @pytest.mark.parametrize(
@@ -620,14 +620,14 @@ async def test_a_domain_that_says_nothing_useful_is_asked_itself(new_session: Se
     if said == b"<html>":
         said = http_answer(200, "<html>", Content_Type="text/html")
     async with scripted(Api(**{"/.well-known/matrix/client": said})) as server:
-        signed_in = await matrix.sign_in(new_session(server.url, secret=Secret(access_token="t")))
+        signed_in = await matrix_sign_in.sign_in(new_session(server.url, secret=Secret(access_token="t")))
         assert signed_in.base_url == server.url
 
 
 async def test_a_place_without_a_homeserver_is_named(new_session: SessionMaker) -> None:
     async with scripted(http_answer(404, "nothing here")) as server:
         with pytest.raises(Refused, match="no Matrix server"):
-            await matrix.sign_in(new_session(server.url, secret=Secret(access_token="t")))
+            await matrix_sign_in.sign_in(new_session(server.url, secret=Secret(access_token="t")))
 
 
 async def test_history_that_goes_in_circles_ends(new_session: SessionMaker) -> None:
