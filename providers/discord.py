@@ -11,6 +11,7 @@ commands and voice.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -55,6 +56,8 @@ from providers.records import (
     Handle,
     Name,
     OutgoingChat,
+    OutgoingDeletion,
+    OutgoingEdit,
     OutgoingReaction,
     OwnAddress,
     Page,
@@ -179,6 +182,14 @@ class Discord:
     async def was_said(self, message: OutgoingChat, step: bytes) -> Submitted:
         """Whether a message is in its channel. Raises ProviderError."""
         return await discord_sending.was_said(self._session, message, step)
+
+    async def edit(self, change: OutgoingEdit, *, again: bool) -> datetime | None:
+        """Put another text in the place of a message's own (discord_sending.py). Raises ProviderError."""
+        return await discord_sending.edit(self._session, change, again=again)
+
+    async def delete(self, deletion: OutgoingDeletion) -> Gone:
+        """Delete a message for everybody. Raises ProviderError."""
+        return await discord_sending.delete(self._session, deletion)
 
     async def react(self, reaction: OutgoingReaction) -> None:
         """Make a reaction or take it back: Discord knows it by message, sign and person. Raises ProviderError."""
@@ -527,7 +538,21 @@ PROVIDER = Provider(
     name="Discord",
     kind="CHAT",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "REACT", "PUSH", "IMPORT", "MIRROR", "ATTACHMENTS"}),
+    capabilities=frozenset(
+        {
+            "CONTACTS",
+            "CONVERSATIONS",
+            "SEND",
+            "REPLY",
+            "EDIT_MESSAGE",
+            "DELETE_MESSAGE",
+            "REACT",
+            "PUSH",
+            "IMPORT",
+            "MIRROR",
+            "ATTACHMENTS",
+        }
+    ),
     limitations=(
         "Linked, it is a bot in servers of your own: your direct messages with others are not seen by it, and what it sends is the bot's.",
         "What others write, and who is in a server, Discord shows to bots that were given the privileged intents.",

@@ -1,9 +1,10 @@
-"""Writing into Discord's channels (Create Message), finding out whether a message is there, and reacting (Create Reaction).
+"""Writing into Discord's channels (Create Message), finding out whether a message is there, editing and deleting it, and reacting
+(Create Reaction).
 
 A message carries a `nonce` of ours, which Discord holds unique for some minutes (`enforce_nonce`): told again after a cut, it is the same
 message. Later the channel itself is read from the moment of sending on. An answer is a reply to its message, in whichever channel or
-thread that is. Nothing that is written calls anybody together (`allowed_mentions`): only whom is answered is told. Knows nothing of
-reading histories.
+thread that is. Before an edit is told again, the message is asked what it says. Nothing that is written calls anybody together
+(`allowed_mentions`): only whom is answered is told. Knows nothing of reading histories.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import msgspec
 
 from providers.discord_api import ask, call, snowflake
 from providers.discord_message import Emoji, Post, User, id_at
-from providers.errors import Malformed, ReauthRequired, Refused, Unavailable
+from providers.errors import Conflict, Malformed, ReauthRequired, Refused, Unavailable
 from providers.http import Session
-from providers.records import OutgoingChat, OutgoingReaction, Submitted
+from providers.records import Gone, OutgoingChat, OutgoingDeletion, OutgoingEdit, OutgoingReaction, Submitted
 
 LONGEST: Final = 2_000  # characters
 NONCE: Final = 25  # characters
@@ -31,8 +32,7 @@ LOOK, LOOKS = 100, 10  # messages a page and pages that are looked through for o
 
 async def say(session: Session, message: OutgoingChat, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
     """Write into a channel. Raises ProviderError when it was certainly not taken."""
-    if len(message.text) > LONGEST:
-        raise Refused(f"Discord takes messages of at most {LONGEST:,} characters. Write less.", provider_code="too-large")
+    _check_length(message.text)
     channel = str(snowflake(message.conversation))
     said: dict[str, Any] = {
         "content": message.text,
@@ -77,6 +77,44 @@ async def was_said(session: Session, message: OutgoingChat, step: bytes) -> Subm
     return Submitted(fate="UNKNOWN", evidence="The message is not in the channel, where it may still appear.")
 
 
+async def edit(session: Session, change: OutgoingEdit, *, again: bool) -> datetime | None:
+    """Put another text in the place of a message's own. Raises ProviderError."""
+    _check_length(change.text)
+    channel, number = str(snowflake(change.conversation)), str(snowflake(change.message))
+    path = f"/channels/{channel}/messages/{number}"
+    if again:
+        now = await ask(session, path, Post, major=channel)
+        if now.edited_timestamp is not None and now.edited_timestamp >= change.at:
+            if now.content.strip() != change.text.strip():
+                raise Conflict("This message was edited somewhere else meanwhile, and keeps that text.", provider_code="edited")
+            return now.edited_timestamp
+    said = {"content": change.text, "allowed_mentions": {"parse": []}}
+    try:
+        answer = await call(session, "PATCH", path, major=channel, json=said)
+    except Refused as error:
+        if error.provider_code == "50005":
+            raise Refused("Discord lets only those who wrote a message edit it.", provider_code="50005") from error
+        raise
+    try:
+        return msgspec.json.decode(answer.content, type=Post).edited_timestamp
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise answer.malformed("JSON") from None
+
+
+async def delete(session: Session, deletion: OutgoingDeletion) -> Gone:
+    """Delete a message for everybody; one that is gone is deleted. Raises ProviderError."""
+    channel, number = str(snowflake(deletion.conversation)), str(snowflake(deletion.message))
+    try:
+        await call(session, "DELETE", f"/channels/{channel}/messages/{number}", major=channel)
+    except Refused as error:
+        if error.provider_code in ("50003", "50013"):
+            text = "The bot may not delete what others wrote there: give its role “Manage Messages”."
+            raise Refused(text, provider_code=error.provider_code) from error
+        if error.provider_code != "10008":
+            raise
+    return Gone(kind="MESSAGE", key=deletion.message)
+
+
 async def react(session: Session, reaction: OutgoingReaction) -> None:
     """Make a reaction or take it back; both are as good twice as once. Raises ProviderError."""
     channel, number = str(snowflake(reaction.conversation)), str(snowflake(reaction.message))
@@ -97,6 +135,11 @@ async def react(session: Session, reaction: OutgoingReaction) -> None:
             raise ReauthRequired(text, provider_code="scope") from error
         if not reaction.remove or error.provider_code != "10008":
             raise  # at a message that is gone there is nothing to take back
+
+
+def _check_length(text: str) -> None:
+    if len(text) > LONGEST:
+        raise Refused(f"Discord takes messages of at most {LONGEST:,} characters. Write less.", provider_code="too-large")
 
 
 async def _own_sign(session: Session, where: str, channel: str, shown: str) -> str:

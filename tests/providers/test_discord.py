@@ -14,8 +14,18 @@ import pytest
 from providers import discord, discord_api, discord_line
 from providers.discord import Discord
 from providers.discord_rooms import Position
-from providers.errors import ProviderError, RateLimited, ReauthRequired, Refused
-from providers.records import Contact, ConversationHead, Gone, Message, OutgoingChat, OutgoingReaction, Unreadable
+from providers.errors import Conflict, ProviderError, RateLimited, ReauthRequired, Refused
+from providers.records import (
+    Contact,
+    ConversationHead,
+    Gone,
+    Message,
+    OutgoingChat,
+    OutgoingDeletion,
+    OutgoingEdit,
+    OutgoingReaction,
+    Unreadable,
+)
 from providers.session import Secret
 from tests.providers import discord_stub
 from tests.providers.conftest import NOON, HandClock, SessionMaker
@@ -660,6 +670,34 @@ async def test_what_discord_does_not_take_is_refused_and_nothing_is_sent(boats: 
     with pytest.raises(Refused, match="Missing Access"):
         await opened().say(SAID, _note)
     assert boats.messages[HALL] == []
+
+
+async def test_a_message_is_edited_once_and_a_later_word_stays(
+    boats: discord_stub.Discord, opened: Open, clock: HandClock
+) -> None:
+    number = boats.say(HALL, ME, "Tea", THEN)
+    change = OutgoingEdit(id="1", conversation=HALL, message=number, text="Coffee", at=clock.now())
+    for again in (False, True):
+        assert await opened().edit(change, again=again) == NOON
+        clock.time += timedelta(minutes=1)
+    assert boats.messages[HALL][0]["content"] == "Coffee"
+    boats.edit(HALL, number, "Cocoa")
+    with pytest.raises(Conflict):
+        await opened().edit(change, again=True)
+    assert boats.messages[HALL][0]["content"] == "Cocoa"
+    theirs = boats.say(HALL, ADA, "Water", THEN)
+    with pytest.raises(Refused, match="only those who wrote"):
+        await opened().edit(msgspec.structs.replace(change, message=theirs), again=False)
+
+
+async def test_a_message_is_deleted_as_often_as_one_likes(boats: discord_stub.Discord, opened: Open) -> None:
+    number, theirs = boats.say(HALL, ME, "Tea", THEN), boats.say(HALL, ADA, "Water", THEN)
+    wanted = OutgoingDeletion(id="1", conversation=HALL, message=number, everyone=True)
+    for _ in range(2):
+        assert await opened().delete(wanted) == Gone(kind="MESSAGE", key=number)
+    assert [each["id"] for each in boats.messages[HALL]] == [theirs]
+    with pytest.raises(Refused, match="Manage Messages"):
+        await opened().delete(msgspec.structs.replace(wanted, message=theirs))
 
 
 async def test_a_reaction_is_made_and_taken_back_as_often_as_one_likes(boats: discord_stub.Discord, opened: Open) -> None:
