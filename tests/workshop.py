@@ -93,18 +93,27 @@ class Workshop:
         return report
 
     async def link(
-        self, viewer: str, provider: str, base_url: str, secret: Secret, *, sync: bool = True, mode: Mode | None = None
+        self,
+        viewer: str,
+        provider: str,
+        base_url: str,
+        secret: Secret,
+        *,
+        sync: bool = True,
+        mode: Mode | None = None,
+        settings: dict[str, str] | None = None,
     ) -> str:
-        """Link an account by its secret, and bring it up to date."""
+        """Link an account by its secret and by what else was typed in, and bring it up to date."""
         declared = self.providers[provider]
         assert declared.open is not None
-        session = self.accounts.session(Account(provider=provider, base_url=base_url), Held(secret), declared)
+        account = Account(provider=provider, base_url=base_url, settings=settings or {})
+        session = self.accounts.session(account, Held(secret), declared)
         if declared.sign_in is not None:
             signed_in = await declared.sign_in(session)
             secret, base_url = signed_in.secret, signed_in.base_url
             session = self.accounts.session(Account(provider=provider, base_url=base_url), Held(secret), declared)
         profile = await declared.open(session).profile()
-        account_id = await self.accounts.add(viewer, declared, profile, secret, base_url=base_url, mode=mode)
+        account_id = await self.accounts.add(viewer, declared, profile, secret, base_url=base_url, mode=mode, settings=settings)
         if sync:
             await self.sync(viewer, account_id)
         return account_id

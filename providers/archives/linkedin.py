@@ -3,7 +3,7 @@
 Reads the tables of the basic and the complete archive, whatever they are called: `Connections.csv` with or without the notes above its
 columns, `messages.csv`, `Invitations.csv`, `Shares.csv`, `Comments.csv`, `Reactions.csv`, and what says whose archive it is (`Profile.csv`,
 `Email Addresses.csv`). A member is known by the address of the profile; messages and acts have no ids and are known by what they say.
-Knows nothing of LinkedIn's APIs.
+LinkedIn's data portability interface hands out the same rows (`providers/linkedin.py`). Knows no calls.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from providers.archives import files
 from providers.archives.export import Export, Misread, Part, Taken
 from providers.archives.mojibake import WINDOWS, repaired
 from providers.archives.table_part import TablePart
-from providers.base import ArchiveFormat, Provider
+from providers.base import ArchiveFormat
 from providers.formats import email_address, html_text, mail_date
 from providers.records import ConversationHead, ConversationKind, FolderRole, Participant, Role
 
@@ -208,7 +208,7 @@ class MessageTable(TablePart[About]):
             yield stood, item, weight
             if isinstance(item, records.Message) and item.conversation_key and item.conversation_key not in told:
                 told.add(item.conversation_key)
-                yield stood, _head(item, about), weight
+                yield stood, head_of(item, about), weight
 
     def taken(self, row: Mapping[str, str], source: files.Source, about: About) -> Iterator[Taken]:
         conversation, said = row["conversation id"], row["content"][:MAX_TEXT]
@@ -252,14 +252,14 @@ class MessageTable(TablePart[About]):
 PROFILE, EMAILS, INVITATIONS, CONNECTIONS, MESSAGES = (
     ProfileTable(), EmailTable(), InvitationTable(), ConnectionTable(), MessageTable(),
 )  # fmt: skip
-ACTS: Final = (ShareTable(), ReactionTable(), CommentTable())
+SHARES, REACTIONS, COMMENTS = ShareTable(), ReactionTable(), CommentTable()
 
 
 class LinkedInArchive(Export[About]):
     """The Archive contract for LinkedIn's copy of a member's data."""
 
     format: ArchiveFormat = "LINKEDIN"
-    parts = (PROFILE, EMAILS, CONNECTIONS, MESSAGES, INVITATIONS, *ACTS)
+    parts = (PROFILE, EMAILS, CONNECTIONS, MESSAGES, INVITATIONS, SHARES, REACTIONS, COMMENTS)
 
     def look(self, sources: Sequence[tuple[Part[About], files.Source]], own: frozenset[str]) -> About:
         about = About()
@@ -268,7 +268,7 @@ class LinkedInArchive(Export[About]):
             try:
                 for _, row, problem in part.rows(source.path) if isinstance(part, TablePart) else ():
                     if problem is None:
-                        _learn(part, row, about, mine)
+                        learn(part, row, about, mine)
             except OSError:
                 continue
         _decide(about, mine, own)
@@ -286,7 +286,7 @@ class LinkedInArchive(Export[About]):
         )
 
 
-def _learn(part: Part[About], row: Mapping[str, str], about: About, mine: Counter[str]) -> None:
+def learn(part: Part[About], row: Mapping[str, str], about: About, mine: Counter[str]) -> None:
     """What one row says of the member, of people's names and of conversations."""
     if part is PROFILE:
         about.name = about.name or f"{row['first name']} {row['last name']}".strip()
@@ -400,7 +400,7 @@ def _kind(thread: Thread | None) -> ConversationKind:
     return "GROUP" if thread is not None and len(thread.members) > 2 else "DIRECT"
 
 
-def _head(message: records.Message, about: About) -> ConversationHead:
+def head_of(message: records.Message, about: About) -> ConversationHead:
     thread = about.threads.get(message.conversation_key or "", Thread())
     return ConversationHead(
         key=message.conversation_key or "",
@@ -456,21 +456,3 @@ def _utc(year: int, month: int, date: int, hour: int = 0, minute: int = 0, secon
         return datetime(year, month, date, hour, minute, second, tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-
-
-PROVIDER = Provider(
-    key=KEY,
-    name="LinkedIn",
-    kind="SOCIAL",
-    mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "ACTIVITIES", "IMPORT", "MIRROR"}),
-    limitations=(
-        "An archive is a snapshot: what happens afterwards arrives with the next one.",
-        "E-mail addresses of connections are there only where they allow it.",
-        "Messages have no ids: one that was edited arrives as another.",
-        "Files of messages are named, not kept.",
-    ),
-    archive_formats=("LINKEDIN",),
-    docs_path="docs/providers/linkedin.md",
-    archive=LinkedInArchive(),
-)

@@ -77,15 +77,17 @@ class TablePart(Part[About]):
                 )  # fmt: skip
                 yield stood, item, export.ITEM_WEIGHT
                 continue
-            try:
-                taken: list[Taken] = list(self.taken(row, source, about))
-            except Misread as error:
-                taken = [export.unreadable(source, raw.position, str(error), raw.data)]
-            except Exception as error:  # a row is a stranger's text: whatever it does, the next one is read
-                message = _STRANGE.format(error=type(error).__name__)
-                taken = [export.unreadable(source, raw.position, message, raw.data)]
-            for one in taken:
+            for one in self.understood(row, source, about, raw.position, raw.data):
                 yield stood, one, export.weight(one)
+
+    def understood(self, row: Mapping[str, str], source: files.Source, about: About, position: int, data: bytes) -> list[Taken]:
+        """What a row means; one that cannot be is Unreadable. `data` is how it was written."""
+        try:
+            return list(self.taken(row, source, about))
+        except Misread as error:
+            return [export.unreadable(source, position, str(error), data)]
+        except Exception as error:  # a row is a stranger's text: whatever it does, the next one is read
+            return [export.unreadable(source, position, _STRANGE.format(error=type(error).__name__), data)]
 
     def rows(self, path: Path, mark: files.Mark | None = None) -> Iterator[tuple[csv_table.RawRow, dict[str, str], str | None]]:
         """The rows with their cells by the names of columns, and what is wrong with one. Raises OSError as the file does."""
