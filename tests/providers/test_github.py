@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import github, github_api
+from providers import github, github_api, github_people, github_run
 from providers.errors import RateLimited, ReauthRequired, Refused, Unavailable
 from providers.github import GitHub
 from providers.http import TokenBudget
@@ -46,7 +46,7 @@ def opened(account: github_stub.GitHub, new_session: SessionMaker) -> Open:
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(github, "LISTED", 6)
+    monkeypatch.setattr(github_people, "LISTED", 6)
 
 
 class GitHubRig:
@@ -90,8 +90,8 @@ class GitHubRig:
         return "104"
 
     def foreign_cursor(self, cursor: bytes) -> bytes:
-        place = msgspec.json.decode(cursor, type=github.Position)
-        place.walk, place.after = github.FOLLOWING, "unknown"
+        place = msgspec.json.decode(cursor, type=github_run.Position)
+        place.walk, place.after = github_people.FOLLOWING, "unknown"
         return msgspec.json.encode(place)
 
 
