@@ -5,8 +5,11 @@ the two at a time. A run begins in the worker's own process and goes on here onc
 nothing has come for a while, and when the worker is gone, however it went. It is an aid only: what it does not write, because it
 died or the database refused, the worker writes itself, where the failure is told as any other.
 
-    worker ──▶ request: number, viewer, slice ──▶ scribe ──▶ the database
-           ◀── answer: number, results, seconds ◀──
+    worker ──▶ request: number, viewer, slices ──▶ scribe ──▶ the database
+           ◀── answer: number, what was written ◀──
+
+Slices that come together are one transaction as long as nobody else wants to write: what it costs to end one is shared by them all,
+and who comes waits for one slice at most.
 
 Frames on its standard input and output are a length of four bytes and MessagePack; the first one names the database. Knows no
 adapter, no account's secret and no settings.
@@ -20,6 +23,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -27,14 +31,15 @@ import structlog
 from sqlalchemy import Connection
 
 from gateway import slices
-from gateway.slices import Slice
+from gateway.slices import LONG, Slice
 from resolvers.ingest import Result
 from store.database import Database
 
-LONG: Final = 1_000  # rows of a run after which it counts as long
+TOGETHER_SECONDS: Final = 1.0  # that slices are written in one transaction, while nobody waits
 IDLE_SECONDS: Final = 60.0  # without a slice, after which the process ends
 STOP_SECONDS: Final = 10.0
 REST_SECONDS: Final = 300.0  # after it failed, until one is started again
+MEMORY: Final = {"MALLOC_ARENA_MAX": "1"}  # glibc: what one thread frees another one uses, a sixth less in all (mallopt(3))
 MAX_FRAME: Final = 256 * 1024 * 1024
 log = structlog.get_logger()
 
@@ -42,23 +47,22 @@ log = structlog.get_logger()
 class _Request(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     number: int
     viewer: str
-    part: bytes
+    parts: list[bytes]
 
 
-class _Answer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """`results` None: it was not written; `error` says why."""
-
-    number: int
-    results: list[Result] | None = None
-    seconds: float = 0.0
-    error: str = ""
-
-
-class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a slice's rows, and the seconds that its transaction took."""
+class Taken(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What became of a slice's rows, and the seconds that it took."""
 
     results: list[Result]
     seconds: float
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """The slices that are written, in order; where some are missing, `error` says why."""
+
+    number: int
+    taken: list[Taken] = []
+    error: str = ""
 
 
 class Scribe:
@@ -81,13 +85,18 @@ class Scribe:
         """The process that writes, while there is one."""
         return None if self._aide is None else self._aide.pid
 
-    async def write(self, viewer: str, part: Slice) -> Taken:
-        """Write a slice in one transaction that gives way to whoever waits. Raises what the database raises."""
-        if part.done > self._long and part.rows:
+    async def write(self, viewer: str, parts: Sequence[Slice]) -> list[Taken]:
+        """Write slices in their order, giving way to whoever waits; one answer each.
+
+        Raises what the database raises; the slices before the one that it refused are written then.
+        """
+        taken: list[Taken] = []
+        if parts and parts[-1].done > self._long and any(part.rows for part in parts):
             self._start()
-            if (taken := await self._elsewhere(viewer, part)) is not None:
-                return taken
-        return await _write_here(self._database, viewer, part)
+            taken = await self._elsewhere(viewer, parts)
+        for part in parts[len(taken) :]:
+            taken.append(await _write_here(self._database, viewer, part))
+        return taken
 
     async def close(self) -> None:
         """End the process after what it is writing."""
@@ -117,21 +126,24 @@ class Scribe:
         self._aide = starting.result()
         self._later()
 
-    async def _elsewhere(self, viewer: str, part: Slice) -> Taken | None:
-        """What the other process made of it; None when it is to be written here."""
+    async def _elsewhere(self, viewer: str, parts: Sequence[Slice]) -> list[Taken]:
+        """What the other process made of them; those that are missing at the end are to be written here."""
         if self._aide is None:
-            return None
+            return []
         try:
-            data = slices.packed(part)
-        except UnicodeEncodeError:
-            return None
+            data = []
+            for part in parts:
+                data.append(slices.packed(part))
+                await asyncio.sleep(0)  # it takes its time, and others have their turn
+        except (UnicodeEncodeError, OverflowError):  # it has no form between processes
+            return []
         self._later()
         said = await self._aide.ask(viewer, data)
-        if said.results is None:
+        if len(said.taken) < len(parts):
             log.warning("a slice was not written elsewhere; it is written here", error=said.error)
-            return None
-        self._database.written(viewer)
-        return Taken(results=said.results, seconds=said.seconds)
+        if said.taken:
+            self._database.written(viewer)
+        return said.taken
 
     def _later(self) -> None:
         if self._idle is not None:
@@ -172,8 +184,9 @@ class _Aide:
     async def start(cls, url: str) -> _Aide:
         """A process that has opened the database at `url`. Raises OSError, IncompleteReadError."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway.scribe", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-        )
+            sys.executable, "-m", "gateway.scribe", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, **MEMORY},
+        )  # fmt: skip
         assert process.stdin is not None and process.stdout is not None
         try:
             await _send(process.stdin, url.encode())
@@ -188,8 +201,8 @@ class _Aide:
     def busy(self) -> bool:
         return bool(self._waiting)
 
-    async def ask(self, viewer: str, part: bytes) -> _Answer:
-        """Its answer; one without results when it will not come to it any more, and then it has not been written."""
+    async def ask(self, viewer: str, parts: list[bytes]) -> _Answer:
+        """Its answer. Without one, because it has ended, some may have been written: to write them again changes nothing."""
         self._number += 1
         number = self._number
         if self.gone:
@@ -198,7 +211,7 @@ class _Aide:
         self._waiting[number] = answer
         try:
             with contextlib.suppress(OSError):  # it is gone: so says the end of its answers
-                await _send(self._stdin, msgspec.msgpack.encode(_Request(number=number, viewer=viewer, part=part)))
+                await _send(self._stdin, msgspec.msgpack.encode(_Request(number=number, viewer=viewer, parts=parts)))
             return await answer
         finally:
             self._waiting.pop(number, None)
@@ -233,18 +246,28 @@ class _Aide:
 
 async def _write_here(database: Database, viewer: str, part: Slice) -> Taken:
     """One transaction in this process, after which others get their turn."""
-    took = 0.0
+    [taken] = await _write_together(database, viewer, [part])
+    return taken
 
-    def write(conn: Connection, viewer: str) -> list[Result]:
-        nonlocal took
-        began = time.perf_counter()
-        results = slices.take(conn, viewer, part)
-        took = time.perf_counter() - began
-        return results
 
-    results = await database.write_behind(viewer, write)
+async def _write_together(database: Database, viewer: str, parts: Sequence[Slice]) -> list[Taken]:
+    """The first of the slices in one transaction, and as many after it as nobody waits for; then others get their turn."""
+
+    def write(conn: Connection, viewer: str) -> list[Taken]:
+        taken: list[Taken] = []
+        opened = time.perf_counter()
+        for part in parts:
+            began = time.perf_counter()
+            results = slices.take(conn, viewer, part)
+            ended = time.perf_counter()
+            taken.append(Taken(results=results, seconds=ended - began))
+            if ended - opened > TOGETHER_SECONDS or database.somebody_waits():
+                break
+        return taken
+
+    taken = await database.write_behind(viewer, write)
     await database.give_way()
-    return Taken(results=results, seconds=took)
+    return taken
 
 
 async def _send(stream: asyncio.StreamWriter, data: bytes) -> None:
@@ -270,12 +293,15 @@ async def serve(stdin: asyncio.StreamReader, stdout: asyncio.StreamWriter) -> No
     under_way: set[asyncio.Task[None]] = set()
 
     async def answer(request: _Request) -> None:
+        taken: list[Taken] = []
+        error = ""
         try:
-            taken = await _write_here(database, request.viewer, slices.unpacked(request.part))
-            said = _Answer(number=request.number, results=taken.results, seconds=taken.seconds)
-        except Exception as error:  # the worker tries it itself, and tells
-            said = _Answer(number=request.number, error=f"{type(error).__name__}: {error}"[:500])
-        await _send(stdout, msgspec.msgpack.encode(said))
+            parts = [slices.unpacked(part) for part in request.parts]
+            while len(taken) < len(parts):
+                taken += await _write_together(database, request.viewer, parts[len(taken) :])
+        except Exception as failure:  # the worker tries it itself, and tells
+            error = f"{type(failure).__name__}: {failure}"[:500]
+        await _send(stdout, msgspec.msgpack.encode(_Answer(number=request.number, taken=taken, error=error)))
 
     try:
         await _send(stdout, b"")

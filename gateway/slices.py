@@ -7,16 +7,21 @@ with each record under the name of its kind. Knows no process and no adapter.
 from __future__ import annotations
 
 import typing
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection
 
 from providers import records
-from resolvers.ingest import Result, Target, take_in
+from resolvers.ingest import Prepared, Result, Target, prepare, take_in
 from store import accounts, leases
 from store.feed import Recorder
+
+LONG: Final = 1_000  # rows of a run after which it counts as long
+RESOLVED: Final = timedelta(
+    seconds=5
+)  # until whom a long run brought are looked at: who is who is asked for all of them together
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +33,7 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
     done: int
     total: int | None = None
     cursor: bytes | None = None
+    ready: tuple[Prepared | None, ...] = ()  # what is prepared of the rows, one each, where anything is
 
 
 class _Carried(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -36,6 +42,7 @@ class _Carried(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     kind: str
     item: msgspec.Raw
     place: records.Place | None = None
+    ready: Prepared | None = None
 
 
 class _Bundle(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -56,7 +63,7 @@ _bundle: Final = msgspec.msgpack.Decoder(_Bundle)
 def take(conn: Connection, viewer: str, part: Slice) -> list[Result]:
     """Write a slice and its checkpoint; one result a row, in order."""
     recorder = Recorder(part.now, account_id=part.target.account_id)
-    results = take_in(conn, viewer, part.target, part.rows, recorder, part.now)
+    results = take_in(conn, viewer, part.target, part.rows, recorder, part.now, ready=part.ready)
     values: dict[str, Any] = {"done": part.done, "progress_at": part.now}
     if part.total is not None:
         values["total"] = part.total
@@ -64,7 +71,8 @@ def take(conn: Connection, viewer: str, part: Slice) -> list[Result]:
         values["cursor"] = part.cursor
     accounts.change(conn, viewer, part.target.account_id, None, **values)
     if changed(results):
-        leases.enqueue(conn, viewer, "identity", viewer, part.now)
+        due = part.now if part.done <= LONG else part.now + RESOLVED
+        leases.enqueue(conn, viewer, "identity", viewer, part.now, due=due)
     recorder.flush(conn, viewer)
     return results
 
@@ -75,15 +83,25 @@ def changed(results: list[Result]) -> bool:
 
 
 def packed(part: Slice) -> bytes:
-    """A slice as bytes. Raises UnicodeEncodeError for text that no UTF-8 can hold (a lone surrogate)."""
+    """A slice as bytes, its messages prepared.
+
+    Raises UnicodeEncodeError for text that no UTF-8 can hold (a lone surrogate), OverflowError for a number beyond 64 bits.
+    """
     rows = [
-        _Carried(kind=type(row.item).__name__, item=msgspec.Raw(_encode(row.item)), place=row.place) for row in part.rows
+        _Carried(
+            kind=type(row.item).__name__, item=msgspec.Raw(_encode(row.item)), place=row.place,
+            ready=prepare(row.item) if isinstance(row.item, records.Message) else None,
+        )
+        for row in part.rows
     ]  # fmt: skip
     return _encode(_Bundle(target=part.target, rows=rows, now=part.now, done=part.done, total=part.total, cursor=part.cursor))
 
 
 def unpacked(data: bytes) -> Slice:
-    """The slice in `data`, equal to what was packed. Raises msgspec.DecodeError."""
+    """The slice in `data`. Raises msgspec.DecodeError."""
     found = _bundle.decode(data)
     rows = tuple(records.Row(item=_DECODERS[row.kind].decode(row.item), place=row.place) for row in found.rows)
-    return Slice(target=found.target, rows=rows, now=found.now, done=found.done, total=found.total, cursor=found.cursor)
+    ready = tuple(row.ready for row in found.rows)
+    return Slice(
+        target=found.target, rows=rows, now=found.now, done=found.done, total=found.total, cursor=found.cursor, ready=ready
+    )

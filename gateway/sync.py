@@ -1,15 +1,15 @@
 """Account ← provider, page by page: one run of the leased job `sync`.
 
-A page is cut into slices of at most a hundred rows; each slice is one transaction with its checkpoint. At the end the ledger is
-compared with what the source states; what a full listing no longer names is removed, unless suddenly most of it is missing. Where
-something is missing here, a source that can list what it holds is asked for exactly that, again and again until nothing is.
-What a failure means for the account (its status, a later try) is decided here, from the error's class alone.
+A page is cut into slices of at most a hundred rows; each slice is written with its checkpoint, together with those that were read
+meanwhile. At the end the ledger is compared with what the source states; what a full listing no longer names is removed, unless
+suddenly most of it is missing. Where something is missing here, a source that can list what it holds is asked for exactly that,
+again and again until nothing is. What a failure means for the account (its status, a later try) is decided here, from the error's class alone.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -27,7 +27,6 @@ from providers import records
 from providers.base import Verifiable, Watcher
 from providers.errors import CursorExpired, ProviderError, RateLimited, ReauthRequired
 from resolvers.ingest import (
-    Result,
     Target,
     believable,
     is_settled,
@@ -47,6 +46,8 @@ log = structlog.get_logger()
 
 SLOW_SLICE: Final = 0.05  # seconds a write transaction should take at most
 SMALLEST_SLICE: Final = 25  # below it, what every slice costs outweighs its rows
+AHEAD_ROWS: Final = 500  # rows and characters of mail that are read ahead of what is being written
+AHEAD_TEXT: Final = 2_000_000
 FETCHED: Final = 200  # items that are asked for again at a time
 QUIET: Final = "quiet"  # the account's setting that counts runs without a change
 WHEREABOUTS: Final = "whereabouts"  # the account's setting that says that every message knows its folder and labels
@@ -150,34 +151,59 @@ class _Run:
 
     async def take(self, pages: AsyncIterator[records.Page]) -> None:
         async with aclosing(_ahead(pages)) as coming:
-            async for page in coming:
-                await self._write(page)
+            async for ready in coming:
+                await self._write(ready)
 
-    async def _write(self, page: records.Page) -> None:
-        self._statements += page.statements
-        if page.labels and page.labels != self._labels:
-            self._labels = page.labels
-            await self._database.write_behind(self._viewer, self._put_list)
-        rows = list(page.rows)
+    async def _write(self, pages: Sequence[records.Page]) -> None:
+        parts: list[Slice] = []
+        for page in pages:
+            self._statements += page.statements
+            if page.labels and page.labels != self._labels:
+                await self._write_slices(parts)
+                parts = []
+                self._labels = page.labels
+                await self._database.write_behind(self._viewer, self._put_list)
+            if any(isinstance(row.item, records.Voided) for row in page.rows):
+                await self._write_slices(parts)
+                parts = []
+                for part in self._cut(page):  # what follows on a container's old numbers is not to be taken for them
+                    await self._write_slices([part])
+            else:
+                parts += self._cut(page)
+        await self._write_slices(parts)
+
+    def _cut(self, page: records.Page) -> Iterator[Slice]:
+        """A page as slices. The cursor says "everything up to here": it is stored with the last of them only."""
+        rows = page.rows
+        ends = [*range(self._slice, len(rows), self._slice), len(rows)] if rows or page.cursor is not None else []
         at = 0
-        while at < len(rows):
-            part = rows[at : at + self._slice]
-            at += len(part)
-            # the cursor says "everything up to here": it is stored with the page's last slice only
-            results = await self._write_slice(part, page, last=at >= len(rows))
-            for row, result in zip(part, results, strict=True):
+        for end in ends:
+            self._done += end - at
+            yield Slice(
+                target=self._target, rows=rows[at:end], now=self._clock.now(), done=self._done, total=page.total,
+                cursor=page.cursor if end == len(rows) else None,
+            )  # fmt: skip
+            at = end
+
+    async def _write_slices(self, parts: Sequence[Slice]) -> None:
+        for part, taken in zip(parts, await self._scribe.write(self._viewer, parts), strict=True):
+            self._changed = self._changed or changed(taken.results)
+            if self._database.sqlite and part.rows:
+                wanted = len(part.rows) * SLOW_SLICE / max(taken.seconds, 0.001)
+                self._slice = int(min(SLICE, max(SMALLEST_SLICE, wanted)))
+            for row, result in zip(part.rows, taken.results, strict=True):
                 if isinstance(row.item, records.Voided) and result.outcome == "UPDATED":
                     await self._void(row)
                 elif isinstance(row.item, records.Unreadable) and row.item.reason == "FORBIDDEN":
                     self._withheld = self._withheld or row.item.message[:500]
-        if not rows and page.cursor is not None:
-            await self._write_slice([], page, last=True)
 
     async def _void(self, row: records.Row) -> None:
         """A container that was numbered anew: forget the old numbers, a transaction at a time."""
-        nothing = records.Page()
-        while (await self._write_slice([row], nothing, last=False))[0].outcome == "UPDATED":
-            pass
+        left = True
+        while left:
+            part = Slice(target=self._target, rows=(row,), now=self._clock.now(), done=self._done)
+            [taken] = await self._scribe.write(self._viewer, [part])
+            left = taken.results[0].outcome == "UPDATED"
 
     @property
     def patience(self) -> float:
@@ -284,20 +310,6 @@ class _Run:
         await asyncio.shield(self._database.write_behind(self._viewer, write))
         log.warning("sync failed", account=self._account.id, provider=self._account.provider, kind=type(error).__name__)
 
-    async def _write_slice(self, rows: Sequence[records.Row], page: records.Page, *, last: bool) -> list[Result]:
-        done = self._done + len(rows)
-        part = Slice(
-            target=self._target, rows=tuple(rows), now=self._clock.now(), done=done, total=page.total,
-            cursor=page.cursor if last else None,
-        )  # fmt: skip
-        taken = await self._scribe.write(self._viewer, part)
-        self._done = done
-        self._changed = self._changed or changed(taken.results)
-        if self._database.sqlite and rows:
-            wanted = len(rows) * SLOW_SLICE / max(taken.seconds, 0.001)
-            self._slice = int(min(SLICE, max(SMALLEST_SLICE, wanted)))
-        return taken.results
-
     async def _settle(self, statement: records.Statement) -> None:
         """Write a container's line of the ledger, after what its full listing no longer names is removed."""
         doubt = f"unlisted:{statement.container}"
@@ -351,32 +363,63 @@ class _Run:
         await self._database.write_behind(self._viewer, write)
 
 
-async def _ahead(pages: AsyncIterator[records.Page]) -> AsyncGenerator[records.Page]:
-    """The pages, the next one being read while one is written, unless it is the only copy. One task reads them all: what an adapter
-    opened, it also closes there."""
-    ready: asyncio.Queue[records.Page | Exception | None] = asyncio.Queue(1)
+async def _ahead(pages: AsyncIterator[records.Page]) -> AsyncGenerator[list[records.Page]]:
+    """The pages as they come, those together that were read while others were written: at most about AHEAD_ROWS and AHEAD_TEXT.
+
+    After one that is the only copy nothing is read until it is written. One task reads them all: what an adapter opened, it also
+    closes there.
+    """
+    ready: list[records.Page] = []
+    ended: list[Exception | None] = []
+    change = asyncio.Condition()
+    unwritten = 0
+
+    def written() -> bool:
+        return not unwritten
+
+    def room() -> bool:
+        return not _enough(ready)
 
     async def read() -> None:
+        nonlocal unwritten
         try:
             async for page in pages:
-                await ready.put(page)
-                if page.only_copy:
-                    await ready.join()
+                async with change:
+                    ready.append(page)
+                    unwritten += 1
+                    change.notify_all()
+                    await change.wait_for(written if page.only_copy else room)
+            ended.append(None)
         except Exception as error:
-            await ready.put(error)  # what was read before it is written first
-        else:
-            await ready.put(None)
+            ended.append(error)  # what was read before it is written first
+        async with change:
+            change.notify_all()
 
     reader = asyncio.create_task(read())
     try:
-        while (found := await ready.get()) is not None:
-            if isinstance(found, Exception):
-                raise found
+        while True:
+            async with change:
+                await change.wait_for(lambda: ready or ended)
+                found, ready[:] = list(ready), []
+                change.notify_all()
+            if not found:
+                break
             yield found
-            ready.task_done()
+            async with change:
+                unwritten -= len(found)
+                change.notify_all()
+        if (error := ended[0]) is not None:
+            raise error
     finally:
         reader.cancel()
         await asyncio.wait([reader])
+
+
+def _enough(pages: Sequence[records.Page]) -> bool:
+    """Whether no more is to be read before this is written."""
+    rows = [row.item for page in pages for row in page.rows]
+    held = sum(len(item.text) + len(item.html or "") for item in rows if isinstance(item, records.Message))
+    return len(rows) >= AHEAD_ROWS or held >= AHEAD_TEXT
 
 
 def missing_keys(conn: Connection, viewer: str, target: Target, statement: records.Statement) -> list[str]:

@@ -63,6 +63,11 @@ class _Turnstile:
                     queue.remove(turn)
             raise
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody waits for it."""
+        return any(self._queues)
+
     def release(self) -> None:
         for queue in self._queues:
             while queue:
@@ -136,6 +141,10 @@ class Database:
         """After a transaction in the background: let other processes that wait for SQLite's one writer in."""
         if self.sqlite:
             await self._turns.give_way()
+
+    def somebody_waits(self) -> bool:
+        """Whether another process, or another thread's work in this one, wants to write; on PostgreSQL nobody can know."""
+        return not self.sqlite or self._turnstile.wanted or self._turns.somebody_waits()
 
     async def changed(self) -> int:
         """A number that differs once another connection has committed: SQLite's data_version; 0 on PostgreSQL."""

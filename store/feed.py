@@ -17,9 +17,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from store import leases
+from store.rows import insert
 from store.tables import feed, feed_head, webhook
 
 TOMBSTONE_DAYS: Final = 90
+_INSERT: Final = feed.insert()
 DELIVERY_JOB: Final = "webhook"  # the kind of the job that sends rows to a webhook
 Op = Literal["UPSERT", "DELETE", "MERGE", "SPLIT", "SETTLE"]
 NodeKind = Literal[
@@ -114,8 +116,9 @@ class Recorder:
             return None
         count = len(self._changes)
         last = advance(conn, viewer, count)
-        conn.execute(
-            feed.insert(),
+        insert(
+            conn,
+            _INSERT,
             [
                 {
                     "viewer_id": viewer,

@@ -71,7 +71,8 @@ def enqueue(
         if conn.execute(insert.values(id=job_id, **made).on_conflict_do_nothing()).rowcount == 1:
             return job_id
     running = known.lease_until is not None and known.lease_until > now
-    values: dict[str, object] = {"due": min(known.due, when) if known.dead_reason is None else when, "dead_reason": None}
+    waiting = known.dead_reason is None and (known.again or not running)
+    values: dict[str, object] = {"due": min(known.due, when) if waiting else when, "dead_reason": None}
     if running:
         values["again"] = True
     elif known.dead_reason is not None or known.attempts:
@@ -143,7 +144,7 @@ def finish(conn: Connection, job_id: str, owner: str, now: datetime, *, next_due
     if row is None:
         return
     if row.again:
-        due = now
+        due = max(now, row.due)
     elif next_due is not None:
         due = next_due
     elif row.every is not None:

@@ -25,6 +25,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store.among import among, asked
+from store.rows import insert
 from store.tables import Instant, microseconds, search_doc
 from store.words import APART, fold, fold_whole
 
@@ -64,7 +65,10 @@ class Hit(msgspec.Struct, frozen=True):
 
 
 class Doc(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be found of a node; folded when it is put. `facets` are words by themselves (`facet`)."""
+    """What is to be found of a node; folded when it is put. `facets` are words by themselves (`facet`).
+
+    `words` is the body as `spelled` gives it, where somebody has done that already.
+    """
 
     node_id: str
     kind: str
@@ -72,6 +76,7 @@ class Doc(msgspec.Struct, frozen=True, kw_only=True):
     sender: str = ""
     receivers: str = ""
     body: str = ""
+    words: str | None = None
     facets: frozenset[str] = frozenset()
     at: datetime | None = None
 
@@ -109,7 +114,7 @@ def put(conn: Connection, viewer: str, docs: Sequence[Doc], *, onto: bool = Fals
     else:
         for row in rows:
             row["pairs"] = _pairs(row)
-    conn.execute(_PUT[conn.dialect.name], rows)
+    insert(conn, _PUT[conn.dialect.name], rows)
 
 
 def _put_statement(insert: Any, own: str) -> sa.Insert:
@@ -239,8 +244,13 @@ def _row(viewer: str, doc: Doc) -> dict[str, Any]:
     return {
         "viewer_id": viewer, "node_id": doc.node_id, "kind": doc.kind, "at": doc.at, "place": place, "title": fold_whole(doc.title[:MAX_TITLE]),
         "sender": fold_whole(doc.sender[:MAX_PEOPLE]), "receivers": fold_whole(doc.receivers[:MAX_PEOPLE]),
-        "body": fold_whole(doc.body[:MAX_BODY]), "facets": _facets(viewer, doc.kind, doc.facets),
+        "body": spelled(doc.body) if doc.words is None else doc.words, "facets": _facets(viewer, doc.kind, doc.facets),
     }  # fmt: skip
+
+
+def spelled(body: str) -> str:
+    """A body's words as the index has them."""
+    return fold_whole(body[:MAX_BODY])
 
 
 def _pairs(row: Mapping[str, str]) -> str:
@@ -355,4 +365,18 @@ def _lexemes(term: Term) -> str:
     )
 
 
-__all__ = ["Doc", "Hit", "Term", "count", "drop", "facet", "find", "match", "missing", "plain_terms", "put", "put_facets"]
+__all__ = [
+    "Doc",
+    "Hit",
+    "Term",
+    "count",
+    "drop",
+    "facet",
+    "find",
+    "match",
+    "missing",
+    "plain_terms",
+    "put",
+    "put_facets",
+    "spelled",
+]

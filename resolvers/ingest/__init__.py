@@ -4,6 +4,7 @@ from resolvers.ingest.contacts import put_contacts, put_edited
 from resolvers.ingest.filing import is_settled, put_list, tell_whereabouts
 from resolvers.ingest.intake import Result, Target, take_in
 from resolvers.ingest.live import take_in_heads, take_in_messages
+from resolvers.ingest.prepared import Prepared, prepare
 from resolvers.ingest.removal import (
     believable,
     forget_account,
@@ -16,11 +17,13 @@ from resolvers.ingest.removal import (
 from resolvers.ingest.states import put_marks, put_moved
 
 __all__ = [
+    "Prepared",
     "Result",
     "Target",
     "believable",
     "forget_account",
     "is_settled",
+    "prepare",
     "put_contacts",
     "put_edited",
     "put_list",

@@ -6,7 +6,6 @@ message (`messages.py`).
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from sqlalchemy import Connection, select
 from providers import records
 from resolvers.ingest import findable
 from resolvers.ingest.content import drop_content, write_content
+from resolvers.ingest.prepared import prepare
 from store import search_index
 from store.feed import Recorder
 from store.tables import attachment, message
@@ -37,7 +37,6 @@ def amend(
     viewer: str,
     account_id: str,
     items: Mapping[str, records.Message],
-    prints: Mapping[str, bytes],
     snippet: int,
     recorder: Recorder,
 ) -> None:
@@ -45,6 +44,7 @@ def amend(
     if not items:
         return
     wanted = sorted(items)
+    prepared = {node_id: prepare(item) for node_id, item in items.items()}
     versions = {
         row.id: row.version or 0
         for row in conn.execute(
@@ -57,14 +57,14 @@ def amend(
         version = versions[node_id] + 1
         values = {
             "subject": item.subject, "snippet": " ".join(item.text[: snippet * 4].split())[:snippet],
-            "body": zlib.compress(item.text.encode("utf-8", "replace"), 1), "body_state": item.body_state,
-            "edited_at": item.edited_at, "deleted_at": item.deleted_at, "attachment_count": item.attachment_count, "fingerprint": prints[node_id],
+            "body": prepared[node_id].body, "body_state": item.body_state, "fingerprint": prepared[node_id].fingerprint,
+            "edited_at": item.edited_at, "deleted_at": item.deleted_at, "attachment_count": item.attachment_count,
         }  # fmt: skip
         conn.execute(
             sa.update(message).where(message.c.viewer_id == viewer, message.c.id == node_id).values(**values, version=version)
         )
         recorder.upsert("MESSAGE", node_id, version, fields=FIELDS)
     drop_content(conn, viewer, wanted)
-    write_content(conn, viewer, account_id, items)
+    write_content(conn, viewer, account_id, items, prepared)
     search_index.drop(conn, viewer, files)
     findable.index_messages(conn, viewer, wanted)

@@ -28,6 +28,7 @@ from resolvers.projection import Member, project
 from store import ids
 from store.among import among, asked
 from store.feed import Recorder
+from store.rows import insert
 from store.tables import contact, contact_key, dirty, person, photo
 
 MAX_NAMES: Final = 5  # spellings kept of a correspondent
@@ -58,18 +59,17 @@ def upsert(
     conn: Connection, table: sa.Table, rows: Sequence[dict[str, Any]], key: Sequence[str], update: Sequence[str] = ()
 ) -> None:
     """Insert rows; where the key exists, replace `update`, or leave the old row."""
-    if not rows:
-        return
-    conn.execute(_upsert(conn.dialect.name, table, tuple(key), tuple(update)), list(rows))
+    if rows:
+        insert(conn, _upsert(conn.dialect.name, table, tuple(key), tuple(update)), rows)
 
 
 @lru_cache(200)
 def _upsert(dialect: str, table: sa.Table, key: tuple[str, ...], update: tuple[str, ...]) -> sa.Insert:
-    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
+    new = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
     names = ["viewer_id", *key]
     if not update:
-        return insert.on_conflict_do_nothing(index_elements=names)
-    return insert.on_conflict_do_update(index_elements=names, set_={c: insert.excluded[c] for c in update})
+        return new.on_conflict_do_nothing(index_elements=names)
+    return new.on_conflict_do_update(index_elements=names, set_={c: new.excluded[c] for c in update})
 
 
 def put_contacts(

@@ -6,7 +6,6 @@ the name that it has there. An attachment's id follows from its message and that
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -15,18 +14,20 @@ from sqlalchemy import Connection
 
 from providers import records
 from resolvers.ingest.contacts import upsert
+from resolvers.ingest.prepared import Prepared
 from store import ids
 from store.tables import attachment, message_html
 
 
-def write_content(conn: Connection, viewer: str, account_id: str, items: Mapping[str, records.Message]) -> None:
+def write_content(
+    conn: Connection, viewer: str, account_id: str, items: Mapping[str, records.Message], prepared: Mapping[str, Prepared]
+) -> None:
     """Keep HTML and files of messages (id → record) as their account shows them; what is known already stays as it is."""
     pages: list[dict[str, Any]] = []
     files: list[dict[str, Any]] = []
     for message_id, item in items.items():
-        if item.html:
-            packed = zlib.compress(item.html.encode("utf-8", "replace"), 1)
-            pages.append({"viewer_id": viewer, "message_id": message_id, "html": packed})
+        if (html := prepared[message_id].html) is not None:
+            pages.append({"viewer_id": viewer, "message_id": message_id, "html": html})
         files += [
             {
                 "viewer_id": viewer, "id": ids.derive("ATTACHMENT", message_id, found.part), "message_id": message_id,

@@ -19,7 +19,8 @@ from sqlalchemy import Connection, select
 from providers import records
 from resolvers.ingest import conversations, deletions, reactions
 from resolvers.ingest.amendments import amend
-from resolvers.ingest.messages import SNIPPET, fingerprint
+from resolvers.ingest.messages import SNIPPET
+from resolvers.ingest.prepared import fingerprint
 from resolvers.ingest.removal import remove_messages
 from resolvers.ingest.states import sum_up
 from store import outbox
@@ -168,7 +169,7 @@ def _kept(item: records.Message, before: records.Message) -> records.Message:
 
 
 def _put(conn: Connection, viewer: str, account_id: str, message_id: str, item: records.Message, recorder: Recorder) -> None:
-    amend(conn, viewer, account_id, {message_id: item}, {message_id: fingerprint(item)}, SNIPPET, recorder)
+    amend(conn, viewer, account_id, {message_id: item}, SNIPPET, recorder)
 
 
 def _keep(

@@ -55,8 +55,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     own: bool
 
 
-def documents(node_id: str, item: records.Message, account_id: str, places: Collection[records.Message]) -> list[Doc]:
-    """The documents of a message that was just seen at these places of one account, and of its files."""
+def documents(node_id: str, item: records.Message, words: str, account_id: str, places: Collection[records.Message]) -> list[Doc]:
+    """The documents of a message that was just seen at these places of one account, and of its files; `words` are its text's."""
     people = [(p.role, p.name, p.address) for p in item.participants]
     flags = {flag for place in places for flag, on in _states(place).items() if on}
     flags |= whereabouts.of_message(place.role for place in places)
@@ -67,7 +67,7 @@ def documents(node_id: str, item: records.Message, account_id: str, places: Coll
         accounts=[account_id],
         places=[name for place in places for name in (place.container, *place.labels)],
     )
-    doc = _letter(node_id, item.subject, people, item.text, facets, item.sent_at)
+    doc = _letter(node_id, item.subject, people, facets, item.sent_at, words=words)
     files = {found.part: found for found in item.attachments if found.name}
     return [doc, *(_file(ids.derive("ATTACHMENT", node_id, part), found.name, doc) for part, found in files.items())]
 
@@ -149,7 +149,14 @@ def index_messages(conn: Connection, viewer: str, message_ids: Collection[str]) 
         people[row.message_id].append((row.role, row.name, row.address))
     docs: dict[str, Doc] = {}
     for found in conn.execute(_LETTERS, asked(viewer, message_ids)):
-        docs[found.id] = _letter(found.id, found.subject, people[found.id], _text(found.body), facets[found.id], found.sent_at)
+        docs[found.id] = _letter(
+            found.id,
+            found.subject,
+            people[found.id],
+            facets[found.id],
+            found.sent_at,
+            words=search_index.spelled(_text(found.body)),
+        )
     named = [_file(row.id, row.name, docs[row.message_id]) for row in conn.execute(_FILES, asked(viewer, docs)) if row.name]
     search_index.put(conn, viewer, [*docs.values(), *named])
 
@@ -198,11 +205,18 @@ def _facets(*, flags: Iterable[str], attached: bool, accounts: Iterable[str], pl
 
 
 def _letter(
-    node_id: str, subject: str | None, people: Sequence[tuple[str, str, str]], body: str, facets: frozenset[str], at: Any
+    node_id: str, subject: str | None, people: Sequence[tuple[str, str, str]], facets: frozenset[str], at: Any, *, words: str
 ) -> Doc:
     sender, receivers = _spelled(people)
     return Doc(
-        node_id=node_id, kind="MESSAGE", title=subject or "", sender=sender, receivers=receivers, body=body, facets=facets, at=at
+        node_id=node_id,
+        kind="MESSAGE",
+        title=subject or "",
+        sender=sender,
+        receivers=receivers,
+        words=words,
+        facets=facets,
+        at=at,
     )
 
 

@@ -18,6 +18,7 @@ from resolvers.ingest.activities import put_activities
 from resolvers.ingest.contacts import put_contacts
 from resolvers.ingest.heads import put_heads
 from resolvers.ingest.messages import put_messages
+from resolvers.ingest.prepared import Prepared
 from resolvers.ingest.reactions import put_all, put_reactions
 from resolvers.ingest.removal import remove, void
 from resolvers.ingest.states import put_states
@@ -30,9 +31,16 @@ __all__ = ["SLICE", "Result", "Target", "take_in"]
 
 
 def take_in(
-    conn: Connection, viewer: str, target: Target, rows: Sequence[records.Row], recorder: Recorder, now: datetime
+    conn: Connection,
+    viewer: str,
+    target: Target,
+    rows: Sequence[records.Row],
+    recorder: Recorder,
+    now: datetime,
+    *,
+    ready: Sequence[Prepared | None] = (),
 ) -> list[Result]:
-    """Write the rows; one result each, in order."""
+    """Write the rows; one result each, in order. `ready`: what is prepared of them, one each, where anything is."""
     results: dict[int, Result] = {}
     contacts: list[tuple[int, records.Contact]] = []
     messages: list[tuple[int, records.Message]] = []
@@ -65,7 +73,10 @@ def take_in(
     if messages:
         shown = markings.over(conn, viewer, target.account_id, [m for _, m in messages])
         shown = corrections.over(conn, viewer, target.account_id, shown)
-        outcome = put_messages(conn, viewer, target, shown, recorder, now)
+        # what is on its way there from here may say something else
+        as_read = [(now.text, now.html) == (was.text, was.html) for now, (_, was) in zip(shown, messages, strict=True)]
+        prepared = [ready[n] if same else None for (n, _), same in zip(messages, as_read, strict=True)] if ready else ()
+        outcome = put_messages(conn, viewer, target, shown, recorder, now, ready=prepared)
         results.update(zip((n for n, _ in messages), outcome, strict=True))
         put_all(conn, viewer, target, shown, recorder)
     if reactions:

@@ -8,13 +8,10 @@ joins nothing.
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
@@ -24,17 +21,18 @@ from resolvers.ingest.amendments import amend, is_amendment
 from resolvers.ingest.answers import subject_key
 from resolvers.ingest.contacts import Correspondent, put_correspondents, upsert
 from resolvers.ingest.content import write_content
+from resolvers.ingest.prepared import Prepared, fingerprint, prepare, unprepared
 from resolvers.ingest.states import already_there, flags_of, place, sum_up
 from resolvers.ingest.target import Result, Target
 from store import ids, outbox, search_index
 from store.among import VIEWER, among, asked
 from store.feed import Recorder
+from store.rows import insert
 from store.tables import contact, conversation_source, message, message_participant, message_source, person
 
 SNIPPET: Final = 200  # characters, as the contract says
 PREFIX: Final = "outbox:"  # how keys begin of what only the outbox has
 NOT_PEOPLE: Final = frozenset({"LIST", "NEWSLETTER", "NOTIFICATION", "AUTO_REPLY", "BOUNCE", "SPAM", "SYSTEM"})
-_encode = msgspec.msgpack.Encoder().encode
 _KNOWN: Final = select(
     message.c.id, message.c.fingerprint, message.c.conversation_id, message.c.version, message.c.flags, message.c.edited_at,
     message.c.internet_message_id, message.c.deleted_at,
@@ -55,10 +53,18 @@ _INSERT_PARTICIPANTS: Final = message_participant.insert()
 
 
 def put_messages(
-    conn: Connection, viewer: str, target: Target, items: Sequence[records.Message], recorder: Recorder, now: datetime
+    conn: Connection,
+    viewer: str,
+    target: Target,
+    items: Sequence[records.Message],
+    recorder: Recorder,
+    now: datetime,
+    *,
+    ready: Sequence[Prepared | None] = (),
 ) -> list[Result]:
-    """Write messages with their threads, people and sources; one result each, in order."""
-    prints = [fingerprint(item) for item in items]
+    """Write messages with their threads, people and sources; one result each, in order. `ready`: what is prepared of them already."""
+    made = ready or [None] * len(items)
+    prints = [fingerprint(item) if one is None else one.fingerprint for item, one in zip(items, made, strict=True)]
     sources = _sources(conn, viewer, target, [key for item in items for key in (item.key, outbox_key(item.sent_as)) if key])
     message_ids = [_known_as(sources, item) or message_id(viewer, target.account_id, item) for item in items]
     known = _known(conn, viewer, message_ids)
@@ -84,16 +90,18 @@ def put_messages(
         known = _known(conn, viewer, final)
     results: list[Result] = []
     fresh: dict[str, records.Message] = {}
+    prepared: dict[str, Prepared] = {}
     places: dict[str, dict[str, records.Message]] = {}
     resourced: list[dict[str, Any]] = []
     elsewhere: dict[str, records.Message] = {}  # known messages, seen in another state or place
     rekeyed: dict[str, records.Message] = {}  # of these, under a key that is new
-    for node_id, item in zip(final, items, strict=True):
+    for node_id, item, mark, one in zip(final, items, prints, made, strict=True):
         source = sources.get(item.key)
         new = node_id not in known and node_id not in fresh
         state = {"message_id": node_id, **place(item)}
         if new:
             fresh[node_id] = item
+            prepared[node_id] = one or (unprepared(mark) if target.live else prepare(item, mark))
             results.append(Result(outcome="CREATED", node_id=node_id))
         elif node_id in amended or source is None or any(source[name] != value for name, value in state.items()):
             elsewhere[node_id] = item
@@ -112,8 +120,8 @@ def put_messages(
     conversations.join(conn, viewer, joined, recorder)
     alone = {m: item for m, item in rekeyed.items() if m in known and len(places[m]) == 1}
     silent = already_there(conn, viewer, target.account_id, alone) if alone else set()
-    arrived = _write(conn, viewer, target, fresh, homes, contacts, dict(zip(final, prints, strict=True)), places, recorder, now)
-    amend(conn, viewer, target.account_id, amended, dict(zip(final, prints, strict=True)), SNIPPET, recorder)
+    arrived = _write(conn, viewer, target, fresh, homes, contacts, prepared, places, recorder, now)
+    amend(conn, viewer, target.account_id, amended, SNIPPET, recorder)
     _name(conn, viewer, {m: item for m, item in elsewhere.items() if m in known and known[m].internet_message_id is None})
     upsert(
         conn, message_source, list({r["key"]: r for r in resourced}.values()), ["account_id", "key"],
@@ -239,12 +247,6 @@ def participant_rows(
     ]  # fmt: skip
 
 
-def fingerprint(item: records.Message) -> bytes:
-    """What tells whether two records of a message say the same."""
-    words = " ".join(item.text.split())
-    return hashlib.blake2b(f"{item.subject or ''}\x00{words}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
 def _known(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[str, Any]:
     return {row.id: row for row in conn.execute(_KNOWN, asked(viewer, message_ids))}
 
@@ -316,7 +318,7 @@ def _write(
     fresh: dict[str, records.Message],
     homes: dict[str, str],
     contacts: dict[tuple[str, str], str],
-    prints: dict[str, bytes],
+    prepared: dict[str, Prepared],
     places: dict[str, dict[str, records.Message]],
     recorder: Recorder,
     now: datetime,
@@ -341,11 +343,11 @@ def _write(
                 "received_at": item.received_at, "edited_at": item.edited_at, "deleted_at": item.deleted_at,
                 "subject": None if target.live else item.subject,
                 "snippet": "" if target.live else " ".join(item.text[: SNIPPET * 4].split())[:SNIPPET],
-                "body": None if target.live else zlib.compress(item.text.encode("utf-8", "replace"), 1),
-                "headers": None if target.live or not item.headers else zlib.compress(_encode(item.headers), 1),
+                "body": None if target.live else prepared[node_id].body,
+                "headers": None if target.live else prepared[node_id].headers,
                 "body_state": item.body_state, "direction": way, "category": item.category, "category_reason": item.category_reason,
                 "authentication": item.authentication, "flags": flags,
-                "attachment_count": item.attachment_count, "url": item.url, "fingerprint": prints[node_id], "live": target.live,
+                "attachment_count": item.attachment_count, "url": item.url, "fingerprint": prepared[node_id].fingerprint, "live": target.live,
                 "subject_key": None if target.live else subject_key(item),
                 "version": None if target.live else 1,
             }
@@ -365,12 +367,11 @@ def _write(
         homes_rows.append({"viewer_id": viewer, "conversation_id": homes[node_id], "account_id": target.account_id, "key": key})
         if not target.live:
             recorder.upsert("MESSAGE", node_id, 1, created=True)
-            docs += findable.documents(node_id, item, target.account_id, seen_at)
-    conn.execute(_INSERT, rows)
-    if people:
-        conn.execute(_INSERT_PARTICIPANTS, people)
+            docs += findable.documents(node_id, item, prepared[node_id].words, target.account_id, seen_at)
+    insert(conn, _INSERT, rows)
+    insert(conn, _INSERT_PARTICIPANTS, people)
     if not target.live:
-        write_content(conn, viewer, target.account_id, fresh)
+        write_content(conn, viewer, target.account_id, fresh, prepared)
     upsert(conn, conversation_source, homes_rows, ["conversation_id", "account_id", "key"])
     conversations.add_members(conn, viewer, members)
     search_index.put(conn, viewer, docs)

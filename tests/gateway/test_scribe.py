@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Connection, select
 
@@ -17,6 +18,7 @@ from gateway.scribe import Scribe
 from gateway.slices import Slice
 from providers import records
 from resolvers.ingest import Target
+from store.feed import advance
 from store.tables import account, contact, message, message_source
 from tests.household import ME, NOW, Household, card, mail
 
@@ -61,7 +63,7 @@ async def scribe(household: Household) -> AsyncIterator[Scribe]:
 
 async def started(scribe: Scribe, household: Household, account_id: str) -> int:
     """The process, which a first slice has it begin; that one is written here meanwhile."""
-    await scribe.write(household.viewer, part(account_id, letters(1), done=1))
+    await scribe.write(household.viewer, [part(account_id, letters(1), done=1)])
     await until(lambda: scribe.pid is not None)
     assert scribe.pid is not None
     return scribe.pid
@@ -75,7 +77,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 async def test_a_short_run_needs_no_second_process(household: Household, account_id: str) -> None:
     scribe = Scribe(household.database, long=10)
-    taken = await scribe.write(household.viewer, part(account_id, letters(10), done=10))
+    [taken] = await scribe.write(household.viewer, [part(account_id, letters(10), done=10)])
     assert [result.outcome for result in taken.results] == ["CREATED"] * 10
     assert scribe.pid is None
     await scribe.close()
@@ -86,7 +88,7 @@ async def test_what_another_process_writes_is_what_this_one_would_have_written(
 ) -> None:
     pid = await started(scribe, household, account_id)
     rows = (*letters(3, first=1), BOOK, records.Row(item=records.Gone(kind="MESSAGE", key="m0")))
-    taken = await scribe.write(household.viewer, part(account_id, rows, done=6, cursor=b"\x00here"))
+    [taken] = await scribe.write(household.viewer, [part(account_id, rows, done=6, cursor=b"\x00here")])
     assert scribe.pid == pid
     assert [result.outcome for result in taken.results] == ["CREATED", "CREATED", "CREATED", "CREATED", "UPDATED"]
     found = await household.database.read(household.viewer, stored)
@@ -94,7 +96,7 @@ async def test_what_another_process_writes_is_what_this_one_would_have_written(
     assert found["keys"] == ["m1", "m2", "m3"]
     assert "Ada Lovelace" in found["people"]
     assert found["run"] == (6, 99, b"\x00here")
-    again = await scribe.write(household.viewer, part(account_id, rows[:4], done=10))
+    [again] = await scribe.write(household.viewer, [part(account_id, rows[:4], done=10)])
     assert {result.outcome for result in again.results} == {"UNCHANGED"}
 
 
@@ -103,8 +105,8 @@ async def test_one_viewers_rows_are_no_other_viewers(household: Household, accou
     theirs = await other.account("imap", own=[ME])
     await started(scribe, household, account_id)
     await asyncio.gather(
-        scribe.write(household.viewer, part(account_id, letters(3), done=4)),
-        scribe.write(other.viewer, part(theirs, letters(2, first=7), done=4)),
+        scribe.write(household.viewer, [part(account_id, letters(3), done=4)]),
+        scribe.write(other.viewer, [part(theirs, letters(2, first=7), done=4)]),
     )
     assert (await household.database.read(household.viewer, stored))["keys"] == ["m0", "m1", "m2"]
     assert (await household.database.read(other.viewer, stored))["keys"] == ["m7", "m8"]
@@ -115,16 +117,61 @@ async def test_a_slice_that_its_process_died_with_is_written_by_the_worker(
 ) -> None:
     pid = await started(scribe, household, account_id)
     os.kill(pid, signal.SIGSTOP)
-    writing = asyncio.create_task(scribe.write(household.viewer, part(account_id, letters(5), done=6, cursor=b"c")))
+    writing = asyncio.create_task(scribe.write(household.viewer, [part(account_id, letters(5), done=6, cursor=b"c")]))
     await asyncio.sleep(0)
     os.kill(pid, signal.SIGKILL)
-    taken = await writing
+    [taken] = await writing
     assert [result.outcome for result in taken.results] == ["UNCHANGED", *["CREATED"] * 4]
-    await scribe.write(household.viewer, part(account_id, letters(5, first=5), done=11, cursor=b"d"))
+    await scribe.write(household.viewer, [part(account_id, letters(5, first=5), done=11, cursor=b"d")])
     found = await household.database.read(household.viewer, stored)
     assert len(found["keys"]) == len(found["subjects"]) == 10
     assert found["run"] == (11, 99, b"d")
     assert scribe.pid is None  # and no other one is begun at once
+
+
+async def test_slices_that_come_together_are_written_in_their_order_with_the_last_ones_checkpoint(
+    household: Household, account_id: str, scribe: Scribe
+) -> None:
+    await started(scribe, household, account_id)
+    gone = records.Row(item=records.Gone(kind="MESSAGE", key="m2"))
+    parts = [
+        part(account_id, letters(3, first=1), done=4, cursor=b"first"),
+        part(account_id, (gone, *letters(1, first=3)), done=6),
+        part(account_id, letters(2, first=4), done=8, cursor=b"last"),
+    ]
+    taken = await scribe.write(household.viewer, parts)
+    assert [[result.outcome for result in one.results] for one in taken] == [
+        ["CREATED", "CREATED", "CREATED"], ["UPDATED", "UNCHANGED"], ["CREATED", "CREATED"],
+    ]  # fmt: skip
+    found = await household.database.read(household.viewer, stored)
+    assert found["keys"] == ["m0", "m1", "m3", "m4", "m5"]
+    assert found["run"] == (8, 99, b"last")
+
+
+async def test_of_slices_that_come_together_those_before_a_refused_one_are_written_and_those_after_it_are_not(
+    household: Household, account_id: str, scribe: Scribe
+) -> None:
+    await started(scribe, household, account_id)
+    broken = msgspec.structs.replace(part(account_id, letters(1, first=3), done=4), done=2**70)  # no column holds that
+    parts = [part(account_id, letters(2, first=1), done=3, cursor=b"here"), broken, part(account_id, letters(1, first=4), done=5)]
+    with pytest.raises(Exception) as refused:
+        await scribe.write(household.viewer, parts)
+    assert "the process" not in str(refused.value)
+    found = await household.database.read(household.viewer, stored)
+    assert found["keys"] == ["m0", "m1", "m2"]
+    assert found["run"] == (3, 99, b"here")
+
+
+async def test_who_wants_to_write_meanwhile_waits_for_one_slice_and_not_for_all_of_them(
+    household: Household, account_id: str, scribe: Scribe
+) -> None:
+    await started(scribe, household, account_id)
+    parts = [part(account_id, letters(100, first=1 + 100 * n), done=101 + 100 * n) for n in range(30)]
+    writing = asyncio.create_task(scribe.write(household.viewer, parts))
+    for _ in range(3):
+        await household.database.write(household.viewer, lambda conn, viewer: advance(conn, viewer, 1))
+    assert not writing.done()
+    assert len(await writing) == 30
 
 
 async def test_what_the_other_process_cannot_write_fails_as_it_would_here(
@@ -134,9 +181,9 @@ async def test_what_the_other_process_cannot_write_fails_as_it_would_here(
     broken = part(account_id, letters(1), done=2)
     broken = Slice(target=broken.target, rows=broken.rows, now=broken.now, done=2**70)  # no column holds that
     with pytest.raises(Exception) as refused:
-        await scribe.write(household.viewer, broken)
+        await scribe.write(household.viewer, [broken])
     assert "the process" not in str(refused.value)
-    taken = await scribe.write(household.viewer, part(account_id, letters(2), done=3))
+    [taken] = await scribe.write(household.viewer, [part(account_id, letters(2), done=3)])
     assert [result.outcome for result in taken.results] == ["UNCHANGED", "CREATED"]
 
 
@@ -144,7 +191,7 @@ async def test_a_process_without_work_ends(household: Household, account_id: str
     scribe = Scribe(household.database, long=0, idle=0.05)
     pid = await started(scribe, household, account_id)
     await until(lambda: scribe.pid is None)
-    taken = await scribe.write(household.viewer, part(account_id, letters(2), done=2))  # a next one is begun when needed
+    [taken] = await scribe.write(household.viewer, [part(account_id, letters(2), done=2)])  # a next one is begun when needed
     assert [result.outcome for result in taken.results] == ["UNCHANGED", "CREATED"]
     await scribe.close()
     assert scribe.pid != pid
@@ -180,4 +227,5 @@ async def test_the_process_ends_with_the_worker_and_by_no_signal_that_is_meant_f
 )
 def test_every_kind_of_row_arrives_as_it_was_sent(item: Any) -> None:
     sent = part("account_1", (records.Row(item=item, place=records.Place(path="a.zip", position=3)),), done=1, cursor=b"\xff")
-    assert slices.unpacked(slices.packed(sent)) == sent
+    arrived = slices.unpacked(slices.packed(sent))
+    assert msgspec.structs.replace(arrived, ready=()) == sent
