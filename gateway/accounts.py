@@ -148,8 +148,13 @@ class Accounts:
 
         def write(conn: Connection, viewer: str) -> str:
             recorder = Recorder(now, origin="CLIENT")
+            user_id = profile.user_id
+            if provider.files_by_name:
+                values = [one.value for one in profile.own_addresses]
+                first = next((one.value for one in profile.own_addresses if one.primary), None)
+                user_id = accounts.same_user(conn, viewer, provider.key, user_id, values, primary=first, linked=False)
             account_id = accounts.put(
-                conn, viewer, recorder, now, provider=provider.key, user_id=profile.user_id, label=label or profile.label,
+                conn, viewer, recorder, now, provider=provider.key, user_id=user_id, label=label or profile.label,
                 mode=mode or provider.mode, base_url=profile.base_url or base_url, scopes=profile.granted_scopes, settings=settings,
             )  # fmt: skip
             if secret is not None:

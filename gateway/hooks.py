@@ -23,7 +23,7 @@ from gateway.inbox import opened
 from providers.base import Provider
 from providers.errors import Malformed, ProviderError
 from providers.http import Session
-from providers.push import Call, Forged, Switchboard
+from providers.push import Call, Challenged, Forged, Switchboard
 from providers.session import Account, Secret
 from store import accounts, push_routes, viewers
 from store.push_routes import Route
@@ -55,6 +55,7 @@ class Hooks:
     def routes(self) -> list[BaseRoute]:
         return [
             Address("/hooks/{provider}", self.announce, methods=["POST"]),
+            Address("/hooks/{provider}", self.prove, methods=["GET"]),
             Address("/hooks/{provider}/{token}", self.call, methods=["POST"]),
         ]
 
@@ -124,6 +125,19 @@ class Hooks:
         return await there.database.write(
             route.viewer_id, pushing.heard, route.account_id, there.clock.now(), hint=hint, renew=renew, keep=keep
         )
+
+    async def prove(self, request: Request) -> Response:
+        """A network asks whether the address is ours. One that does not ask so is told that there is nothing to be got."""
+        switchboard = self._switchboards.get(request.path_params["provider"])
+        if not isinstance(switchboard, Challenged):
+            return Response(status_code=405, headers={**HEADERS, "allow": "POST"})
+        try:
+            return PlainTextResponse(switchboard.challenge(_call(request, b"")), headers=HEADERS)
+        except Forged:
+            log.warning("a challenge was forged", provider=request.path_params["provider"])
+            return Response(status_code=403, headers=HEADERS)
+        except Malformed:
+            return Response(status_code=400, headers=HEADERS)
 
     def _session(self, provider: Provider, base_url: str) -> Session:
         """Nobody's way to the network."""

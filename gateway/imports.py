@@ -195,6 +195,10 @@ class Imports:
         scan: Scan = await asyncio.to_thread(archive.scan, paths, known, names=dict(zip(paths, names, strict=True)))
         address = (me.casefold() if me else scan.inferred) if "CONVERSATIONS" in provider.capabilities else None
         profile = scan.profile
+        if profile is not None and profile.user_id and provider.files_by_name:
+            values = [one.value for one in profile.own_addresses]
+            same = await self.database.read(viewer, accounts.same_user, provider.key, profile.user_id, values, linked=True)
+            profile = msgspec.structs.replace(profile, user_id=same)
         if profile is not None and profile.user_id and chosen is not None and profile.user_id != chosen.user_id:
             text = f"This file says that it is of {profile.label}, and the account is {chosen.label}. Leave accountId out."
             raise ImportRefused(text, "INVALID")

@@ -111,8 +111,9 @@ async def _join(
 ) -> datetime:
     """Have the line called for an account. Returns until when that is promised."""
     made = await adapter.join(opener.lines[found.provider])
-    name = push_routes.digest_of_name(opener.vault.derive(NAMES), found.provider, made.key)
-    await database.write(viewer, push_routes.put_name, found.id, found.provider, name, made.expires_at, clock.now())
+    key = opener.vault.derive(NAMES)
+    name, *more = dict.fromkeys(push_routes.digest_of_name(key, found.provider, each) for each in (made.key, *made.more))
+    await database.write(viewer, push_routes.put_name, found.id, found.provider, name, made.expires_at, clock.now(), more=more)
     return made.expires_at
 
 

@@ -100,6 +100,24 @@ class Settings(BaseSettings):
         "Without it Slack is polled.",
     )
     slack_events_secret: SecretStr = Field(default=SecretStr(""), description="Signing secret of this app. Needed with its id.")
+    facebook_webhooks_topic: str = Field(
+        default="",
+        description="App id of the Meta app whose notifications of pages come to `<KITH_PUBLIC_URL>/hooks/facebook`: see "
+        "docs/providers/facebook.md. Without it Facebook is polled.",
+    )
+    facebook_webhooks_secret: SecretStr = Field(default=SecretStr(""), description="App secret of this app. Needed with its id.")
+    facebook_webhooks_audience: str = Field(
+        default="", description="Verify token that was entered at Meta with this address. Without it: the address itself."
+    )
+    instagram_webhooks_topic: str = Field(
+        default="",
+        description="App id of the Meta app whose notifications of Instagram accounts come to `<KITH_PUBLIC_URL>/hooks/instagram`: see "
+        "docs/providers/instagram.md. Without it Instagram is polled.",
+    )
+    instagram_webhooks_secret: SecretStr = Field(default=SecretStr(""), description="App secret of this app. Needed with its id.")
+    instagram_webhooks_audience: str = Field(
+        default="", description="Verify token that was entered at Meta with this address. Without it: the address itself."
+    )
     max_deadline: float = Field(
         default=15.0,
         gt=0,
@@ -215,6 +233,13 @@ class Settings(BaseSettings):
     def _app_id(cls, value: str) -> str:
         if value and not (value.startswith("A") and value.isascii() and value.isalnum()):
             raise ValueError("write the app id as Slack shows it under Basic Information, like A0123456789")
+        return value
+
+    @field_validator("facebook_webhooks_topic", "instagram_webhooks_topic")
+    @classmethod
+    def _meta_app_id(cls, value: str) -> str:
+        if value and not (value.isascii() and value.isdigit()):
+            raise ValueError("write the app id as Meta shows it under App settings, Basic: digits alone")
         return value
 
     @field_validator("google_pubsub_email")

@@ -7,10 +7,10 @@ the protocol; the bytes go through the Session, so that budgets, the guard, size
 nothing of browsers, states, tickets or where tokens are kept.
 
 `Authorization.extra` holds three keys of ours, `token_endpoint_auth_method` (RFC 7591 §2; `client_secret_basic` without it),
-`revocation_endpoint`, and `token_member`, under which a network puts a person's token within its answer; everything else in it is added
-to the authorization request. `Secret.extra` gets what a renewal needs later (`renewal` reads it: `token_endpoint`, those three, and of a
-bound grant `dpop_key` and `issuer`), whose it is where the network says so (`sub`), when the grant was given (`granted_at`) and, where the
-network says so, when it ends (`grant_ends_at`), both ISO 8601.
+`revocation_endpoint`, and `token_member`, under which a network puts a person's token, or a list of one, within its answer; everything
+else in it is added to the authorization request. `Secret.extra` gets what a renewal needs later (`renewal` reads it: `token_endpoint`,
+those three, and of a bound grant `dpop_key` and `issuer`), whose it is where the network says so (`sub`), when the grant was given
+(`granted_at`) and, where the network says so, when it ends (`grant_ends_at`), both ISO 8601.
 """
 
 from __future__ import annotations
@@ -260,7 +260,8 @@ async def _asked(ask: Callable[[], Awaitable[Any]]) -> dict[str, Any]:
     if not isinstance(token, dict):
         raise Malformed("The network's sign-in gave an answer that is no token.", provider_code="token")
     if "error" in token:
-        raise _named(str(token["error"]))
+        said = token["error"]  # Meta's is an object with a type
+        raise _named(str(said.get("type", "error") if isinstance(said, dict) else said))
     return dict(token)
 
 
@@ -281,9 +282,13 @@ def _named(code: str) -> ProviderError:
 
 def _secret(session: Session, authorization: Authorization, token: dict[str, Any], old: Secret | None) -> Secret:
     if (name := authorization.extra.get("token_member")) is not None:
-        member = token.get(name)
+        found = token.get(name)
+        member = found[0] if isinstance(found, list) and found else found
         # whose tokens they are, such a network calls their type; they are all borne alike (RFC 6750)
         token = {**(member if isinstance(member, dict) and "access_token" in member else token), "token_type": "bearer"}
+    if "permissions" in token and "scope" not in token:  # as Instagram calls it, in a list or with commas
+        allowed = token["permissions"] if isinstance(token["permissions"], list) else str(token["permissions"]).split(",")
+        token = {**token, "scope": " ".join(each.strip() for each in allowed if isinstance(each, str))}
     access, renewal, scope = (_text(token.get(name)) for name in ("access_token", "refresh_token", "scope"))
     kind = "bearer" if authorization.dpop_key is None else "dpop"  # RFC 6749 §7.1, RFC 9449 §5
     if access is None or str(token.get("token_type", "bearer")).lower() != kind:

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """What a network has promised: `key` is its own name for it, opaque to others. On a line it is what calls name the account by."""
+    """What a network has promised: `key` is its own name for it, opaque to others. On a line it is what calls name the account by;
+    `more` are further such names, of an account that stands for several things there.
+    """
 
     key: str
     expires_at: datetime
+    more: tuple[str, ...] = ()
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +102,15 @@ class Announced(Protocol):
 
     async def leave(self) -> None:
         """Have it called no more for this account. Raises ProviderError."""
+        ...
+
+
+@runtime_checkable
+class Challenged(Protocol):
+    """A switchboard whose network asks by a GET whether the address is ours, before it calls."""
+
+    def challenge(self, call: Call) -> str:
+        """The text to give back. Raises Forged for who does not know what was agreed, Malformed for what is no challenge."""
         ...
 
 

@@ -7,7 +7,7 @@ and a late one cannot overwrite a newer secret.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -173,6 +173,36 @@ def own_values(conn: Connection, viewer: str) -> frozenset[str]:
     """The viewer's own addresses and handles, case-folded, of all accounts."""
     rows = conn.execute(select(own_address.c.value).where(own_address.c.viewer_id == viewer, own_address.c.mine))
     return frozenset(value.casefold() for value in rows.scalars())
+
+
+def same_user(
+    conn: Connection,
+    viewer: str,
+    provider: str,
+    user_id: str,
+    addresses: Collection[str],
+    *,
+    primary: str | None = None,
+    linked: bool,
+) -> str:
+    """The user id under which a provider's account is kept already that has one of these addresses; `user_id` where none has, or several.
+
+    Files of a network may call its user otherwise than the network does. They are of a `linked` account; one that is linked, of files
+    that came before it, or of an account that has its `primary` address.
+    """
+    known = {each.id: each for each in listed(conn, viewer) if each.provider == provider}
+    if any(each.user_id == user_id for each in known.values()):
+        return user_id
+    own = own_address.c
+    rows = conn.execute(select(own.account_id, own.value).where(own.viewer_id == viewer, own.mine, own.account_id.in_(known)))
+    wanted = {value.casefold() for value in addresses}
+    held = {(row.account_id, row.value.casefold()) for row in rows}
+    found = {
+        known[account_id].user_id
+        for account_id, value in held
+        if value in wanted and (bool(known[account_id].base_url) is linked or value == (primary or "").casefold())
+    }
+    return found.pop() if len(found) == 1 else user_id
 
 
 def put_own_address(

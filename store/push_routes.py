@@ -3,7 +3,7 @@
 A system table: whoever calls has no viewer. The hash is of an address's random part, which is one account's; the address itself, what the
 network has to show and its own name for the subscription are sealed with the account's other secrets. Where a network calls one address
 for all accounts, there is the hash of the name that it calls an account by instead, under a key of the installation's: names can be
-guessed. Such a name may be several viewers' account.
+guessed. Such a name may be several viewers' account, and an account may have several.
 """
 
 from __future__ import annotations
@@ -60,17 +60,19 @@ def called(conn: Connection, provider: str, names: Collection[bytes]) -> list[Ro
         .where(mine.name.in_(names), mine.provider == provider, viewer.c.disabled_at.is_(None))
         .order_by(mine.viewer_id, mine.account_id)
     )
+    found = {(row.viewer_id, row.account_id): row for row in conn.execute(query)}  # an account may be meant by several names
     return [
         Route(viewer_id=row.viewer_id, account_id=row.account_id, provider=row.provider, expires_at=row.expires_at)
-        for row in conn.execute(query)
+        for row in found.values()
     ]
 
 
 def alone(conn: Connection, viewer: str, account_id: str) -> bool:
-    """Whether no other account, whosever, is called as this one is, by its name or its address; False for one that nobody calls."""
+    """Whether no other account, whosever, is called as this one is, by a name or its address; False for one that nobody calls."""
     mine, other = push_route.alias("mine"), push_route.alias("other")
     own = (mine.c.viewer_id == viewer, mine.c.account_id == account_id)
-    query = select(other.c.account_id).join(mine, sa.or_(other.c.name == mine.c.name, other.c.hash == mine.c.hash)).where(*own)
+    alike = sa.or_(other.c.name == mine.c.name, other.c.hash == mine.c.hash)
+    query = select(other.c.viewer_id, other.c.account_id).join(mine, alike).where(*own).distinct()
     return len(conn.execute(query.limit(2)).all()) == 1
 
 
@@ -91,23 +93,24 @@ def promised(conn: Connection, viewer: str, account_id: str, sealed: bytes, expi
 
 
 def put_name(
-    conn: Connection, viewer: str, account_id: str, provider: str, name: bytes, expires_at: datetime, now: datetime
+    conn: Connection,
+    viewer: str,
+    account_id: str,
+    provider: str,
+    name: bytes,
+    expires_at: datetime,
+    now: datetime,
+    *,
+    more: Collection[bytes] = (),
 ) -> None:
     """What a network calls an account by (the digest of it) and until when it has promised to call, in place of what was known.
 
-    It has no address of its own: its hash is of nothing.
+    It has no address of its own: its hash is of nothing. `more` are further names that it calls the account by.
     """
     drop(conn, viewer, account_id)
+    common = {"viewer_id": viewer, "account_id": account_id, "provider": provider, "expires_at": expires_at, "created_at": now}
     conn.execute(
-        push_route.insert().values(
-            hash=secrets.token_bytes(32),
-            name=name,
-            viewer_id=viewer,
-            account_id=account_id,
-            provider=provider,
-            expires_at=expires_at,
-            created_at=now,
-        )
+        push_route.insert(), [{"hash": secrets.token_bytes(32), "name": each, **common} for each in dict.fromkeys((name, *more))]
     )
 
 

@@ -179,7 +179,7 @@ push_route = Table(
     Column("expires_at", Instant),  # until when the network has promised to call
     Column("created_at", Instant, nullable=False),
     Column("name", LargeBinary),  # keyed hash of what calls name the account by, where many accounts are called at one address
-    sa.UniqueConstraint("viewer_id", "account_id", name="push_route_once"),
+    Index("push_route_by_account", "viewer_id", "account_id"),  # an account has one address, or several names
     Index("push_route_by_name", "name"),
 )
 SYSTEM = (viewer, api_key, session, oauth_state, client_registration, job, push_route)

@@ -1,7 +1,7 @@
 """Facebook's export of an account, as JSON: friends, who follows whom, uploaded address books, Messenger threads, posts.
 
 Reads the layouts of 2018 to now: files are told by how they begin, wherever they lie; so is the separate download of end-to-end
-encrypted chats. Friends have a name and nothing else. Knows nothing of the Graph API.
+encrypted chats. Friends have a name and nothing else. Knows nothing of the Graph API; `providers/facebook.py` binds both to one provider.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from providers.archives import files
 from providers.archives.export import Misread, Taken
 from providers.archives.json_stream import Item
 from providers.archives.meta import About, MetaExport, MetaPart, SealedThreads, Threads, address, key_of, line, seconds
-from providers.base import ArchiveFormat, Provider
+from providers.base import ArchiveFormat
 from providers.formats import email_address, phone_number
 
 KEY: Final = "facebook"
@@ -155,21 +155,3 @@ class FacebookArchive(MetaExport):
 
     def user_id(self, about: About) -> str:
         return about.name.casefold()
-
-
-PROVIDER = Provider(
-    key=KEY,
-    name="Facebook",
-    kind="SOCIAL",
-    mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "ACTIVITIES", "IMPORT", "MIRROR"}),
-    limitations=(
-        "An export is a snapshot: what happens afterwards arrives with the next one.",
-        "Friends have a name and nothing else: two of one name cannot be told apart in messages.",
-        "Messages have no ids: one that was edited arrives as another.",
-        "Pictures and other files are named, not kept. Exports as web pages are not read.",
-    ),
-    archive_formats=("FACEBOOK",),
-    docs_path="docs/providers/facebook.md",
-    archive=FacebookArchive(),
-)

@@ -1,7 +1,7 @@
 """Instagram's export of an account, as JSON: followers, whom the account follows, contacts of its phone, direct messages, posts, likes.
 
 Files are told by how they begin, wherever they lie. Lists name people by their user names, messages by what they are called: the
-two are not brought together by guessing. Knows nothing of the Graph API.
+two are not brought together by guessing. Knows nothing of the Graph API; `providers/instagram.py` binds both to one provider.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from providers.archives import files
 from providers.archives.export import Misread, Taken
 from providers.archives.json_stream import Item
 from providers.archives.meta import About, MetaExport, MetaPart, SealedThreads, Threads, address, line, seconds
-from providers.base import ArchiveFormat, Provider
+from providers.base import ArchiveFormat
 from providers.formats import email_address, phone_number
 
 KEY: Final = "instagram"
@@ -208,21 +208,3 @@ def user_of(value: Any) -> str:
 def _first(value: Any) -> dict[str, Any]:
     entries = value.get("string_list_data")
     return entries[0] if isinstance(entries, list) and entries and isinstance(entries[0], dict) else {}
-
-
-PROVIDER = Provider(
-    key=KEY,
-    name="Instagram",
-    kind="SOCIAL",
-    mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "ACTIVITIES", "IMPORT", "MIRROR"}),
-    limitations=(
-        "An export is a snapshot: what happens afterwards arrives with the next one.",
-        "Followers have a user name, people in messages what they are called: the export does not say who is who.",
-        "Messages have no ids: one that was edited arrives as another.",
-        "Pictures and other files are named, not kept. Exports as web pages are not read.",
-    ),
-    archive_formats=("INSTAGRAM",),
-    docs_path="docs/providers/instagram.md",
-    archive=InstagramArchive(),
-)

@@ -74,3 +74,18 @@ async def test_an_address_of_its_own_is_one_accounts_as_ever(database: Database)
     await database.write(ada.viewer, push_routes.put_name, hers, "gmail", NAME, SOON, NOW)
     assert await database.system_read(push_routes.find, "token-a") is None
     assert await database.read(ada.viewer, kept) is None
+
+
+async def test_an_account_of_several_names_is_meant_once_by_any_of_them(database: Database) -> None:
+    ada, hers, bob, his = await two(database)
+    names = [digest_of_name(KEY, "facebook", each) for each in ("700", "800", "900")]
+    await database.write(ada.viewer, push_routes.put_name, hers, "facebook", names[0], SOON, NOW, more=names[1:])
+    await database.write(bob.viewer, push_routes.put_name, his, "facebook", names[1], SOON, NOW)
+    found = await database.system_read(push_routes.called, "facebook", names)
+    assert [route.account_id for route in found] == [hers, his]
+    assert [route.account_id for route in await database.system_read(push_routes.called, "facebook", names[2:])] == [hers]
+    assert not await database.system_read(push_routes.alone, ada.viewer, hers)
+    await bob.forget(his)
+    assert await database.system_read(push_routes.alone, ada.viewer, hers)
+    await database.write(ada.viewer, push_routes.put_name, hers, "facebook", names[0], SOON, NOW)  # a page that was given up
+    assert await database.system_read(push_routes.called, "facebook", names[1:]) == []

@@ -1,0 +1,466 @@
+"""Facebook, mirrored: friends who use the same app, the inboxes of the pages that one manages (Messenger and Instagram), posts.
+
+Speaks the Graph API with a user's token and, for pages, with tokens of theirs that come with the list of them and are kept nowhere. What
+was not granted is left out and said. Posts are read in `meta_feed.py`, inboxes in `meta_inbox.py`; sending is in `meta_sending.py`,
+errors and limits in `meta_api.py`, field maps in `facebook_item.py`. What was before comes from the export that Facebook makes
+(`archives/facebook.py`). Knows nothing of personal inboxes, groups, events and advertising: there is no interface to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from providers import cursors, facebook_item, meta_feed, meta_inbox, meta_sending, meta_signin, meta_webhook
+from providers.archives.facebook import FacebookArchive
+from providers.base import Adapter, Authorization, FormField, LinkForm, Provider, SignedIn
+from providers.entries import readable
+from providers.errors import Malformed, RateLimited, ReauthRequired, Refused
+from providers.facebook_item import FRIENDS, KEY, POSTS, OwnPage, Person, Whose, address, friend, name
+from providers.http import Session
+from providers.meta_api import CONSOLE, GRAPH, PARTIAL, VERSION, Dialect, Edge, Graph, Success, short
+from providers.meta_feed import Reading
+from providers.meta_inbox import Walk
+from providers.meta_item import Inbox
+from providers.push import Line, Subscription, Switchboard
+from providers.quota import Quota
+from providers.records import (
+    Contact,
+    OutgoingChat,
+    OwnAddress,
+    Page,
+    Photo,
+    Profile,
+    Row,
+    Statement,
+    Submitted,
+    Unreadable,
+)
+
+SIGN_IN: Final = f"https://www.facebook.com/{VERSION}/dialog/oauth"
+READING: Final = (
+    "public_profile", "email", "user_friends", "user_posts", "pages_show_list", "pages_read_engagement", "pages_read_user_content",
+)  # fmt: skip
+MESSENGER, INSTAGRAM = "pages_messaging", "instagram_manage_messages"
+SCOPES: Final = (*READING, "pages_manage_metadata", MESSENGER, "instagram_basic", INSTAGRAM)
+#: Which permission each part takes; pages are a part, too.
+PAGES: Final = "pages"
+NEEDED: Final = {
+    FRIENDS: "user_friends", POSTS: "user_posts", PAGES: "pages_show_list", "page posts": "pages_read_engagement",
+    "Messenger messages": MESSENGER, "Instagram messages": INSTAGRAM,
+}  # fmt: skip
+#: What is called for (webhooks/reference/page).
+CALLED_FOR: Final = "messages,message_echoes,message_edits,message_reactions,feed"
+CENSUS: Final = timedelta(hours=6)
+#: The pages that a person manages, and the friends that are listed.
+FRIENDS_LISTED, PAGES_LISTED, MAX_PAGES, MAX_LISTS = 200, 50, 200, 10_000
+KEPT: Final = 20_000  # keys of a walk; of more friends nobody is seen to be gone
+MESSAGING: Final = frozenset({"MESSAGING", "MODERATE"})
+FACEBOOK: Final = Dialect(name="Facebook")
+ME_FIELDS: Final = "id,name,first_name,last_name,email,picture.width(256)"
+PAGE_FIELDS: Final = "id,name,access_token,tasks,link,instagram_business_account{id,username}"
+
+
+class Debug(msgspec.Struct, frozen=True):
+    """GET /debug_token; times are seconds of POSIX time, zero for never."""
+
+    class Data(msgspec.Struct, frozen=True):
+        is_valid: bool = False
+        expires_at: int = 0
+        data_access_expires_at: int = 0
+        scopes: list[str] = []
+
+    data: Data
+
+
+class Census(msgspec.Struct, omit_defaults=True):
+    """The list of friends: from `after` on, with the `keys` met so far, None when they are too many; `listed` when that ended."""
+
+    after: str = ""
+    keys: list[str] | None = []
+    whole: bool = True
+    listed: float = 0.0
+
+
+class Position(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """The cursor. `until` (POSIX seconds) is when Facebook takes calls again."""
+
+    version: int = 1
+    until: float = 0.0
+    friends: Census = msgspec.field(default_factory=Census)
+    inboxes: dict[str, Walk] = {}
+    posts: dict[str, Reading] = {}
+
+    def next_run(self) -> None:
+        """Every part is to be looked at again."""
+        for walk in self.inboxes.values():
+            walk.over = False
+        for reading in self.posts.values():
+            reading.over = False
+
+
+class Facebook:
+    """A person's account at Facebook."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._me = Person(id="")
+        self._withheld: list[Row] = []
+
+    async def profile(self) -> Profile:
+        """Whose token it is, and what was granted."""
+        graph = Graph(self._session, FACEBOOK)
+        me = await self._who(graph, ME_FIELDS)
+        own = [OwnAddress(value=address(me.id), kind="HANDLE", primary=True)]
+        own += [OwnAddress(value=address(short(me.name)), kind="HANDLE")] if me.name else []  # as its exports name them
+        own += [OwnAddress(value=me.email)] if me.email else []
+        picture = me.picture.data
+        return Profile(
+            user_id=me.id,
+            label=short(me.name) or me.id,
+            own_addresses=tuple(own),
+            base_url=self._session.account.base_url.rstrip("/"),
+            granted_scopes=tuple(sorted(me.granted)),
+            contact=Contact(
+                key=me.id, relation="PROFILE", names=(name(me),) if me.name else (),
+                photo=Photo(url=picture.url) if picture.url and not picture.is_silhouette else None,
+            ),
+        )  # fmt: skip
+
+    async def pages(self, cursor: bytes | None) -> AsyncIterator[Page]:
+        """What is new in inboxes, then posts, then friends where they are due.
+
+        Raises ReauthRequired once the sign-in has ended, RateLimited where Facebook takes no more calls.
+        """
+        place = cursors.read(cursor, Position) or Position()
+        ending = meta_signin.check_end(await self._session.credentials(), self._session.clock.now(), "Facebook")
+        graph = Graph(self._session, FACEBOOK, until=place.until)
+        self._withheld = [] if ending is None else [ending]
+
+        def position() -> bytes:
+            place.until = graph.until
+            return cursors.written(place)
+
+        trouble: RateLimited | None = None
+        try:
+            granted = (await self._who(graph)).granted
+            pages = await self._managed(graph) if self._allowed(PAGES, granted) else []
+            for inbox, token in self._inboxes(pages, granted):
+                walk = place.inboxes.setdefault(inbox.container, Walk())
+                if not walk.over:
+                    async for page in self._part(meta_inbox.walk(graph, inbox, walk, position, token=token), inbox.container):
+                        yield page
+            for feed in self._feeds(pages, granted):
+                reading = place.posts.setdefault(feed.container, Reading())
+                if not reading.over:
+                    async for page in self._part(meta_feed.walk(graph, feed, reading, position), feed.container):
+                        yield page
+            if self._allowed(FRIENDS, granted):
+                async for page in self._part(self._friends(graph, place, position), FRIENDS):
+                    yield page
+            place.next_run()
+        except RateLimited as error:
+            trouble = error
+        yield Page(rows=tuple(self._withheld), cursor=position(), done=trouble is None)
+        if trouble is not None:
+            raise trouble
+
+    async def say(self, message: OutgoingChat, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
+        """Write into a conversation of a page's inbox (meta_sending.py)."""
+        graph, inbox, token = await self._inbox(message.conversation)
+        human = self._session.account.settings.get("human_agent") == "true"
+        return await meta_sending.say(graph, inbox, message, note, token=token, human=human)
+
+    async def was_said(self, message: OutgoingChat, step: bytes) -> Submitted:
+        """Whether a message is in its conversation."""
+        graph, inbox, token = await self._inbox(message.conversation)
+        return await meta_sending.was_said(graph, inbox, message, step, token=token)
+
+    async def join(self, line: Line) -> Subscription:
+        """Have each page called for. Raises Refused where there is none."""
+        graph = Graph(self._session, FACEBOOK)
+        pages = [page for page in await self._managed(graph) if page.access_token]
+        if not pages:
+            raise Refused("There is no page to be called for.", provider_code="no-page")
+        for page in pages:
+            fields = [("subscribed_fields", CALLED_FOR)]
+            await graph.tell(f"{page.id}/subscribed_apps", Success, {}, token=page.access_token, params=fields)
+        ends = self._session.clock.now() + timedelta(days=1)
+        return Subscription(key=pages[0].id, more=tuple(page.id for page in pages[1:]), expires_at=ends)
+
+    async def leave(self) -> None:
+        """Have no page called for any more."""
+        graph = Graph(self._session, FACEBOOK)
+        for page in await self._managed(graph):
+            if page.access_token:
+                await graph.drop(f"{page.id}/subscribed_apps", token=page.access_token)
+
+    # --- what there is ----------------------------------------------------------------------------------------------
+
+    async def _who(self, graph: Graph, fields: str = "id,name") -> Person:
+        """Whose token it is, and what was allowed."""
+        me = await graph.ask("me", Person, [("fields", f"{fields},permissions{{permission,status}}")])
+        if not (me.id.isascii() and me.id.isdigit()) or me.permissions is None:
+            raise Malformed("Facebook does not say whose token this is.", provider_code="me")
+        self._me = me
+        return me
+
+    def _allowed(self, part: str, granted: frozenset[str]) -> bool:
+        """Whether a part may be read; where not, the account says so."""
+        if NEEDED[part] in granted:
+            return True
+        text = f"You did not allow {NEEDED[part]}: Facebook shows no {part}. Link the account again and allow it."
+        self._withhold(part, text)
+        return False
+
+    def _withhold(self, part: str, text: str) -> None:
+        item = Unreadable(key=part, outcome="SKIPPED", message=text, reason="FORBIDDEN", container=part)
+        self._withheld.append(Row(item=item))
+
+    async def _part(self, pages: AsyncIterator[Page], part: str) -> AsyncIterator[Page]:
+        """A part's pages; one that is refused is said, and leaves the others as they are."""
+        try:
+            async for page in pages:
+                yield page
+        except Refused as error:
+            if error.provider_code not in PARTIAL:
+                raise
+            self._withhold(part, f"{error.message} ({part}) Link the account again and allow all of it.")
+
+    async def _managed(self, graph: Graph) -> list[OwnPage]:
+        """The pages that the user manages, with their tokens."""
+        found: list[OwnPage] = []
+        after = ""
+        for _ in range(MAX_PAGES):
+            asked = [("fields", PAGE_FIELDS), ("limit", str(PAGES_LISTED)), *([("after", after)] if after else [])]
+            try:
+                answer = await graph.ask("me/accounts", Edge, asked)
+            except Refused as error:
+                if error.provider_code not in PARTIAL:
+                    raise
+                self._withhold(PAGES, f"{error.message} (pages) Link the account again and allow {NEEDED[PAGES]}.")
+                return found
+            pages, broken = readable(answer.data, OwnPage, PAGES)
+            found += [page for page in pages if page.id.isascii() and page.id.isdigit()]
+            self._withheld += broken
+            if not answer.after:
+                return found
+            if answer.after == after:
+                break
+            after = answer.after
+        raise Malformed("Facebook's list of pages does not end, or goes in circles.", provider_code="paging")
+
+    def _inboxes(self, pages: list[OwnPage], granted: frozenset[str]) -> list[tuple[Inbox, str]]:
+        """The inboxes that may be read, each with the token of its page."""
+        readers = [page for page in pages if page.access_token and (page.tasks is None or MESSAGING & set(page.tasks))]
+        for page in pages:
+            if page not in readers:
+                text = f"You may not read the messages of the page {short(page.name) or page.id}: ask its owner for the task Messages."
+                self._withhold(f"messages of {page.id}", text)
+        found = []
+        if readers and self._allowed("Messenger messages", granted):
+            found += [(inbox_of(page, "messenger", self._me.id), page.access_token) for page in readers]
+        linked = [page for page in readers if page.instagram_business_account is not None]
+        if (
+            linked
+            and self._session.account.settings.get("leave_instagram") != "true"
+            and self._allowed("Instagram messages", granted)
+        ):
+            found += [(inbox_of(page, "instagram", self._me.id), page.access_token) for page in linked]
+        return found
+
+    def _feeds(self, pages: list[OwnPage], granted: frozenset[str]) -> list[meta_feed.Feed]:
+        """Whose posts are read, where, and with which token."""
+        me = address(self._me.id)
+        found: list[meta_feed.Feed] = []
+        if self._allowed(POSTS, granted):
+            found.append(facebook_item.feed(Whose(owner=self._me.id, name=self._me.name, me=me), "me/posts", None))
+        mine = [page for page in pages if page.access_token]
+        if mine and self._allowed("page posts", granted):
+            found += [
+                facebook_item.feed(
+                    Whose(owner=page.id, name=page.name, me=me, page=page.id), f"{page.id}/feed", page.access_token
+                )
+                for page in mine
+            ]
+        return found
+
+    async def _inbox(self, conversation: str) -> tuple[Graph, Inbox, str]:
+        """The inbox that a conversation is in. Raises ReauthRequired (`scope`) where writing was not allowed, Refused without the page."""
+        graph = Graph(self._session, FACEBOOK)
+        owner, _, thread = conversation.partition("/")
+        granted = (await self._who(graph)).granted
+        page = next((page for page in await self._managed(graph) if page.id == owner and page.access_token), None)
+        if page is None:
+            raise Refused("You do not manage the page of this conversation any more.", provider_code="not-found")
+        # a Messenger conversation is called t_ and a number (graph-api/reference/conversation)
+        platform = "messenger" if thread.startswith("t_") else "instagram"
+        needed = MESSENGER if platform == "messenger" else INSTAGRAM
+        if needed not in granted:
+            raise ReauthRequired(
+                f"Facebook was not allowed to send: link the account again and allow {needed}.", provider_code="scope"
+            )
+        return graph, inbox_of(page, platform, self._me.id), page.access_token
+
+    # --- people -----------------------------------------------------------------------------------------------------
+
+    async def _friends(self, graph: Graph, place: Position, position: Callable[[], bytes]) -> AsyncIterator[Page]:
+        """The friends who use the app and allowed it as well, all of them; whoever is not there any more is gone."""
+        census = place.friends
+        now = self._session.clock.now().timestamp()
+        if not census.after and census.listed and now - census.listed < CENSUS.total_seconds():
+            return
+        if not census.after:
+            census.keys, census.whole = [], True
+        for _ in range(MAX_LISTS):
+            asked = [("fields", "id,name,first_name,last_name,picture.width(256)"), ("limit", str(FRIENDS_LISTED))]
+            try:
+                answer = await graph.ask("me/friends", Edge, [*asked, *([("after", census.after)] if census.after else [])])
+            except Refused as error:
+                if not census.after or error.provider_code != "100":
+                    raise
+                census.after, census.keys, census.whole = "", [], True  # from the beginning: the place is not known any more
+                continue
+            people, broken = readable(answer.data, Person, FRIENDS)
+            if answer.after and answer.after == census.after:
+                raise Malformed("Facebook's list of friends goes in circles.", provider_code="paging")
+            known = frozenset(census.keys or ())
+            fresh = [one for one in people if one.id and one.id not in known]
+            if census.keys is not None:
+                census.keys += [one.id for one in fresh]
+                census.keys = census.keys if len(census.keys) <= KEPT else None
+            census.whole, census.after = census.whole and not broken, answer.after
+            statements: tuple[Statement, ...] = ()
+            if not census.after:
+                keys = frozenset(census.keys) if census.keys is not None and census.whole else None
+                statements = (
+                    Statement(container=FRIENDS, kind="CONTACT", expected=None if keys is None else len(keys), keys=keys),
+                )
+                census.keys, census.listed = [], now
+            rows = [*broken, *(Row(item=friend(one)) for one in fresh)]
+            yield Page(rows=tuple(rows), cursor=position(), statements=statements)
+            if not census.after:
+                return
+        raise Malformed("Facebook's list of friends does not end.", provider_code="paging")
+
+
+def inbox_of(page: OwnPage, platform: str, me: str) -> Inbox:
+    """A page's inbox; that of Instagram is its linked account's."""
+    linked = page.instagram_business_account
+    own = {page.id} if platform == "messenger" or linked is None else {page.id, linked.id, linked.username} - {""}
+    shown = short(page.name) if platform == "messenger" or linked is None else linked.username or short(page.name)
+    return Inbox(owner=page.id, platform=platform, name=shown, me=address(me), own=frozenset(own))
+
+
+async def sign_in(session: Session) -> SignedIn:
+    """A short grant for a long one (about 60 days), with what Facebook says of it (`GET /debug_token`, by the app's own token)."""
+    old = await session.credentials()
+    graph = Graph(session, FACEBOOK)
+    base = session.account.base_url.rstrip("/")
+    parameters = {
+        "grant_type": "fb_exchange_token", "client_id": old.client_id or "", "client_secret": old.client_secret or "",
+        "fb_exchange_token": old.access_token or "",
+    }  # fmt: skip
+    token = await meta_signin.traded(graph, "GET", f"{base}/{VERSION}/oauth/access_token", parameters)
+    app = f"{old.client_id}|{old.client_secret}"
+    said = (await graph.ask("debug_token", Debug, [("input_token", token.access_token)], token=app)).data
+    if not said.is_valid:
+        raise ReauthRequired("Facebook says that this sign-in is worth nothing. Begin again.", provider_code="190")
+    ends = said.data_access_expires_at
+    extra = {**old.extra, **({meta_signin.DATA_ENDS: datetime.fromtimestamp(ends, UTC).isoformat()} if 0 < ends < 2**33 else {})}
+    secret = meta_signin.lasting(session, old, token, scope=" ".join(said.scopes) or old.scope, extra=extra)
+    if secret.expires_at is None and 0 < said.expires_at < 2**33:
+        secret = msgspec.structs.replace(secret, expires_at=datetime.fromtimestamp(said.expires_at, UTC))
+    return SignedIn(secret=secret, base_url=base)
+
+
+async def authorize(session: Session, values: Mapping[str, str], redirect_uri: str) -> Authorization:
+    """Facebook Login with the operator's own app. What was declined before is asked for again. Raises Refused where no app is set."""
+    mine = await session.credentials()
+    if not mine.client_id or not mine.client_secret:
+        raise meta_signin.no_client("Facebook", KEY, redirect_uri)
+    base = session.account.base_url.rstrip("/")
+    parts = urlsplit(base)
+    real = base == GRAPH  # a server set by KITH_FACEBOOK_URL stands in for both hosts
+    return Authorization(
+        authorization_endpoint=SIGN_IN if real else f"{parts.scheme}://{parts.netloc}/{VERSION}/dialog/oauth",
+        token_endpoint=f"{base}/{VERSION}/oauth/access_token",
+        client_id=mine.client_id,
+        client_secret=mine.client_secret,
+        scopes=SCOPES,
+        base_url=base,
+        extra={"auth_type": "rerequest", "token_endpoint_auth_method": "client_secret_post"},
+    )
+
+
+def switchboard(line: Line) -> Switchboard:
+    return meta_webhook.Operator(line, "page")
+
+
+def _open(session: Session) -> Adapter:
+    return Facebook(session)
+
+
+PROVIDER = Provider(
+    key=KEY,
+    name="Facebook",
+    kind="SOCIAL",
+    mode="MIRRORED",
+    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "ACTIVITIES", "PUSH", "IMPORT", "MIRROR"}),
+    limitations=(
+        "Facebook gives no personal inbox, no friends but those who use the same app, and no groups or events: the export has these.",
+        "Messages are those of pages that you manage, and of the Instagram accounts that belong to them.",
+        "A page may answer within 24 hours of the other's last message, and writes to nobody first.",
+        "What was edited or taken back is seen only where its conversation has news. Files of messages are named, not kept.",
+        "A sign-in ends after 60 days, or when its data access ends: sign in again when the account says so.",
+        "An export is a snapshot: friends in it have a name and nothing else, and messages no ids.",
+    ),
+    link_forms=(
+        LinkForm(
+            method="OAUTH_REDIRECT",
+            label="Sign in with Facebook",
+            fields=(
+                FormField(
+                    name="leave_instagram",
+                    label="Leave out Instagram messages of my pages",
+                    kind="CHECKBOX",
+                    required=False,
+                    help="Where the Instagram account is linked by itself, so that its messages are not here twice.",
+                ),
+                FormField(
+                    name="human_agent",
+                    label="The app has the feature Human Agent",
+                    kind="CHECKBOX",
+                    required=False,
+                    help="Then a message can be answered within seven days.",
+                ),
+            ),
+            help="Needs an app of this installation's own. You choose there which pages and what of them Kith may read.",
+            help_url=CONSOLE,
+            scopes=SCOPES,
+        ),
+    ),
+    archive_formats=("FACEBOOK",),
+    quota=Quota(
+        calls=200,
+        seconds=3600.0,
+        concurrency=2,
+        sentence="Facebook allows an app 200 calls an hour for each of its users, and more for pages.",
+    ),
+    docs_path="docs/providers/facebook.md",
+    poll_seconds=900,
+    default_url=GRAPH,
+    open=_open,
+    authorize=authorize,
+    own_client=True,
+    send_scopes=frozenset({MESSENGER, INSTAGRAM}),
+    sign_in=sign_in,
+    switchboard=switchboard,
+    line="facebook_webhooks",
+    archive=FacebookArchive(),
+    files_by_name=True,
+)
