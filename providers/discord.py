@@ -43,7 +43,7 @@ from providers.discord_message import (
     named,
     profile_url,
 )
-from providers.discord_news import CHANNELS, DELETED, Event
+from providers.discord_news import CHANNELS, DELETED, RENEWED, Event
 from providers.discord_rooms import LOOK, Position, Room, Shelf, parents
 from providers.entries import readable
 from providers.errors import Malformed, Refused
@@ -143,8 +143,9 @@ class Discord:
             yield page
         async for page in self._changed(place, news):
             yield page
-        place.session, place.number = heard
-        async for page in self._looks(place, now):
+        if line.session:  # where another process has the line, it goes on from where it was
+            place.session, place.number = heard
+        async for page in self._looks(place, now, watched=bool(line.session)):
             yield page
         census = now - place.counted >= (STIRRED if place.stirred else CENSUS)
         if place.walk != ENDED and (place.walk or census):
@@ -293,7 +294,7 @@ class Discord:
     async def _new(self, place: Position, news: Sequence[Event], now: float) -> AsyncIterator[Page]:
         """New messages of channels that have some, by a listing or by the line."""
         told = {event.channel for event in news if event.channel and not event.message and not event.what}
-        for id_ in sorted(told - set(place.rooms)):
+        for id_ in sorted(told - set(place.rooms) | {event.channel for event in news if event.what == RENEWED}):
             await self._meet(place, id_)
         for id_, room in place.rooms.items():
             if id_ in told and not room.top:
@@ -353,10 +354,10 @@ class Discord:
         if rows:
             yield Page(rows=tuple(rows), cursor=cursors.written(place))
 
-    async def _looks(self, place: Position, now: float) -> AsyncIterator[Page]:
+    async def _looks(self, place: Position, now: float, *, watched: bool) -> AsyncIterator[Page]:
         """The latest messages of lively channels as they are by now, and which of them are gone; where no line told."""
         for id_, room in place.rooms.items():
-            missed = id_ in place.due or (not place.session and now - room.looked >= LOOK)
+            missed = id_ in place.due or (not watched and now - room.looked >= LOOK)
             if not missed or not room.lively(now) or room.shut(now):
                 continue
             place.due = [each for each in place.due if each != id_]

@@ -18,7 +18,7 @@ import msgspec
 
 from providers.discord_api import PORTAL, ask, bot_of, token_of
 from providers.discord_message import MEMBERS
-from providers.discord_news import CHANNELS, DELETED, Event, News
+from providers.discord_news import CHANNELS, DELETED, RENEWED, Event, News
 from providers.errors import Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Session
 from providers.web_socket import WebSocket
@@ -59,9 +59,8 @@ CHANGED: Final = frozenset(
     {"MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", "MESSAGE_REACTION_ADD", "MESSAGE_REACTION_REMOVE",
      "MESSAGE_REACTION_REMOVE_ALL", "MESSAGE_REACTION_REMOVE_EMOJI"}
 )  # fmt: skip
-LISTS: Final = frozenset(
-    {"GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE", "CHANNEL_CREATE", "CHANNEL_UPDATE", "THREAD_CREATE", "THREAD_UPDATE", "THREAD_LIST_SYNC"}
-)  # fmt: skip
+LISTS: Final = frozenset({"GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE", "THREAD_LIST_SYNC"})
+ONE_CHANNEL: Final = frozenset({"CHANNEL_CREATE", "CHANNEL_UPDATE", "THREAD_CREATE", "THREAD_UPDATE"})
 PEOPLE_CHANGED: Final = frozenset({"GUILD_MEMBER_ADD", "GUILD_MEMBER_REMOVE", "GUILD_MEMBER_UPDATE"})
 
 
@@ -257,6 +256,8 @@ def _events(frame: Frame, number: int) -> list[Event]:
         return [Event(number, what=CHANNELS)]
     if kind in PEOPLE_CHANGED:
         return [Event(number, what=MEMBERS)]
+    if kind in ONE_CHANNEL:
+        return [Event(number, _decoded(frame.d, Happened).id, what=RENEWED)]
     if kind in ("CHANNEL_DELETE", "THREAD_DELETE"):
         return [Event(number, _decoded(frame.d, Happened).id, what=DELETED)]
     if kind == "MESSAGE_CREATE":

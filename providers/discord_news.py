@@ -12,12 +12,12 @@ from typing import Final, NamedTuple
 
 KEPT: Final = 10_000  # events
 #: Of what an event is that is about no message.
-CHANNELS, DELETED = "channels", "deleted"
+CHANNELS, RENEWED, DELETED = "channels", "renewed", "deleted"
 
 
 class Event(NamedTuple):
-    """`message` is one that changed or went, empty where something new was said in the channel. `what` says that the channel was DELETED;
-    without a channel, that CHANNELS or members came, went or changed."""
+    """`message` is one that changed or went, empty where something new was said in the channel. `what` says that the channel
+    is new or another (RENEWED), or DELETED; without a channel, that CHANNELS or members came, went or changed."""
 
     number: int
     channel: str = ""

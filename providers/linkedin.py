@@ -67,6 +67,7 @@ HISTORY: Final = timedelta(days=28)  # that the change log reaches back
 LISTED: Final = 50  # changes at a time, the most that there are
 PREPARED: Final = timedelta(minutes=30)  # until LinkedIn is asked again whether it has the data ready
 MAX_PAGES: Final = 10_000
+AGAIN: Final = 50  # pages that are looked at once more for what they say together; more would use up a day's calls
 KEPT: Final = 200  # changes of one moment that are known by their ids, since that moment is told again
 SOON: Final = timedelta(days=10)  # before its end a sign-in is asked for again
 EXPORT: Final = "https://www.linkedin.com/mypreferences/d/download-my-data"
@@ -205,7 +206,7 @@ class LinkedIn:
         """Name and addresses by the snapshot, where it is ready. Raises Refused for a grant that is for neither."""
         try:
             for domain in (PROFILE, "EMAIL_ADDRESSES"):
-                async for rows in self._pages(domain):
+                async for _, rows in self._pages(domain):
                     _learn(domain, rows, about)
         except Unavailable as error:
             if error.provider_code != "preparing":
@@ -251,35 +252,38 @@ class LinkedIn:
         raise Malformed("LinkedIn's change log does not end.", provider_code="paging")
 
     async def _read(self, place: Position) -> AsyncIterator[Page]:
-        """The rows of the domains that are due, from where the last run was cut. What was read before is looked at once more: who is who, and
-        who is in a conversation, is told by all rows together."""
+        """The rows of the domains that are due, from where the last run was cut. What was read before is looked at once more, as far as that
+        is not much: who is who, and who is in a conversation, is told by all rows together."""
         about = About(me=_own_slug(self._session))
-        for domain in FACTS:
-            if domain not in place.walk and place.walk:
-                async for rows in self._pages(domain):
+        for domain in FACTS if place.walk else ():
+            if domain not in place.walk:
+                async for _, rows in self._pages(domain, most=AGAIN):
                     _learn(domain, rows, about)
         while place.walk:
-            domain, number, keys, whole = place.walk[0], 0, set[str](), True
-            async for rows in self._pages(domain):
+            domain, keys, readable = place.walk[0], set[str](), True
+            first = 0 if place.start <= AGAIN else place.start
+            async for number, rows in self._pages(domain, first):
                 _learn(domain, rows, about)
                 items = _taken(domain, rows, about, number)
                 keys.update(item.key for item in items if not isinstance(item, ConversationHead | Unreadable))
-                whole = whole and not any(isinstance(item, Unreadable) for item in items)  # whoever cannot be read is not gone
-                number += 1
-                if number > place.start:
-                    place.start = number
+                readable = readable and not any(isinstance(item, Unreadable) for item in items)
+                if number >= place.start:
+                    place.start = number + 1
                     yield Page(rows=tuple(Row(item=item) for item in items), cursor=cursors.written(place))
             place.walk, place.start = place.walk[1:], 0
             if place.whole and not place.walk:
                 place.read = self._session.clock.now().timestamp()
-            yield Page(cursor=cursors.written(place), statements=_stated(domain, keys, whole=whole))
+            yield Page(cursor=cursors.written(place), statements=() if first else _stated(domain, keys, readable=readable))
 
-    async def _pages(self, domain: str) -> AsyncIterator[list[dict[str, str]]]:
-        """The rows of a domain; `start` counts pages. Where there is nothing, LinkedIn says so by an error, at the end of a list, too.
+    async def _pages(
+        self, domain: str, first: int = 0, *, most: int = MAX_PAGES
+    ) -> AsyncIterator[tuple[int, list[dict[str, str]]]]:
+        """The rows of a domain, page by page with its number, which is what `start` counts. Where there is nothing, LinkedIn says so by an
+        error, at the end of a list, too.
 
         Raises Unavailable as long as nothing at all is there: whoever has an account has a profile.
         """
-        for number in range(MAX_PAGES):
+        for number in range(first, first + most):
             asked = [("q", "criteria"), ("domain", domain), ("start", str(number))]
             try:
                 page = await ask(self._session, "/rest/memberSnapshotData", Snapshot, asked)
@@ -289,10 +293,11 @@ class LinkedIn:
                 if domain == PROFILE and not number:
                     await self._register()
                 return
-            yield [_row(row) for part in page.elements for row in part.data]
+            yield number, [_row(row) for part in page.elements for row in part.data]
             if not page.more:
                 return
-        raise Malformed("LinkedIn's list does not end.", provider_code="paging")
+        if most == MAX_PAGES:
+            raise Malformed("LinkedIn's list does not end.", provider_code="paging")
 
     async def _register(self) -> None:
         """LinkedIn begins to prepare the data with the consent; where it did not, it is asked to. Raises Unavailable until they are there."""
@@ -371,12 +376,12 @@ def _taken(domain: str, rows: list[dict[str, str]], about: About, page: int) -> 
     return [*found, *(archive.head_of(latest, about) for latest in heads.values())]
 
 
-def _stated(domain: str, keys: set[str], *, whole: bool) -> tuple[Statement, ...]:
-    """What a domain holds; a connection that is not in it any more is none."""
+def _stated(domain: str, keys: set[str], *, readable: bool) -> tuple[Statement, ...]:
+    """What a domain holds, all of which was seen. A connection that is not in it any more is none; whoever cannot be read may be any."""
     kind = TABLES[domain].kind
     if kind is None:
         return ()
-    listed = frozenset(keys) if kind == "CONTACT" and whole else None
+    listed = frozenset(keys) if kind == "CONTACT" and readable else None
     return (Statement(container=domain, kind=kind, expected=len(keys), keys=listed),)
 
 

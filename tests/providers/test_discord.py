@@ -534,6 +534,40 @@ async def test_a_direct_message_to_the_bot_is_met_by_the_line(line: Watched) -> 
     assert {each.key for each in head.participants} == {ME, ADA}
 
 
+async def test_what_becomes_of_channels_is_told_by_the_line(line: Watched) -> None:
+    line.net.say(HALL, ADA, "Tea", THEN)
+    line.net.say(DECK, ADA, "Sails", THEN)
+    await line.hint()
+    first = await line.run(None)
+    line.net.channels[HALL]["name"] = "lobby"
+    line.net.gateway.push("CHANNEL_UPDATE", line.net.channels[HALL])
+    line.net.gateway.push("CHANNEL_DELETE", line.net.channels.pop(DECK))
+    line.net.say(line.net.thread(CHAT, HALL, "Ropes"), ADA, "New here", NOON.timestamp())
+    line.net.say(HALL, ADA, "And here", NOON.timestamp())
+    await line.hint()
+    await asyncio.sleep(0.05)
+    line.net.calls.clear()
+    later = await line.run(first.cursor)
+    assert sorted(later.texts()) == ["And here", "New here"]
+    assert {each.subject for each in later.all(ConversationHead)} == {"lobby (Boats)", "Ropes (Boats)"}
+    assert later.all(Gone) == [Gone(kind="CONVERSATION", key=DECK)]
+    assert asked(line.net, "GET /guilds/{guild_id}/channels") == []
+
+
+async def test_a_run_in_a_process_without_the_line_leaves_its_news_to_the_other(line: Watched, opened: Open) -> None:
+    old = line.net.say(HALL, ADA, "Tea", THEN)
+    await line.hint()
+    first = await line.run(None)
+    line.net.edit(HALL, old, "Coffee")
+    await line.hint()
+    elsewhere = discord_api._bots.copy()
+    discord_api._bots.clear()
+    between = await line.run(first.cursor)
+    discord_api._bots.update(elsewhere)
+    assert between.texts() == []
+    assert (await line.run(between.cursor)).texts() == ["Coffee"]
+
+
 async def test_a_line_that_is_cut_is_taken_up_and_what_was_missed_is_told(line: Watched) -> None:
     old = line.net.say(HALL, ADA, "Tea", THEN)
     await line.hint()

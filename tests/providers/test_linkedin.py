@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import zipfile
@@ -374,6 +375,27 @@ async def test_a_days_calls_that_are_used_up_lose_nothing(
     monkeypatch.setattr(linkedin_stub, "DAY_CALLS", 60)
     clock.time += timedelta(days=1)
     assert found | {each.key for each in (await run(opened(), cursor)).all(Contact)} == net.keys()
+
+
+async def test_a_list_that_is_longer_than_a_days_calls_is_read_over_several_days(
+    net: linkedin_stub.LinkedIn, opened: Opened, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linkedin_stub, "DAY_CALLS", 8)
+    monkeypatch.setattr(linkedin, "AGAIN", 1)
+    net.page = 1
+    for number in range(20):
+        net.connection(f"person-{number}", f"Person {number}")
+    found: set[str] = set()
+    cursor: bytes | None = None
+    for _ in range(9):
+        with contextlib.suppress(RateLimited):
+            async for page in opened().pages(cursor):
+                cursor = page.cursor
+                found |= {row.item.key for row in page.rows if isinstance(row.item, Contact)}
+                assert all(each.keys is None for each in page.statements if each.container == "CONNECTIONS")
+            break
+        clock.time += timedelta(days=1)
+    assert found == net.keys()
 
 
 async def test_signing_in_asks_for_portability_only_where_it_is_ticked(
