@@ -555,6 +555,7 @@ PROVIDER = Provider(
         }
     ),
     moderates=True,
+    files=discord_sending.MOST,
     limitations=(
         "Linked, it is a bot in servers of your own: your direct messages with others are not seen by it, and what it sends is the bot's.",
         "What others write, and who is in a server, Discord shows to bots that were given the privileged intents.",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, TypeVar
 
@@ -150,7 +151,9 @@ async def ask(session: Session, path: str, kind: type[Entity], *, major: str = "
         raise answer.malformed("JSON") from None
 
 
-async def call(session: Session, verb: Verb, path: str, *, major: str = "", **more: Any) -> Response:
+async def call(
+    session: Session, verb: Verb, path: str, *, major: str = "", headers: Mapping[str, str] | None = None, **more: Any
+) -> Response:
     """One call; what changes something is not repeated here but after a limit, which nothing gets past. Raises as `ask`."""
     bot, token = await bot_of(session), await token_of(session)
     kind = f"{verb} {route(path, major)}"
@@ -159,7 +162,7 @@ async def call(session: Session, verb: Verb, path: str, *, major: str = "", **mo
         answer = await session.request(
             verb,
             session.account.base_url.rstrip("/") + path,
-            headers={"Authorization": f"Bot {token}", "User-Agent": USER_AGENT},
+            headers={"Authorization": f"Bot {token}", "User-Agent": USER_AGENT, **(headers or {})},
             auth=False,  # the header is another than a person's would be, and redirects are not followed
             follow=False,
             once=verb != "GET",

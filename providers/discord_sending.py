@@ -9,20 +9,23 @@ thread that is. Before an edit is told again, the message is asked what it says.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 
+import httpx2 as httpx
 import msgspec
 
-from providers.discord_api import ask, call, snowflake
+from providers.discord_api import HOME, ask, call, snowflake
 from providers.discord_message import Emoji, Post, User, id_at
 from providers.errors import Conflict, Malformed, ReauthRequired, Refused, Unavailable
 from providers.http import Session
-from providers.records import Gone, OutgoingChat, OutgoingDeletion, OutgoingEdit, OutgoingReaction, Submitted
+from providers.records import Gone, OutgoingChat, OutgoingDeletion, OutgoingEdit, OutgoingFile, OutgoingReaction, Submitted
 
 LONGEST: Final = 2_000  # characters
+MOST: Final = 10  # files of a message
+LARGEST: Final = 10 * 1024 * 1024  # bytes of a file; servers that are paid for may have more ("Uploading Files")
 NONCE: Final = 25  # characters
 TRIES: Final = 3  # with one nonce, within seconds
 SURE: Final = timedelta(minutes=10)  # after which what Discord was told shows
@@ -33,6 +36,10 @@ LOOK, LOOKS = 100, 10  # messages a page and pages that are looked through for o
 async def say(session: Session, message: OutgoingChat, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
     """Write into a channel. Raises ProviderError when it was certainly not taken."""
     _check_length(message.text)
+    for file in message.files:
+        if len(file.data) > LARGEST:
+            text = f"Discord takes files of at most {LARGEST // 2**20} MB: “{file.name}” is larger."
+            raise Refused(text, provider_code="too-large")
     channel = str(snowflake(message.conversation))
     said: dict[str, Any] = {
         "content": message.text,
@@ -42,11 +49,12 @@ async def say(session: Session, message: OutgoingChat, note: Callable[[bytes], A
     }
     if message.answers is not None:
         said["message_reference"] = {"message_id": message.answers, "fail_if_not_exists": False}
+    body = _form(said, message.files) if message.files else {"json": said}
     await note(str(int(session.clock.now().timestamp())).encode())
     trouble: Unavailable | Malformed | None = None
     for _ in range(TRIES):
         try:
-            answer = await call(session, "POST", f"/channels/{channel}/messages", major=channel, json=said)
+            answer = await call(session, "POST", f"/channels/{channel}/messages", major=channel, **body)
             return Submitted(fate="TAKEN", key=msgspec.json.decode(answer.content, type=Post).id)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             trouble = Malformed("Its answer cannot be read.")
@@ -65,7 +73,11 @@ async def was_said(session: Session, message: OutgoingChat, step: bytes) -> Subm
     for _ in range(LOOKS):
         page = await ask(session, f"/channels/{channel}/messages", list[Post], major=channel, limit=str(LOOK), after=after)
         for post in page:
-            if post.author.id == me and post.content.strip() == message.text.strip():
+            if (
+                post.author.id == me
+                and post.content.strip() == message.text.strip()
+                and _names(post) == sorted(_bare(file.name) for file in message.files)
+            ):
                 return Submitted(fate="TAKEN", key=post.id)
         if len(page) < LOOK:
             break
@@ -135,6 +147,26 @@ async def react(session: Session, reaction: OutgoingReaction) -> None:
             raise ReauthRequired(text, provider_code="scope") from error
         if not reaction.remove or error.provider_code != "10008":
             raise  # at a message that is gone there is nothing to take back
+
+
+def _form(said: dict[str, Any], files: Sequence[OutgoingFile]) -> dict[str, Any]:
+    """A message with files as Discord takes it: its JSON and each file as parts of a form (RFC 7578; "Uploading Files")."""
+    request = httpx.Request(
+        "POST",
+        HOME,
+        data={"payload_json": msgspec.json.encode(said).decode()},
+        files=[(f"files[{n}]", (file.name, file.data, file.media_type)) for n, file in enumerate(files)],
+    )
+    return {"content": request.read(), "headers": {"Content-Type": request.headers["Content-Type"]}}
+
+
+def _names(post: Post) -> list[str]:
+    return sorted(_bare(file.filename) for file in post.attachments)
+
+
+def _bare(name: str) -> str:
+    """The letters and digits of a file's name: Discord writes others in its own way."""
+    return "".join(sign for sign in name.casefold() if sign.isalnum())
 
 
 def _check_length(text: str) -> None:

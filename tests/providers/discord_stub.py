@@ -13,6 +13,8 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import HTTP
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +198,7 @@ class Discord:
             self.violations.append("the user agent is not as it must be")
         if "requestBody" in operation:
             self.description.check(
-                operation["requestBody"]["content"]["application/json"]["schema"], json.loads(request.body), "body"
+                operation["requestBody"]["content"]["application/json"]["schema"], self._body(request)[0], "body"
             )
         if self.troubled.get(template):
             return self.troubled[template].pop(0)
@@ -294,8 +296,8 @@ class Discord:
         return Answer(200, self._shown(said)) if said is not None else problem(404, 10008, "Unknown Message")
 
     def _create_message(self, request: Request, values: list[str]) -> Answer:
-        body = json.loads(request.body)
-        if not 0 < len(body["content"]) <= 2000 or body["allowed_mentions"].get("parse") != []:
+        body, files = self._body(request)
+        if not (files or body["content"]) or len(body["content"]) > 2000 or body["allowed_mentions"].get("parse") != []:
             self.violations.append(f"a message of {body}")
         known = self.nonces.get(body["nonce"]) if body["enforce_nonce"] else None
         if known is None:
@@ -306,10 +308,30 @@ class Discord:
                     "type": 19,
                     "message_reference": {"type": 0, "channel_id": values[0], "message_id": reference["message_id"]},
                 }
+            more["attachments"] = [self._put(name, data) for name, data in files]
             number = self.say(values[0], ME, body["content"], **more)
             known = self.nonces[body["nonce"]] = self._message(values[0], number) or {}
         cut = self.troubled.get("after sending")
         return cut.pop(0) if cut else Answer(200, {**self._shown(known), "nonce": body["nonce"]})
+
+    def _body(self, request: Request) -> tuple[Item, list[tuple[str, bytes]]]:
+        """The JSON of a request, and the files of a form (RFC 7578) with it."""
+        kind = request.headers["content-type"]
+        if kind == "application/json":
+            return json.loads(request.body), []
+        form = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + request.body, policy=HTTP)
+        parts = {str(part.get_param("name", header="content-disposition")): part for part in form.iter_parts()}
+        operation = self.description.operation("POST", "/channels/{channel_id}/messages") or {}
+        known = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["allOf"][1]["properties"]
+        self.violations += [f"a form has no part {name}" for name in parts if name not in known and name != "payload_json"]
+        said = json.loads(parts.pop("payload_json").get_content())
+        return said, [(str(part.get_filename()), bytes(part.get_payload(decode=True))) for part in parts.values()]
+
+    def _put(self, name: str, data: bytes) -> Item:
+        number = str(len(self.files) + 1)
+        shown = name.replace(" ", "_")
+        self.files[f"/cdn/{number}"] = data
+        return {"id": number, "filename": shown, "size": len(data), "url": f"{self.url}/cdn/{number}", "proxy_url": "x"}
 
     def _update_message(self, request: Request, values: list[str]) -> Answer:
         said = self._message(values[0], values[1])

@@ -23,6 +23,7 @@ from providers.records import (
     OutgoingChat,
     OutgoingDeletion,
     OutgoingEdit,
+    OutgoingFile,
     OutgoingReaction,
     Unreadable,
 )
@@ -680,6 +681,30 @@ async def test_a_line_that_is_cut_after_sending_is_made_good_by_the_same_nonce(b
     boats.troubled = {"after sending": [Answer(502), Answer(200, b"<html>")]}
     said = await opened().say(SAID, _note)
     assert [each["id"] for each in boats.messages[HALL]] == [said.key]
+
+
+async def test_files_go_with_a_message_and_it_is_known_by_them_after_a_cut(
+    boats: discord_stub.Discord, opened: Open, clock: HandClock
+) -> None:
+    files = (
+        OutgoingFile(name="a plan “é”.png", media_type="image/png", data=bytes(range(256)) * 9),
+        OutgoingFile(name="b.txt", media_type="text/plain", data=b"--\r\nb"),
+    )
+    wanted = msgspec.structs.replace(SAID, files=files)
+    STEPS.clear()
+    boats.say(HALL, ME, SAID.text, NOON.timestamp())  # the same without files
+    said = await opened().say(wanted, _note)
+    adapter = opened()
+    found = {each.key: each for each in (await run(adapter)).all(Message)}[said.key or ""]
+    assert [each.size for each in found.attachments] == [9 * 256, 5]
+    for file, shown in zip(files, found.attachments, strict=True):
+        assert b"".join([piece async for piece in adapter.part(found.key, shown.part)]) == file.data
+    bare = tuple(msgspec.structs.replace(each, data=b"") for each in files)
+    looked = await opened().was_said(msgspec.structs.replace(wanted, files=bare), STEPS[-1])
+    assert (looked.fate, looked.key) == ("TAKEN", said.key)
+    large = OutgoingFile(name="film.mp4", media_type="video/mp4", data=b"x" * (10 * 2**20 + 1))
+    with pytest.raises(Refused, match=r"film\.mp4"):
+        await opened().say(msgspec.structs.replace(SAID, files=(large,)), _note)
 
 
 async def test_what_stays_unknown_is_looked_up_in_the_channel(
