@@ -28,6 +28,7 @@ from tests.chaos import (
     cache_outage,
     chat_faults,
     crashing_sends,
+    endless_archives,
     hostile_mail,
     hostile_queries,
     killed_imports,
@@ -220,6 +221,11 @@ PROOFS: Final = (
         "Archives of 1 GB and 20,000 messages each, the worker killed three times in each, then imported again",
         lambda home: large_archives.take_in_large(home, messages=20_000, size=1_000_000_000, kills=3),
         _in_bounded_memory,
+    ),
+    Proof(
+        "social-4",
+        "Zip archives of ten million files, folders, brackets ten million deep, files of a million rows",
+        lambda home: endless_archives.meet_the_endless(home, entries=10_000_000, crowd=500_001, depth=10_000_000, rows=1_000_000),
     ),
     Proof(
         "mail-10",

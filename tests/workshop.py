@@ -20,7 +20,7 @@ from providers.addresses import Guard
 from providers.base import Mode, catalogue
 from providers.session import Account, Secret
 from providers.transport import Transport
-from resolvers.operation import Operation, Services
+from resolvers.operation import Clock, Operation, Services
 from resolvers.wake import Waker
 from store import outbox
 from store.blobs import Blobs
@@ -40,10 +40,10 @@ class RealClock:
 class Workshop:
     """What a test needs to import, link, sync and ask."""
 
-    def __init__(self, database: Database, home: Path, allow: tuple[str, ...]) -> None:
+    def __init__(self, database: Database, home: Path, allow: tuple[str, ...], clock: Clock | None = None) -> None:
         self.database = database
         self.home = home
-        self.clock = RealClock()
+        self.clock: Clock = clock or RealClock()
         self.cache = Cache(None)
         self.vault = Vault([b"a key for tests only"])
         self.providers = catalogue()
@@ -136,9 +136,9 @@ class Workshop:
 
 
 @asynccontextmanager
-async def workshop(database: Database, home: Path, *allow: str) -> AsyncIterator[Workshop]:
+async def workshop(database: Database, home: Path, *allow: str, clock: Clock | None = None) -> AsyncIterator[Workshop]:
     """`allow` are the private places that may be connected to, as KITH_ALLOW_PRIVATE_HOSTS writes them."""
-    shop = Workshop(database, home, allow)
+    shop = Workshop(database, home, allow, clock)
     shop.waker.start()
     try:
         yield shop

@@ -53,7 +53,7 @@ _LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 _NOT_SENT: Final = "It is a draft, or was never sent. It is left out."
 _NOT_FETCHED: Final = "The phone was told of this message and never fetched it. There is nothing to take in."
 _CUT: Final = "The message does not end: the file is cut, or damaged, here. Make another backup and import it; what was taken already stays as it is."
-_TOO_LARGE: Final = "The message is longer than 16 MB without its files. It is left out."
+_TOO_LARGE: Final = "The message is longer than 16 MB without its files, or made of more than 200,000 parts. It is left out."
 _BROKEN: Final = "The message is no XML ({error}). Make another backup and import it."
 _STRANGE: Final = "The message could not be understood ({error}). The rest of the file was read."
 _BULK: Final = "It comes from a short number, or from a name in the place of a number, as services send."

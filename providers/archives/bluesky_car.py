@@ -33,6 +33,8 @@ PROFILE: Final = "app.bsky.actor.profile/self"
 #: Collections whose records are taken.
 TAKEN: Final = (POSTS, REPOSTS, LIKES, FOLLOWS)
 MAX_BLOCK: Final = 4 * 1024 * 1024  # servers take blocks of at most two
+MAX_READ: Final = 1024 * 1024  # bytes of a block that is looked into: of records servers take at most as many
+MAX_KEYS: Final = 100  # under which the same bytes may be listed: what is said at one moment in the same words
 NAME: Final = 36  # bytes of a CID
 STEP: Final = 1 << 20
 _BEGINS: Final = re.compile(rb"[\x0a-\x7f]\xa2eroots\x81\xd8\x2a\x58")
@@ -46,6 +48,7 @@ _ABSENT: Final = "The repository lists this record, and it is not in the file. E
 _UNLISTED: Final = (
     "A part of the repository's list is not in the file, so that some records have no place. Export the repository again."
 )
+_OFTEN: Final = f"The same record is listed more than {MAX_KEYS} times, as no app writes it. It is left out."
 _STRANGE: Final = "This record is not as its lexicon describes it. It is left out."
 
 
@@ -61,6 +64,7 @@ class Repository:
         self.index.executescript(
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; BEGIN;"
             "CREATE TABLE node(cid BLOB PRIMARY KEY, data BLOB) WITHOUT ROWID;"
+            "CREATE TABLE waiting(number INTEGER PRIMARY KEY, cid BLOB);"
             "CREATE TABLE wanted(key TEXT PRIMARY KEY, cid BLOB, place INTEGER, length INTEGER) WITHOUT ROWID;"
         )
 
@@ -78,9 +82,18 @@ class Car(Part[Repository]):
         found = about.index.execute(
             "SELECT key, cid, place, length FROM wanted WHERE place > ? ORDER BY place, key", (mark.offset,)
         )
+        last, times = -1, 0
         with files.open_file(source.path) as handle:
             for key, cid, place, length in found:
                 position += 1
+                last, times = place, times + 1 if place == last else 1
+                if times > MAX_KEYS:
+                    yield (
+                        Stood(position, 1, place, 1),
+                        export.unreadable(source, position, _OFTEN, key.encode()),
+                        export.ITEM_WEIGHT,
+                    )
+                    continue
                 handle.seek(place)
                 item = _item(source, position, key, cid, handle.read(length), about)
                 yield Stood(position, 1, place, 1), item, export.weight(item)
@@ -193,20 +206,26 @@ def _listed(handle: BinaryIO, about: Repository) -> None:
         data = handle.read(length)
         if cid == root:
             commit = _map(data) if _right(cid, data) else {}
-        elif data[:3] in (b"\xa2ae", b"\xa2al") and _right(cid, data):  # a node has `e` and `l` and nothing else
+        elif (
+            data[:3] in (b"\xa2ae", b"\xa2al") and length <= MAX_READ and _right(cid, data)
+        ):  # a node has `e` and `l` and nothing else
             about.index.execute("INSERT OR IGNORE INTO node VALUES (?, ?)", (cid, data))
     did, data_root = commit.get("did"), commit.get("data")
     if not isinstance(did, str) or not atproto.DID.fullmatch(did) or not isinstance(data_root, bytes):
         return
     about.did = did
-    waiting = [data_root]
-    while waiting:
-        cid = waiting.pop()
+    about.index.execute("INSERT INTO waiting(cid) VALUES (?)", (data_root,))
+    # in the database, too: a list of its own may name as many nodes as the file has bytes to name them
+    while found := about.index.execute(
+        "DELETE FROM waiting WHERE number = (SELECT max(number) FROM waiting) RETURNING cid"
+    ).fetchone():
+        (cid,) = found
         row = about.index.execute("DELETE FROM node WHERE cid = ? RETURNING data", (cid,)).fetchone()
         if row is None:  # missing, or met before: a tree has each node once
             about.torn += 1
             continue
-        waiting += _entries(_map(row[0]), about)
+        below = _entries(_map(row[0]), about)
+        about.index.executemany("INSERT INTO waiting(cid) VALUES (?)", ((one,) for one in below))
 
 
 def _entries(node: dict[str, Any], about: Repository) -> list[bytes]:
@@ -268,23 +287,23 @@ def _map(data: bytes) -> dict[str, Any]:
 def _item(
     source: files.Source, position: int, key: str, cid: bytes, data: bytes, about: Repository
 ) -> records.Activity | records.Unreadable:
-    value = _map(data)
+    value = {} if len(data) > MAX_READ else _map(data)
     if not _right(cid, data):
         at_end = position and not value and len(data) == 0
         return export.unreadable(source, position, _CUT if at_end else _BROKEN, data)
     collection, _, _ = key.partition("/")
     uri = f"at://{about.did}/{key}"
     author = Author(did=about.did, handle="", displayName=about.name or None)
-    original = msgspec.json.encode(_plain(value))
-    made = atproto.claimed(value.get("createdAt"), None)
     try:
+        original = msgspec.json.encode(_plain(value))
+        made = atproto.claimed(value.get("createdAt"), None)
         match collection:
             case "app.bsky.feed.post" if isinstance(value.get("text"), str):
                 record = Record(uri=uri, cid="", value=msgspec.Raw(original))
                 item = own_activity(record, author, made or datetime.now(UTC))
             case _:
                 item = _towards(collection, uri, value, author, original)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return export.unreadable(source, position, _STRANGE, data)
     return msgspec.structs.replace(item, container=source.shown, occurred_at=made)
 

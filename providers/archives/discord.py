@@ -19,7 +19,7 @@ import msgspec
 
 from providers import records
 from providers.archives import export, files
-from providers.archives.export import Export, Misread, Part, Taken
+from providers.archives.export import Export, Facts, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item
 from providers.archives.table_part import TablePart
@@ -64,7 +64,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     people: tuple[str, ...] = ()
 
 
-class About(msgspec.Struct, kw_only=True):
+class About(Facts, kw_only=True):
     """What the package says as a whole. `channels` are by the folder that they lie in."""
 
     me: str = ""
@@ -91,9 +91,13 @@ class Account(JsonPart[About]):
         """Notes one fact; `mine` are those of the account itself, by name."""
         if item.pattern == self.items[0]:
             user = value.get("user") or {}
-            about.users[str(user.get("id") or value["id"])] = _user(user)
+            number, known = str(user.get("id") or value["id"]), _user(user)
+            if about.memory.takes(number, known.username, known.name):
+                about.users[number] = known
         elif item.pattern[0] == "notes":
-            about.notes[item.path[-1]] = charset.line(value if isinstance(value, str) else (value or {}).get("note"))
+            note = charset.line(value if isinstance(value, str) else (value or {}).get("note"))
+            if about.memory.takes(note):
+                about.notes[item.path[-1]] = note
         else:
             mine[item.path[0]] = value
 
@@ -185,7 +189,7 @@ class DiscordArchive(Export[About]):
             if isinstance(part, Account):
                 part.look(source, part.wanted, partial(part.learn, about, mine))
             elif isinstance(part, Names):
-                part.look(source, part.wanted, lambda value, item: about.names.update({item.path[0]: charset.line(value)}))
+                part.look(source, part.wanted, partial(_call, about))
         about.me = str(mine["id"]) if _SNOWFLAKE.match(str(mine.get("id"))) else ""
         about.email = email_address.normalised(str(mine.get("email") or "")) or ""
         about.phone = phone_number.read(str(mine.get("phone") or ""), None).number or ""
@@ -218,6 +222,12 @@ class DiscordArchive(Export[About]):
 
 
 # --- people ---------------------------------------------------------------------------------------------------------------
+
+
+def _call(about: About, value: Any, item: Item) -> None:
+    """Note what a conversation is called."""
+    if about.memory.takes(name := charset.line(value)):
+        about.names[item.path[0]] = name
 
 
 def _user(value: Mapping[str, Any]) -> User:
@@ -256,7 +266,7 @@ def _channel(path: Path, about: About) -> Channel | None:
     named = about.names.get(number, "")
     direct = _DIRECT_NAME.match(named)
     if kind in _DIRECT:
-        if direct is not None and len(others) == 1 and others[0] not in about.users:
+        if direct is not None and len(others) == 1 and others[0] not in about.users and about.memory.takes(direct[1]):
             about.users[others[0]] = User(username=direct[1])
         return Channel(id=number, kind="DIRECT", people=others)
     guild = value.get("guild")

@@ -45,7 +45,7 @@ _CUT: Final = (
     "The note does not end: the file is cut, or damaged, here. Export the notebook again and import it; what was taken already stays as "
     "it is."
 )
-_TOO_LARGE: Final = "The note is longer than 16 MB without its files. It is left out."
+_TOO_LARGE: Final = "The note is longer than 16 MB without its files, or made of more than 200,000 parts. It is left out."
 _BROKEN: Final = "The note is no XML ({error}). Export the notebook again and import it."
 _STRANGE: Final = "The note could not be understood ({error}). The rest of the file was read."
 

@@ -7,7 +7,7 @@ which is found in one pass before anything is handed over. A file is known by wh
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Generic, Literal, TypeVar
 
@@ -21,6 +21,16 @@ Taken = records.Contact | records.Message | records.ConversationHead | records.A
 About = TypeVar("About")
 
 ITEM_WEIGHT: Final = 2_000  # bytes that an item takes in a page besides its text
+PART_WEIGHT: Final = 200  # bytes that each person, sign, file, address takes that is named in it
+MAX_NOTED: Final = 96 * 1024 * 1024  # bytes that may be kept of what an export says as a whole, about
+NOTE: Final = 400  # bytes that a name or conversation takes besides its texts, about
+MAX_MEMBERS: Final = 1_000  # of one conversation: each of its messages names them all
+MAX_MESSAGE: Final = 600  # characters of what is said of an item
+MAX_TOLD: Final = 100_000  # conversations that are remembered to have been described; what is said twice does no harm
+FULL: Final = (
+    "It names more people or conversations than are kept in mind while it is read: some come without their names, or without who took part. "
+    "Nothing else is lost."
+)
 
 
 class Misread(Exception):
@@ -34,6 +44,39 @@ class Stood(msgspec.Struct, frozen=True):
     line: int
     end: int
     end_line: int
+
+
+class Memory:
+    """How much of what an export says as a whole may still be kept: one that names ten million people is no reason to keep them all."""
+
+    def __init__(self) -> None:
+        self._room = MAX_NOTED
+        self.full = False  # something was not kept
+
+    def takes(self, *texts: str, cost: int = NOTE) -> bool:
+        """Whether there is room for a note of these texts, which then is taken."""
+        cost += sum(map(len, texts))
+        if cost > self._room:
+            self.full = True
+            return False
+        self._room -= cost
+        return True
+
+    def join(self, members: dict[str, None], names: Iterable[str]) -> None:
+        """Add to the members of a conversation, as far as there is room for them."""
+        for name in names:
+            if name in members:
+                continue
+            if len(members) >= MAX_MEMBERS:
+                self.full = True
+            elif self.takes(name, cost=NOTE // 4):
+                members[name] = None
+
+
+class Facts(msgspec.Struct):
+    """What an export says as a whole, as far as there is room for it."""
+
+    memory: Memory = msgspec.field(default_factory=Memory)
 
 
 class Part(ABC, Generic[About]):
@@ -95,6 +138,7 @@ class Export(ABC, Generic[About]):
             profile=profile,
             remarks=(
                 *((f"This is the export of {profile.label}.",) if profile is not None and profile.user_id else ()),
+                *((FULL,) if isinstance(about, Facts) and about.memory.full else ()),
                 *self.remarks(about, [source for _, source in found]),
             ),
         )
@@ -144,6 +188,8 @@ def unreadable(
     reason: records.SkipReason = "UNREADABLE",
 ) -> records.Unreadable:  # fmt: skip
     """The item that stands for what was not taken."""
+    if len(message) > MAX_MESSAGE:  # it quotes what stands there; what to do is said at its end
+        message = f"{message[: MAX_MESSAGE - 200]} … {message[-200:]}"
     return records.Unreadable(
         key=f"{source.shown}#{position}", outcome=outcome, reason=reason, message=message, excerpt=files.excerpt(data) or None,
         container=source.shown,
@@ -160,8 +206,13 @@ def left_out(source: files.Source, pointer: str, message: str, reason: records.S
 def weight(item: Taken) -> int:
     """About how many bytes an item takes in a page."""
     if isinstance(item, records.Message):
-        return ITEM_WEIGHT + len(item.text) + len(item.html or "")
-    return ITEM_WEIGHT + (len(item.original or b"") if isinstance(item, records.Activity) else 0)
+        parts = len(item.participants) + len(item.reactions or ()) + len(item.attachments)
+        return ITEM_WEIGHT + len(item.text) + len(item.html or "") + parts * PART_WEIGHT
+    if isinstance(item, records.Contact):
+        return ITEM_WEIGHT + (len(item.names) + len(item.emails) + len(item.phones)) * PART_WEIGHT
+    if isinstance(item, records.Activity):
+        return ITEM_WEIGHT + len(item.original or b"") + len(item.mentions) * PART_WEIGHT
+    return ITEM_WEIGHT + (len(item.participants) * PART_WEIGHT if isinstance(item, records.ConversationHead) else 0)
 
 
 def _counted(part: Part[About], source: files.Source) -> int | None:

@@ -57,7 +57,8 @@ class People(MetaPart):
     def learn(self, about: About, source: files.Source, value: Any, item: Item) -> None:
         if LISTS[item.path[0]] == "CONNECTION":
             since, name = int(value["timestamp"]), line(value["name"])
-            about.firsts[name] = min(since, about.firsts.get(name, since))
+            if name in about.firsts or about.memory.takes(name):
+                about.firsts[name] = min(since, about.firsts.get(name, since))
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:
         name, since = line(value.get("name")), value.get("timestamp")

@@ -26,6 +26,8 @@ from providers.formats import charset
 ROWS_A_PAGE = 100
 PAGE_WEIGHT = 8 * 1024 * 1024  # bytes of content that a page may hold before it is handed over early
 MAX_DEPTH = 40  # folders within folders
+MAX_ENTRIES = 500_000  # of one folder; nothing is read of one that has more
+MAX_LINKS = 100  # that are named one by one when a folder is looked at
 EXCERPT = 200  # characters
 HEAD = 64 * 1024  # bytes that are looked at to recognise a file
 _LOOKED_AT: ContextVar[tuple[Path, bytes] | None] = ContextVar("looked_at", default=None)
@@ -51,6 +53,14 @@ class Mark(msgspec.Struct, frozen=True, array_like=True):
 
 
 Step = tuple[records.Row, Mark, int]  # a row, the mark after it, its weight in bytes
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What in a folder itself is not read: whether it has too many entries; links, and what is no file, by name, the first of them."""
+
+    crowded: bool = False
+    links: tuple[str, ...] = ()
+    strange: tuple[str, ...] = ()
 
 
 class Raw(Protocol):
@@ -192,6 +202,25 @@ def folders(folder: Path, *, leave: tuple[str, ...] = ()) -> Iterator[Path]:
             pending.extend((inner, depth + 1) for inner in reversed(_inner(current)) if inner.name not in leave)
 
 
+def look(folder: Path) -> Look:
+    """What in a folder of the file system is not read, by one pass that ends where there is too much. Never follows a link."""
+    links: list[str] = []
+    strange: list[str] = []
+    try:
+        with os.scandir(folder) as found:
+            for number, entry in enumerate(found):
+                if number == MAX_ENTRIES:
+                    return Look(crowded=True)
+                if entry.is_symlink():
+                    links.append(entry.name)
+                elif not entry.is_file(follow_symlinks=False) and not entry.is_dir(follow_symlinks=False):
+                    strange.append(entry.name)
+                del links[MAX_LINKS:], strange[MAX_LINKS:]
+    except OSError:
+        return Look()
+    return Look(links=tuple(sorted(links)), strange=tuple(sorted(strange)))
+
+
 def is_folder(path: Path) -> bool:
     """Whether there is a folder at `path`: one of the file system, a zip archive, or a folder within one."""
     if path.is_dir():
@@ -203,18 +232,21 @@ def is_folder(path: Path) -> bool:
 
 
 def entries(folder: Path) -> list[Path]:
-    """The regular files right in a folder, by name, links left out; none when it cannot be read."""
+    """The regular files right in a folder, by name, links left out; none when it cannot be read, or has more than MAX_ENTRIES."""
+    return [folder / name for name in names(folder)]
+
+
+def names(folder: Path) -> list[str]:
+    """What `entries` are called."""
     contents = None if folder.is_dir() else _zipped(folder)
-    if contents is not None:
-        return [folder / name for name in contents[1]]
-    return _listed(folder, lambda entry: entry.is_file(follow_symlinks=False))
+    return contents[1] if contents is not None else _listed(folder, lambda entry: entry.is_file(follow_symlinks=False))
 
 
 def _inner(folder: Path) -> list[Path]:
     contents = None if folder.is_dir() else _zipped(folder)
     if contents is not None:
         return [folder / name for name in contents[0]]
-    return _listed(folder, lambda entry: entry.is_dir(follow_symlinks=False))
+    return [folder / name for name in _listed(folder, lambda entry: entry.is_dir(follow_symlinks=False))]
 
 
 def _zipped(folder: Path) -> tuple[list[str], list[str]] | None:
@@ -228,12 +260,18 @@ def _zipped(folder: Path) -> tuple[list[str], list[str]] | None:
         return None
 
 
-def _listed(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[Path]:
+def _listed(folder: Path, wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:
+    taken: list[str] = []
     try:
         with os.scandir(folder) as found:
-            return sorted((Path(entry.path) for entry in found if wanted(entry)), key=lambda path: path.name)
+            for number, entry in enumerate(found):
+                if number == MAX_ENTRIES:
+                    return []
+                if wanted(entry):
+                    taken.append(entry.name)
     except OSError:
         return []
+    return sorted(taken)
 
 
 def excerpt(data: bytes) -> str:

@@ -18,7 +18,7 @@ import msgspec
 
 from providers import records
 from providers.archives import files
-from providers.archives.export import Export, Misread, Part, Taken
+from providers.archives.export import MAX_MEMBERS, Export, Facts, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item, Pattern
 from providers.base import ArchiveFormat, Provider
@@ -39,7 +39,7 @@ class Group(msgspec.Struct):
     members: dict[str, str] = {}  # key → name
 
 
-class About(msgspec.Struct):
+class About(Facts):
     """What a Takeout says as a whole: whose it is, and the groups by the folders that they lie in."""
 
     name: str = ""
@@ -85,8 +85,10 @@ class GroupDocument(Document):
         group = about.groups.setdefault(_folder(source), Group())
         if item.pattern == ("name",):
             group.name = _line(value)
-        else:
-            group.members[key_of(value)] = _line(value.get("name"))
+        elif len(group.members) >= MAX_MEMBERS:
+            about.memory.full = True
+        elif about.memory.takes(key := key_of(value), name := _line(value.get("name"))):
+            group.members[key] = name
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:
         name, address = _line(value.get("name")), email_address.normalised(str(value.get("email") or ""))

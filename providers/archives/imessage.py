@@ -29,8 +29,6 @@ MAX_TEXT: Final = 100_000
 MAX_CELL: Final = 16 * 1024 * 1024  # bytes of one value
 MAX_STEPS: Final = 200  # times STEPS instructions of SQLite's machine, without one row
 STEPS: Final = 1_000_000
-MAX_CHATS: Final = 200_000
-MAX_REACTIONS: Final = 1_000_000
 MAX_PEOPLE: Final = 100
 BESIDE: Final = ("-wal", "-shm")  # what SQLite keeps beside a database: the latest changes
 _EPOCH: Final = datetime(2001, 1, 1, tzinfo=UTC)
@@ -74,6 +72,7 @@ class Book(msgspec.Struct, frozen=True, kw_only=True):
     chats: dict[int, Chat] = {}
     reactions: dict[str, dict[tuple[str, int], str]] = {}  # of a message, by who and which row's type
     own: tuple[str, ...] = ()
+    memory: export.Memory = msgspec.field(default_factory=export.Memory)
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +116,8 @@ class Messages(Part[About]):
                         )
                     yield stood, item, export.weight(item)
                     if isinstance(item, records.Message) and chat is not None and chat.key not in told:
-                        told.add(chat.key)
+                        if len(told) < export.MAX_TOLD:
+                            told.add(chat.key)
                         yield stood, _whole(chat, item, about), export.ITEM_WEIGHT
         except sqlite3.Error as error:
             position += 1
@@ -155,6 +155,9 @@ class IMessageArchive(Export[About]):
 
     def profile(self, about: About) -> records.Profile | None:
         return records.Profile(user_id="", label=about.own[0].value, own_addresses=about.own)
+
+    def remarks(self, about: About, sources: Sequence[files.Source]) -> tuple[str, ...]:
+        return (export.FULL,) if any(book.memory.full for book in about.books.values()) else ()
 
     def beside(self, path: Path) -> list[Path]:
         """The files that hold a database's latest changes."""
@@ -228,7 +231,8 @@ def _book(path: Path) -> Book:
     try:
         with _opened(path) as database:
             for row in database.execute("SELECT ROWID AS id, id AS address FROM handle"):
-                book.handles[row["id"]] = charset.line(row["address"])
+                if book.memory.takes(address := charset.line(row["address"])):
+                    book.handles[row["id"]] = address
             _chats(database, book)
             columns = _columns(database)
             if "associated_message_type" in columns:
@@ -251,22 +255,25 @@ def _chats(database: sqlite3.Connection, book: Book) -> None:
     people: dict[int, list[str]] = {}
     try:
         for row in database.execute("SELECT chat_id, handle_id FROM chat_handle_join ORDER BY 1, 2"):
-            if row["handle_id"] in book.handles:
+            if row["handle_id"] not in book.handles or len(people.get(row["chat_id"], ())) >= MAX_PEOPLE:
+                continue
+            if book.memory.takes(cost=export.NOTE // 4):
                 people.setdefault(row["chat_id"], []).append(book.handles[row["handle_id"]])
     except sqlite3.OperationalError:
         pass  # no such table: then nobody but those who write is known
     wanted = ", ".join(
         name if name in columns else f"NULL AS {name}" for name in ("chat_identifier", "guid", "display_name", "style")
     )
-    for row in database.execute(f"SELECT ROWID AS id, {wanted} FROM chat LIMIT {MAX_CHATS}"):  # noqa: S608  names are ours
+    for row in database.execute(f"SELECT ROWID AS id, {wanted} FROM chat"):  # noqa: S608  names are ours
         others = tuple(dict.fromkeys(people.get(row["id"], ())))
         named = charset.line(row["chat_identifier"]) or charset.line(row["guid"]).rpartition(";")[2]
         group = row["style"] == _GROUP_STYLE or len(others) > 1
+        title = charset.line(row["display_name"]) or None
         if not others and not group and named:
             others = (named,)
-        book.chats[row["id"]] = Chat(
-            key=named, title=charset.line(row["display_name"]) or None, group=group, people=others[:MAX_PEOPLE]
-        )
+        if not book.memory.takes(named, title or ""):
+            continue
+        book.chats[row["id"]] = Chat(key=named, title=title, group=group, people=others)
 
 
 def _reactions(database: sqlite3.Connection, book: Book, columns: frozenset[str]) -> None:
@@ -274,7 +281,7 @@ def _reactions(database: sqlite3.Connection, book: Book, columns: frozenset[str]
     emoji = "associated_message_emoji" if "associated_message_emoji" in columns else "NULL"
     rows = database.execute(
         f"SELECT associated_message_guid AS target, associated_message_type AS type, {emoji} AS emoji, handle_id, is_from_me FROM message "  # noqa: S608  names are ours
-        f"WHERE associated_message_type BETWEEN {_REACTIONS.start} AND {_REACTIONS.stop - 1} ORDER BY ROWID LIMIT {MAX_REACTIONS}"
+        f"WHERE associated_message_type BETWEEN {_REACTIONS.start} AND {_REACTIONS.stop - 1} ORDER BY ROWID"
     )
     for row in rows:
         kind = row["type"] - _TAKEN_BACK if row["type"] >= _REACTIONS.start + _TAKEN_BACK else row["type"]
@@ -284,10 +291,10 @@ def _reactions(database: sqlite3.Connection, book: Book, columns: frozenset[str]
         who = "" if row["is_from_me"] else book.handles.get(row["handle_id"], "")
         if not target or not sign:
             continue
-        standing = book.reactions.setdefault(target, {})
-        if kind == row["type"]:
-            standing[who, kind] = sign
-        else:
+        standing = book.reactions.get(target, {})
+        if kind == row["type"] and book.memory.takes(target):
+            book.reactions.setdefault(target, standing)[who, kind] = sign
+        elif kind != row["type"]:
             standing.pop((who, kind), None)
 
 

@@ -25,6 +25,7 @@ from providers.formats import email_address, phone_number
 KEY: Final = "instagram"
 HOST: Final = "instagram.com"
 MAX_TEXT: Final = 100_000
+MAX_EMAILS: Final = 100  # of the owner
 _USER: Final = re.compile(r"[a-z0-9._]{1,30}\Z")
 #: Followers stand in a list without a name; such lists are told by what their first entry has.
 _BARE_LIST: Final = rb'|\[\s*\{\s*(?:"title"\s*:\s*"[^"]*"\s*,\s*)?"(?:media_list_data|string_list_data)"'
@@ -50,7 +51,7 @@ class Account(MetaPart):
             elif label.casefold() in NAMES:
                 about.name = said
             elif found := email_address.normalised(said):
-                about.emails = (*about.emails, found)
+                about.emails = (*about.emails, found)[:MAX_EMAILS]
         about.name = about.name or about.user
         about.url = profile_url(about.user) if about.user else None
 
@@ -69,7 +70,7 @@ class Follows(MetaPart):
         self.items = self.wanted = ((listed, "*"),) if following else ((listed, "*"), ("*",))
 
     def learn(self, about: About, source: files.Source, value: Any, item: Item) -> None:
-        if user := user_of(value):
+        if (user := user_of(value)) and about.memory.takes(user):
             (about.following if self._following else about.followers).add(user)
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:

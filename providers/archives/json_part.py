@@ -24,7 +24,8 @@ _CUT: Final = (
     "The file ends, or is damaged, here ({pointer}): the rest of it is not read. Download the export again, all parts of it, and import it again; "
     "what was taken already stays as it is."
 )
-_TOO_LARGE: Final = "The item at {pointer} is longer than 16 MB. It is left out."
+_TOO_LARGE: Final = "The item at {pointer} is longer than 16 MB, or made of more than 200,000 values. It is left out."
+_DEEP: Final = "The item at {pointer} is nested deeper than anything that a network writes. It is left out."
 _BROKEN: Final = "The item at {pointer} is no JSON ({error}). Download the export again and import it again."
 _STRANGE: Final = "The item at {pointer} could not be understood ({error}). The rest of the file was read."
 
@@ -82,7 +83,7 @@ class JsonPart(Part[About]):
         """Keep what stands around the items; what cannot be read is left out."""
         try:
             facts[item.path[-1]] = self.decoded(item.data)
-        except ValueError:
+        except (ValueError, RecursionError):
             facts.pop(item.path[-1], None)
 
     def counted(self, path: Path) -> int:
@@ -98,7 +99,9 @@ class JsonPart(Part[About]):
             return [export.unreadable(source, position, _CUT.format(pointer=pointer), item.data)]
         try:
             value = self.decoded(item.data)
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            return [export.unreadable(source, position, _DEEP.format(pointer=pointer), item.data)]
+        except ValueError as error:
             return [export.unreadable(source, position, _BROKEN.format(pointer=pointer, error=error), item.data)]
         try:
             return list(self.taken(value, item, facts, source, about))

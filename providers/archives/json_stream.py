@@ -2,7 +2,8 @@
 
 A file may begin with an assignment (`window.YTD.… = [`), as scripts do. Items are told by brackets and strings alone, so that
 one that is broken inside is handed over like any other and the next one is read; where brackets do not add up, the rest of the file is
-one broken item. Knows nothing of what the items are.
+one broken item. What a file may cost is bounded whatever is in it: an item by its bytes and by how many values it has, nesting by not being
+followed beyond where items stand. Knows nothing of what the items are.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import msgspec
 from providers.formats.vcard_syntax import ByteStream
 
 MAX_ITEM: Final = 16 * 1024 * 1024  # bytes
+MAX_VALUES: Final = 200_000  # of one item; each takes up to fifty times its bytes when it is parsed
 MAX_DEPTH: Final = 200
 _PIECE: Final = 256 * 1024
 _STRING: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -23,6 +25,8 @@ _TOKEN: Final = re.compile(rb"\s*+(" + _STRING + rb'|[{}\[\],:]|[^\s{}\[\],:"]++
 _BRACKET: Final = re.compile(rb'(?:[^"{}\[\]]++|' + _STRING + rb")*+([{}\[\]])", re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\.", re.DOTALL)
 _ANY_BRACKET: Final = re.compile(rb"[{}\[\]]")
+_SIGN: Final = re.compile(rb"[{}\[\]:,]|[^\s{}\[\]:,]++")
+_WORD: Final = re.compile(rb"[^\s{}\[\]:,]*+")
 
 #: Where items stand: the keys that lead to them, `*` for any key and for the elements of an array.
 Pattern = tuple[str, ...]
@@ -107,50 +111,69 @@ def items(stream: ByteStream, *patterns: Pattern) -> Iterator[Item]:
 
 
 def count(stream: ByteStream, *patterns: Pattern) -> int:
-    """How many objects, arrays and texts stand where a pattern says.
+    """How many values stand where a pattern says.
 
-    The witness against `items`: it takes strings out by their quotation marks and looks at brackets and the places of strings alone.
+    The witness against `items`: it takes strings out by their quotation marks, and looks at signs, and at brackets alone within an item.
     """
-    total, inside, key = 0, False, b""
-    keys: list[bytes] = []  # of the open brackets: that which leads to each
+    total, inside, naming = 0, False, False
+    key = name = b""  # the last key of an object; what leads to the last value
+    last, going_on = b"", False  # the last sign outside of strings; whether a word may go on in the next piece
+    longest = max(map(len, patterns), default=0)
+    depth = 0  # how many brackets are open
+    # of those of them in which an item may stand:
+    keys: list[bytes] = []  # that which leads to each
     counts: list[int] = []  # of each, how many values it has had; below zero for an object
     within = 0  # the depth of an item that is open
 
-    def begins(name: bytes) -> bool:
+    def begins() -> bool:
+        """Whether an item begins with the value that begins here, which the bracket around it then has had."""
+        nonlocal name
+        if within or depth != len(keys):
+            return False
+        name = key if not counts or counts[-1] < 0 else b"%d" % counts[-1]
+        if counts and counts[-1] >= 0:
+            counts[-1] += 1
         path = tuple(one.decode("utf-8", "replace") for one in (*keys, name)[1:])
-        return not within and any(len(p) == len(path) and _leads(p, path) for p in patterns)
-
-    def named() -> bytes:
-        """The key of the value that begins here; in an array, its number, and the next one has the next."""
-        if not counts or counts[-1] < 0:
-            return key
-        counts[-1] += 1
-        return b"%d" % (counts[-1] - 1)
+        return any(len(p) == len(path) and _leads(p, path) for p in patterns)
 
     for piece in _whole_escapes(stream):
         for number, part in enumerate(piece.split(b'"')):
             if number:
                 inside = not inside
                 if inside:
-                    key = b""
-                elif counts and counts[-1] >= 0:  # a text that is an element
-                    total += begins(named())
+                    naming = bool(counts) and counts[-1] < 0 and last in b"{," and depth == len(keys)
+                    if naming:
+                        key = b""
+                    elif depth:
+                        total += begins()
+                    last = b'"'
             if inside:
-                key += part[:1000]
+                if naming:
+                    key += part[: max(0, 1000 - len(key))]
                 continue
-            for match in _ANY_BRACKET.finditer(part):
-                if match[0] in b"{[":
-                    name = named() if counts else b""
-                    if begins(name):
-                        total, within = total + 1, len(keys) + 1
-                    keys.append(name)
-                    counts.append(-1 if match[0] == b"{" else 0)
-                elif keys:
-                    if len(keys) == within:
+            gone_on = _WORD.match(part) if going_on and not number else None
+            at = 0 if gone_on is None else gone_on.end()
+            going_on = False
+            while (match := (_ANY_BRACKET if within or depth > longest else _SIGN).search(part, at)) is not None:
+                at, last = match.end(), match[0][:1]
+                if last in b"{[":
+                    if begins():
+                        total, within = total + 1, depth + 1
+                    if depth == len(keys) <= longest:
+                        keys.append(name)
+                        counts.append(-1 if last == b"{" else 0)
+                    depth += 1
+                elif last in b"}]":
+                    if depth and depth == within:
                         within = 0
-                    keys.pop()
-                    counts.pop()
-    return total + (1 if keys and not within else 0)
+                    if depth and depth == len(keys):
+                        keys.pop()
+                        counts.pop()
+                    depth = max(0, depth - 1)
+                elif last not in b":,":
+                    total += bool(depth) and begins()
+                    going_on = at == len(part)
+    return total + (1 if depth and not within else 0)
 
 
 def _whole_escapes(stream: ByteStream) -> Iterator[bytes]:
@@ -205,7 +228,7 @@ class _Reader:
         start, line = self._begin + self._start, self._line_at(self._start)
         if token[:1] not in b"{[":
             return self._made(pattern, path, start, line, token, None)
-        depth, large, head = 1, False, b""
+        depth, brackets, large, head = 1, 1, False, b""
         while depth:
             match = _BRACKET.match(self._data, self._next)
             if match is None:
@@ -216,10 +239,12 @@ class _Reader:
                 if len(self._data) - self._next > MAX_ITEM or not self._fill():
                     return self.broken(path, start, line, head or self._data[self._start : self._start + 4000], pattern)
                 continue
-            depth += 1 if match[1] in b"{[" else -1
+            opens = match[1] in b"{["
+            depth, brackets = depth + (1 if opens else -1), brackets + opens
             self._next = match.end()
         data = head if large else self._data[self._start : self._next]
-        return self._made(pattern, path, start, line, data, "TOO_LARGE" if large or len(data) > MAX_ITEM else None)
+        large = large or len(data) > MAX_ITEM or brackets > MAX_VALUES or data.count(b",") > MAX_VALUES
+        return self._made(pattern, path, start, line, data, "TOO_LARGE" if large else None)
 
     def skip(self) -> bool:
         """Pass over the object or array that has just begun; False when it does not end."""

@@ -21,7 +21,7 @@ import msgspec
 
 from providers import records
 from providers.archives import files
-from providers.archives.export import Export, Misread, Part, Taken
+from providers.archives.export import MAX_MEMBERS, MAX_TOLD, NOTE, Export, Facts, Misread, Part, Taken
 from providers.archives.mojibake import WINDOWS, repaired
 from providers.archives.table_part import TablePart
 from providers.base import ArchiveFormat
@@ -31,6 +31,7 @@ from providers.records import ConversationHead, ConversationKind, FolderRole, Pa
 KEY: Final = "linkedin"
 MAX_TEXT: Final = 1_000_000  # characters
 MAX_NAME: Final = 500
+MAX_EMAILS: Final = 100  # of the member
 FOLDERS: Final[dict[str, FolderRole]] = {
     "INBOX": "INBOX",
     "ARCHIVE": "ARCHIVE",
@@ -56,7 +57,7 @@ class Thread(msgspec.Struct):
     members: dict[str, None] = {}
 
 
-class About(msgspec.Struct):
+class About(Facts):
     """What an archive says as a whole. `me` is the slug of its member's profile; names are by slug."""
 
     me: str | None = None
@@ -207,7 +208,8 @@ class MessageTable(TablePart[About]):
         for stood, item, weight in super().read(source, mark, about):
             yield stood, item, weight
             if isinstance(item, records.Message) and item.conversation_key and item.conversation_key not in told:
-                told.add(item.conversation_key)
+                if len(told) < MAX_TOLD:
+                    told.add(item.conversation_key)
                 yield stood, head_of(item, about), weight
 
     def taken(self, row: Mapping[str, str], source: files.Source, about: About) -> Iterator[Taken]:
@@ -294,25 +296,36 @@ def learn(part: Part[About], row: Mapping[str, str], about: About, mine: Counter
         address = email_address.normalised(row["email address"])
         if address and row["confirmed"].casefold() == "yes" and address not in about.emails:
             first = row["primary"].casefold() == "yes"
-            about.emails = (address, *about.emails) if first else (*about.emails, address)
+            about.emails = ((address, *about.emails) if first else (*about.emails, address))[:MAX_EMAILS]
     elif part is INVITATIONS:
         side = "inviterprofileurl" if row["direction"].strip().upper() == "OUTGOING" else "inviteeprofileurl"
-        if slug := slug_of(row.get(side, "")):
+        slug = slug_of(row.get(side, ""))
+        if slug is not None and (slug in mine or about.memory.takes(slug)):
             mine[slug] += 1_000_000
     elif part is CONNECTIONS:
         if slug := slug_of(row.get("url", "")):
-            about.names[slug] = repaired(f"{row['first name']} {row.get('last name', '')}".strip(), WINDOWS)
+            _call(slug, repaired(f"{row['first name']} {row.get('last name', '')}".strip(), WINDOWS), about)
     elif part is MESSAGES:
         slug, name = slug_of(row.get("sender profile url", "")), repaired(row["from"], WINDOWS)
-        thread = about.threads.setdefault(row["conversation id"], Thread())
-        thread.title = thread.title or repaired(row.get("conversation title", ""), WINDOWS)[:MAX_NAME]
+        conversation = row["conversation id"]
+        title = repaired(row.get("conversation title", ""), WINDOWS)[:MAX_NAME]
+        if conversation not in about.threads and about.memory.takes(conversation, title):
+            about.threads[conversation] = Thread()
+        thread = about.threads.get(conversation, Thread())
+        thread.title = thread.title or title
         members = [*([slug] if slug else []), *recipients(row)]
         for one in members:
-            if one not in thread.members:
+            if one not in thread.members and about.memory.takes(one, cost=NOTE // 2):
                 thread.members[one] = None
                 mine[one] += 1
-        if slug is not None:
-            about.names.setdefault(slug, name)
+        if slug is not None and slug not in about.names:
+            _call(slug, name, about)
+
+
+def _call(slug: str, name: str, about: About) -> None:
+    """Note what somebody is called."""
+    if slug in about.names or about.memory.takes(slug, name):
+        about.names[slug] = name
 
 
 def _decide(about: About, mine: Counter[str], own: frozenset[str]) -> None:
@@ -362,7 +375,7 @@ def address_of(slug: str) -> str:
 def recipients(row: Mapping[str, str]) -> list[str]:
     """The slugs of those whom a message was sent to. Their names stand in another order, where they stand at all."""
     found = (slug_of(url) for url in row.get("recipient profile urls", "").split(","))
-    return list(dict.fromkeys(slug for slug in found if slug is not None))
+    return list(dict.fromkeys(slug for slug in found if slug is not None))[:MAX_MEMBERS]
 
 
 def actor(slug: str, about: About, name: str = "") -> records.Actor:

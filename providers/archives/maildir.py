@@ -38,7 +38,8 @@ class MaildirArchive:
         inference = OwnAddressInference()
         folders = self._folders(paths, names)
         for folder in folders:
-            for path, _ in _mails(folder.path):
+            for name, new in _mails(folder.path):
+                path = _place(folder.path, name, new)
                 fields, _ = mail_header.split(files.head(path))
                 if mails.looks_like_mail(fields):
                     mails.feed(inference, fields)
@@ -85,7 +86,8 @@ def _steps(folders: list[files.Source], start: files.Mark, own: frozenset[str]) 
     mark = start
     for index, folder in enumerate(folders[start.file :], start.file):
         read = mark.offset if index == mark.file else 0
-        for number, (path, new) in enumerate(_mails(folder.path)[read:], read + 1):
+        for number, (name, new) in enumerate(_mails(folder.path)[read:], read + 1):
+            path = _place(folder.path, name, new)
             mark = files.Mark(file=index, offset=number, position=mark.position + 1)
             item = _item(path, new, f"{folder.shown}#{number}", folder.shown, own)
             place = records.Place(position=mark.position, path=f"{folder.shown}/{path.parent.name}/{path.name}")
@@ -109,12 +111,15 @@ def _item(path: Path, new: bool, key: str, container: str, own: frozenset[str]) 
     )
 
 
-def _mails(folder: Path) -> list[tuple[Path, bool]]:
-    """The mails of one Maildir with whether they are new, in an order that changed flags do not disturb."""
-    found = [
-        (path, shelf == "new") for shelf in _SHELVES for path in files.entries(folder / shelf) if not path.name.startswith(".")
-    ]
-    return sorted(found, key=lambda pair: (_FLAGS.sub("", pair[0].name), pair[0].name))
+def _mails(folder: Path) -> list[tuple[str, bool]]:
+    """The names of one Maildir's mails with whether they are new, in an order that changed flags do not disturb."""
+    found = [(name, shelf == "new") for shelf in _SHELVES for name in files.names(folder / shelf) if not name.startswith(".")]
+    found.sort(key=lambda pair: (_FLAGS.sub("", pair[0]), pair[0]))
+    return found
+
+
+def _place(folder: Path, name: str, new: bool) -> Path:
+    return folder / ("new" if new else "cur") / name
 
 
 def _counted(folder: Path) -> int | None:
@@ -124,14 +129,11 @@ def _counted(folder: Path) -> int | None:
         if not folder.is_dir():  # in a zip archive
             total += sum(1 for path in files.entries(folder / shelf) if path.name[0] != ".")
             continue
-        place = os.path.join(folder, shelf)
         try:
-            names = os.listdir(place)
+            with os.scandir(folder / shelf) as entries:
+                total += sum(1 for entry in entries if entry.name[0] != "." and entry.is_file() and not entry.is_symlink())
         except OSError:
             return None
-        total += sum(
-            1 for name in names if name[0] != "." and os.path.isfile(at := os.path.join(place, name)) and not os.path.islink(at)
-        )
     return total
 
 

@@ -21,7 +21,7 @@ import msgspec
 
 from providers import records
 from providers.archives import files, zipped
-from providers.archives.export import Export, Misread, Part, Taken
+from providers.archives.export import Export, Facts, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item, Pattern
 from providers.archives.mojibake import repaired_value
@@ -46,7 +46,7 @@ class Thread(msgspec.Struct):
     members: dict[str, None] = {}
 
 
-class About(msgspec.Struct):
+class About(Facts):
     """What an export says as a whole. `name` is what its owner is called, `user` the name for signing in where one is known."""
 
     name: str = ""
@@ -95,7 +95,7 @@ class Threads(MetaPart):
         noted = about.noted.setdefault(source.shown, Thread(thread_key(source.shown.rpartition("/")[0], source)))
         match item.path[0]:
             case "participants":
-                noted.members.update(dict.fromkeys(line(one.get("name")) for one in value))
+                about.memory.join(noted.members, [line(one.get("name")) for one in value])
             case "title":
                 noted.title = line(value)
             case _:
@@ -176,7 +176,7 @@ class SealedThreads(Threads):
     def learn(self, about: About, source: files.Source, value: Any, item: Item) -> None:
         noted = about.noted.setdefault(source.shown, Thread(f"e2ee:{source.shown}"))
         if item.path[0] == "participants":
-            noted.members.update(dict.fromkeys(line(name) for name in value))
+            about.memory.join(noted.members, [line(name) for name in value])
         else:
             noted.key, noted.title = f"e2ee:{value}", re.sub(r"_\d+\Z", "", line(value))
 
@@ -214,7 +214,7 @@ class MetaExport(Export[About]):
                 part.look(source, part.wanted, note)
         for noted in about.noted.values():
             thread = about.threads.setdefault(noted.key, Thread(noted.key))
-            thread.members.update(noted.members)
+            about.memory.join(thread.members, noted.members)
             thread.title = thread.title or noted.title
         if not about.name:
             about.name = _in_all(about.threads, self.host, own)

@@ -15,6 +15,7 @@ from providers.archives import files, zipped
 from providers.base import ArchiveFormat, Provider, catalogue
 
 MAX_FILES = 100_000
+MAX_FOLDERS = 100_000
 
 # Asked in this order: an mbox begins like nothing else; a mail may have a card attached, and its header may have commas.
 # Tables of a network's export have names and addresses in them too, which makes none of them an address book.
@@ -56,6 +57,11 @@ _KNOWN_OTHERS = (
     (b"BEGIN:VCALENDAR", "This is a calendar. Only contacts and mail are imported from files."),
 )
 _EMPTY = "The file is empty."
+_LINK = "It is a link, which is not followed. Import what it leads to by its own name, if you want it."
+_STRANGE = "It is no file: a device, pipe or socket, which is not read."
+_CROWDED = f"The folder has more than {files.MAX_ENTRIES:,} entries. Move them into several folders and import these one by one."
+_MANY_FILES = f"There are more than {MAX_FILES:,} files. Import the folder in parts."
+_MANY_FOLDERS = f"There are more than {MAX_FOLDERS:,} folders. Import the folder in parts."
 _UNKNOWN = (
     "This is neither an address book nor mail, nor an export of a network that is known here. Export contacts as vCard (.vcf), CSV with "
     "column names, or LDIF, mail as mbox, Maildir or .eml, and import that."
@@ -92,12 +98,32 @@ def recognise(paths: list[Path]) -> Recognised:
                     return
             unrecognised.append((path, _reason(path)))
 
+    entered = 0
+
+    def readable(folder: Path) -> bool:
+        """Whether a folder can be read as one; what in it is not is named."""
+        nonlocal entered
+        entered += 1
+        if entered > MAX_FOLDERS:
+            if entered == MAX_FOLDERS + 1:
+                unrecognised.append((folder, _MANY_FOLDERS))
+            return False
+        seen = files.look(folder)
+        unrecognised.extend((folder / name, _LINK) for name in seen.links)
+        unrecognised.extend((folder / name, _STRANGE) for name in seen.strange)
+        if seen.crowded:
+            unrecognised.append((folder, _CROWDED))
+        return not seen.crowded
+
     def enter(folder: Path) -> bool:
         """Whether to walk into a folder as one of loose files; a Maildir is taken whole."""
+        if not readable(folder):
+            return False
         maildir = archives["MAILDIR"].archive if "MAILDIR" in archives else None
         if maildir is None or not maildir.recognise(folder):
             return True
-        groups.setdefault("MAILDIR", []).append(folder)
+        if all(readable(inner) for inner in files.folders(folder) if inner != folder):
+            groups.setdefault("MAILDIR", []).append(folder)
         return False
 
     def explore(folder: Path, top: Path) -> None:
@@ -105,7 +131,7 @@ def recognise(paths: list[Path]) -> Recognised:
         unrecognised.extend(_refused(folder))
         for number, file in enumerate(files.walk(folder, into=enter) if enter(folder) else ()):
             if number == MAX_FILES:
-                unrecognised.append((folder, f"There are more than {MAX_FILES:,} files. Import the folder in parts."))
+                unrecognised.append((folder, _MANY_FILES))
                 break
             if file.name in _IGNORED or "__MACOSX" in file.parts or _is_half(file):
                 continue

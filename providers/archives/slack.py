@@ -16,7 +16,7 @@ import msgspec
 
 from providers import records
 from providers.archives import export, files
-from providers.archives.export import Export, Misread, Part, Taken
+from providers.archives.export import MAX_MEMBERS, NOTE, Export, Facts, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item
 from providers.base import ArchiveFormat, Provider
@@ -29,6 +29,7 @@ _MESSAGES: Final = re.compile(
 )
 _HOST: Final = re.compile(rb"https:\\?/\\?/([a-z0-9][a-z0-9-]{0,60})\.slack\.com\\?/(?:files|archives|team)\b")
 _NOT_HOSTS: Final = frozenset({b"files", b"api", b"app", b"www", b"hooks", b"a"})
+_SPREAD: Final = 4  # times that a member or conversation grows when it is read
 _LOOKED_AT: Final = 200  # files in which the workspace's host is looked for
 _GROUP_NAME: Final = "mpdm-"  # how Slack names conversations of several
 _NO_PERSON: Final = "This is a program, or a member who has left. It is no contact."
@@ -48,7 +49,7 @@ class Conversation(msgspec.Struct, frozen=True):
         return "DIRECT" if self.id.startswith("D") else "GROUP" if self.name.startswith(_GROUP_NAME) else "CHANNEL"
 
 
-class About(msgspec.Struct, kw_only=True):
+class About(Facts, kw_only=True):
     """What the export says as a whole. Conversations are by the name of their folder."""
 
     team: str = ""
@@ -125,13 +126,15 @@ class SlackArchive(Export[About]):
 
         def member(value: Any, item: Item) -> None:
             user = msgspec.convert(value, User)
-            about.people[user.id] = user
+            if about.memory.takes(cost=NOTE + _SPREAD * len(item.data)):
+                about.people[user.id] = user
             about.team = about.team or str(value["team_id"])
 
         def conversation(value: Any, item: Item) -> None:
             found = msgspec.convert(value, Conversation)
-            about.conversations[found.id] = found
-            about.conversations.setdefault(found.name or found.id, found)
+            if about.memory.takes(cost=NOTE + _SPREAD * len(item.data)):
+                about.conversations[found.id] = found
+                about.conversations.setdefault(found.name or found.id, found)
             about.has_direct = about.has_direct or found.kind == "DIRECT"
 
         for part, source in sources:
@@ -187,13 +190,13 @@ def _home(source: files.Source, about: About) -> Conversation:
 
 
 def _place(home: Conversation, about: About) -> Place:
-    others = tuple(home.members) if home.kind != "CHANNEL" else ()
+    others = tuple(home.members[:MAX_MEMBERS]) if home.kind != "CHANNEL" else ()
     return Place(channel=home.id, kind=home.kind, team=about.host, me=about.me, people=about.people, others=others)
 
 
 def _whole(home: Conversation, item: records.Message, about: About) -> records.ConversationHead:
     place = _place(home, about)
-    members = home.members if home.kind != "CHANNEL" else ()
+    members = home.members[:MAX_MEMBERS] if home.kind != "CHANNEL" else []
     return records.ConversationHead(
         key=home.id, kind=home.kind, last_activity_at=item.sent_at, subject=short(home.name) if home.kind == "CHANNEL" else None,
         participants=tuple(participant(user, place, "MEMBER") for user in members),

@@ -67,6 +67,8 @@ class TablePart(Part[About]):
             return _heading(text_stream.utf8(handle, 0, codec), self.columns, codec)
 
     def read(self, source: files.Source, mark: files.Mark, about: About) -> Iterator[files.Read]:
+        if self.kind is None:
+            return
         for raw, row, problem in self.rows(source.path, mark):
             stood = Stood(raw.position, raw.line, raw.end, raw.end_line)
             if problem is not None:
@@ -85,7 +87,8 @@ class TablePart(Part[About]):
         try:
             return list(self.taken(row, source, about))
         except Misread as error:
-            return [export.unreadable(source, position, str(error), data)]
+            message = str(error) if str(error).endswith(".") else f"{error}."
+            return [export.unreadable(source, position, message, data)]
         except Exception as error:  # a row is a stranger's text: whatever it does, the next one is read
             return [export.unreadable(source, position, _STRANGE.format(error=type(error).__name__), data)]
 

@@ -87,7 +87,8 @@ class Result(JsonPart[About]):
             if isinstance(item, records.ConversationHead):
                 if item.key in told:
                     continue
-                told.add(item.key)
+                if len(told) < export.MAX_TOLD:
+                    told.add(item.key)
             yield stood, item, weight
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterable[Taken]:

@@ -29,6 +29,7 @@ KEY: Final = "whatsapp"
 MAX_SENDERS: Final = 5_000
 MAX_TEXT: Final = 200_000  # characters of one message
 MAX_MEMBERS: Final = 500
+MAX_MOMENT: Final = 50_000  # messages of one minute that are told apart when they say the same
 LONG_NOTE: Final = (
     40  # characters of what an iPhone puts in a sender's mouth; longer ones are notices ("… are end-to-end encrypted")
 )
@@ -132,7 +133,7 @@ class Transcript(Part[Chats]):
         moment: datetime | None = None
         for entry in _entries(source.path, chat.brackets):
             at = None if entry.head is None else whatsapp_line.moment(entry.head, order)
-            if at != moment:
+            if at != moment or len(times) == MAX_MOMENT:
                 times.clear()
                 moment = at
             item = self._item(entry, at, chat, source, position + 1, about, times)

@@ -19,7 +19,7 @@ import msgspec
 
 from providers import records
 from providers.archives import files
-from providers.archives.export import Export, Misread, Part, Taken
+from providers.archives.export import MAX_TOLD, NOTE, Export, Facts, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item, Pattern
 from providers.base import ArchiveFormat
@@ -52,7 +52,7 @@ class Talk(msgspec.Struct):
     titled_at: str = ""
 
 
-class About(msgspec.Struct):
+class About(Facts):
     """What an archive says as a whole; everybody by id. `listed` are the files that its manifest names, `talk` is the conversation
     that is being looked at.
     """
@@ -63,7 +63,7 @@ class About(msgspec.Struct):
     following: set[str] = set()
     followers: set[str] = set()
     talks: dict[str, Talk] = {}
-    listed: tuple[str, ...] = ()
+    listed: list[str] = []
     long: dict[str, str] = {}  # by how they begin
     talk: str = ""
 
@@ -93,7 +93,8 @@ class Manifest(Script):
     wanted = (("dataTypes", "*", "files", "*"),)
 
     def learn(self, about: About, value: Any, item: Item) -> None:
-        about.listed = (*about.listed, str(value["fileName"]))
+        if about.memory.takes(name := str(value["fileName"])):
+            about.listed.append(name)
 
 
 class AccountScript(Script):
@@ -116,7 +117,8 @@ class LongPosts(Script):
 
     def learn(self, about: About, value: Any, item: Item) -> None:
         text = readable(str(value["text"]), value.get("urls", ()))
-        about.long[text[:BEGINNING]] = text
+        if about.memory.takes(text):
+            about.long[text[:BEGINNING]] = text
 
 
 class Posts(Script):
@@ -130,9 +132,12 @@ class Posts(Script):
     )  # fmt: skip
 
     def learn(self, about: About, value: Any, item: Item) -> None:
-        person = about.people.setdefault(str(value["id_str"]), Person())
-        person.handle = person.handle or str(value["screen_name"])
-        person.name = person.name or _line(value.get("name"))
+        user, handle, name = str(value["id_str"]), str(value["screen_name"]), _line(value.get("name"))
+        person = about.people.get(user)
+        if person is None and about.memory.takes(user, handle, name):
+            person = about.people[user] = Person()
+        if person is not None:
+            person.handle, person.name = person.handle or handle, person.name or name
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:
         post = value.get("tweet", value)  # before 2020 posts stood by themselves
@@ -204,7 +209,8 @@ class Follows(Script):
         self._is_following = kind == "following"
 
     def learn(self, about: About, value: Any, item: Item) -> None:
-        (about.following if self._is_following else about.followers).add(str(value["accountId"]))
+        if about.memory.takes(user := str(value["accountId"]), cost=NOTE // 2):
+            (about.following if self._is_following else about.followers).add(user)
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:
         user = value.get("accountId") if isinstance(value, dict) else None
@@ -258,15 +264,16 @@ class DirectMessages(Script):
     def learn(self, about: About, value: Any, item: Item) -> None:
         if item.pattern in self.facts:
             about.talk = str(value)
-            talk = about.talks.setdefault(about.talk, Talk())
+            if about.memory.takes(about.talk):
+                about.talks.setdefault(about.talk, Talk())
             if self._conversation == "DIRECT":
-                talk.members.update(dict.fromkeys(about.talk.split("-")))
+                about.memory.join(about.talks.get(about.talk, Talk()).members, about.talk.split("-"))
             return
-        talk = about.talks.setdefault(about.talk, Talk())
+        talk = about.talks.get(about.talk, Talk())
         for kind, said in value.items():
             members = [said.get("senderId"), said.get("recipientId"), said.get("initiatingUserId"), *said.get("userIds", ())]
             members += said.get("participantsSnapshot", ())
-            talk.members.update(dict.fromkeys(str(one) for one in members if one))
+            about.memory.join(talk.members, [str(one) for one in members if one])
             if kind == "conversationNameUpdate" and str(said.get("createdAt")) > talk.titled_at:
                 talk.title, talk.titled_at = _line(said.get("name")), str(said["createdAt"])
 
@@ -275,7 +282,8 @@ class DirectMessages(Script):
         for stood, item, weight in super().read(source, mark, about):
             yield stood, item, weight
             if isinstance(item, records.Message) and item.conversation_key and item.conversation_key not in told:
-                told.add(item.conversation_key)
+                if len(told) < MAX_TOLD:
+                    told.add(item.conversation_key)
                 yield stood, self._head(item.conversation_key, item.sent_at, about), weight
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:
@@ -319,7 +327,7 @@ class DirectMessages(Script):
         )
 
     def _head(self, conversation: str, at: datetime, about: About) -> ConversationHead:
-        talk = about.talks[conversation]
+        talk = about.talks.get(conversation, Talk())
         return ConversationHead(
             key=conversation,
             kind=self._conversation,

@@ -1,7 +1,8 @@
 """Elements of XML files of any size (XML 1.0), one after the other: found by where they begin, parsed alone, never all at once.
 
 A `<` stands in no attribute and no text but as the beginning of markup, so that elements of known names are told without reading the
-rest: one that is broken costs itself, and no document type, entity or nesting of a stranger's is ever interpreted. Long runs of
+rest: one that is broken costs itself, and no document type, entity or nesting of a stranger's is ever interpreted. One that is made of too
+many parts is not parsed. Long runs of
 base64 are cut short before they are kept. Character references to halves of UTF-16 pairs, which older phones write for emoji, are
 joined; those to characters that XML forbids are replaced. Knows nothing of what the elements are.
 """
@@ -20,12 +21,14 @@ from defusedxml.ElementTree import fromstring
 from providers.formats.vcard_syntax import ByteStream
 
 MAX_ITEM: Final = 16 * 1024 * 1024  # bytes, after runs of base64 were cut short
+MAX_MARKS: Final = 200_000  # signs of elements and of attributes in one, each of which takes memory when it is parsed
 KEPT: Final = 64 * 1024  # bytes of such a run
 _PIECE: Final = 256 * 1024
 _AHEAD: Final = 64  # bytes that hold any name
 _HEAD: Final = 4_000  # bytes of a broken element that are handed over
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n"
-_RUN: Final = re.compile(rb"([A-Za-z0-9+/=\r\n]{%d})([A-Za-z0-9+/=\r\n]+)" % KEPT)
+#: Looked for where a run begins alone: a shorter one is walked through once, not once from each of its letters.
+_RUN: Final = re.compile(rb"(?<![A-Za-z0-9+/=\r\n])([A-Za-z0-9+/=\r\n]{%d})([A-Za-z0-9+/=\r\n]+)" % KEPT)
 _REFERENCES: Final = re.compile(rb"(?:&#(?:[xX][0-9a-fA-F]{1,8}|[0-9]{1,10});)+")
 _REFERENCE: Final = re.compile(rb"&#(?:[xX]([0-9a-fA-F]+)|([0-9]+));")
 _HIGH: Final = range(0xD800, 0xDC00)
@@ -188,6 +191,8 @@ class _Reader:
         data = self._data[self._at : end]
         dropped = tuple(size for at, size, _ in self._stream.dropped if begin <= at < self._begin + end)
         self._pass(end)
+        if data.count(b"<") > MAX_MARKS or data.count(b"=") > MAX_MARKS:
+            return Item(name=name.decode(), number=number, line=line, end_line=self._line, data=data[:_HEAD], problem="TOO_LARGE")
         return Item(name=name.decode(), number=number, line=line, end_line=self._line, data=data, dropped=dropped)
 
     def _end(self, name: bytes) -> int | None:
@@ -209,8 +214,12 @@ class _Reader:
         self._at = place
 
     def _fill(self) -> bool:
-        """Read on; what is done with is let go."""
-        piece = self._stream.read()
-        self._data, self._begin, self._at = self._data[self._at :] + piece, self._begin + self._at, 0
-        self._ended = not piece
-        return bool(piece)
+        """Read on; what is done with is let go. More at once the longer an element grows, so that none is looked at too often."""
+        pieces = [self._data[self._at :]]
+        wanted = max(1, len(pieces[0]))
+        while wanted > 0 and (piece := self._stream.read()):
+            pieces.append(piece)
+            wanted -= len(piece)
+        self._data, self._begin, self._at = b"".join(pieces), self._begin + self._at, 0
+        self._ended = wanted > 0
+        return len(pieces) > 1

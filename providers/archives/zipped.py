@@ -1,10 +1,10 @@
 """Zip archives as folders: Google Takeout, Outlook's, Apple's and Yahoo's exports are read where they lie, never unpacked.
 
-Speaks PKWARE's APPNOTE (4.3.6 to 4.3.16, zip64 included) through the standard library's directory reader, after a look at how large
-that directory is; members are inflated here as they are read. A member can be sought in: the inflater is remembered every few
+Speaks PKWARE's APPNOTE (4.3.6 to 4.3.16, zip64 included); the directory is read by `zip_directory.py` until there are too many files, members
+are inflated here as they are read. A member can be sought in: the inflater is remembered every few
 megabytes, so that going back costs little, and going on after a crash one pass. Nothing in an archive is believed: names that
-leave it, sizes that do not add up, members on top of each other, and growth that no address book or mail has are refused with
-what to do. A bomb costs the reading of its directory. Archives within archives are not opened.
+leave it, sizes that do not add up, members on top of each other, more files than anybody has, and growth that no address book or mail has
+are refused with what to do. A bomb costs the reading of its directory. Archives within archives are not opened.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import io
 import os
 import stat
 import struct
-import zipfile
 import zlib
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -21,11 +20,17 @@ from typing import BinaryIO, Final
 
 import msgspec
 
+from providers.archives import zip_directory
+from providers.archives.zip_directory import Entry
+
 MAX_MEMBERS: Final = 200_000
+MAX_FOLDERS: Final = 100_000
 MAX_DIRECTORY: Final = 64 * 1024 * 1024  # bytes of the table of contents
 MAX_RATIO: Final = 200  # times that a member may grow; text of many repeated headers grows fifty-fold
 RATIO_FROM: Final = 64 * 1024 * 1024  # bytes below which growth does not matter
 MAX_DEPTH: Final = 40
+MAX_NAME: Final = 4_096  # characters of a name with its folders
+MAX_REFUSED: Final = 1_000  # files that are named one by one when they are refused
 REMEMBER: Final = 16 * 1024 * 1024  # bytes between two remembered inflaters
 MAX_REMEMBERED: Final = 128  # of about 40 kB each; beyond that every second one is forgotten
 _CHUNK: Final = 64 * 1024
@@ -35,6 +40,7 @@ _ENCRYPTED = 0x1
 
 BROKEN: Final = "The archive is broken, or a part of it is missing. Download or export it again, all parts of it."
 TOO_MANY: Final = f"The archive has more than {MAX_MEMBERS:,} files. Unpack it and import its folders one by one."
+TOO_MANY_FOLDERS: Final = f"The archive has more than {MAX_FOLDERS:,} folders. Unpack it and import its folders one by one."
 OVERLAPPING: Final = "The files in the archive lie on top of each other, as no program writes them. It is not opened."
 DOCUMENT: Final = "This is a document or a program in a zip archive, not an export. Save its table as CSV and import that."
 _ESCAPES: Final = "Its name leads out of the archive. It is not opened; unpack it yourself if you trust it."
@@ -47,6 +53,7 @@ _GROWS: Final = (
 _DEEP: Final = f"It lies more than {MAX_DEPTH} folders deep. Unpack the archive and import the folder that it is in."
 _LARGER: Final = "It is larger than the archive says. Download or export it again."
 _LINK: Final = "It is a link, which is not followed."
+_MORE_REFUSED: Final = "{count:,} more files of the archive are refused for reasons like these."
 
 
 class BadArchive(OSError):
@@ -121,70 +128,49 @@ def open_member(archive: Path, name: str) -> BinaryIO:
 
 @lru_cache(maxsize=2)
 def _listing(archive: Path, changed: int, size: int) -> Listing:
-    try:
-        with open(archive, "rb") as handle:
-            _weigh_directory(handle, size)
-            with zipfile.ZipFile(handle) as opened:
-                infos = [info for info in opened.infolist() if not info.is_dir()]
-    except BadArchive:
-        raise
-    except Exception as error:  # the directory is a stranger's: the library raises what it trips over
-        raise BadArchive(BROKEN) from error
+    entries = _entries(archive, size)
     end = 0
-    for info in sorted(infos, key=lambda one: one.header_offset):
-        if info.header_offset < end:
+    for entry in sorted(entries, key=lambda one: one.header):
+        if entry.header < end:
             raise BadArchive(OVERLAPPING)
-        end = info.header_offset + 30 + info.compress_size
+        end = entry.header + 30 + entry.packed
     if end > size:
         raise BadArchive(BROKEN)
     members: dict[str, Member] = {}
     refused: list[tuple[str, str]] = []
-    for info in infos:
-        name = _readable(info)
-        if reason := _TWICE if name in members else _reason(name, info):
-            refused.append((name, reason))
+    for entry in entries:
+        if reason := _TWICE if entry.name in members else _reason(entry):
+            refused.append((entry.name[:MAX_NAME], reason))
         else:
-            members[name] = Member(
-                info.header_offset, info.compress_size, info.file_size, info.CRC, info.compress_type == _STORED
-            )
-    if "[Content_Types].xml" in members or "META-INF/MANIFEST.MF" in members or (infos and infos[0].filename == "mimetype"):
+            members[entry.name] = Member(entry.header, entry.packed, entry.size, entry.crc, entry.method == _STORED)
+    if "[Content_Types].xml" in members or "META-INF/MANIFEST.MF" in members or (entries and entries[0].name == "mimetype"):
         raise BadArchive(DOCUMENT)
+    if len(refused) > MAX_REFUSED:
+        refused[MAX_REFUSED:] = [("", _MORE_REFUSED.format(count=len(refused) - MAX_REFUSED))]
     return Listing(members, _folders(members), tuple(refused))
 
 
-def _weigh_directory(handle: BinaryIO, size: int) -> None:
-    """Looks at the end record (APPNOTE 4.3.14, 4.3.16) before the directory is read into memory. Raises BadArchive."""
-    tail_at = max(0, size - 65_557)
-    handle.seek(tail_at)
-    tail = handle.read()
-    at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or len(tail) < at + 22:
-        raise BadArchive(BROKEN)
-    count, length = struct.unpack_from("<HI", tail, at + 10)
-    if at >= 20 and tail[at - 20 : at - 16] == b"PK\x06\x07":  # zip64 locator
-        (record,) = struct.unpack_from("<Q", tail, at - 12)
-        handle.seek(min(record, size))
-        end = handle.read(56)
-        if len(end) < 56:
-            raise BadArchive(BROKEN)
-        count, length = struct.unpack_from("<QQ", end, 32)
-    if count > MAX_MEMBERS or length > MAX_DIRECTORY:
-        raise BadArchive(TOO_MANY)
-    handle.seek(0)
-
-
-def _readable(info: zipfile.ZipInfo) -> str:
-    """A member's name; UTF-8 that was not declared as such (APPNOTE appendix D) is read as what it is."""
-    if info.flag_bits & 0x800 or info.filename.isascii():
-        return info.filename
+def _entries(archive: Path, size: int) -> list[Entry]:
+    """The files of an archive as its directory has them. Raises BadArchive as soon as there are too many, whatever was stated."""
+    entries: list[Entry] = []
     try:
-        return info.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.filename
+        with open(archive, "rb", buffering=_PIECE) as handle:
+            said = zip_directory.stated(handle, size)
+            if said.count > MAX_MEMBERS or said.length > MAX_DIRECTORY:
+                raise BadArchive(TOO_MANY)
+            for number, entry in enumerate(zip_directory.entries(handle, said)):
+                if number == MAX_MEMBERS:
+                    raise BadArchive(TOO_MANY)
+                if not entry.name.endswith("/"):
+                    entries.append(entry)
+    except zip_directory.BadDirectory as error:
+        raise BadArchive(BROKEN) from error
+    return entries
 
 
-def _reason(name: str, info: zipfile.ZipInfo) -> str | None:
+def _reason(entry: Entry) -> str | None:
     """Why a member is not read; None when it is."""
+    name = entry.name
     parts = name.split("/")
     if (
         name.startswith("/")
@@ -194,18 +180,18 @@ def _reason(name: str, info: zipfile.ZipInfo) -> str | None:
         or name[1:2] == ":"
     ):
         return _ESCAPES
-    if len(parts) > MAX_DEPTH or len(name) > 4096:
+    if len(parts) > MAX_DEPTH or len(name) > MAX_NAME:
         return _DEEP
-    if info.flag_bits & _ENCRYPTED:
+    if entry.flags & _ENCRYPTED:
         return _LOCKED
-    if stat.S_ISLNK(info.external_attr >> 16):
+    if stat.S_ISLNK(entry.mode):
         return _LINK
-    if info.compress_type not in (_STORED, _DEFLATED):
+    if entry.method not in (_STORED, _DEFLATED):
         return _METHOD
-    if info.compress_type == _STORED and info.file_size != info.compress_size:
+    if entry.method == _STORED and entry.size != entry.packed:
         return BROKEN
-    if info.file_size > RATIO_FROM and info.file_size > MAX_RATIO * max(info.compress_size, 1):
-        return _GROWS.format(ratio=info.file_size // max(info.compress_size, 1), size=info.file_size // 1_000_000)
+    if entry.size > RATIO_FROM and entry.size > MAX_RATIO * max(entry.packed, 1):
+        return _GROWS.format(ratio=entry.size // max(entry.packed, 1), size=entry.size // 1_000_000)
     return None
 
 
@@ -218,6 +204,8 @@ def _folders(members: dict[str, Member]) -> dict[str, tuple[list[str], list[str]
         while folder not in found:
             missing.append(folder)
             folder = folder.rpartition("/")[0]
+        if len(found) + len(missing) > MAX_FOLDERS:
+            raise BadArchive(TOO_MANY_FOLDERS)
         for inner in reversed(missing):
             found[inner] = ([], [])
             found[inner.rpartition("/")[0]][0].append(inner.rpartition("/")[2])

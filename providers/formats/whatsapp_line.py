@@ -106,13 +106,14 @@ class Orders:
     def __init__(self) -> None:
         self._left: dict[Order, int] = {"DMY": 0, "MDY": 0}  # reading → times that it goes back
         self._latest: dict[Order, datetime] = {}
-        self._years_first = False
+        self._heads = self._years = 0  # messages, and those whose date can only begin with a year
         self._half = False
         self._slashes = False
 
     def feed(self, found: Head) -> None:
         """Takes one message into account."""
-        self._years_first = self._years_first or found.date[0] > 31
+        self._heads += 1
+        self._years += found.date[0] > 31 and moment(found, "YMD") is not None
         self._half = self._half or found.half in AFTERNOON or found.half in MORNING
         self._slashes = self._slashes or found.slashes
         for order in tuple(self._left):
@@ -130,7 +131,7 @@ class Orders:
 
     def decided(self, region: str | None) -> tuple[Order, bool]:
         """The order, and whether the file itself says so. Where it does not, the region does, or how the times are written."""
-        if self._years_first:
+        if self._years * 2 > self._heads:  # not where a single broken line, or one that is quoted, looks so
             return "YMD", True
         if len(self._left) == 1:
             return next(iter(self._left)), True

@@ -10,6 +10,7 @@ from tests.chaos import (
     cache_outage,
     chat_faults,
     crashing_sends,
+    endless_archives,
     hostile_mail,
     hostile_queries,
     killed_imports,
@@ -38,6 +39,13 @@ def test_an_import_whose_command_is_killed_three_times_loses_nothing_and_repeats
 def test_a_networks_export_whose_worker_is_killed_is_there_once_and_the_second_time_changes_nothing(tmp_path: Path) -> None:
     forms = tuple(form for form in large_archives.FORMS if form.provider == "facebook")
     report = large_archives.take_in_large(tmp_path / "home", messages=300, size=2_000_000, kills=1, forms=forms)
+    assert report.broken == []
+
+
+def test_archives_of_more_files_and_deeper_brackets_than_anybody_has_are_refused_or_read_in_bounded_memory(
+    tmp_path: Path,
+) -> None:
+    report = endless_archives.meet_the_endless(tmp_path / "home", entries=210_000, crowd=0, depth=20_000, rows=0)
     assert report.broken == []
 
 

@@ -101,7 +101,9 @@ def test_formats_are_told_by_content_whatever_the_files_are_called(export: Path)
         "eml": ["letters"],
     }
     reasons = {path.relative_to(export).as_posix(): reason for path, reason in found.unrecognised}
-    assert set(reasons) == {"all.zip", "empty", "letters/notes.txt"}
+    assert set(reasons) == {"all.zip", "empty", "letters/notes.txt", "link", "Mail/cur/17001.link:2,S", "fifo"}
+    assert "a link, which is not followed" in reasons["link"]
+    assert "no file: a device, pipe or socket" in reasons["fifo"]
     assert "archive is broken" in reasons["all.zip"]
 
 

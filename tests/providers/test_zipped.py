@@ -237,3 +237,71 @@ def test_an_archive_cut_or_changed_anywhere_harms_nobody(tmp_path: Path) -> None
         for provider, paths in recognise([path]).groups:
             assert provider.archive is not None
             list(provider.archive.pages(paths, None, own=frozenset(), region=None))
+
+
+def directory(path: Path, count: int, *, said: int | None = None) -> Path:
+    """An archive of empty files whose end record says that there are `said`."""
+    with zipfile.ZipFile(path, "w") as out:
+        for n in range(count):
+            out.writestr(f"{n}.vcf", b"")
+    data = bytearray(path.read_bytes())
+    end = data.rindex(b"PK\5\6")
+    struct.pack_into("<HH", data, end + 8, said or count, said or count)
+    path.write_bytes(data)
+    return path
+
+
+def test_more_files_than_an_archive_may_have_are_counted_and_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zipped, "MAX_MEMBERS", 20)
+    assert "more than 200,000 files" in reasons(recognise([directory(tmp_path / "honest.zip", 21)]))["honest.zip"]
+    assert "more than 200,000 files" in reasons(recognise([directory(tmp_path / "modest.zip", 21, said=3)]))["modest.zip"]
+    assert len(reasons(recognise([directory(tmp_path / "right.zip", 20)]))) == 20
+
+
+def test_folders_within_folders_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipped, "MAX_FOLDERS", 30)
+    path = archive(tmp_path / "deep.zip", {f"{n}/a/b/c/d.vcf": CARDS for n in range(10)})
+    assert "more than 100,000 folders" in reasons(recognise([path]))["deep.zip"]
+
+
+def test_of_many_refused_files_the_first_are_named_and_the_others_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zipped, "MAX_REFUSED", 5)
+    path = archive(tmp_path / "out.zip", {"people.vcf": CARDS, **{f"../{n}.vcf": CARDS for n in range(9)}})
+    found = recognise([path])
+    assert keys(found, tmp_path) == {"vcard": ["out.zip/people.vcf"]}
+    assert [reason for _, reason in found.unrecognised][-1] == "4 more files of the archive are refused for reasons like these."
+    assert len(found.unrecognised) == 6
+
+
+@pytest.mark.parametrize("before", [b"", b"#!/bin/sh\nexec unzip $0\n"])
+def test_sizes_and_places_beyond_four_gigabytes_are_read_from_where_they_stand(tmp_path: Path, before: bytes) -> None:
+    path = tmp_path / "large.zip"
+    with zipfile.ZipFile(path, "w") as out, out.open("people.vcf", "w", force_zip64=True) as member:
+        member.write(CARDS)
+    data = path.read_bytes()
+    end = data.rindex(b"PK\5\6")
+    count, length, begin = struct.unpack_from("<HII", data, end + 10)
+    record = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, length, begin)
+    locator = struct.pack("<4sIQI", b"PK\6\7", 0, end, 1)
+    last = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    path.write_bytes(before + data[:end] + record + locator + last)
+    assert zipped.listing(path).members["people.vcf"].size == len(CARDS)
+    with zipped.open_member(path, "people.vcf") as handle:
+        assert handle.read() == CARDS
+
+
+def test_a_folder_with_more_entries_than_can_be_held_is_refused_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_ENTRIES", 10)
+    for folder in ("few", "many", "M/cur", "M/new"):
+        (tmp_path / folder).mkdir(parents=True)
+    for n in range(11):
+        (tmp_path / "many" / f"{n}.vcf").write_bytes(CARDS)
+        (tmp_path / "M/new" / f"170000000{n}.M1.h").write_bytes(mail(n))
+    (tmp_path / "few/people.vcf").write_bytes(CARDS)
+    found = recognise([tmp_path])
+    assert keys(found, tmp_path) == {"vcard": ["few/people.vcf"]}
+    assert {path.name for path, reason in found.unrecognised if "more than 500,000 entries" in reason} == {"many", "new"}
