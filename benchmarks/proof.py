@@ -33,6 +33,7 @@ from tests.chaos import (
     hostile_queries,
     killed_imports,
     large_archives,
+    looking_up,
     lost_marks,
     mail_faults,
     mail_news,
@@ -61,6 +62,7 @@ ELSEWHERE: Final = {
     "8": "tests/store/test_tenancy.py and its neighbours, `make test`",
     "10": "`make bench`",
     "mail-9": "tests/gateway/test_contact_writing.py, `make test`",
+    "open-5": "tests/providers/test_lookup_safety.py and its neighbours test_addresses.py and test_http.py, `make test`",
 }
 
 
@@ -249,6 +251,16 @@ PROOFS: Final = (
         "A day at Bluesky (a real PDS, chat by its lexicons) whose line is cut 50 times; messages sent from Kith and to it",
         lambda home: bluesky_faults.live_through_cuts(home, messages=300, cuts=50, asked=10),
         _told_at_once,
+    ),
+    Proof(
+        "open-1",
+        "Twenty planted webs of sixty sites, edge for edge",
+        lambda home: looking_up.find_what_was_planted(home, seeds=20),
+    ),
+    Proof(
+        "open-2",
+        "1,000 look-ups in one query at 60 hosts of which 10 hang",
+        lambda home: looking_up.ask_a_thousand(home, resources=1_000),
     ),
 )
 

@@ -24,7 +24,7 @@ from providers.lookup.reading import Ask, Profile, Reading, trouble
 from providers.lookup.resources import Resource
 from resolvers import people, web
 from resolvers.identity.keys import normalise_url
-from resolvers.loaders import load
+from resolvers.loaders import batched, load
 from resolvers.operation import Operation
 from resolvers.refusals import Refusal
 
@@ -198,6 +198,9 @@ def _consented(third_parties: Sequence[str] | None) -> frozenset[str]:
 # --- documents --------------------------------------------------------------------------------------------------------------
 
 
+_Place = tuple[str, str, str, str]
+
+
 class _Shelf:
     """The documents of one operation: from the viewer's cache, or read once by whoever of the viewer's comes first."""
 
@@ -211,22 +214,32 @@ class _Shelf:
         self._until = services.clock.now() + timedelta(seconds=max(0.0, seconds))
         self._ends = asyncio.get_running_loop().time() + seconds
 
+        self._read: dict[_Place, asyncio.Task[Reading]] = {}
+        self._to_keep: dict[_Place, Reading] = {}
+        self._keeping: asyncio.Task[None] | None = None
+
     async def read(self, ask: Ask) -> Reading:
         """The reading of a document; what is not there by the deadline is said to be so, and goes on for those who ask again."""
+        place = _place(ask)
+        if place not in self._read:
+            self._read[place] = asyncio.create_task(self._found(ask, place))
+        return await asyncio.shield(self._read[place])
+
+    async def _found(self, ask: Ask, place: _Place) -> Reading:
         operation = self._operation
+        flights = operation.services.flights
         operation.spending.planned += 1
-        key = (operation.viewer, "web", ask.protocol, ask.url, ask.subject)
-        flight: asyncio.Task[Reading] | None = operation.services.flights.get(key)
-        if flight is None:
-            cached = await operation.cache.get("web", ask.protocol, ask.url, ask.subject)
-            if cached is not None and (known := _known(cached, operation.now())) is not None:
+        key = (operation.viewer, *place)
+        if key not in flights:
+            known = await batched(operation, ("web",), self._cached, place)
+            if known is not None:
                 operation.spending.avoided += 1
                 operation.spending.cache_hits += 1
                 return known
-            flight = operation.services.flights.get(key)  # somebody may have come first meanwhile
+        flight: asyncio.Task[Reading] | None = flights.get(key)
         if flight is None:
-            flight = operation.services.flights[key] = asyncio.create_task(self._fly(ask), name="flight:web")
-            flight.add_done_callback(lambda _: operation.services.flights.pop(key, None))
+            flight = flights[key] = asyncio.create_task(self._fly(ask, place), name="flight:web")
+            flight.add_done_callback(lambda _: flights.pop(key, None))
             flight.add_done_callback(_note)
             operation.spending.made += 1
         else:
@@ -241,13 +254,37 @@ class _Shelf:
                 raise
             return trouble(ask, operation.now(), "BUDGET_SPENT", documents.SPENT)
 
-    async def _fly(self, ask: Ask) -> Reading:
+    async def _cached(self, places: list[_Place]) -> dict[_Place, Reading]:
+        """What the viewer's cache has; one round trip for all that are wanted at a time."""
+        found = await self._operation.cache.get_many(places)
+        now = self._operation.now()
+        known = {place: _known(value, now) for place, value in zip(places, found, strict=True) if value is not None}
+        return {place: reading for place, reading in known.items() if reading is not None}
+
+    async def _fly(self, ask: Ask, place: _Place) -> Reading:
         reading = await documents.read(ask, self._web, self._until + timedelta(seconds=LINGER))
-        seconds = (reading.expires_at - reading.read_at).total_seconds()
         # what robots may not read somebody may ask for in person, and what was not asked can be asked
         if reading.state not in ("BUDGET_SPENT", "UNSUPPORTED"):
-            await self._operation.cache.set(_encode(reading), seconds, "web", ask.protocol, ask.url, ask.subject)
+            self._to_keep[place] = reading
+            if self._keeping is None or self._keeping.done():
+                self._keeping = asyncio.create_task(self._keep())
         return reading
+
+    async def _keep(self) -> None:
+        """Puts readings into the cache, all that have come meanwhile together: a thousand calls at a time would be more than it answers."""
+        while self._to_keep:
+            kept, self._to_keep = self._to_keep, {}
+            by_lifetime: dict[float, dict[tuple[str, ...], bytes]] = {}
+            for place, reading in kept.items():
+                seconds = (reading.expires_at - reading.read_at).total_seconds()
+                by_lifetime.setdefault(seconds, {})[place] = _encode(reading)
+            for seconds, values in by_lifetime.items():
+                await self._operation.cache.set_many(values, seconds)
+
+
+def _place(ask: Ask) -> _Place:
+    """What a reading is kept under."""
+    return "web", ask.protocol, ask.url, ask.subject
 
 
 def _known(cached: bytes, now: datetime) -> Reading | None:

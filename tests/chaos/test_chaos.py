@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from providers.quota import Quota
 from tests.chaos import (
     address_books,
     bluesky_faults,
@@ -15,6 +16,7 @@ from tests.chaos import (
     hostile_queries,
     killed_imports,
     large_archives,
+    looking_up,
     lost_marks,
     mail_faults,
     mail_news,
@@ -84,6 +86,16 @@ def test_a_grant_that_a_kill_cost_says_so(tmp_path: Path) -> None:
 
 async def test_one_address_book_in_every_form_is_one_address_book_and_importing_it_again_changes_nothing(tmp_path: Path) -> None:
     report = await address_books.take_in_every_form(tmp_path / "home", contacts=60, broken=12)
+    assert report.broken == []
+
+
+async def test_a_planted_web_is_found_as_its_book_has_it_and_impostors_are_nobody(tmp_path: Path) -> None:
+    assert (await looking_up.find_what_was_planted(tmp_path / "home", seeds=1)).broken == []
+
+
+async def test_many_look_ups_ask_each_host_at_its_pace_and_nothing_twice_though_some_hosts_hang(tmp_path: Path) -> None:
+    pace = Quota(calls=4, seconds=0.4, concurrency=1)
+    report = await looking_up.ask_a_thousand(tmp_path / "home", resources=60, hosts=12, hanging=2, pace=pace, seconds=0.5)
     assert report.broken == []
 
 

@@ -1,0 +1,137 @@
+"""Look-ups in bulk: a planted web found as its book has it, and a thousand addresses at sixty hosts of which some hang, in one query.
+
+    desk ──lookups──▶ walk ──▶ guard ──▶ loopback servers ──▶ what each was asked, and when
+
+The way to the network is that of every installation, but for a DNS that knows the planted hosts alone and TLS that ends before them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.clock import SystemClock
+from providers.lookup.crawl import PACE, SECONDS, Web
+from providers.quota import Quota
+from tests.asking import Desk
+from tests.chaos.report import Report
+from tests.household import Household, open_sqlite
+from tests.planted_web import CLAIMED, RECIPROCAL, VERIFIED, PlantedWeb, Sites, page
+
+ONE: Final = "query One($resource: String!) { lookup(resource: $resource) { links { from to relation claim } } }"
+MANY: Final = """query Many($resources: [String!]!) { lookups(resources: $resources) {
+  resource state lookup { links { from to relation claim } } } }"""
+#: The ways of a claim; one that is stronger than what was planted is false, one that is weaker has not been followed to its end.
+RANK: Final = {CLAIMED: 0, RECIPROCAL: 1, VERIFIED: 2}
+#: By how much of its pace a server may see two calls nearer to each other than they were made.
+JITTER: Final = 0.2
+
+Edges = dict[tuple[str, str, str], str]
+
+
+async def find_what_was_planted(home: Path, *, seeds: int) -> Report:
+    """The planted webs of so many seeds, each found from all its addresses, edge for edge and claim for claim."""
+    report = Report()
+    planted_edges = found_edges = true = stronger = strangers = 0
+    for seed in range(seeds):
+        planted = PlantedWeb(seed)
+        found: Edges = {}
+        async with open_sqlite(_folder(home, f"seed-{seed}")) as database, planted.serving() as transport:
+            desk = Desk(await Household.open(database))
+            desk.services.web = Web(transport, desk.clock, seconds=1.0)
+            for start in planted.starts:
+                for edge, claim in _edges((await desk.ask(ONE, resource=start))["lookup"]).items():
+                    stronger += edge in planted.edges and RANK[claim] > RANK[planted.edges[edge]]
+                    found[edge] = max(found.get(edge, CLAIMED), claim, key=RANK.__getitem__)
+        strangers += sum(
+            claim != CLAIMED
+            for (speaker, target, _), claim in found.items()
+            if speaker in planted.ring and target == planted.victim
+        )
+        planted_edges += len(planted.edges)
+        found_edges += len(found)
+        true += len(found.items() & planted.edges.items())
+        report.hold(f"seed {seed}: something was asked twice", max(planted.asked.values()) == 1)
+    report.figures["webs, edges planted"] = f"{seeds}, {planted_edges}"
+    report.expect("precision", true / found_edges, 1.0)
+    report.expect("recall", true / planted_edges, 1.0)
+    report.expect("claims held for more than they are", stronger, 0)
+    report.expect("impostors tied to whom they name", strangers, 0)
+    return report
+
+
+async def ask_a_thousand(
+    home: Path,
+    *,
+    resources: int,
+    hosts: int = 60,
+    hanging: int = 10,
+    pace: Quota = PACE,
+    seconds: float = SECONDS,
+    deadline: float = 100.0,
+) -> Report:
+    """So many accounts in one query, spread over all hosts; each has a page, and another elsewhere that links back."""
+    report = Report()
+    sites, wanted = _accounts(resources, hosts, hanging)
+    async with open_sqlite(_folder(home, "many")) as database, sites.serving() as transport:
+        clock = SystemClock()
+        desk = Desk(await Household.open(database))
+        desk.services.clock = clock
+        desk.services.max_deadline_ms = int(deadline * 1000)
+        desk.services.web = Web(transport, clock, pace=pace, seconds=seconds)
+        began = time.monotonic()
+        results = (await desk.ask(MANY, resources=list(wanted)))["lookups"]
+        took = time.monotonic() - began
+        asked = sites.asked.total()
+        again = (await desk.ask(MANY, resources=list(wanted)))["lookups"]
+    states = Counter(one["state"] for one in results)
+    report.figures["look-ups, hosts, of which hang"] = f"{len(results)}, {hosts}, {hanging}"
+    report.figures["took, all look-ups, s"] = round(took, 1)
+    report.figures["calls that arrived"] = asked
+    report.expect("found", states["FOUND"], sum(edges is not None for edges in wanted.values()))
+    report.expect("at hosts that hang", states["UNAVAILABLE"], sum(edges is None for edges in wanted.values()))
+    wrong = [one["resource"] for one in results if one["state"] == "FOUND" and _edges(one["lookup"]) != wanted[one["resource"]]]
+    report.expect("with another graph than was planted", len(wrong), 0)
+    report.expect("asked twice", sum(count > 1 for count in sites.asked.values()), 0)
+    report.expect("asked faster than its pace", sum(_hurried(when, pace) for when in sites.when.values()), 0)
+    report.expect("calls of the same question again", sites.asked.total() - asked, 0)
+    report.hold("the second answer is another one", [one["state"] for one in again] == [one["state"] for one in results])
+    report.hold(f"it took {took:.1f} s, not {deadline} at most", took <= deadline)
+    return report
+
+
+def _accounts(resources: int, hosts: int, hanging: int) -> tuple[Sites, dict[str, Edges | None]]:
+    """The sites, and what is to be found of each account; None at a host that hangs."""
+    away = tuple(f"h{n}.example" for n in range(hanging))
+    live = hosts - hanging
+    sites = Sites(hanging=away)
+    wanted: dict[str, Edges | None] = {}
+    for n in range(resources):
+        if n % hosts >= live:
+            wanted[f"acct:u{n}@{away[n % hosts - live]}"] = None
+            continue
+        host, other = f"s{n % hosts}.example", f"https://s{(n + 1) % live}.example/u/{n}"
+        acct, here = f"acct:u{n}@{host}", f"https://{host}/@u{n}"
+        sites.finger(host, acct, links=[{"rel": "http://webfinger.net/rel/profile-page", "href": here}])
+        sites.put(here, page(("me", other)))
+        sites.put(other, page(("me", here)))
+        wanted[acct] = {(acct, here, "ALIAS"): VERIFIED, (here, other, "ME"): RECIPROCAL, (other, here, "ME"): RECIPROCAL}
+    return sites, wanted
+
+
+def _edges(found: dict[str, Any]) -> Edges:
+    return {(link["from"], link["to"], link["relation"]): link["claim"] for link in found["links"]}
+
+
+def _hurried(when: list[float], pace: Quota) -> bool:
+    """Whether a host saw more calls than its pace allows: a few at once, then evenly."""
+    each = pace.seconds / pace.calls
+    return any(later - sooner < each * (1 - JITTER) for sooner, later in zip(when, when[pace.calls :], strict=False))
+
+
+def _folder(home: Path, name: str) -> Path:
+    folder = home / name
+    folder.mkdir(parents=True)
+    return folder
