@@ -22,11 +22,12 @@ from providers.lookup.directories import THIRD_PARTIES
 from providers.lookup.graph import Link
 from providers.lookup.reading import Ask, Profile, Reading, trouble
 from providers.lookup.resources import Resource
-from resolvers import people, web
+from resolvers import identities, people, web
 from resolvers.identity.keys import normalise_url
 from resolvers.loaders import batched, load
 from resolvers.operation import Operation
 from resolvers.refusals import Refusal
+from store import web_links
 
 MAX_RESOURCES: Final = 1_000
 MAX_NODES: Final = 200
@@ -35,6 +36,8 @@ MAX_SOURCES: Final = 100
 #: Seconds kept for putting the answer together, and that a reading under way may go on after the deadline.
 MARGIN: Final = 0.1
 LINGER: Final = 5.0
+#: Addresses whose words are kept in one transaction.
+SLICE: Final = 30
 KINDS: Final[Mapping[str, str]] = {
     "acct": "HANDLE", "mailto": "EMAIL", "tel": "PHONE", "web": "URL", "did": "HANDLE", "at": "HANDLE", "nostr": "HANDLE",
 }  # fmt: skip
@@ -89,7 +92,9 @@ async def one(operation: Operation, text: str, third_parties: Sequence[str] | No
         resource = resources.read(text)
     except ValueError as error:
         raise Refusal("BAD_ARGUMENTS", str(error)) from None
-    return (await _looked_up(operation, _Shelf(operation), resource, text, consented, crawled=False)).lookup
+    found = await walk.look_up(resource, _Shelf(operation).read, consented=consented)
+    await _keep(operation, [found])
+    return _result(found, text).lookup
 
 
 async def many(operation: Operation, texts: Sequence[str], third_parties: Sequence[str] | None) -> list[Result]:
@@ -98,8 +103,8 @@ async def many(operation: Operation, texts: Sequence[str], third_parties: Sequen
         raise Refusal("TOO_MANY_IDS", f"ask for at most {MAX_RESOURCES} resources at once")
     consented = _consented(third_parties)
     shelf = _Shelf(operation)
-    flights: dict[Resource, asyncio.Task[Result]] = {}
-    found: list[asyncio.Task[Result] | Result] = []
+    flights: dict[Resource, asyncio.Task[walk.Found]] = {}
+    found: list[asyncio.Task[walk.Found] | Result] = []
     async with asyncio.TaskGroup() as group:
         for text in texts:
             try:
@@ -108,11 +113,11 @@ async def many(operation: Operation, texts: Sequence[str], third_parties: Sequen
                 found.append(Result(resource=text, state="INVALID", message=str(error)))
                 continue
             if resource not in flights:
-                looking = _looked_up(operation, shelf, resource, text, consented, crawled=len(texts) > 1)
+                looking = walk.look_up(resource, shelf.read, consented=consented, crawled=len(texts) > 1)
                 flights[resource] = group.create_task(looking)
             found.append(flights[resource])
-    results = [each if isinstance(each, Result) else each.result() for each in found]
-    return [msgspec.structs.replace(each, resource=text) for each, text in zip(results, texts, strict=True)]
+    await _keep(operation, [each.result() for each in flights.values()])
+    return [each if isinstance(each, Result) else _result(each.result(), text) for each, text in zip(found, texts, strict=True)]
 
 
 async def person(operation: Operation, node: Node) -> people.Person | None:
@@ -122,13 +127,16 @@ async def person(operation: Operation, node: Node) -> people.Person | None:
     return None if person_id is None else await people.get(operation, person_id)
 
 
+async def identity(operation: Operation, node: Node) -> identities.Identity | None:
+    """The identity in the viewer's data that an address is."""
+    return await identities.get(operation, identities.id_of(operation.viewer, node.uri))
+
+
 # --- one look-up ------------------------------------------------------------------------------------------------------------
 
 
-async def _looked_up(
-    operation: Operation, shelf: _Shelf, resource: Resource, text: str, consented: frozenset[str], *, crawled: bool
-) -> Result:
-    found = await walk.look_up(resource, shelf.read, consented=consented, crawled=crawled)
+def _result(found: walk.Found, text: str) -> Result:
+    """A look-up as it is shown."""
     links = found.graph.links()
     shown = {uri for uri in found.graph.uris() if _is_said(found.graph.profile(uri))}
     nodes = [uri for uri in found.graph.uris() if uri in shown or any(uri in (link.from_, link.to) for link in links)]
@@ -138,7 +146,7 @@ async def _looked_up(
         for reading in found.readings
     ]
     lookup = Lookup(
-        resource=resource.uri,
+        resource=found.resource.uri,
         subject=subject,
         nodes=[_node(found.graph.profile(uri)) for uri in nodes[:MAX_NODES]],
         links=links[:MAX_LINKS],
@@ -146,6 +154,42 @@ async def _looked_up(
     )
     state, message = _outcome(found, anything=bool(links or shown))
     return Result(resource=text, state=state, lookup=None if state == "BUDGET_SPENT" else lookup, message=message)
+
+
+async def _keep(operation: Operation, found: Sequence[walk.Found]) -> None:
+    """Keeps what was read of who is whom, so that people have it as their identities; in several transactions where there is much."""
+    kept: dict[tuple[str, str, str], web_links.WebLink] = {}
+    read: set[str] = set()
+    urls: set[str] = set()
+    for one in found:
+        for reading in one.readings:
+            if reading.found:
+                urls.add(reading.url)
+                read |= {resources.key(reading.ask.subject), *(resources.key(each.speaker) for each in reading.statements)}
+        for link in one.graph.links():
+            if link.relation not in identities.SAME:
+                continue
+            place = resources.key(link.from_), resources.key(link.to), link.relation
+            if place not in kept or kept[place].claim == web_links.CLAIMED:
+                kept[place] = web_links.WebLink(
+                    speaker=place[0],
+                    target=place[1],
+                    relation=link.relation,
+                    claim=link.claim,
+                    protocols=" ".join(link.protocols),
+                    speaker_uri=link.from_,
+                    target_uri=link.to,
+                    url=link.url,
+                    read_at=link.read_at,
+                )
+    by_speaker: dict[str, list[web_links.WebLink]] = {speaker: [] for speaker in read}
+    for kept_link in kept.values():
+        by_speaker.setdefault(kept_link.speaker, []).append(kept_link)
+    speakers = sorted(by_speaker)
+    for n in range(0, len(speakers), SLICE):
+        part = speakers[n : n + SLICE]
+        said = [link for speaker in part for link in by_speaker[speaker]]
+        await operation.write(web_links.put, part, said, frozenset(urls), frozenset(read))
 
 
 def _outcome(found: walk.Found, *, anything: bool) -> tuple[str, str | None]:

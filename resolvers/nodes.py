@@ -13,6 +13,7 @@ from resolvers import (
     catalogue,
     contacts,
     conversations,
+    identities,
     imports,
     keys,
     labels,
@@ -44,6 +45,7 @@ _LOADED: Final[dict[Kind, Any]] = {
     "WRITE": writes.by_id,
     "UPLOAD": uploads.by_id,
     "LABEL": labels.by_id,
+    "IDENTITY": identities.by_id,
 }
 # as the change feed shows them: an id that was absorbed is nobody, never its survivor
 _EXACT: Final[dict[Kind, Any]] = {**_LOADED, "PERSON": people.exactly, "CONVERSATION": conversations.exactly}

@@ -5,15 +5,19 @@ from __future__ import annotations
 from strawberry import Parent
 
 from providers.lookup.graph import Link
-from resolvers import lookup, people
+from resolvers import identities, lookup, people
 from schema.declare import Info, field, object_type
-from schema.references import PersonRef
+from schema.references import IdentityRef, PersonRef
 from schema.scalars import URL, DateTime
 from schema.vocabulary import AddressKind, ClaimState, LookupRelation, LookupState, SourceState
 
 
 async def _person(parent: Parent[lookup.Node], info: Info) -> people.Person | None:
     return await lookup.person(info.context.operation, parent)
+
+
+async def _identity(parent: Parent[lookup.Node], info: Info) -> identities.Identity | None:
+    return await lookup.identity(info.context.operation, parent)
 
 
 def _evidence(parent: Parent[Link]) -> str | None:
@@ -26,6 +30,7 @@ class LookupNode:
     kind: AddressKind = field("What it is.")
     name: str | None = field("Name shown there.")
     bio: str | None = field("Self-description.")
+    identity: IdentityRef | None = field("The same in the viewer's data.", _identity)
     person: PersonRef | None = field("The person it belongs to in the viewer's data.", _person)
 
 

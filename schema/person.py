@@ -7,7 +7,7 @@ from typing import Annotated
 import strawberry
 from strawberry import Parent
 
-from resolvers import activities, contacts, conversations, evidence, messages, people, photos, timeline
+from resolvers import activities, contacts, conversations, evidence, identities, messages, people, photos, timeline
 from resolvers.loaders import load
 from resolvers.paging import Ask, Listing
 from schema.activity import ActivityFilter
@@ -21,6 +21,7 @@ from schema.references import (
     ContactConnectionRef,
     ConversationConnectionRef,
     EvidenceRef,
+    IdentityRef,
     ImageRef,
     MessageRef,
     SourcedAddressRef,
@@ -65,6 +66,10 @@ async def _person_contacts(
     after: After = UNSET,
 ) -> Listing:
     return await contacts.of_person(info.context.operation, parent.id, Ask(first=first, after=plain(after)))
+
+
+async def _identities(parent: Parent[people.Person], info: Info) -> list[identities.Identity]:
+    return await identities.of_person(info.context.operation, parent.id)
 
 
 async def _person_conversations(
@@ -131,6 +136,7 @@ class Person(Versioned):
     addresses: list[SourcedAddressRef] = field("Every postal address, best first.")
     birthday: SourcedDateRef | None = field("Best birthday.")
     bio: SourcedTextRef | None = field("Best self-description.")
+    identities: list[IdentityRef] = field("Handles and profiles on every network; at most 100.", _identities)
     contacts: ContactConnectionRef | None = field("The records this person is made of.", _person_contacts, semantic=True)
     conversations: ConversationConnectionRef | None = field(
         "Conversations they take part in, latest first.", _person_conversations, semantic=True

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from schema.conversation import Conversation, ConversationConnection, Participant
     from schema.errors import UserError
     from schema.evidence import Evidence
+    from schema.identity import Identity
     from schema.image import Image
     from schema.imports import Import, ImportConnection
     from schema.interfaces import Node
@@ -57,6 +58,7 @@ ConversationConnectionRef = Annotated["ConversationConnection", strawberry.lazy(
 EvidenceRef = Annotated["Evidence", strawberry.lazy("schema.evidence")]
 FeedStateRef = Annotated["FeedState", strawberry.lazy("schema.change")]
 FormFieldRef = Annotated["FormField", strawberry.lazy("schema.provider")]
+IdentityRef = Annotated["Identity", strawberry.lazy("schema.identity")]
 ImageRef = Annotated["Image", strawberry.lazy("schema.image")]
 ImportRef = Annotated["Import", strawberry.lazy("schema.imports")]
 ImportConnectionRef = Annotated["ImportConnection", strawberry.lazy("schema.imports")]

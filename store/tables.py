@@ -275,6 +275,12 @@ evidence = _owned("evidence", _text("left_id"), _text("right_id"), _text("kind")
                   key=("left_id", "right_id", "kind", "value"), indexes=(("right_id",),))  # fmt: skip
 photo = _owned("photo", _text("hash"), _text("media_type"), Column("data", LargeBinary, nullable=False), key=("hash",))
 
+# what was read on the open web of who is whom, and what is known to clients by an id of it
+web_link = _owned("web_link", _text("speaker"), _text("target"),  # providers/lookup/resources.py: keys of addresses
+                  _text("relation"), _text("claim"), _text("protocols"), _text("speaker_uri"), _text("target_uri"), _text("url"),
+                  _at("read_at"), key=("speaker", "target", "relation"), indexes=(("target",),))  # fmt: skip
+identity = _owned("identity", _text("id"), _text("contact_id"))  # through which contact it was shown
+
 # --- conversations ------------------------------------------------------------------------------------------------------
 
 conversation = _owned(

@@ -12,7 +12,7 @@ from resolvers.operation import Operation
 from store.database import Database
 from tests.asking import SCOPES, Desk
 from tests.household import Household, card
-from tests.planted_web import Document, PlantedWeb
+from tests.planted_web import Document, PlantedWeb, Sites
 
 ONE = """query One($resource: String!, $thirdParties: [String!]) { lookup(resource: $resource, thirdParties: $thirdParties) {
   resource subject { uri kind name person { name } } nodes { uri kind name bio person { name } }
@@ -22,7 +22,7 @@ MANY = """query Many($resources: [String!]!) { lookups(resources: $resources) {
 
 
 @asynccontextmanager
-async def looking(database: Database, planted: PlantedWeb, viewer: str = "u_robin") -> AsyncIterator[Desk]:
+async def looking(database: Database, planted: Sites, viewer: str = "u_robin") -> AsyncIterator[Desk]:
     """A desk with a way to the planted web."""
     async with planted.serving() as transport:
         desk = Desk(await Household.open(database, viewer))

@@ -1,0 +1,122 @@
+"""Identities of people: what their contacts carry and what look-ups have tied to them, each as sure as its evidence."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from providers import records
+from resolvers import nodes
+from resolvers.operation import Operation
+from store.database import Database
+from tests.asking import SCOPES, Desk
+from tests.household import Household, card
+from tests.planted_web import CLAIMED, RECIPROCAL, Document, PlantedWeb, Sites, page
+from tests.resolvers.test_lookup import looking
+
+_MONTH = timedelta(days=31)
+LOOK = "query Look($resource: String!) { lookup(resource: $resource) { nodes { uri identity { id claim } person { name } } } }"
+WHO = """query Who($url: URL!) { person(by: { url: $url }) { name identities { id handle name url claim provider { key name }
+  person { name } evidence { __typename sentence strength contacts { id } ... on ProfileLinkEvidence { from to claim } } } } }"""
+
+
+async def known(desk: Desk, name: str, *urls: str, **more: Any) -> None:
+    """Somebody on a card."""
+    book = await desk.household.account("vcard", "cards")
+    await desk.household.take(book, card("c-1", name, urls=list(urls), **more))
+    await desk.household.resolve()
+
+
+async def identities(desk: Desk, url: str) -> dict[str, dict[str, Any]]:
+    """By address or handle."""
+    found = (await desk.ask(WHO, url=url))["person"]["identities"]
+    return {one["url"] or one["name"]: one for one in found}
+
+
+async def test_what_a_look_up_ties_to_somebody_is_theirs_as_far_as_it_is_proven(database: Database) -> None:
+    planted = PlantedWeb(hanging=0)
+    site = planted.sites[4]  # its account links back, its profiles do or do not
+    async with looking(database, planted) as desk:
+        await known(desk, "Person Four", site)
+        assert await identities(desk, site) == {}
+        await desk.ask(LOOK, resource=site)
+        found = await identities(desk, site)
+    profiles = {
+        target: claim for (speaker, target, relation), claim in planted.edges.items() if speaker == site and relation == "ME"
+    }
+    claims = {one: found[one]["claim"] for one in profiles if one in found}
+    account = "https://s4.example/@person4"
+    assert claims == profiles
+    assert claims[account] == RECIPROCAL
+    assert found[account]["handle"] == "person4@s4.example"
+    assert {one["person"]["name"] for one in found.values()} == {"Person Four"}
+    for one in found.values():
+        strengths = {each["strength"] for each in one["evidence"]}
+        assert ("PROOF" in strengths) == (one["claim"] != CLAIMED)
+        assert all(len(each["contacts"]) == 1 for each in one["evidence"])
+
+
+async def test_what_strangers_claim_of_somebody_is_nowhere_among_their_identities(database: Database) -> None:
+    planted = PlantedWeb(hanging=0)
+    async with looking(database, planted) as desk:
+        await known(desk, "Person Zero", planted.victim)
+        for stranger in (*planted.ring, "acct:person0@l0.example", "https://l1.example/", planted.victim):
+            await desk.ask(LOOK, resource=stranger)
+        found = await identities(desk, planted.victim)
+    assert found
+    assert not any(host in str(found) for host in ("x0.example", "x1.example", "x7.example", "l0.example", "l1.example"))
+
+
+async def test_a_claim_that_is_no_longer_made_is_no_longer_theirs_and_what_was_seen_from_one_side_stays(
+    database: Database,
+) -> None:
+    one, two = "https://a.example/", "https://b.example/"
+    sites = Sites({one: page(("me", two)), two: page(("me", one)), "https://c.example/": page(("me", one))})
+    async with looking(database, sites) as desk:
+        await known(desk, "Ada", one)
+        await desk.ask(LOOK, resource=one)
+        assert (await identities(desk, one))[two]["claim"] == RECIPROCAL
+        desk.clock.time += _MONTH
+        sites.put(two, Document(b"", 503))
+        await desk.ask(LOOK, resource=one)  # the other side is away: nothing is known to be otherwise
+        assert (await identities(desk, one))[two]["claim"] == RECIPROCAL
+        desk.clock.time += _MONTH
+        sites.put(two, page())
+        await desk.ask(LOOK, resource=one)
+        assert (await identities(desk, one))[two]["claim"] == CLAIMED
+        desk.clock.time += _MONTH
+        sites.put(one, page())
+        await desk.ask(LOOK, resource=one)
+        assert await identities(desk, one) == {}
+
+
+async def test_handles_that_networks_name_are_verified_and_those_on_cards_are_claimed(database: Database) -> None:
+    async with looking(database, Sites()) as desk:
+        handle = records.Handle(provider="github", handle="ada", url="https://github.com/ada")
+        await known(desk, "Ada", "https://ada.example.org/", handles=(handle,))
+        found = await identities(desk, "https://github.com/ada")
+        assert {url: (one["claim"], one["handle"], one["provider"]["key"]) for url, one in found.items()} == {
+            "https://github.com/ada": (CLAIMED, "ada", "github")
+        }
+
+
+async def test_an_identity_is_found_again_by_its_id_by_its_viewer_alone(database: Database) -> None:
+    planted = PlantedWeb(hanging=0)
+    site = planted.sites[4]
+    async with looking(database, planted) as desk:
+        await known(desk, "Person Four", site)
+        await desk.ask(LOOK, resource=site)
+        found = await identities(desk, site)
+        one = found["https://s4.example/@person4"]
+        query = "query Again($id: ID!) { node(id: $id) { ... on Identity { id handle claim person { name } } } }"
+        again = (await desk.ask(query, id=one["id"]))["node"]
+        assert again == {
+            "id": one["id"],
+            "handle": "person4@s4.example",
+            "claim": one["claim"],
+            "person": {"name": "Person Four"},
+        }
+        shown = {node["uri"]: node["identity"] for node in (await desk.ask(LOOK, resource=site))["lookup"]["nodes"]}
+        assert shown["acct:person4@s4.example"] == {"id": one["id"], "claim": one["claim"]}
+        other = await Household.open(database, "u_other")
+        assert await nodes.get(Operation(desk.services, other.viewer, SCOPES), one["id"]) is None
