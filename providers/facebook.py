@@ -1,28 +1,40 @@
 """Facebook, mirrored: friends who use the same app, the inboxes of the pages that one manages (Messenger and Instagram), posts.
 
 Speaks the Graph API with a user's token and, for pages, with tokens of theirs that come with the list of them and are kept nowhere. What
-was not granted is left out and said. Posts are read in `meta_feed.py`, inboxes in `meta_inbox.py`; sending is in `meta_sending.py`,
-errors and limits in `meta_api.py`, field maps in `facebook_item.py`. What was before comes from the export that Facebook makes
-(`archives/facebook.py`). Knows nothing of personal inboxes, groups, events and advertising: there is no interface to them.
+was not granted is left out and said. Friends are read in `facebook_friends.py`, posts in `meta_feed.py`, inboxes in `meta_inbox.py`;
+sending is in `meta_sending.py`, signing in in `facebook_signin.py`, errors and limits in `meta_api.py`, field maps in `facebook_item.py`.
+What was before comes from the export that Facebook makes (`archives/facebook.py`). Knows nothing of personal inboxes, groups, events and
+advertising: there is no interface to them.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
-from providers import cursors, facebook_item, meta_feed, meta_inbox, meta_sending, meta_signin, meta_webhook
+from providers import (
+    cursors,
+    facebook_friends,
+    facebook_item,
+    facebook_signin,
+    meta_feed,
+    meta_inbox,
+    meta_sending,
+    meta_signin,
+    meta_webhook,
+)
 from providers.archives.facebook import FacebookArchive
-from providers.base import Adapter, Authorization, FormField, LinkForm, Provider, SignedIn
+from providers.base import Adapter, FormField, LinkForm, Provider
 from providers.entries import readable
 from providers.errors import Malformed, RateLimited, ReauthRequired, Refused
-from providers.facebook_item import FRIENDS, KEY, POSTS, OwnPage, Person, Whose, address, friend, name
+from providers.facebook_friends import Census
+from providers.facebook_item import FRIENDS, KEY, POSTS, OwnPage, Person, Whose, address, name
+from providers.facebook_signin import FACEBOOK, INSTAGRAM, MESSENGER, SCOPES
 from providers.http import Session
-from providers.meta_api import CONSOLE, GRAPH, PARTIAL, VERSION, Dialect, Edge, Graph, Success, short
+from providers.meta_api import CONSOLE, GRAPH, PARTIAL, Edge, Graph, Success, short
 from providers.meta_feed import Reading
 from providers.meta_inbox import Walk
 from providers.meta_item import Inbox
@@ -36,17 +48,10 @@ from providers.records import (
     Photo,
     Profile,
     Row,
-    Statement,
     Submitted,
     Unreadable,
 )
 
-SIGN_IN: Final = f"https://www.facebook.com/{VERSION}/dialog/oauth"
-READING: Final = (
-    "public_profile", "email", "user_friends", "user_posts", "pages_show_list", "pages_read_engagement", "pages_read_user_content",
-)  # fmt: skip
-MESSENGER, INSTAGRAM = "pages_messaging", "instagram_manage_messages"
-SCOPES: Final = (*READING, "pages_manage_metadata", MESSENGER, "instagram_basic", INSTAGRAM)
 #: Which permission each part takes; pages are a part, too.
 PAGES: Final = "pages"
 NEEDED: Final = {
@@ -55,35 +60,11 @@ NEEDED: Final = {
 }  # fmt: skip
 #: What is called for (webhooks/reference/page).
 CALLED_FOR: Final = "messages,message_echoes,message_edits,message_reactions,feed"
-CENSUS: Final = timedelta(hours=6)
-#: The pages that a person manages, and the friends that are listed.
-FRIENDS_LISTED, PAGES_LISTED, MAX_PAGES, MAX_LISTS = 200, 50, 200, 10_000
-KEPT: Final = 20_000  # keys of a walk; of more friends nobody is seen to be gone
-MESSAGING: Final = frozenset({"MESSAGING", "MODERATE"})
-FACEBOOK: Final = Dialect(name="Facebook")
+PAGES_LISTED, MAX_PAGES = 50, 200
+#: How the tasks end that let somebody read a page's messages: pages of the new kind put a word before.
+READERS: Final = ("MESSAGING", "MODERATE", "MANAGE", "FULL_CONTROL")
 ME_FIELDS: Final = "id,name,first_name,last_name,email,picture.width(256)"
 PAGE_FIELDS: Final = "id,name,access_token,tasks,link,instagram_business_account{id,username}"
-
-
-class Debug(msgspec.Struct, frozen=True):
-    """GET /debug_token; times are seconds of POSIX time, zero for never."""
-
-    class Data(msgspec.Struct, frozen=True):
-        is_valid: bool = False
-        expires_at: int = 0
-        data_access_expires_at: int = 0
-        scopes: list[str] = []
-
-    data: Data
-
-
-class Census(msgspec.Struct, omit_defaults=True):
-    """The list of friends: from `after` on, with the `keys` met so far, None when they are too many; `listed` when that ended."""
-
-    after: str = ""
-    keys: list[str] | None = []
-    whole: bool = True
-    listed: float = 0.0
 
 
 class Position(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
@@ -160,7 +141,7 @@ class Facebook:
                     async for page in self._part(meta_feed.walk(graph, feed, reading, position), feed.container):
                         yield page
             if self._allowed(FRIENDS, granted):
-                async for page in self._part(self._friends(graph, place, position), FRIENDS):
+                async for page in self._part(facebook_friends.walk(graph, place.friends, position), FRIENDS):
                     yield page
             place.next_run()
         except RateLimited as error:
@@ -172,7 +153,7 @@ class Facebook:
     async def say(self, message: OutgoingChat, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
         """Write into a conversation of a page's inbox (meta_sending.py)."""
         graph, inbox, token = await self._inbox(message.conversation)
-        human = self._session.account.settings.get("human_agent") == "true"
+        human = meta_signin.ticked(self._session.account.settings, "human_agent")
         return await meta_sending.say(graph, inbox, message, note, token=token, human=human)
 
     async def was_said(self, message: OutgoingChat, step: bytes) -> Submitted:
@@ -256,7 +237,7 @@ class Facebook:
 
     def _inboxes(self, pages: list[OwnPage], granted: frozenset[str]) -> list[tuple[Inbox, str]]:
         """The inboxes that may be read, each with the token of its page."""
-        readers = [page for page in pages if page.access_token and (page.tasks is None or MESSAGING & set(page.tasks))]
+        readers = [page for page in pages if page.access_token and reads(page)]
         for page in pages:
             if page not in readers:
                 text = f"You may not read the messages of the page {short(page.name) or page.id}: ask its owner for the task Messages."
@@ -267,7 +248,7 @@ class Facebook:
         linked = [page for page in readers if page.instagram_business_account is not None]
         if (
             linked
-            and self._session.account.settings.get("leave_instagram") != "true"
+            and not meta_signin.ticked(self._session.account.settings, "leave_instagram")
             and self._allowed("Instagram messages", granted)
         ):
             found += [(inbox_of(page, "instagram", self._me.id), page.access_token) for page in linked]
@@ -306,46 +287,10 @@ class Facebook:
             )
         return graph, inbox_of(page, platform, self._me.id), page.access_token
 
-    # --- people -----------------------------------------------------------------------------------------------------
 
-    async def _friends(self, graph: Graph, place: Position, position: Callable[[], bytes]) -> AsyncIterator[Page]:
-        """The friends who use the app and allowed it as well, all of them; whoever is not there any more is gone."""
-        census = place.friends
-        now = self._session.clock.now().timestamp()
-        if not census.after and census.listed and now - census.listed < CENSUS.total_seconds():
-            return
-        if not census.after:
-            census.keys, census.whole = [], True
-        for _ in range(MAX_LISTS):
-            asked = [("fields", "id,name,first_name,last_name,picture.width(256)"), ("limit", str(FRIENDS_LISTED))]
-            try:
-                answer = await graph.ask("me/friends", Edge, [*asked, *([("after", census.after)] if census.after else [])])
-            except Refused as error:
-                if not census.after or error.provider_code != "100":
-                    raise
-                census.after, census.keys, census.whole = "", [], True  # from the beginning: the place is not known any more
-                continue
-            people, broken = readable(answer.data, Person, FRIENDS)
-            if answer.after and answer.after == census.after:
-                raise Malformed("Facebook's list of friends goes in circles.", provider_code="paging")
-            known = frozenset(census.keys or ())
-            fresh = [one for one in people if one.id and one.id not in known]
-            if census.keys is not None:
-                census.keys += [one.id for one in fresh]
-                census.keys = census.keys if len(census.keys) <= KEPT else None
-            census.whole, census.after = census.whole and not broken, answer.after
-            statements: tuple[Statement, ...] = ()
-            if not census.after:
-                keys = frozenset(census.keys) if census.keys is not None and census.whole else None
-                statements = (
-                    Statement(container=FRIENDS, kind="CONTACT", expected=None if keys is None else len(keys), keys=keys),
-                )
-                census.keys, census.listed = [], now
-            rows = [*broken, *(Row(item=friend(one)) for one in fresh)]
-            yield Page(rows=tuple(rows), cursor=position(), statements=statements)
-            if not census.after:
-                return
-        raise Malformed("Facebook's list of friends does not end.", provider_code="paging")
+def reads(page: OwnPage) -> bool:
+    """Whether the user may read the page's messages; where Facebook does not tell, it is tried."""
+    return page.tasks is None or any(task.endswith(READERS) for task in page.tasks)
 
 
 def inbox_of(page: OwnPage, platform: str, me: str) -> Inbox:
@@ -354,47 +299,6 @@ def inbox_of(page: OwnPage, platform: str, me: str) -> Inbox:
     own = {page.id} if platform == "messenger" or linked is None else {page.id, linked.id, linked.username} - {""}
     shown = short(page.name) if platform == "messenger" or linked is None else linked.username or short(page.name)
     return Inbox(owner=page.id, platform=platform, name=shown, me=address(me), own=frozenset(own))
-
-
-async def sign_in(session: Session) -> SignedIn:
-    """A short grant for a long one (about 60 days), with what Facebook says of it (`GET /debug_token`, by the app's own token)."""
-    old = await session.credentials()
-    graph = Graph(session, FACEBOOK)
-    base = session.account.base_url.rstrip("/")
-    parameters = {
-        "grant_type": "fb_exchange_token", "client_id": old.client_id or "", "client_secret": old.client_secret or "",
-        "fb_exchange_token": old.access_token or "",
-    }  # fmt: skip
-    token = await meta_signin.traded(graph, "GET", f"{base}/{VERSION}/oauth/access_token", parameters)
-    app = f"{old.client_id}|{old.client_secret}"
-    said = (await graph.ask("debug_token", Debug, [("input_token", token.access_token)], token=app)).data
-    if not said.is_valid:
-        raise ReauthRequired("Facebook says that this sign-in is worth nothing. Begin again.", provider_code="190")
-    ends = said.data_access_expires_at
-    extra = {**old.extra, **({meta_signin.DATA_ENDS: datetime.fromtimestamp(ends, UTC).isoformat()} if 0 < ends < 2**33 else {})}
-    secret = meta_signin.lasting(session, old, token, scope=" ".join(said.scopes) or old.scope, extra=extra)
-    if secret.expires_at is None and 0 < said.expires_at < 2**33:
-        secret = msgspec.structs.replace(secret, expires_at=datetime.fromtimestamp(said.expires_at, UTC))
-    return SignedIn(secret=secret, base_url=base)
-
-
-async def authorize(session: Session, values: Mapping[str, str], redirect_uri: str) -> Authorization:
-    """Facebook Login with the operator's own app. What was declined before is asked for again. Raises Refused where no app is set."""
-    mine = await session.credentials()
-    if not mine.client_id or not mine.client_secret:
-        raise meta_signin.no_client("Facebook", KEY, redirect_uri)
-    base = session.account.base_url.rstrip("/")
-    parts = urlsplit(base)
-    real = base == GRAPH  # a server set by KITH_FACEBOOK_URL stands in for both hosts
-    return Authorization(
-        authorization_endpoint=SIGN_IN if real else f"{parts.scheme}://{parts.netloc}/{VERSION}/dialog/oauth",
-        token_endpoint=f"{base}/{VERSION}/oauth/access_token",
-        client_id=mine.client_id,
-        client_secret=mine.client_secret,
-        scopes=SCOPES,
-        base_url=base,
-        extra={"auth_type": "rerequest", "token_endpoint_auth_method": "client_secret_post"},
-    )
 
 
 def switchboard(line: Line) -> Switchboard:
@@ -415,7 +319,8 @@ PROVIDER = Provider(
         "Facebook gives no personal inbox, no friends but those who use the same app, and no groups or events: the export has these.",
         "Messages are those of pages that you manage, and of the Instagram accounts that belong to them.",
         "A page may answer within 24 hours of the other's last message, and writes to nobody first.",
-        "What was edited or taken back is seen only where its conversation has news. Files of messages are named, not kept.",
+        "What was edited or taken back is seen where its conversation has news, or is one of the latest ten of the last day.",
+        "Files of messages are named, not kept.",
         "A sign-in ends after 60 days, or when its data access ends: sign in again when the account says so.",
         "An export is a snapshot: friends in it have a name and nothing else, and messages no ids.",
     ),
@@ -431,13 +336,7 @@ PROVIDER = Provider(
                     required=False,
                     help="Where the Instagram account is linked by itself, so that its messages are not here twice.",
                 ),
-                FormField(
-                    name="human_agent",
-                    label="The app has the feature Human Agent",
-                    kind="CHECKBOX",
-                    required=False,
-                    help="Then a message can be answered within seven days.",
-                ),
+                meta_signin.HUMAN_AGENT,
             ),
             help="Needs an app of this installation's own. You choose there which pages and what of them Kith may read.",
             help_url=CONSOLE,
@@ -455,10 +354,10 @@ PROVIDER = Provider(
     poll_seconds=900,
     default_url=GRAPH,
     open=_open,
-    authorize=authorize,
+    authorize=facebook_signin.authorize,
     own_client=True,
     send_scopes=frozenset({MESSENGER, INSTAGRAM}),
-    sign_in=sign_in,
+    sign_in=facebook_signin.sign_in,
     switchboard=switchboard,
     line="facebook_webhooks",
     archive=FacebookArchive(),

@@ -317,4 +317,4 @@ def pictures(url: str | None) -> tuple[Media, ...]:
 
 
 def plain(text: str) -> str:
-    return text.replace("\x00", "")[:MAX_TEXT]
+    return text[:MAX_TEXT]

@@ -18,7 +18,7 @@ import msgspec
 
 from providers import cursors, instagram_item, meta_feed, meta_inbox, meta_sending, meta_signin, meta_webhook
 from providers.archives.instagram import KEY, InstagramArchive
-from providers.base import Adapter, Authorization, FormField, LinkForm, Provider, SignedIn
+from providers.base import Adapter, Authorization, LinkForm, Provider, SignedIn
 from providers.errors import Malformed, RateLimited, ReauthRequired, Refused
 from providers.http import Session
 from providers.instagram_item import ME_FIELDS, POSTS, Me, address, contact
@@ -128,7 +128,7 @@ class Instagram:
                 f"Instagram was not allowed to send: link the account again and allow {MESSAGES}.", provider_code="scope"
             )
         graph = Graph(self._session, INSTAGRAM)
-        human = self._session.account.settings.get("human_agent") == "true"
+        human = meta_signin.ticked(self._session.account.settings, "human_agent")
         return await meta_sending.say(graph, inbox_of(await self._me(graph)), message, note, human=human)
 
     async def was_said(self, message: OutgoingChat, step: bytes) -> Submitted:
@@ -236,22 +236,15 @@ PROVIDER = Provider(
         "Only professional accounts (business, creator) can be linked. Of private ones there is the export.",
         "Instagram shows the 20 latest messages of a conversation, and neither followers nor whom you follow: the export has these.",
         "An answer can be sent within 24 hours of the other's last message, and nobody is written to first.",
-        "What was edited or taken back is seen only where its conversation has news. Files of messages are named, not kept.",
+        "What was edited or taken back is seen where its conversation has news, or is one of the latest ten of the last day.",
+        "Files of messages are named, not kept.",
         "In an export followers have a user name, people in messages what they are called: it does not say who is who.",
     ),
     link_forms=(
         LinkForm(
             method="OAUTH_REDIRECT",
             label="Sign in with Instagram",
-            fields=(
-                FormField(
-                    name="human_agent",
-                    label="The app has the feature Human Agent",
-                    kind="CHECKBOX",
-                    required=False,
-                    help="Then a message can be answered within seven days.",
-                ),
-            ),
+            fields=(meta_signin.HUMAN_AGENT,),
             help="For professional accounts. Needs an app of this installation's own.",
             help_url=CONSOLE,
             scopes=SCOPES,

@@ -99,7 +99,7 @@ def contact(me: Me) -> Contact:
         names=(Name(full=short(me.name)),) if me.name else (),
         handles=(Handle(provider=KEY, handle=address(me.username), url=profile_url(me.username)),),
         urls=(Url(url=me.website),) if me.website.startswith(("https://", "http://")) else (),
-        bio=me.biography.replace("\x00", "")[:MAX_TEXT] or None,
+        bio=me.biography[:MAX_TEXT] or None,
         photo=Photo(url=me.profile_picture_url) if me.profile_picture_url else None,
         url=profile_url(me.username),
         followers=me.followers_count,
@@ -137,7 +137,7 @@ def post(item: Post, raw: bytes, me: Me) -> Activity:
     thing = ActivityObject(
         kind=KINDS.get(item.media_type, "IMAGE"),
         uri=uri(item.id),
-        text=item.caption.replace("\x00", "")[:MAX_TEXT] or None,
+        text=item.caption[:MAX_TEXT] or None,
         url=url,
         attributed_to=owner(me),
         media=_media(item),
@@ -158,7 +158,7 @@ def comment(item: Comment, raw: bytes, under: str, me: Me) -> Activity | None:
         return None
     at = instant(item.timestamp)
     thing = ActivityObject(
-        kind="NOTE", uri=uri(item.id), text=item.text.replace("\x00", "")[:MAX_TEXT] or None, attributed_to=who,
+        kind="NOTE", uri=uri(item.id), text=item.text[:MAX_TEXT] or None, attributed_to=who,
         in_reply_to=uri(item.parent_id or under), published_at=at, likes=item.like_count,
     )  # fmt: skip
     return Activity(key=item.id, actor=who, verb="CREATE", object=thing, occurred_at=at, original=raw, container=POSTS)

@@ -33,7 +33,7 @@ MAX_LISTS: Final = 10_000
 
 
 class Talk(msgspec.Struct, omit_defaults=True):
-    """A conversation that is to be read down to `since` (POSIX seconds), from `after` on; so many messages of it were.
+    """A conversation that is to be read down to `since` (POSIX seconds), from `after` on; so many messages of it were, on so many pages.
 
     `again`: only its latest ones are looked at. `missed`: it was not shown once, which may pass.
     """
@@ -42,6 +42,7 @@ class Talk(msgspec.Struct, omit_defaults=True):
     since: float
     after: str = ""
     read: int = 0
+    pages: int = 0
     again: bool = False
     missed: bool = False
 
@@ -151,7 +152,9 @@ async def _messages(graph: Graph, inbox: Inbox, place: Walk, token: str | None) 
         place.lively.pop(talk.thread.id, None)
         return [_lost(talk.thread.id, f"This conversation is not shown (any more): {error.message}", inbox)]
     messages, rows = readable(page.data, Said, inbox.container)
-    talk.read += len(page.data)
+    talk.read, talk.pages = talk.read + len(page.data), talk.pages + 1
+    if talk.pages > MAX_LISTS:
+        raise Malformed("A conversation does not end.", provider_code="paging")
     ended = talk.again or not page.after or page.after == talk.after
     if not talk.after:
         rows += _taken_back(graph, place, talk, messages, whole=not page.after)

@@ -155,7 +155,7 @@ def message(said: Said, at: datetime, thread: Thread, inbox: Inbox) -> Message:
     others = {one.id: one for one in (*said.to.data, *thread.participants.data) if one.id != sender.id}
     files = tuple(_attachment(one, number) for number, one in enumerate(said.attachments.data))
     links = [share.link for share in said.shares.data if share.link and share.link not in said.message]
-    text = "\n".join(part for part in (said.message.replace("\x00", ""), *links) if part)[:MAX_TEXT]
+    text = "\n".join(part for part in (said.message, *links) if part)[:MAX_TEXT]
     if said.sticker:
         files = (*files, Attachment(part="", name=file_name(said.sticker) or "sticker", media_type="image/png", inline=True))
     return Message(

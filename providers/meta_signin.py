@@ -6,11 +6,13 @@ developers.facebook.com/docs/facebook-login/guides/access-tokens/get-long-lived)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 
+from providers.base import FormField
 from providers.errors import ReauthRequired, Refused
 from providers.http import Session
 from providers.meta_api import CONSOLE, Graph, instant
@@ -23,6 +25,16 @@ NOTICE: Final = timedelta(days=7)
 LONGEST: Final = timedelta(days=365)
 #: Key in `Secret.extra`, ISO 8601: when Facebook stops showing data though the token is good (90 days after the last sign-in).
 DATA_ENDS: Final = "data_access_ends_at"
+
+
+#: What an account's owner says of the app, and is asked when linking.
+HUMAN_AGENT: Final = FormField(
+    name="human_agent",
+    label="The app has the feature Human Agent",
+    kind="CHECKBOX",
+    required=False,
+    help="Then a message can be answered within seven days.",
+)
 
 
 class Token(msgspec.Struct, frozen=True):
@@ -66,6 +78,11 @@ def check_end(secret: Secret, now: datetime, name: str) -> Row | None:
         raise ReauthRequired(f"{name} ended this sign-in on {ends:%Y-%m-%d}. Link the account again.", provider_code="expired")
     text = f"{name} ends this sign-in on {ends:%Y-%m-%d}. Link the account again before, so that nothing is interrupted."
     return Row(item=Unreadable(key="sign-in", outcome="SKIPPED", message=text, reason="FORBIDDEN", container="sign-in"))
+
+
+def ticked(settings: Mapping[str, str], name: str) -> bool:
+    """Whether a box of the form was ticked, by a browser or by a program."""
+    return settings.get(name, "").strip().lower() in ("true", "on", "yes", "1")
 
 
 def no_client(name: str, key: str, redirect_uri: str) -> Refused:

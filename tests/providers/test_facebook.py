@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import facebook, oauth
+from providers import facebook, facebook_signin, oauth
 from providers.errors import Malformed, RateLimited, ReauthRequired, Refused
 from providers.facebook import Facebook
 from providers.push import Line
@@ -376,6 +376,16 @@ async def test_a_page_whose_messages_the_user_may_not_read_is_named(net: Graph, 
     assert "the page Bakery: ask its owner for the task Messages" in found.withheld
 
 
+@pytest.mark.parametrize(
+    "tasks", [("MESSAGING",), ("PROFILE_PLUS_MESSAGING",), ("PROFILE_PLUS_FULL_CONTROL",), ("MANAGE", "ADVERTISE")]
+)
+async def test_the_tasks_of_old_and_new_pages_let_their_messages_be_read(
+    net: Graph, opened: Open, tasks: tuple[str, ...]
+) -> None:
+    net.said(net.thread(net.own_page("700", "Bakery", tasks=tasks), GRACE), "Hello", THEN)
+    assert len((await run(opened())).all(Message)) == 1
+
+
 async def test_a_refusal_of_one_part_leaves_the_others_as_they_are(net: Graph, opened: Open) -> None:
     net.friend("500", "Ada Byron")
     net.said(net.thread(net.own_page("700", "Bakery"), GRACE), "Hello", THEN)
@@ -435,7 +445,7 @@ async def test_a_sign_in_that_ends_soon_says_so_and_one_that_has_ended_asks_nobo
 
 async def test_signing_in_trades_the_code_for_a_long_token_and_keeps_when_it_ends(net: Graph, new_session: SessionMaker) -> None:
     client = Secret(client_id=APP, client_secret=SECRET)
-    made = await facebook.authorize(new_session(net.url, secret=client), {}, CALLBACK)
+    made = await facebook_signin.authorize(new_session(net.url, secret=client), {}, CALLBACK)
     url = oauth.authorization_url(made, CALLBACK, "state", "v" * 43)
     assert all(
         word in url
@@ -443,7 +453,7 @@ async def test_signing_in_trades_the_code_for_a_long_token_and_keeps_when_it_end
     )
     assert SECRET not in url
     short = await oauth.exchange(new_session(net.url), made, CALLBACK, "code-1", "v" * 43)
-    signed = await facebook.sign_in(new_session(net.url, secret=short))
+    signed = await facebook_signin.sign_in(new_session(net.url, secret=short))
     assert (short.access_token, signed.secret.access_token, signed.base_url) == ("short-1", "token-2", net.url)
     assert signed.secret.expires_at == NOON + timedelta(days=60)
     assert datetime.fromisoformat(signed.secret.extra["data_access_ends_at"]) == NOON + timedelta(days=90)
@@ -454,7 +464,7 @@ async def test_signing_in_trades_the_code_for_a_long_token_and_keeps_when_it_end
 
 async def test_without_an_app_linking_says_how_to_make_one(net: Graph, new_session: SessionMaker) -> None:
     with pytest.raises(Refused, match="KITH_FACEBOOK_CLIENT_ID"):
-        await facebook.authorize(new_session(net.url), {}, CALLBACK)
+        await facebook_signin.authorize(new_session(net.url), {}, CALLBACK)
 
 
 # --- hostile answers ------------------------------------------------------------------------------------------------------
@@ -477,6 +487,17 @@ async def test_ids_of_a_hostile_server_lead_nowhere_else(net: Graph, opened: Ope
     await run(opened())
     paths = [path for _, path in net.calls]
     assert not [path for path in paths if "accounts" in path and not re.fullmatch(r"me/accounts|.*messages", path)]
+
+
+async def test_what_no_database_takes_is_left_out_of_what_a_hostile_server_says(net: Graph, opened: Open) -> None:
+    net.friend("5\x0000", "Ada \x00Byron")
+    thread = net.thread(net.own_page("700", "Bak\x00ery"), {"id": "90\x0001", "name": "Gr\x00ace"})
+    net.said(thread, "Ro\x00lls", THEN)
+    net.commented(net.posted("700", "Fr\x00esh", THEN), {"id": "9001", "name": "Gr\x00ace"}, "Y\x00um", THEN)
+    found = await run(opened())
+    assert [message.text for message in found.all(Message)] == ["Rolls"]
+    assert b"\\u0000" not in b"".join(msgspec.json.encode(row) for row in found.rows)
+    assert (len(found.all(Contact)), len(found.all(Activity))) == (1, 2)
 
 
 # --- sending --------------------------------------------------------------------------------------------------------------
@@ -510,7 +531,7 @@ async def test_a_late_answer_is_marked_only_where_the_app_may(
 ) -> None:
     thread = net.thread(net.own_page("700", "Bakery"), GRACE)
     net.said(thread, "Hello?", NOON.timestamp() - hours * 3600)
-    done = await opened({"human_agent": "true"} if human else None).say(outgoing(f"700/{thread}"), _note)
+    done = await opened({"human_agent": "on"} if human else None).say(outgoing(f"700/{thread}"), _note)
     assert done.fate == "TAKEN"
     assert net.sent[0].get("tag") == tag
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from providers.errors import Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
-from providers.meta_api import VERSION, Dialect, Graph, instant, proof
+from providers.meta_api import VERSION, Dialect, Graph, instant, proof, storable
 from providers.meta_webhook import REPEATS, Operator, sign
 from providers.push import Call, Forged, Line
 from providers.session import Secret
@@ -178,6 +178,11 @@ def test_times_are_read_as_the_graph_writes_them(text: str | int, seconds: int) 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-05-04T12:00:00", "9" * 400, 10**20, None])
 def test_a_time_that_is_none_is_none(text: str | int | None) -> None:
     assert instant(text) is None
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\x00\x00", "a\\u0000b", "a\\\x00b", "\\\\u0000", "\\" * 5 + "\x00", "plain", ""])
+def test_only_the_character_that_no_database_takes_is_left_out(text: str) -> None:
+    assert json.loads(storable(json.dumps([text]).encode())) == [text.replace("\x00", "")]
 
 
 # --- being called ---------------------------------------------------------------------------------------------------------
