@@ -29,6 +29,7 @@ from tests.chaos import (
     chat_faults,
     crashing_sends,
     endless_archives,
+    fediverse_faults,
     hostile_mail,
     hostile_queries,
     killed_imports,
@@ -253,6 +254,12 @@ PROOFS: Final = (
         _told_at_once,
     ),
     Proof(
+        "social-3c",
+        "A day on a Mastodon-compatible server whose line is cut 50 times; messages sent from Kith and to it",
+        lambda home: fediverse_faults.live_through_cuts(home, posts=1_000, cuts=50, asked=10),
+        _told_at_once,
+    ),
+    Proof(
         "open-1",
         "Twenty planted webs of sixty sites, edge for edge",
         lambda home: looking_up.find_what_was_planted(home, seeds=20),
@@ -271,7 +278,7 @@ def main() -> None:
     arguments.add_argument("line", nargs="?", default="", help="a line such as 7, 7b or mail-5; all by default")
     arguments.add_argument("--no-record", action="store_true", help="leave docs/figures.md alone")
     given = arguments.parse_args()
-    # 7 stands for 7a to 7c, mail-1 for itself
+    # 7 stands for 7a to 7c, social-3 for all of its networks, mail-1 for itself
     chosen = [proof for proof in PROOFS if not given.line or given.line in (proof.line, proof.line.rstrip("abc"))]
     if not chosen:
         where = ELSEWHERE.get(given.line)

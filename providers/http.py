@@ -14,8 +14,8 @@ import base64
 import math
 import random
 import ssl
-from collections.abc import AsyncIterator, Callable, Container, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -55,6 +55,9 @@ READ_SECONDS = 30.0
 INTERACTIVE_SECONDS = 10.0
 BACKGROUND_SECONDS = 120.0
 STREAM_SECONDS = 10.0
+#: Seconds without a byte after which a line that a server keeps open is taken for dead, and the longest line that is read.
+SILENT_SECONDS = 60.0
+MAX_LINE = 1024 * 1024
 #: A network that says 429 without saying until when.
 DEFAULT_PAUSE = timedelta(seconds=60)
 DEFAULT_QUOTA = Quota(calls=60, seconds=60.0)
@@ -205,6 +208,33 @@ class Session:
         except TimeoutError:
             raise Unavailable(f"{call.url.host} did not answer in time.", provider_code="timeout") from None
 
+    async def lines(self, url: str, *, media_type: str) -> AsyncGenerator[bytes]:
+        """The lines of an answer that its server goes on with for as long as it likes, without their ends; the first one is empty
+        and says that the answer has begun. Such a line is no call under way: it takes nothing from those that are.
+
+        Raises as `request` does, Refused (`media-type`) where the answer is of another kind, and Unavailable when it ends, or when
+        nothing came for SILENT_SECONDS.
+        """
+        target = self.absolute(url)
+        async with self._opened(target, {"Accept": media_type, "Accept-Encoding": "identity"}) as response:
+            if Response(status=200, headers=response.headers, content=b"", url=str(target)).media_type != media_type:
+                raise Refused(f"{target.host} does not answer with {media_type}.", provider_code="media-type")
+            yield b""
+            rest = bytearray()
+            async for piece in _pieces(response):
+                rest += piece
+                *whole, rest = rest.split(b"\n")
+                for line in whole:
+                    yield bytes(line.removesuffix(b"\r"))
+                if len(rest) > MAX_LINE:
+                    raise _too_large(target.host, MAX_LINE)
+        raise Unavailable(f"{target.host} has ended what it went on telling.", provider_code="cut")
+
+    def backoff(self, failures: int) -> float:
+        """Seconds to wait before something is tried again that failed so often in a row."""
+        ceiling = min(self._retry.longest_wait, self._retry.first_wait * 2.0 ** (failures - 1))
+        return float(ceiling * (0.5 + 0.5 * self._jitter()))
+
     def absolute(self, url: str, params: Mapping[str, str] | list[tuple[str, str]] | None = None) -> httpx.URL:
         """`url` against the account's base URL, with `params` added. Raises Malformed for what is no web address."""
         try:
@@ -304,48 +334,34 @@ class Session:
                 self._observer.call(self.account.provider, outcome, (self.clock.now() - began).total_seconds())
 
     @asynccontextmanager
-    async def web_socket(self, url: str, *, ended: int) -> AsyncIterator[WebSocket]:
+    async def web_socket(
+        self, url: str, *, ended: int, carries_secret: bool = False, heartbeat: float | None = None
+    ) -> AsyncIterator[WebSocket]:
         """A WebSocket (RFC 6455) that both sides write into; opening it is a call, keeping it open is none. It is ended with the code `ended`.
 
-        No secret goes along, but one will be said: so it may only lead to where the account's credentials may go. Raises Refused for other
-        places, and as `request` does.
+        With `carries_secret` the token goes along, in the Authorization header, and as subprotocol for servers that look there; without,
+        one will be said: so it may only lead to where the account's credentials may go. With a `heartbeat` a peer that leaves a ping of
+        every so many seconds unanswered is gone. Raises Refused for other places, and as `request` does.
         """
         target = self.absolute(url.replace("ws", "http", 1) if url.startswith(("ws://", "wss://")) else url)
-        host = target.host
-        if not self.may_carry(target):
-            raise Refused(f"{self.home.host} names {host}, which is not given your secret.", provider_code="other-host")
+        secret = await self._carried(target)
+        token = secret.access_token if carries_secret else None
+        request = self._request("GET", target, {}, None, secret if carries_secret else None)
         if not isinstance(self._transport, Transport):
-            raise Refused(f"There is no way to {host} from here.", provider_code="no-transport")
-        place = target.netloc.decode("ascii", "replace")
-        self._breakers.before(place)
-        opened: aiohttp.ClientWebSocketResponse | None = None
-        failed = False
-        try:
-            await self._budget.acquire()
-            try:
-                async with asyncio.timeout(STREAM_SECONDS):
-                    request = httpx.Request("GET", target, headers={"User-Agent": USER_AGENT})
-                    opened = await self._transport.open_socket(request, protocols=(), heartbeat=None, max_bytes=MAX_BYTES)
-            finally:
-                self._budget.release()
-        except httpx.HTTPStatusError as error:
-            failed = error.response.status_code >= 500
-            refused = Response(status=error.response.status_code, headers=httpx.Headers(), content=b"", url=str(target))
-            raise self._refusal(refused, target) from error
-        except (httpx.TimeoutException, TimeoutError) as error:
-            failed = True
-            raise Unavailable(f"{host} does not answer in time.", provider_code="timeout") from error
-        except (httpx.HTTPError, OSError) as error:
-            failed = True
-            raise _unreachable(host, error) from error
-        finally:
-            if opened is not None:
-                self._breakers.succeeded(place)
-            elif failed:
-                self._breakers.failed(place)
-            else:
-                self._breakers.unsettled(place)
-        line = WebSocket(opened, host)
+            raise Refused(f"There is no way to {target.host} from here.", provider_code="no-transport")
+        with _on_the_wire(target.host):
+            async with self._counted(target, 1) as answered:
+                try:
+                    async with asyncio.timeout(STREAM_SECONDS):
+                        opened = await self._transport.open_socket(
+                            request, protocols=(token,) if token else (), heartbeat=heartbeat, max_bytes=MAX_BYTES
+                        )
+                except httpx.HTTPStatusError as error:
+                    refused = Response(status=error.response.status_code, headers=httpx.Headers(), content=b"", url=str(target))
+                    answered(refused.status, refused.headers)
+                    raise self._refusal(refused, target) from error
+                answered(101, httpx.Headers())
+        line = WebSocket(opened, target.host)
         try:
             yield line
         finally:
@@ -385,8 +401,7 @@ class Session:
         if error.retry_at is not None:
             seconds = (error.retry_at - self.clock.now()).total_seconds()
             return max(0.0, seconds) if seconds <= self._retry.longest_wait else None
-        ceiling = min(self._retry.longest_wait, self._retry.first_wait * 2.0 ** (attempt - 1))
-        return float(ceiling * (0.5 + 0.5 * self._jitter()))
+        return self.backoff(attempt)
 
     async def _authorised(self, call: _Call) -> Response:
         secret = await self._credentials.read() if call.auth else None
@@ -446,6 +461,14 @@ class Session:
         max_bytes: int,
         calls: int,
     ) -> Response:
+        async with self._counted(url, calls) as answered:
+            response = await self._read(self._request(method, url, headers, body, secret), max_bytes)
+            answered(response.status, response.headers)
+            return response
+
+    @asynccontextmanager
+    async def _counted(self, url: httpx.URL, calls: int) -> AsyncIterator[Callable[[int, httpx.Headers], None]]:
+        """One call as budget, breakers and observer see it; it is told of the answer by what this gives."""
         host = url.netloc.decode("ascii", "replace")
         self._breakers.before(host)
         try:
@@ -456,36 +479,27 @@ class Session:
         began = self.clock.now()
         outcome = "cancelled"
         settled = False
-        try:
-            request = httpx.Request(
-                method,
-                url,
-                headers={
-                    "Accept": "*/*",
-                    "Accept-Encoding": ACCEPT_ENCODING,
-                    "User-Agent": USER_AGENT,
-                    **headers,
-                    **_authorization(secret),
-                },
-                content=body,
-                extensions={"timeout": {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS, "read": READ_SECONDS}},
-            )
-            response = await self._read(request, max_bytes)
-            outcome = str(response.status)
+
+        def answered(status: int, headers: httpx.Headers) -> None:
+            nonlocal outcome, settled
+            outcome = str(status)
             settled = True
-            if response.status >= 500:
+            if status >= 500:
                 self._breakers.failed(host)
             else:
                 self._breakers.succeeded(host)
-            self._told(response)
-            return response
+            self._told(status, headers)
+
+        try:
+            yield answered
         except ProviderError as error:
-            outcome = type(error).__name__
-            settled = True
-            if isinstance(error, Unavailable):
-                self._breakers.failed(host)
-            else:
-                self._breakers.unsettled(host)
+            if not settled:
+                outcome = type(error).__name__
+                settled = True
+                if isinstance(error, Unavailable):
+                    self._breakers.failed(host)
+                else:
+                    self._breakers.unsettled(host)
             raise
         finally:
             if not settled:
@@ -494,41 +508,73 @@ class Session:
             if self._observer is not None:
                 self._observer.call(self.account.provider, outcome, (self.clock.now() - began).total_seconds())
 
+    def _request(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None, secret: Secret | None, **more: Any
+    ) -> httpx.Request:
+        return httpx.Request(
+            method,
+            url,
+            headers={
+                "Accept": "*/*",
+                "Accept-Encoding": ACCEPT_ENCODING,
+                "User-Agent": USER_AGENT,
+                **headers,
+                **_authorization(secret),
+            },
+            content=body,
+            extensions={"timeout": {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS, "read": READ_SECONDS}, **more},
+        )
+
     async def _read(self, request: httpx.Request, max_bytes: int) -> Response:
         """The answer, whole. Everything that can go wrong on the wire is named here."""
         host = request.url.host
-        try:
+        with _on_the_wire(host):
             async with asyncio.timeout(BACKGROUND_SECONDS):  # a trickle resets the time between pieces, not this one
                 answer = await self._transport.handle_async_request(request)
                 try:
                     content = await _content(answer, host, max_bytes)
                 finally:
                     await answer.aclose()
-        except ProviderError:
-            raise
-        except (httpx.TimeoutException, TimeoutError) as error:
-            raise Unavailable(f"{host} does not answer in time.", provider_code="timeout") from error
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
-            raise Malformed(f"The address at {host} cannot be asked for.", provider_code="not-a-url") from error
-        except httpx.DecodingError as error:
-            raise Malformed(f"{host} sent a compressed answer that cannot be unpacked.", provider_code="encoding") from error
-        except httpx.RemoteProtocolError as error:
-            raise Unavailable(f"{host} broke off in the middle of its answer.", provider_code="cut") from error
-        except UnicodeError as error:  # a host name that is none (RFC 5890)
-            raise Malformed(f"{host[:100]!r} is no server name.", provider_code="not-a-url") from error
-        except (httpx.HTTPError, OSError) as error:
-            raise _unreachable(host, error) from error
         if not 200 <= answer.status_code <= 599:
             raise Malformed(f"{host} answered with status {answer.status_code}.", provider_code="status")
         return Response(status=answer.status_code, headers=answer.headers, content=content, url=str(request.url))
 
+    @asynccontextmanager
+    async def _opened(self, url: httpx.URL, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
+        """A successful answer whose body is read by the caller, as it comes. Redirects are not followed."""
+        timeout = {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS, "read": SILENT_SECONDS}
+        secret = await self._carried(url)
+        with _on_the_wire(url.host):
+            for renewals in range(RENEWALS + 1):
+                request = self._request("GET", url, headers, None, secret, timeout=timeout, line=True)
+                async with self._counted(url, 1) as answered:
+                    async with asyncio.timeout(STREAM_SECONDS):
+                        answer = await self._transport.handle_async_request(request)
+                    answered(answer.status_code, answer.headers)
+                try:
+                    if answer.status_code in SUCCESS:
+                        yield answer
+                        return
+                    if answer.status_code != 401 or not secret.refresh_token or renewals == RENEWALS:
+                        refused = Response(status=answer.status_code, headers=answer.headers, content=b"", url=str(url))
+                        raise self._refusal(refused, url)
+                finally:
+                    await answer.aclose()
+                secret = await self._credentials.refreshed(secret)
+
+    async def _carried(self, url: httpx.URL) -> Secret:
+        """The account's secret, for a place to which it may go. Raises Refused for all others."""
+        if not self.may_carry(url):
+            raise Refused(f"{self.home.host} names {url.host}, which is not given your secret.", provider_code="other-host")
+        return await self._credentials.read()
+
     # --- what the network says about itself ------------------------------------------------------------------------
 
-    def _told(self, response: Response) -> None:
-        reset_at = self._reset_at(response.headers)
-        limit, remaining = (_whole(_rate(response.headers, name)) for name in ("limit", "remaining"))
-        if response.status == 429:
-            remaining, reset_at = 0, self._retry_at(response.headers) or reset_at or self.clock.now() + DEFAULT_PAUSE
+    def _told(self, status: int, headers: httpx.Headers) -> None:
+        reset_at = self._reset_at(headers)
+        limit, remaining = (_whole(_rate(headers, name)) for name in ("limit", "remaining"))
+        if status == 429:
+            remaining, reset_at = 0, self._retry_at(headers) or reset_at or self.clock.now() + DEFAULT_PAUSE
         if remaining is not None or reset_at is not None:
             self._budget.told(limit=limit, remaining=remaining, reset_at=reset_at)
 
@@ -635,6 +681,27 @@ def links(header: str, base: str) -> dict[str, str]:
                     except (httpx.InvalidURL, ValueError, TypeError):
                         continue
     return found
+
+
+@contextmanager
+def _on_the_wire(host: str) -> Iterator[None]:
+    """Names everything that can go wrong while something is asked of a host."""
+    try:
+        yield
+    except ProviderError:
+        raise
+    except (httpx.TimeoutException, TimeoutError) as error:
+        raise Unavailable(f"{host} does not answer in time.", provider_code="timeout") from error
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
+        raise Malformed(f"The address at {host} cannot be asked for.", provider_code="not-a-url") from error
+    except httpx.DecodingError as error:
+        raise Malformed(f"{host} sent a compressed answer that cannot be unpacked.", provider_code="encoding") from error
+    except httpx.RemoteProtocolError as error:
+        raise Unavailable(f"{host} broke off in the middle of its answer.", provider_code="cut") from error
+    except UnicodeError as error:  # a host name that is none (RFC 5890)
+        raise Malformed(f"{host[:100]!r} is no server name.", provider_code="not-a-url") from error
+    except (httpx.HTTPError, OSError, aiohttp.ClientError) as error:
+        raise _unreachable(host, error) from error
 
 
 async def _content(answer: httpx.Response, host: str, max_bytes: int) -> bytes:

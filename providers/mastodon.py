@@ -1,14 +1,15 @@
 """Mastodon-compatible servers: follows and followers as contacts, direct posts as conversations, posts and reactions as activities.
 
 Speaks the Mastodon client API (accounts, conversations, statuses, timelines, notifications, apps; OAuth 2 with PKCE), which Pleroma, Akkoma,
-GoToSocial and Friendica share in large part. Mirrored it takes everything in (`mastodon_mirror.py`); read live it lists contacts, and
-conversations when somebody asks. Knows nothing of federation or sending.
+GoToSocial and Friendica share in large part. Mirrored it takes everything in (`mastodon_mirror.py`) and is told what happens
+(`mastodon_streaming.py`); read live it lists contacts, and conversations when somebody asks. Knows nothing of federation.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from typing import Any, Final
 
 import httpx2 as httpx
 import msgspec
@@ -18,11 +19,29 @@ from providers.base import Authorization, FormField, LinkForm, LiveAdapter, Prov
 from providers.errors import CursorExpired, Refused
 from providers.http import SUCCESS, Session
 from providers.mastodon_entity import Account, Context, Conversation, Relationship, Status, segment
-from providers.mastodon_item import CONTAINER, KEY, Items, kind_of
-from providers.mastodon_mirror import WALKS, Mark, Mirrored
+from providers.mastodon_item import CONTAINER, DIRECT, KEY, Items
+from providers.mastodon_mirror import CONVERSATIONS, FAVOURITES, OWN, WALKS, Mark, Mirrored
+from providers.mastodon_sending import MARKING, REACTING, SENDING, react, read_up_to, say, was_said
 from providers.mastodon_server import PAGE_BYTES, Server, decoded, no_server, origin, readable
+from providers.mastodon_streaming import hints
+from providers.mastodon_talks import Talks
 from providers.quota import Quota
-from providers.records import ConversationHead, Heads, Messages, OwnAddress, Page, Profile, Relation, Row, Statement, Unreadable
+from providers.records import (
+    ConversationHead,
+    Gone,
+    Heads,
+    Messages,
+    OutgoingChat,
+    OutgoingReaction,
+    OwnAddress,
+    Page,
+    Profile,
+    Relation,
+    Row,
+    Statement,
+    Submitted,
+    Unreadable,
+)
 
 #: The largest pages: docs.joinmastodon.org/methods/accounts#following, /methods/conversations#get.
 FOLLOWS_PAGE = 80
@@ -30,12 +49,20 @@ CONVERSATIONS_PAGE = 40
 RELATIONSHIPS_PAGE = 40
 #: How far down the list a conversation is looked for: there is no call for a single one.
 MAX_CONVERSATION_PAGES = 10
-#: What Kith reads. Servers before 2.4.3, and some that are no Mastodon, know only the wide scope.
-SCOPES = ("read:accounts", "read:follows", "read:statuses", "read:notifications", "read:favourites")
-WIDE_SCOPES = ("read",)
-#: The lists of contacts, then all others in the order of a walk, and what follows the last page.
+#: What Kith reads and writes. Servers before 2.4.3, and some that are no Mastodon, know only the wide scopes.
+SCOPES = ("read:accounts", "read:follows", "read:statuses", "read:notifications", "read:favourites", SENDING, REACTING, MARKING)
+WIDE_SCOPES = ("read", "write")
+#: The lists of contacts, and what follows the last page of a run.
 FOLLOWING, FOLLOWERS, END = "following", "followers", "end"
-ORDER = (FOLLOWING, FOLLOWERS, *WALKS)
+FOLLOWS: Final = (FOLLOWING, FOLLOWERS)
+#: Seconds after which all follows are listed again, where their number did not change before.
+FOLLOWS_SECONDS: Final = 3600.0
+#: Lists of which the streams tell nothing, and the seconds after which they are looked at.
+UNTOLD: Final = frozenset({OWN, FAVOURITES})
+UNTOLD_SECONDS: Final = 600.0
+CONVERSATIONS_PATH: Final = "/api/v1/conversations"
+#: What cursors are like now; before, people were known by their actor's address and conversations by their server's number.
+FORM: Final = 2
 
 
 class Application(msgspec.Struct, frozen=True):
@@ -47,14 +74,28 @@ class Application(msgspec.Struct, frozen=True):
 
 class Position(msgspec.Struct, omit_defaults=True):
     """The cursor: which list, and the query of its next page; how far the lists with an order were taken in, and the mark of the one
-    that is on its way. Without a place the walk starts again.
+    that is on its way. Without a list a run begins. Of the follows: when they were listed whole, and how many they were; when the lists were
+    looked at of which nothing is told. `domain` is the server's.
+
+    `tried`: this run has listed the follows, as far as it could. `renaming`: conversations are told by a new key, and go under the old one.
     """
 
-    walk: str = FOLLOWING
+    walk: str = ""
     query: str = ""
     marks: dict[str, Mark] = {}
     begun: Mark = Mark()
+    listed_at: float = 0.0
+    counts: tuple[int, int] = (0, 0)
+    untold_at: float = 0.0
+    domain: str = ""
+    tried: bool = False
+    renaming: bool = False
+    form: int = 1
     version: int = 1
+
+    def at(self, walk: str, query: str = "", **more: Any) -> Position:
+        """This position, further on."""
+        return msgspec.structs.replace(self, walk=walk, query=query, **{"begun": Mark(), **more})
 
 
 class Mastodon:
@@ -64,7 +105,8 @@ class Mastodon:
         self._session = session
         self._server = Server(session)
         self._items = Items("")
-        self._conversations: dict[str, Conversation] = {}
+        self._account: Account | None = None
+        self._talks: dict[str, list[Conversation]] = {}
 
     async def profile(self) -> Profile:
         """Whose token it is. Raises Refused when there is no such server at the address."""
@@ -72,7 +114,7 @@ class Mastodon:
         secret = await self._session.credentials()
         handle = self._items.handle(me.acct)
         return Profile(
-            user_id=self._items.key(me),
+            user_id=self._items.actor_id(me),
             label=f"@{handle}",
             own_addresses=(OwnAddress(value=handle, kind="HANDLE", primary=True),),
             base_url=origin(self._session.account.base_url),
@@ -81,89 +123,178 @@ class Mastodon:
         )
 
     async def pages(self, cursor: bytes | None) -> AsyncIterator[Page]:
-        """Everybody the account follows, then its followers; a walk that was not interrupted ends with all their keys. Then, unless the
-        account is only read live, what is new in its other lists.
+        """What is new in the account's lists, unless it is only read live; and everybody whom it follows or who follows it, where that is due.
 
-        Follows have no delta, so every run is a whole walk of them. Raises CursorExpired when the server does not know the place
-        to go on from.
+        Raises CursorExpired when the server does not know the place to go on from.
         """
-        position = _position(cursor)
-        resumed = bool(position.query) or position.walk != FOLLOWING
-        me = await self._me()
+        place = _position(cursor)
+        me = await self._me(place.domain if not self._is_due(place) else "")
+        place = place.at(place.walk, place.query, begun=place.begun, domain=await self._server.domain())
+        if place.walk in FOLLOWS or not (
+            place.walk or place.marks or place.listed_at
+        ):  # at first, people; then their news comes first
+            async for page in self._follows(place, me):
+                place = _position(page.cursor)
+                yield page
+        if not self._session.account.live:
+            async for page in self._news(place, me):
+                place = place if page.cursor is None else _position(page.cursor)
+                yield page
+        if not place.tried and (self._is_due(place) or place.counts != _counts(me)):
+            async for page in self._follows(place.at(FOLLOWING), me):
+                place = _position(page.cursor)
+                yield page
+        yield Page(cursor=msgspec.json.encode(place.at("", renaming=False, tried=False)), done=True)
+
+    async def watch(self) -> AsyncGenerator[None]:
+        """Hints that `pages` has something to tell. Raises ProviderError."""
+        async with aclosing(hints(self._session, (await self._server.instance()).streaming)) as told:
+            async for hint in told:
+                yield hint
+
+    def _is_due(self, place: Position) -> bool:
+        """Whether the follows were listed too long ago; how many there are may say so earlier."""
+        return self._session.clock.now().timestamp() - place.listed_at >= FOLLOWS_SECONDS
+
+    async def _follows(self, place: Position, me: Account) -> AsyncIterator[Page]:
+        """Everybody the account follows, then its followers: there is no delta. A walk from its beginning ends with all their keys."""
+        whole = place.walk != FOLLOWERS and not place.query
         keys: set[str] = set()
-        followed: set[str] | None = None if resumed else set()
-        total = (me.following_count or 0) + (me.followers_count or 0) or None
-        for walk in _rest((FOLLOWING, FOLLOWERS), position.walk):
+        followed: set[str] | None = set() if whole else None
+        total = sum(_counts(me)) or None
+        for walk in FOLLOWS[FOLLOWS.index(place.walk) if place.walk in FOLLOWS else 0 :]:
             path = f"/api/v1/accounts/{me.id}/{walk}"
-            query = position.query if walk == position.walk else ""
+            query = place.query if walk == place.walk else ""
             async for accounts, broken, following in self._server.listed(path, query, _size(FOLLOWS_PAGE), Account):
                 rows = broken + await self._related(accounts, walk, followed)
                 keys.update(self._items.key(account) for account in accounts)
                 keys.update(row.item.key for row in broken if isinstance(row.item, Unreadable))
-                place = Position(walk=walk, query=following) if following else Position(walk=_after(walk))
-                place.marks = position.marks
+                if following:
+                    place = place.at(walk, following)
+                else:
+                    place = place.at(FOLLOWERS) if walk == FOLLOWING else place.at(WALKS[0], tried=True)
                 yield Page(rows=tuple(rows), cursor=msgspec.json.encode(place), total=total)
-        if not self._session.account.live:
-            async for page in self._news(position, me):
-                yield page
-        statements: tuple[Statement, ...] = ()
-        if not resumed and (keys or not total):  # an empty list beside a count is not believed
-            statements = (Statement(container=CONTAINER, kind="CONTACT", expected=len(keys), keys=frozenset(keys)),)
-        yield Page(statements=statements, cursor=msgspec.json.encode(Position(marks=position.marks)), done=True)
+        if whole and (keys or not total):  # an empty list beside a count is not believed
+            statement = Statement(container=CONTAINER, kind="CONTACT", expected=len(keys), keys=frozenset(keys))
+            place = place.at(WALKS[0], listed_at=self._session.clock.now().timestamp(), counts=_counts(me))
+            yield Page(statements=(statement,), cursor=msgspec.json.encode(place))
 
-    async def _news(self, position: Position, me: Account) -> AsyncIterator[Page]:
-        """What is new in the lists that are kept in an order, each down to its mark; `position.marks` are those reached."""
-        mirrored = Mirrored(self._server, self._items, me)
-        for walk in _rest(WALKS, position.walk):
-            on_its_way = walk == position.walk
-            query, begun = (position.query, position.begun) if on_its_way else ("", Mark())
-            seen = position.marks.get(walk, Mark())
+    async def _news(self, place: Position, me: Account) -> AsyncIterator[Page]:
+        """What is new in the lists that are kept in an order, each down to its mark; `place.marks` are those reached."""
+        known = place.marks.get(CONVERSATIONS, Mark())
+        talks = Talks(self._server, self._items, me, known.newest, place.begun.posts or known.posts)
+        mirrored = Mirrored(self._server, self._items, me, talks)
+        now = self._session.clock.now().timestamp()
+        untold = now - place.untold_at >= UNTOLD_SECONDS
+        for walk in WALKS[WALKS.index(place.walk) if place.walk in WALKS else 0 :]:
+            on_its_way = walk == place.walk and bool(place.query)
+            if walk in UNTOLD and not (untold or on_its_way):
+                continue
+            query, begun = (place.query, place.begun) if on_its_way else ("", Mark())
+            seen = place.marks.get(walk, Mark())
             async for step in mirrored.walk(walk, query, seen, begun):
                 if step.query:
-                    place = Position(walk=walk, query=step.query, marks=position.marks, begun=step.mark)
+                    place = place.at(walk, step.query, begun=step.mark)
                 else:
-                    position.marks = {**position.marks, walk: step.mark}
-                    place = Position(walk=_after(walk), marks=position.marks)
+                    place = place.at(_after(walk), marks={**place.marks, walk: step.mark})
+                    if place.walk == END:
+                        place.untold_at = now
+                if walk != CONVERSATIONS and CONVERSATIONS in place.marks:
+                    place.marks[CONVERSATIONS] = msgspec.structs.replace(place.marks[CONVERSATIONS], posts=step.posts)
+                if place.renaming and step.talks:
+                    yield Page(rows=tuple(Row(item=Gone(kind="CONVERSATION", key=number)) for number in step.talks))
                 yield Page(rows=tuple(step.rows), cursor=msgspec.json.encode(place))
 
     async def heads(self, token: str | None, limit: int) -> Heads:
         """Conversations by their latest post. Those whose posts are all gone are left out."""
-        await self._know()
-        items: list[ConversationHead] = []
-        async for found, _, following in self._server.listed(
-            "/api/v1/conversations", token or "", _size(max(1, min(limit, CONVERSATIONS_PAGE))), Conversation
-        ):
+        await self._me()
+        size = _size(max(1, min(limit, CONVERSATIONS_PAGE)))
+        async for found, _, following in self._server.listed(CONVERSATIONS_PATH, token or "", size, Conversation):
+            items: dict[str, ConversationHead] = {}
             for each in found:
                 if each.last_status is not None:
-                    self._conversations[each.id] = each
-                    items.append(self._items.head(each, each.last_status))
-            return Heads(items=tuple(items), next_token=following or None)
+                    key = self._met(each, each.last_status)
+                    items.setdefault(key, self._items.head(each.last_status, each.unread))
+            return Heads(items=tuple(items.values()), next_token=following or None)
         return Heads()
 
     async def messages(self, conversation_key: str) -> Messages:
-        """The thread around a conversation's latest post. Raises Refused (`not-found`) when it is no longer listed."""
-        await self._know()
-        conversation = self._conversations.get(conversation_key) or await self._conversation(conversation_key)
-        last = conversation.last_status
-        if last is None:
-            raise Refused("This conversation has no posts any more.", provider_code="not-found")
-        answer = await self._server.get(f"/api/v1/statuses/{segment(last.id)}/context")
-        context = decoded(answer, Context)
-        before, after = readable(context.ancestors, Status)[0], readable(context.descendants, Status)[0]
-        kind = kind_of(conversation)
-        thread = {status.id: status for status in (*before, last, *after)}
-        items = [self._items.message(status, conversation, kind) for status in thread.values()]
+        """The threads around a conversation's latest posts. Raises Refused (`not-found`) when it is no longer listed."""
+        await self._me()
+        thread: dict[str, Status] = {}
+        complete = True
+        for conversation in self._talks.get(conversation_key) or await self._conversations(conversation_key):
+            last = conversation.last_status
+            if last is None:
+                continue
+            answer = await self._server.get(f"/api/v1/statuses/{segment(last.id)}/context")
+            context = decoded(answer, Context)
+            before, after = readable(context.ancestors, Status)[0], readable(context.descendants, Status)[0]
+            thread |= {status.id: status for status in (*before, last, *after)}
+            unread = len(context.ancestors) + len(context.descendants) > len(before) + len(after)
+            complete = complete and (before[0] if before else last).in_reply_to_id is None and not unread
+        self._items.meet((), thread.values())
+        direct = [status for status in thread.values() if status.visibility == DIRECT]
+        items = [self._items.message(status) for status in direct if self._items.talk(status) == conversation_key]
         items.sort(key=lambda message: message.sent_at)
-        first = before[0] if before else last
-        unread = len(context.ancestors) + len(context.descendants) > len(before) + len(after)
-        return Messages(items=tuple(items), complete=first.in_reply_to_id is None and not unread)
+        return Messages(items=tuple(items), complete=complete)
 
-    async def _me(self) -> Account:
-        await self._know()
-        return await self._server.me()
+    async def say(self, message: OutgoingChat, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
+        """Write to those whom a conversation is with. Raises ProviderError when it was certainly not taken."""
+        await self._me()
+        return await say(self._server, self._items, await self._listed(message.conversation), message, note)
 
-    async def _know(self) -> None:
-        self._items = Items(await self._server.domain(), origin(self._session.account.base_url))
+    async def was_said(self, message: OutgoingChat, step: bytes) -> Submitted:
+        """Whether a message is among the account's posts. Raises ProviderError."""
+        return await was_said(self._server, await self._me(), message, step)
+
+    async def react(self, reaction: OutgoingReaction) -> str | None:
+        """Make a message a favourite, or no longer. Raises ProviderError."""
+        await self._me()
+        await react(self._server, await self._listed(reaction.conversation), reaction)
+        return None
+
+    async def read_up_to(self, latest: Mapping[str, str]) -> None:
+        """Say of conversations that they were read. Raises ProviderError."""
+        me = await self._me()
+        await read_up_to(self._server, me, {key: await self._listed(key) for key in latest}, latest)
+
+    async def _me(self, domain: str = "") -> Account:
+        """Whose account it is; then the account's records can be made. `domain` is the server's, where it is known."""
+        if self._account is None:
+            self._account = await self._server.me(domain)
+            self._items = Items(await self._server.domain(), origin(self._session.account.base_url), self._account)
+        return self._account
+
+    def _met(self, conversation: Conversation, last: Status) -> str:
+        """The key of a conversation, which is remembered by it."""
+        self._items.meet(conversation.accounts, (last,))
+        key = self._items.talk(last)
+        self._talks.setdefault(key, []).append(conversation)
+        return key
+
+    async def _listed(self, key: str) -> list[Conversation]:
+        """All that the server lists under a key; none where it lists none any more."""
+        try:
+            return self._talks.get(key) or await self._conversations(key)
+        except Refused as error:
+            if error.provider_code != "not-found":
+                raise
+            return []
+
+    async def _conversations(self, key: str) -> list[Conversation]:
+        """All that the server lists under a key, down to the page with the latest of them. Raises Refused (`not-found`)."""
+        pages = 0
+        async for found, _, _ in self._server.listed(CONVERSATIONS_PATH, "", _size(CONVERSATIONS_PAGE), Conversation):
+            for each in found:
+                if each.last_status is not None:
+                    self._met(each, each.last_status)
+            pages += 1
+            if key in self._talks:
+                return self._talks[key]
+            if pages >= MAX_CONVERSATION_PAGES:
+                break
+        raise Refused("The server no longer lists this conversation.", provider_code="not-found")
 
     async def _related(self, accounts: Iterable[Account], walk: str, followed: set[str] | None) -> list[Row]:
         """The contacts of one page. Who is in both lists comes once, with the first one.
@@ -189,17 +320,6 @@ class Mastodon:
             one_way: Relation = "FOLLOWING" if walk == FOLLOWING else "FOLLOWER"
             rows.append(Row(item=self._items.contact(account, "CONNECTION" if both else one_way, known)))
         return rows
-
-    async def _conversation(self, key: str) -> Conversation:
-        pages = 0
-        async for found, _, _ in self._server.listed("/api/v1/conversations", "", _size(CONVERSATIONS_PAGE), Conversation):
-            for each in found:
-                if each.id == key:
-                    return each
-            pages += 1
-            if pages >= MAX_CONVERSATION_PAGES:
-                break
-        raise Refused("The server no longer lists this conversation.", provider_code="not-found")
 
 
 async def authorize(session: Session, values: dict[str, str], redirect_uri: str) -> Authorization:
@@ -268,19 +388,22 @@ def base_url(values: dict[str, str]) -> str:
 
 
 def _position(cursor: bytes | None) -> Position:
-    found = cursors.read(cursor, Position) or Position()
-    if found.walk not in (*ORDER, END):
+    found = cursors.read(cursor, Position)
+    if found is None:
+        return Position(form=FORM)
+    if found.form < FORM:
+        return Position(form=FORM, renaming=True)
+    if found.walk not in ("", *FOLLOWS, *WALKS, END):
         raise CursorExpired("The stored position is of another version: everything is listed again.")
     return found
 
 
-def _rest(walks: tuple[str, ...], start: str) -> list[str]:
-    """Those of the walks that are not behind the one to go on with."""
-    return [walk for walk in walks if start in ORDER and ORDER.index(walk) >= ORDER.index(start)]
-
-
 def _after(walk: str) -> str:
-    return (*ORDER, END)[ORDER.index(walk) + 1]
+    return (*WALKS, END)[WALKS.index(walk) + 1]
+
+
+def _counts(me: Account) -> tuple[int, int]:
+    return me.following_count or 0, me.followers_count or 0
 
 
 def _size(limit: int) -> tuple[tuple[str, str], ...]:
@@ -308,13 +431,20 @@ PROVIDER = Provider(
     name="Mastodon",
     kind="SOCIAL",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "ACTIVITIES", "MIRROR", "LIVE"}),
+    capabilities=frozenset(
+        {"CONTACTS", "CONVERSATIONS", "ACTIVITIES", "SEND", "REPLY", "REACT", "READ_STATE", "PUSH", "MIRROR", "LIVE"}
+    ),
+    marks=frozenset({"READ"}),
+    write_scopes={"READ_STATE": frozenset({MARKING, "write"})},
     limitations=(
         "Direct messages are posts with a restricted audience: whoever is mentioned in one can read it.",
+        "Messages go to conversations that are there, with everybody in them mentioned. They are no longer than posts may be. Files cannot be sent.",
+        "There is one reaction, the favourite (\u2b50).",
         "The network tells nobody's e-mail address or phone number.",
         "There is no list of changes: who was unfollowed is seen when all follows have been listed again.",
+        "Where the server's streaming address is at another domain than the server, it is not given your secret, and news come by the poll.",
         "Of the home timeline the server keeps the latest few hundred posts: what was posted before the account was linked is in no list.",
-        "An edit or deletion is noticed where the post is among the latest 40 of its list.",
+        "An edit or deletion is noticed where the post is among the latest 40 of its list, or the latest 20 of all direct conversations.",
         "Nobody tells when a post became a favourite.",
     ),
     link_forms=(

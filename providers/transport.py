@@ -47,9 +47,11 @@ class Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends one request and returns when the head of the answer is there.
 
+        With the extension `line` its body goes on for as long as the server likes: such answers take no connection from calls.
         Raises httpx's TransportError and its kinds, or ForbiddenAddress.
         """
         await self._judge_literal(request.url)
+        client = self._opened_lines() if "line" in request.extensions else self._opened()
         allowed = request.extensions.get("timeout", {})
         timeout = aiohttp.ClientTimeout(
             total=None,
@@ -59,7 +61,7 @@ class Transport(httpx.AsyncBaseTransport):
         )
         body = await request.aread() if not isinstance(request.stream, httpx.ByteStream) else b"".join(request.stream)
         try:
-            answer = await self._opened().request(
+            answer = await client.request(
                 request.method,
                 yarl.URL(str(request.url), encoded=True),  # the server's own spelling of a path, byte for byte
                 headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in _own_headers(request)],

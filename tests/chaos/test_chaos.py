@@ -12,6 +12,7 @@ from tests.chaos import (
     chat_faults,
     crashing_sends,
     endless_archives,
+    fediverse_faults,
     hostile_mail,
     hostile_queries,
     killed_imports,
@@ -139,6 +140,11 @@ async def test_a_day_in_chat_rooms_is_complete_though_the_line_was_cut(tmp_path:
 
 async def test_a_day_at_bluesky_is_complete_though_the_line_was_cut(tmp_path: Path) -> None:
     report = await bluesky_faults.live_through_cuts(tmp_path / "home", messages=5, cuts=2, asked=1)
+    assert report.broken == []
+
+
+async def test_a_day_on_a_mastodon_server_is_complete_though_the_line_was_cut(tmp_path: Path) -> None:
+    report = await fediverse_faults.live_through_cuts(tmp_path / "home", posts=10, cuts=1, asked=1)
     assert report.broken == []
 
 

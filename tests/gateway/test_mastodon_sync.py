@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
+from providers import mastodon
+from providers.mastodon_item import FAVOURITE
 from providers.session import Secret
+from store import leases
 from tests import servers
 from tests.asking import Desk, nodes
 from tests.fediverse import Person
@@ -31,8 +36,9 @@ def place(server: servers.Mastodon) -> str:
 
 
 async def test_posts_boosts_favourites_and_direct_posts_arrive_and_go(
-    household: Household, mastodon_server: servers.Mastodon, tmp_path: Path
+    household: Household, mastodon_server: servers.Mastodon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(mastodon, "UNTOLD_SECONDS", 0.0)
     robin, ada, cai = (Person(mastodon_server, name) for name in ("robin", "ada", "cai"))
     robin.follows(ada)
     theirs = cai.posts("Far away, and long enough to be told apart from others")
@@ -109,3 +115,78 @@ async def test_who_is_followed_and_written_to_is_one_contact(
         await shop.link(household.viewer, "mastodon", robin.server.url, Secret(access_token=robin.token))
         found = await Desk(household, providers=shop.providers).ask("{ viewer { contacts { edges { node { relation } } } } }")
         assert [node["relation"] for node in nodes(found["viewer"]["contacts"])] == ["FOLLOWING"]
+
+
+ROOMS = """{ viewer { conversations(first: 20) { edges { node { id kind unreadCount messages(last: 50) { edges { node {
+  id text direction editedAt delivery { state } inReplyTo { text } reactions { emoji count } } } } } } } } }"""
+SEND = """mutation($input: SendMessageInput!) { sendMessage(input: $input) {
+  message { id delivery { state } } conversation { kind } errors { code message } } }"""
+REACT = """mutation($id: ID!, $emoji: String!) { react(input: { messageId: $id, emoji: $emoji }) { errors { code } } }"""
+READ = """mutation($id: ID!) { markConversations(input: { conversationIds: [$id], read: true }) { errors { code } } }"""
+
+
+async def test_a_conversation_goes_on_as_one_and_what_becomes_of_its_posts_arrives(
+    household: Household, mastodon_server: servers.Mastodon, tmp_path: Path
+) -> None:
+    robin, ada = (Person(mastodon_server, name) for name in ("robin", "ada"))
+    first = ada.posts(f"@{robin.name} Lunhc?", visibility="direct")
+    async with workshop(household.database, tmp_path, place(mastodon_server)) as shop:
+        account_id = await shop.link(household.viewer, "mastodon", robin.server.url, Secret(access_token=robin.token))
+        assert await household.database.read(household.viewer, leases.pending, "watch", account_id) is not None
+        answer = robin.posts(f"@{ada.name} Yes", visibility="direct", in_reply_to_id=first["id"])
+        second = ada.posts(f"@{robin.name} Or dinner?", visibility="direct", in_reply_to_id=answer["id"])
+        await shop.sync(household.viewer, account_id)
+        ada.does("PUT", f"statuses/{first['id']}", status=f"@{robin.name} Lunch?")
+        ada.does("DELETE", f"statuses/{second['id']}")
+        ada.does("POST", f"statuses/{answer['id']}/favourite")
+        head = await household.head()
+        await shop.sync(household.viewer, account_id)
+        desk = Desk(household, providers=shop.providers)
+        (room,) = nodes((await desk.ask(ROOMS))["viewer"]["conversations"])
+        said = nodes(room["messages"])
+        assert [(one["text"].split()[-1], one["editedAt"] is not None) for one in said] == [("Lunch?", True), ("Yes", False)]
+        assert said[1]["reactions"] == [{"emoji": FAVOURITE, "count": 1}]
+        assert said[1]["inReplyTo"] == {"text": f"@{robin.name} Lunch?"}
+        told = [(change.op, change.kind) for change in await household.changes(head) if change.kind == "MESSAGE"]
+        assert sorted(told) == [("DELETE", "MESSAGE"), ("UPSERT", "MESSAGE"), ("UPSERT", "MESSAGE")]
+        head = await household.head()
+        await shop.sync(household.viewer, account_id)
+        assert await household.head() == head
+
+
+async def test_what_is_sent_marked_and_read_here_is_so_there_and_here_once(
+    household: Household, mastodon_server: servers.Mastodon, tmp_path: Path
+) -> None:
+    robin, ada = (Person(mastodon_server, name) for name in ("robin", "ada"))
+    asked = ada.posts(f"@{robin.name} Lunch?", visibility="direct")
+    async with workshop(household.database, tmp_path, place(mastodon_server)) as shop:
+        account_id = await shop.link(household.viewer, "mastodon", robin.server.url, Secret(access_token=robin.token))
+        desk = Desk(household, providers=shop.providers)
+
+        async def room() -> Any:
+            (found,) = nodes((await desk.ask(ROOMS))["viewer"]["conversations"])
+            return found
+
+        found = await room()
+        assert found["unreadCount"] == 1
+        (question,) = nodes(found["messages"])
+        assert (await desk.ask(READ, id=found["id"]))["markConversations"]["errors"] == []
+        assert (await desk.ask(REACT, id=question["id"], emoji=FAVOURITE))["react"]["errors"] == []
+        await shop.write_back(household.viewer, account_id)
+        assert not robin.does("GET", "conversations")[0]["unread"]
+        assert ada.does("GET", f"statuses/{asked['id']}")["favourites_count"] == 1
+        compose = {"reply": {"messageId": question["id"]}}
+        wanted = {"idempotencyKey": "k", "compose": compose, "text": "Gladly", "undoSeconds": 0}
+        done = (await desk.ask(SEND, input=wanted))["sendMessage"]
+        assert done["errors"] == []
+        await shop.write_back(household.viewer, account_id)
+        (told,) = [one["status"] for one in ada.does("GET", "notifications?types[]=mention")]
+        assert told["in_reply_to_id"] == asked["id"]
+        for _ in range(2):
+            await shop.sync(household.viewer, account_id)
+            said = {one["id"]: one for one in nodes((await room())["messages"])}
+            assert said.pop(question["id"])["reactions"] == [{"emoji": FAVOURITE, "count": 1}]
+            answer = said.pop(done["message"]["id"])
+            assert (answer["text"], answer["delivery"]["state"]) == (f"@{ada.name} Gladly", "SENT")
+            assert said == {}
+        assert (await room())["unreadCount"] == 0

@@ -65,7 +65,7 @@ class Community:
         return name
 
     def foreign_cursor(self, cursor: bytes) -> bytes:
-        return b'{"walk":"followers","query":"limit=80&max_id=999999999999999999999"}'
+        return b'{"form":2,"walk":"followers","query":"limit=80&max_id=999999999999999999999"}'
 
 
 class TestMastodon(AdapterContract):
@@ -265,7 +265,7 @@ async def test_the_fields_of_an_account_arrive(new_session: SessionMaker) -> Non
             {"name": "Evil", "value": '<a href="javascript:alert(1)">x</a>', "verified_at": "2024-01-01T00:00:00.000+00:00"},
         ],
     )
-    assert contact.key == "https://social.example.org/users/p2"
+    assert contact.key == "ada@elsewhere.example"
     assert contact.names[0].full == "Ada Lovelace"
     assert (contact.handles[0].provider, contact.handles[0].handle) == ("mastodon", "ada@elsewhere.example")
     assert contact.bio == "Counts.\n\nAnd more & more"
@@ -281,8 +281,19 @@ async def test_the_fields_of_an_account_arrive(new_session: SessionMaker) -> Non
 
 
 async def test_a_bare_name_gets_the_domain_that_the_server_says(new_session: SessionMaker) -> None:
-    contact = await only(new_session, uri=None)
+    contact = await only(new_session)
     assert contact.key == contact.handles[0].handle == "p2@example.org"
+
+
+async def test_where_the_server_says_nothing_of_its_domain_nobody_gets_another_name(new_session: SessionMaker) -> None:
+    api = follows([account(2)])
+    api.answers["/api/v2/instance"] = api.answers["/api/v1/instance"] = {}
+    with pytest.raises(Malformed):
+        await contacts_of(api, new_session)
+    del api.answers["/api/v2/instance"]
+    api.answers["/api/v1/instance"] = {"uri": "https://Example.org/"}
+    (contact,) = (await contacts_of(api, new_session)).contacts.values()
+    assert contact.key == "p2@example.org"
 
 
 async def test_an_account_that_moved_names_both(new_session: SessionMaker) -> None:
@@ -357,7 +368,7 @@ async def test_a_list_taken_up_in_the_middle_asks_who_is_in_both(new_session: Se
     api.answers["/api/v1/accounts/relationships"] = [{"id": "3", "following": True, "followed_by": True}]
     async with scripted(api) as server:
         mirror = Mirror()
-        mirror.cursor = b'{"walk":"followers"}'
+        mirror.cursor = b'{"form":2,"walk":"followers"}'
         await mirror.follow(Mastodon(new_session(server.url, secret=Secret(access_token="t"))))
     assert sorted((contact.names[0].full, contact.relation) for contact in mirror.contacts.values()) == [
         ("Person 3", "CONNECTION"),
@@ -372,7 +383,7 @@ async def test_a_place_the_server_forgot_starts_again(new_session: SessionMaker,
 
     async with scripted(follows(answer)) as server:
         with pytest.raises(CursorExpired):
-            async for _ in Mastodon(new_session(server.url)).pages(b'{"query":"max_id=old"}'):
+            async for _ in Mastodon(new_session(server.url)).pages(b'{"form":2,"walk":"following","query":"max_id=old"}'):
                 pass
 
 
@@ -428,16 +439,22 @@ async def test_rate_headers_are_read_in_both_forms(new_session: SessionMaker, re
     assert refusal.value.retry_at == NOON + timedelta(seconds=200)
 
 
+def direct(number: int, author: dict[str, Any], *to: int, **more: Any) -> dict[str, Any]:
+    """A post for those alone whom it mentions."""
+    mentions = [{"id": str(one), "acct": f"p{one}", "url": f"https://social.example.org/@p{one}"} for one in to]
+    return status(number, author, **{"visibility": "direct", "mentions": mentions, **more})
+
+
 async def test_a_thread_is_told_in_order_with_warnings_pictures_and_edits(new_session: SessionMaker) -> None:
     me, bob = account(1), account(2)
-    last = status(
+    last = direct(
         5,
         bob,
+        1,
         content='<p>see <a href="https://example.org/a/very/long/path"><span class="invisible">https://</span>'
         '<span class="ellipsis">example.org/a/ver</span><span class="invisible">y/long/path</span></a></p>',
         spoiler_text="food",
         edited_at="2026-01-02T00:00:00.000Z",
-        mentions=[{"id": "1", "acct": "p1", "url": "https://social.example.org/@p1"}],
         media_attachments=[{"id": "7", "type": "image"}],
         in_reply_to_id="3",
     )
@@ -445,20 +462,25 @@ async def test_a_thread_is_told_in_order_with_warnings_pictures_and_edits(new_se
     api.answers["/api/v1/conversations"] = [
         {"id": "c1", "unread": True, "accounts": [bob], "last_status": last},
         {"id": "c2", "unread": False, "accounts": [bob], "last_status": None},
-        {"id": "c3", "unread": False, "accounts": [bob, account(4)], "last_status": status(4, bob)},
+        {"id": "c3", "unread": False, "accounts": [bob, account(4)], "last_status": direct(4, bob, 1, 4)},
+        {"id": "c4", "unread": False, "accounts": [bob], "last_status": direct(2, me, 2)},
     ]
     api.answers["/api/v1/statuses/5/context"] = {
-        "ancestors": [status(1, me), status(3, me, in_reply_to_id="1")],
-        "descendants": [status(6, me, content=""), {"id": 9}],
+        "ancestors": [direct(1, me, 2), direct(3, me, 2, in_reply_to_id="1")],
+        "descendants": [direct(6, me, 2, content=""), status(8, bob), {"id": 9}],
     }
+    api.answers["/api/v1/statuses/2/context"] = {"ancestors": [], "descendants": []}
     async with scripted(api) as server:
         adapter = Mastodon(new_session(server.url))
         heads = await adapter.heads(None, 20)
-        thread = await adapter.messages("c1")
-    assert [(head.key, head.kind, head.unread) for head in heads.items] == [("c1", "DIRECT", True), ("c3", "GROUP", False)]
+        thread = await adapter.messages("with:p2@example.org")
+    assert [(head.key, head.kind, head.unread) for head in heads.items] == [
+        ("with:p2@example.org", "DIRECT", True),
+        ("with:p2@example.org p4@example.org", "GROUP", False),
+    ]
     assert heads.next_token is None
-    assert [message.key[-1] for message in thread.items] == ["1", "3", "5", "6"]
-    message = thread.items[2]
+    assert [message.key[-1] for message in thread.items] == ["1", "2", "3", "5", "6"]
+    message = thread.items[3]
     assert message.text == "see https://example.org/a/very/long/path"
     assert (message.subject, message.attachment_count) == ("food", 1)
     assert message.edited_at == datetime(2026, 1, 2, tzinfo=UTC)
@@ -466,17 +488,17 @@ async def test_a_thread_is_told_in_order_with_warnings_pictures_and_edits(new_se
         ("FROM", "p2@example.org", "HANDLE"),
         ("TO", "p1@example.org", "HANDLE"),
     ]
-    assert thread.items[3].body_state == "EMPTY"
+    assert thread.items[4].body_state == "EMPTY"
     assert not thread.complete, "one post of it could not be read"
 
 
 async def test_a_posts_id_cannot_lead_to_another_path(new_session: SessionMaker) -> None:
     api = Api()
-    evil = status(5, account(2)) | {"id": "../../oauth/revoke?x="}
+    evil = direct(5, account(2), 1) | {"id": "../../oauth/revoke?x="}
     api.answers["/api/v1/conversations"] = [{"id": "c1", "accounts": [], "last_status": evil}]
     async with scripted(api) as server:
         with pytest.raises(Malformed):
-            await Mastodon(new_session(server.url)).messages("c1")
+            await Mastodon(new_session(server.url)).messages("with:p2@example.org")
 
 
 @pytest.mark.parametrize(
@@ -510,7 +532,7 @@ async def test_registration_falls_back_to_the_wide_scope(new_session: SessionMak
     api.answers["/api/v1/apps"] = apps
     async with scripted(api) as server:
         found = await mastodon.authorize(new_session(server.url), {}, "https://kith.example.org/cb")
-    assert found.scopes == ("read",)
+    assert found.scopes == ("read", "write")
     assert (found.client_id, found.client_secret) == ("i", "s")
     assert found.token_endpoint == f"{server.url}/oauth/token"
 
@@ -574,8 +596,8 @@ async def test_a_slow_context_does_not_outlive_the_deadline(new_session: Session
         return api(exchange)
 
     api = Api()
-    api.answers["/api/v1/conversations"] = [{"id": "c1", "accounts": [], "last_status": status(5, account(2))}]
+    api.answers["/api/v1/conversations"] = [{"id": "c1", "accounts": [], "last_status": direct(5, account(2), 1)}]
     async with scripted(slow) as server:
         session = new_session(server.url, interactive=True, deadline=NOON.timestamp() + 0.5)
         with pytest.raises(Unavailable):
-            await Mastodon(session).messages("c1")
+            await Mastodon(session).messages("with:p2@example.org")

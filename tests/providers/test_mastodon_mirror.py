@@ -6,18 +6,21 @@ Everybody has accounts of their own at the session's one server, so that no test
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
-from providers import mastodon_mirror
+from providers import mastodon, mastodon_mirror, mastodon_talks
+from providers.errors import Refused
 from providers.mastodon import PROVIDER, Mastodon
-from providers.records import Activity, Contact, ConversationHead, Gone, Message
+from providers.mastodon_item import FAVOURITE, handles_of, talk_key
+from providers.records import Activity, Contact, ConversationHead, Gone, Message, Reacted
 from providers.session import Secret
 from tests import servers
 from tests.fediverse import Person
-from tests.providers.conftest import Exchange, SessionMaker, http_answer, scripted
+from tests.providers.conftest import Calls, Exchange, HandClock, SessionMaker, http_answer, scripted
 from tests.providers.test_mastodon import Api, account, status
 
 
@@ -181,7 +184,7 @@ async def test_what_others_do_to_us_is_theirs(reader: Reader, robin: Person) -> 
     assert [mention.handle for mention in by_verb["CREATE"].mentions] != []
 
 
-async def test_a_favourite_is_ours_and_its_end_too(reader: Reader, ada: Person, robin: Person) -> None:
+async def test_a_favourite_is_ours_and_its_end_too(reader: Reader, ada: Person, robin: Person, clock: HandClock) -> None:
     old, new = ada.posts("Liked before linking"), ada.posts("Liked later")
     robin.does("POST", f"statuses/{old['id']}/favourite")
     (like,) = [act for act in acts(await reader.run()) if act.verb == "LIKE"]
@@ -189,9 +192,14 @@ async def test_a_favourite_is_ours_and_its_end_too(reader: Reader, ada: Person, 
     assert like.object is not None
     assert like.occurred_at == like.object.published_at
     robin.does("POST", f"statuses/{new['id']}/favourite")
+    assert [
+        act for act in acts(await reader.run()) if act.verb == "LIKE"
+    ] == []  # nobody tells of it: it is looked for now and then
+    clock.time += timedelta(seconds=mastodon.UNTOLD_SECONDS)
     (later,) = [act for act in acts(await reader.run()) if act.verb == "LIKE"]
     assert (later.key, later.occurred_at) == (f"like:{new['uri']}", None)
     robin.does("POST", f"statuses/{old['id']}/unfavourite")
+    clock.time += timedelta(seconds=mastodon.UNTOLD_SECONDS)
     found = await reader.run()
     assert [item for item in found if isinstance(item, Gone)] == [Gone(kind="ACTIVITY", key=f"like:{old['uri']}")]
 
@@ -222,12 +230,150 @@ async def test_a_direct_post_that_is_edited_or_deleted_is_noticed(reader: Reader
     assert Gone(kind="MESSAGE", key=made["uri"]) in found
 
 
+async def test_a_conversation_is_known_by_who_is_in_it_however_it_goes_on(reader: Reader, ada: Person, robin: Person) -> None:
+    cai = Person(ada.server, "cai")
+    first = ada.posts(f"@{robin.name} Lunch?", visibility="direct")
+    (message,) = messages(await reader.run())
+    assert message.conversation_key == talk_key([f"{ada.name}@{domain_of(ada)}"])
+    answer = robin.posts(f"@{ada.name} Yes", visibility="direct", in_reply_to_id=first["id"])
+    ada.posts(f"@{robin.name} @{cai.name} All three?", visibility="direct", in_reply_to_id=answer["id"])
+    ada.posts(f"@{robin.name} Something else", visibility="direct")
+    told = {item.text: item for item in [message, *messages(await reader.run())]}
+    assert {text.split()[-1]: item.conversation_kind for text, item in told.items()} == {
+        "Lunch?": "DIRECT", "Yes": "DIRECT", "three?": "GROUP", "else": "DIRECT",
+    }  # fmt: skip
+    assert len({item.conversation_key for item in told.values()}) == 2
+    assert told[f"@{ada.name} Yes"].references == (first["uri"],)
+    assert told[f"@{ada.name} Yes"].internet_message_id == answer["uri"]
+
+
+async def test_of_a_public_post_that_is_answered_directly_only_the_answer_is_a_message(
+    reader: Reader, ada: Person, robin: Person
+) -> None:
+    public = robin.posts("Anybody at the lake?")
+    answer = ada.posts(f"@{robin.name} I am", visibility="direct", in_reply_to_id=public["id"])
+    found = await reader.run()
+    assert [item.key for item in messages(found)] == [answer["uri"]]
+    assert [act.key for act in acts(found)] == [public["uri"]]
+
+
+async def test_an_earlier_post_of_a_conversation_that_is_edited_or_deleted_is_noticed(
+    reader: Reader, ada: Person, robin: Person
+) -> None:
+    first = ada.posts(f"@{robin.name} Lunhc?", visibility="direct")
+    second = ada.posts(f"@{robin.name} Or dinner?", visibility="direct", in_reply_to_id=first["id"])
+    robin.posts(f"@{ada.name} Yes", visibility="direct", in_reply_to_id=second["id"])
+    await reader.run()
+    ada.does("PUT", f"statuses/{first['id']}", status=f"@{robin.name} Lunch?")
+    ada.does("DELETE", f"statuses/{second['id']}")
+    found = await reader.run()
+    assert {item.text for item in messages(found) if item.edited_at} == {f"@{robin.name} Lunch?"}
+    assert [item for item in found if isinstance(item, Gone)] == [Gone(kind="MESSAGE", key=second["uri"])]
+    assert [item for item in await reader.run() if isinstance(item, Gone)] == []
+
+
+async def test_a_favourite_among_direct_posts_is_a_reaction_and_is_taken_back(reader: Reader, ada: Person, robin: Person) -> None:
+    asked = ada.posts(f"@{robin.name} Lunch?", visibility="direct")
+    answer = robin.posts(f"@{ada.name} Yes", visibility="direct", in_reply_to_id=asked["id"])
+    assert {item.key: item.reactions for item in messages(await reader.run())} == {asked["uri"]: (), answer["uri"]: ()}
+    ada.does("POST", f"statuses/{answer['id']}/favourite")
+    found = await reader.run()
+    (told,) = [item.reactions for item in messages(found) if item.reactions]
+    ((sign, who),) = [(each.emoji, each.participant) for each in told]
+    assert sign == FAVOURITE
+    assert who is not None
+    assert who.address.startswith(f"{ada.name}@")
+    assert [
+        type(item) for item in found if isinstance(item, Reacted | Activity)
+    ] == []  # the notification of it says nothing more
+    assert messages(await reader.run()) == []
+    ada.does("POST", f"statuses/{answer['id']}/unfavourite")
+    assert [item.reactions for item in messages(await reader.run())] == [()]
+
+
+async def test_a_favourite_of_an_older_direct_post_is_told_by_itself(
+    reader: Reader, ada: Person, robin: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mastodon_talks, "RECENT", 1)
+    mine = robin.posts(f"@{ada.name} Lunch?", visibility="direct")
+    ada.posts(f"@{robin.name} Yes", visibility="direct", in_reply_to_id=mine["id"])
+    await reader.run()
+    ada.does("POST", f"statuses/{mine['id']}/favourite")
+    ((message, reaction),) = [(item.message, item.reaction) for item in await reader.run() if isinstance(item, Reacted)]
+    assert (message, reaction.emoji) == (mine["uri"], FAVOURITE)
+    assert [item for item in await reader.run() if isinstance(item, Reacted)] == []
+
+
+async def test_what_is_in_no_thread_any_more_because_a_post_was_deleted_arrives_all_the_same(
+    reader: Reader, ada: Person, robin: Person, clock: HandClock
+) -> None:
+    first = ada.posts(f"@{robin.name} one", visibility="direct")
+    mine = robin.posts(f"@{ada.name} two", visibility="direct", in_reply_to_id=first["id"])
+    gone = ada.posts(f"@{robin.name} three", visibility="direct", in_reply_to_id=mine["id"])
+    ada.posts(f"@{robin.name} four", visibility="direct", in_reply_to_id=gone["id"])
+    ada.does("DELETE", f"statuses/{gone['id']}")
+    assert sorted(item.text.split()[-1] for item in messages(await reader.run())) == ["four", "one", "two"]
+    assert messages(await reader.run()) == []
+    robin.does("DELETE", f"statuses/{mine['id']}")
+    assert [item for item in await reader.run() if isinstance(item, Gone)] == [Gone(kind="MESSAGE", key=mine["uri"])]
+
+
+async def test_a_conversation_that_was_read_elsewhere_waits_no_more(reader: Reader, ada: Person, robin: Person) -> None:
+    first = ada.posts(f"@{robin.name} Lunch?", visibility="direct")
+    await reader.run()
+    second = ada.posts(f"@{robin.name} Or dinner?", visibility="direct", in_reply_to_id=first["id"])
+    assert {item.key: item.unread for item in messages(await reader.run())} == {second["uri"]: True}  # the first one still waits
+    (talk,) = robin.does("GET", "conversations")
+    robin.does("POST", f"conversations/{talk['id']}/read")
+    assert {item.key: item.unread for item in messages(await reader.run())} == {first["uri"]: False, second["uri"]: False}
+
+
+async def test_a_silent_look_asks_five_times(
+    new_session: SessionMaker, robin: Person, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hint costs so much: of three hundred calls in five minutes that is a look every five seconds."""
+    calls = Calls()
+    reader = Reader(new_session, robin, observer=calls)
+    first = ada.posts(f"@{robin.name} Lunch?", visibility="direct")
+    robin.posts(f"@{ada.name} Yes", visibility="direct", in_reply_to_id=first["id"])
+    await reader.run()
+    calls.outcomes.clear()
+    await reader.run()
+    assert len(calls.outcomes) <= 5
+
+
+async def test_who_was_mirrored_before_conversations_had_their_present_keys_keeps_none_twice(
+    reader: Reader, ada: Person, robin: Person
+) -> None:
+    ada.posts(f"@{robin.name} Lunch?", visibility="direct")
+    (talk,) = robin.does("GET", "conversations")
+    reader.cursor = b'{"marks":{"home":{"newest":"5"},"conversations":{"newest":"999999999999999999999"}}}'
+    found = await reader.run()
+    kinds = [(item.kind, item.key) if isinstance(item, Gone) else item.text for item in found if isinstance(item, Gone | Message)]
+    assert kinds == [("CONVERSATION", talk["id"]), f"@{robin.name} Lunch?"]
+    assert [item for item in await reader.run() if isinstance(item, Gone)] == []
+
+
+def domain_of(person: Person) -> str:
+    return str(person.server.get("/api/v2/instance")["domain"])
+
+
 async def test_an_account_that_is_only_read_live_lists_its_contacts_alone(
     new_session: SessionMaker, ada: Person, robin: Person
 ) -> None:
     ada.posts("Hello")
     found = await Reader(new_session, robin, live=True).run()
     assert [type(item) for item in found] == [Contact]
+
+
+def test_a_conversation_of_very_many_has_a_key_that_does_not_name_them() -> None:
+    handles = [f"person-{n}@social.example.org" for n in range(60)]
+    key = talk_key(handles)
+    assert len(key) < 100
+    assert key == talk_key(reversed(handles))
+    with pytest.raises(Refused):
+        handles_of(key)
+    assert handles_of(talk_key(handles[:2])) == handles[:2]
 
 
 # --- scripted servers -----------------------------------------------------------------------------------------------------
@@ -314,3 +460,24 @@ async def test_ids_that_are_no_numbers_are_compared_by_length_and_text(new_sessi
         api.answers["/api/v1/timelines/home"] = home
         again = [row.item async for page in Mastodon(session).pages(pages[-1].cursor) for row in page.rows]
     assert [act.key[-1] for act in acts(again)] == ["2", "1"]
+
+
+async def test_where_several_posts_cannot_be_asked_for_at_once_a_few_of_the_latest_are_looked_at(
+    new_session: SessionMaker,
+) -> None:
+    """As before Mastodon 4.3."""
+    friend = account(2)
+    direct = [status(n, friend, visibility="direct", mentions=[{"id": "1", "acct": "p1"}]) for n in range(1, 11)]
+    talk = {"id": "7", "accounts": [friend], "unread": False, "last_status": direct[-1]}
+    api = lists(conversations=[talk])
+    for post in direct:
+        api.answers[f"/api/v1/statuses/{post['id']}/context"] = {"ancestors": direct[:-1], "descendants": []}
+        api.answers[f"/api/v1/statuses/{post['id']}"] = post
+    del api.answers["/api/v1/statuses/8"]
+    async with scripted(api) as server:
+        session = new_session(server.url, secret=Secret(access_token="t"))
+        pages = [page async for page in Mastodon(session).pages(None)]
+        api.calls.clear()
+        again = [row.item async for page in Mastodon(session).pages(pages[-1].cursor) for row in page.rows]
+    assert [item.key for item in again if isinstance(item, Gone)] == ["https://social.example.org/s/8"]
+    assert sum(call.startswith("/api/v1/statuses/") for call in api.calls) <= mastodon_talks.ONE_BY_ONE
