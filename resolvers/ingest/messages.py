@@ -74,7 +74,7 @@ def put_messages(
     for base, mark, item in zip(message_ids, prints, items, strict=True):
         if item.conversation_kind != "EMAIL_THREAD" and not target.live:
             final.append(base)  # known by its network's own key: whatever it says now, it is the same message
-            if base in known and (is_amendment(item, known[base], mark) or _names_files(item, known[base])):
+            if base in known and (is_amendment(item, known[base], mark) or _names_files(item, sources)):
                 amended[base] = item
             continue
         # another text under the same Message-ID: a message of its own, whose id follows from both
@@ -205,9 +205,10 @@ def _known_as(sources: Mapping[str, Mapping[str, Any]], item: records.Message) -
     return None if row is None else str(row["message_id"])
 
 
-def _names_files(item: records.Message, known: Any) -> bool:
+def _names_files(item: records.Message, sources: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether a message that was sent from here is shown for the first time, with the names that its files have there."""
-    return bool(item.attachments) and known.internet_message_id is None and known.deleted_at is None
+    place = sources.get(item.key) or sources.get(outbox_key(item.sent_as) or "")
+    return bool(item.attachments) and place is not None and place["container"] == outbox.CONTAINER
 
 
 def _name(conn: Connection, viewer: str, items: Mapping[str, records.Message]) -> None:
