@@ -27,7 +27,7 @@ from providers.http import DEFAULT_QUOTA, Session
 from providers.push import Line
 from providers.records import OwnAddress, Profile
 from providers.session import Account as SessionAccount
-from providers.session import Clock, Inbox, Observer, Secret
+from providers.session import Clock, Inbox, Memory, Observer, Secret
 from store import accounts, leases, outbox
 from store.database import Database
 from store.feed import Recorder
@@ -93,6 +93,7 @@ class Accounts:
                 ),
                 credentials, provider, interactive=interactive, deadline=deadline, budget_key=account_id,
                 inbox=AccountInbox(self.database, self.vault, viewer, account_id) if provider.keeps else None,
+                memory=AccountMemory(self.database, viewer, account_id),
             )
         )  # fmt: skip
 
@@ -106,6 +107,7 @@ class Accounts:
         deadline: float | None = None,
         budget_key: str | None = None,
         inbox: Inbox | None = None,
+        memory: Memory | None = None,
     ) -> Session:
         """A Session for an account, stored or not yet."""
         budget = None
@@ -127,6 +129,7 @@ class Accounts:
             quota=provider.quota,
             breakers=self.breakers,
             inbox=inbox,
+            memory=memory,
         )
 
     async def add(
@@ -261,6 +264,19 @@ class Grant:
         except SealBroken as error:
             raise ReauthRequired(f"The stored sign-in cannot be opened: {error}") from error
         return msgspec.json.decode(plain, type=Secret), held
+
+
+class AccountMemory:
+    """What an account's adapter remembers, in its row. Implements `providers.session.Memory`."""
+
+    def __init__(self, database: Database, viewer: str, account_id: str) -> None:
+        self._database, self._viewer, self._account_id = database, viewer, account_id
+
+    async def read(self) -> bytes | None:
+        return await self._database.read(self._viewer, accounts.memory, self._account_id)
+
+    async def keep(self, remembered: bytes) -> None:
+        await self._database.write_behind(self._viewer, accounts.remember, self._account_id, remembered)
 
 
 def _note_own(conn: Connection, viewer: str, account_id: str, addresses: Iterable[OwnAddress], recorder: Recorder) -> None:

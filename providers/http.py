@@ -31,7 +31,7 @@ from providers.breaker import Breakers
 from providers.budget import LONGEST_PAUSE, TokenBudget
 from providers.errors import ForbiddenAddress, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.quota import Quota
-from providers.session import Account, Budget, Clock, Credentials, Inbox, NoInbox, Observer, Secret
+from providers.session import Account, Budget, Clock, Credentials, Forgetful, Inbox, Memory, NoInbox, Observer, Secret
 from providers.stream import READ_SECONDS as STREAM_READ_SECONDS
 from providers.stream import Security, Stream, open_stream
 from providers.transport import ACCEPT_ENCODING, Transport
@@ -137,10 +137,12 @@ class Session:
         retry: RetryPolicy | None = None,
         jitter: Callable[[], float] = random.random,
         inbox: Inbox | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.account = account
         self.clock = clock
         self.inbox: Inbox = inbox or NoInbox()
+        self.memory: Memory = memory or Forgetful()
         self.interactive = interactive
         self.deadline = deadline
         self.realm: tuple[str, ...] = ()

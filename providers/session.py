@@ -54,6 +54,24 @@ class Budget(Protocol):
         ...
 
 
+class Memory(Protocol):
+    """What an adapter remembers of its account whatever becomes of its cursor, such as what was paid for. A few kilobytes, kept at once."""
+
+    async def read(self) -> bytes | None: ...
+
+    async def keep(self, remembered: bytes) -> None: ...
+
+
+class Forgetful:
+    """The memory of what is no account yet."""
+
+    async def read(self) -> bytes | None:
+        return None
+
+    async def keep(self, remembered: bytes) -> None:
+        pass
+
+
 class Clock(Protocol):
     def now(self) -> datetime: ...
 

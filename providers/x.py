@@ -55,7 +55,7 @@ from providers.x_item import (
     message,
     person,
 )
-from providers.x_purse import EVENT, FOLLOW, POST, USER, Account, Purse, estimate
+from providers.x_purse import EVENT, FOLLOW, POST, USER, Account, Purse, estimate, recalled
 
 #: The largest pages (OpenAPI description), and the smallest that timelines take.
 LISTED, TIMELINE, TIMELINE_LEAST, DIRECT = 1000, 100, 5, 100
@@ -145,7 +145,9 @@ class X:
         A part whose window is closed keeps no other waiting. Raises RateLimited (`spending-limit`) where the month's money is used up.
         """
         place = cursors.read(cursor, Position) or Position()
-        purse = Purse(place.money, self._session.account.settings, self._session.clock.now())
+        memory = self._session.memory
+        place.money = await recalled(memory, place.money)
+        purse = Purse(place.money, self._session.account.settings, self._session.clock.now(), memory)
         calls = Calls(self._session, place.windows)
         known = self._session.account.user_id or ""
         self._me = known if known.isascii() and known.isdigit() else ""
@@ -226,6 +228,7 @@ class X:
         events, broken = readable(page.data, Event, MESSAGES)
         purse.charge("d", (event.id for event in events), EVENT)
         self._met(place, purse, page)
+        await purse.settle()
         return events, page, [*broken, *_lacking(page, MESSAGES, "dm_event")]
 
     def _told(self, place: Position, events: list[Event], page: List) -> list[Row]:
@@ -273,6 +276,7 @@ class X:
             ]  # fmt: skip
             page = await self._page(calls, part, path, asked, reading)
             rows = self._posted(part, place, purse, page)
+            await purse.settle()
             after = page.meta.next_token if page.meta is not None and not first else ""
             if after and after == reading.token:
                 raise Malformed("X's list of posts goes in circles.", provider_code="paging")
@@ -354,6 +358,7 @@ class X:
             place.token = ""
         users, broken = readable(page.data, User, PEOPLE)
         purse.charge("f", (user.id for user in users), price)
+        await purse.settle()
         after = page.meta.next_token if page.meta is not None else ""
         if after and after == place.token:
             raise Malformed("X's list of people goes in circles.", provider_code="paging")
@@ -412,6 +417,7 @@ class X:
         purse.room(USER, 1)
         user = await self._own(calls)
         purse.charge("u", [user.id], USER)
+        await purse.settle()
         self._me = user.id
         place.cast[user.id], place.private = person(user), user.protected
         return user.public_metrics or UserMetrics()

@@ -1,7 +1,8 @@
 """What reading X costs, and how much of a month's money is left: nothing is asked for that could cost more than that.
 
 X charges for every resource that an answer holds, one and the same only once a UTC day (docs.x.com, Pricing, August 2026). Money is
-counted in mills, thousandths of a US dollar. Knows no calls.
+counted in mills, thousandths of a US dollar, and remembered with the account: a cursor may be lost, what was spent stays spent. Knows no
+calls.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 import msgspec
 
 from providers.errors import RateLimited
+from providers.session import Memory
 
 #: "Read operations" and "Write operations"; OWNED is "Owned Reads", for whoever owns the developer app.
 POST: Final = 5
@@ -40,11 +42,22 @@ class Account(msgspec.Struct, omit_defaults=True):
     paid: list[str] = []
 
 
-class Purse:
-    """A month's limit and what is left of it. `account` is kept up to date and stored by whoever handed it in."""
+async def recalled(memory: Memory, told: Account) -> Account:
+    """What the account has cost: as it is remembered, or as a cursor of before tells it where that is more."""
+    try:
+        kept = msgspec.json.decode(await memory.read() or b"{}", type=Account)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return told
+    return max(kept, told, key=lambda account: (account.month, account.spent))
 
-    def __init__(self, account: Account, settings: Mapping[str, str], now: datetime) -> None:
+
+class Purse:
+    """A month's limit and what is left of it. `account` is kept up to date, and in `memory` once it is settled."""
+
+    def __init__(self, account: Account, settings: Mapping[str, str], now: datetime, memory: Memory) -> None:
         self._account = account
+        self._memory = memory
+        self._settled = account.spent
         self._limit = limit(settings)
         self._now = now.astimezone(UTC)
         self.owned = OWNED if owner(settings) else 0
@@ -73,6 +86,12 @@ class Purse:
                 known.add(name)
                 self._account.spent += price
                 self._account.paid = [*self._account.paid[-PAID + 1 :], name]
+
+    async def settle(self) -> None:
+        """Remember what an answer has cost, before anything else is done with it."""
+        if self._account.spent != self._settled:
+            await self._memory.keep(msgspec.json.encode(self._account))
+            self._settled = self._account.spent
 
     def empty(self) -> RateLimited:
         """That nothing more is read this month, with what to do."""

@@ -169,6 +169,19 @@ def end_refresh(conn: Connection, viewer: str, account_id: str, fence: int, blob
     )
 
 
+def memory(conn: Connection, viewer: str, account_id: str) -> bytes | None:
+    """What an account's adapter remembers besides its cursor."""
+    kept: bytes | None = conn.execute(
+        select(account.c.memory).where(account.c.viewer_id == viewer, account.c.id == account_id)
+    ).scalar_one_or_none()
+    return kept
+
+
+def remember(conn: Connection, viewer: str, account_id: str, remembered: bytes) -> None:
+    """Keep that until the account is unlinked."""
+    change(conn, viewer, account_id, None, memory=remembered)
+
+
 def own_values(conn: Connection, viewer: str) -> frozenset[str]:
     """The viewer's own addresses and handles, case-folded, of all accounts."""
     rows = conn.execute(select(own_address.c.value).where(own_address.c.viewer_id == viewer, own_address.c.mine))

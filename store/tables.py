@@ -199,6 +199,7 @@ account = _owned(
     _text("granted_scopes", ""),
     Column("settings", LargeBinary),  # JSON, no secrets
     Column("cursor", LargeBinary),  # the adapter's own
+    Column("memory", LargeBinary),  # the adapter's own too, whatever becomes of the cursor
     _maybe("phase"),
     _int("done", 0),
     Column("total", Integer),

@@ -97,6 +97,16 @@ async def test_at_its_limit_an_account_says_what_to_do(household: Household, tmp
         assert found is not None
         assert found.retry_at is not None
         assert net.spent <= 20
+
+        def lose(conn: Any, viewer: str) -> None:
+            accounts.change(conn, viewer, account_id, None, cursor=None)
+
+        await household.database.write(household.viewer, lose)
+        again = await shop.link(household.viewer, "x", url, GRANT, sync=False)
+        assert again == account_id  # signing in again gives none back either
+        await household.database.write(household.viewer, limit)
+        await shop.sync(household.viewer, account_id)
+        assert 0 < net.spent <= 20
     assert net.violations == []
 
 

@@ -316,6 +316,41 @@ async def test_no_more_is_read_than_the_months_limit_allows(net: x_stub.X, opene
     assert found.trouble.retry_at == datetime(2026, 6, 1, tzinfo=UTC)
 
 
+class Remembered:
+    """An account's memory, as it is kept."""
+
+    def __init__(self) -> None:
+        self.kept: bytes | None = None
+
+    async def read(self) -> bytes | None:
+        return self.kept
+
+    async def keep(self, remembered: bytes) -> None:
+        self.kept = remembered
+
+
+async def test_a_cursor_that_is_lost_gives_no_money_back(net: x_stub.X, opened: Open, clock: HandClock) -> None:
+    memory = Remembered()
+    for number in range(12):
+        net.event("10-100", net.person("100", "grace"), f"News {number}", NOON.timestamp() - 60 + number)
+    for _ in range(20):  # each of them from the beginning
+        clock.time += timedelta(hours=25)
+        await run(opened({"monthly_limit": "0.31"}, memory=memory))
+    assert net.spent <= 310
+    stopped = net.spent
+    clock.time = datetime(2026, 6, 1, 0, 1, tzinfo=UTC)
+    await run(opened({"monthly_limit": "0.31"}, memory=memory))
+    assert stopped < net.spent <= stopped + 310
+
+
+async def test_what_an_answer_costs_is_remembered_before_it_is_stored(net: x_stub.X, opened: Open) -> None:
+    memory = Remembered()
+    net.event("10-100", net.person("100", "grace"), "Hello", THEN)
+    pages = opened(memory=memory).pages(None)
+    await anext(pages)  # the process dies with this page in its hands
+    assert msgspec.json.decode(memory.kept or b"{}")["spent"] == net.spent > 0
+
+
 async def test_at_the_limit_nothing_is_asked_until_the_next_month_and_nothing_is_missed(
     net: x_stub.X, opened: Open, clock: HandClock
 ) -> None:
