@@ -3,7 +3,8 @@
     address ──asks──▶ documents ──statements──▶ graph ──proven, and their claims──▶ asks …
 
 An address is read when somebody proven says that it is theirs: the address that was asked about, or one that is tied to it by claims that are
-returned or vouched for, no more than `steps` of them away. What only strangers say leads nowhere.
+returned or vouched for, no more than `steps` of them away. Of who is named and does not name them back a few addresses are looked at, since
+one of them may lead here for good. Who only names them leads nowhere.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 BUDGET: Final = Budget()
+#: What somebody names who was named and did not name back: so many of their addresses are looked at, since one may lead back.
+RETURNS: Final = 3
 
 
 async def look_up(
@@ -95,7 +98,12 @@ def _next(
         if near.get(key(uri), budget.steps) >= budget.steps:
             continue
         for target, _ in graph.identities(uri)[:MAX_NEXT]:
-            there = known(target)
-            if there is not None and key(target) not in subjects:
-                wanted.update(dict.fromkeys(documents.asks(there, consented, crawled=True)))
+            named = [target]
+            if key(target) in subjects and key(target) not in near:
+                # it has not named them back, or has done so by an address that leads here
+                named = [each for each, _ in graph.identities(graph.shown(target))[:RETURNS]]
+            for each in named:
+                there = known(each)
+                if there is not None and key(each) not in subjects:
+                    wanted.update(dict.fromkeys(documents.asks(there, consented, crawled=True)))
     return [ask for ask in wanted if ask not in asked]
