@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import zlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import chain, repeat
 
@@ -18,31 +16,7 @@ from providers.lookup.crawl import MAX_BYTES, Web
 from providers.lookup.reading import Ask, Reading
 from tests.planted_web import Document, Sites, page
 from tests.providers.conftest import HandClock
-
-
-class Vault:
-    """Something that listens in private; whoever connects is counted."""
-
-    def __init__(self) -> None:
-        self.visits = 0
-        self.port = 0
-
-
-@asynccontextmanager
-async def listening(host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Vault]:
-    vault = Vault()
-
-    async def visited(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        vault.visits += 1
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret")
-        writer.close()
-
-    server = await asyncio.start_server(visited, host, port)
-    vault.port = server.sockets[0].getsockname()[1]
-    try:
-        yield vault
-    finally:
-        server.close()
+from tests.providers.private_places import INSIDE, listening
 
 
 async def look_up(planted: Sites, start: str, *, seconds: float = 1.0) -> list[Reading]:
@@ -54,12 +28,6 @@ async def look_up(planted: Sites, start: str, *, seconds: float = 1.0) -> list[R
             return await documents.read(ask, web, web.clock.now() + timedelta(days=1))
 
         return list((await walk.look_up(resources.read(start), library)).readings)
-
-
-INSIDE = [
-    "127.0.0.1", "127.0.0.2", "localhost", "app.localhost", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]",
-    "2130706433", "017700000001", "0x7f000001", "0177.0.0.1", "0x7f.1", "127.1", "0.0.0.0", "inside.example",
-]  # fmt: skip
 
 
 def _json(**said: object) -> Document:
