@@ -250,7 +250,7 @@ PROOFS: Final = (
     Proof(
         "social-3b",
         "A day at Bluesky (a real PDS, chat by its lexicons) whose line is cut 50 times; messages sent from Kith and to it",
-        lambda home: bluesky_faults.live_through_cuts(home, messages=300, cuts=50, asked=10),
+        lambda home: bluesky_faults.live_through_cuts(home, messages=300, cuts=50, asked=10, quiet=200.0),
         _told_at_once,
     ),
     Proof(

@@ -110,6 +110,13 @@ async def renew(session: Session, old: Secret) -> Secret:
     """A newer pair of tokens; the old renewal token is used up by that. Raises ReauthRequired, saying what to do."""
     try:
         return await oauth.refresh(session, oauth.renewal(old), old)
+    except Refused as error:
+        if error.provider_code != "invalid_client":
+            raise
+        raise ReauthRequired(
+            "This installation no longer signs as it did when you linked the account. Link it again.",
+            provider_code="invalid_client",
+        ) from error
     except ReauthRequired as error:
         if error.provider_code != "invalid_grant":
             raise

@@ -8,6 +8,7 @@ order they are asked: `bluesky_talks.py`, `bluesky_people.py` and `bluesky_feeds
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Final
@@ -26,7 +27,7 @@ from providers.bluesky_post import KEY, Author
 from providers.bluesky_sending import delete, react, read_up_to, say, was_said
 from providers.bluesky_sign_in import FORMS, base_url, renew, sign_in
 from providers.bluesky_talks import Talks
-from providers.bluesky_watch import Place, hints
+from providers.bluesky_watch import Place, hints, keep_listening
 from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, Refused, Unavailable
 from providers.http import Session
 from providers.quota import Quota
@@ -116,9 +117,15 @@ class Bluesky:
             now = Place(log=log.cursor or (place.log if place is not None else ""), rev=commit.rev)
             return now, place is not None and (bool(log.logs) or commit.rev != place.rev)
 
-        async with aclosing(hints(self._session.clock, look)) as found:
-            async for hint in found:
-                yield hint
+        heard = asyncio.Event()
+        listening = asyncio.create_task(keep_listening(self._session, me, heard))
+        try:
+            async with aclosing(hints(self._session.clock, look, heard)) as found:
+                async for hint in found:
+                    yield hint
+        finally:
+            listening.cancel()
+            await asyncio.wait([listening])
 
     async def say(self, message: OutgoingChat, note: Callable[[bytes], Awaitable[None]]) -> Submitted:
         """Write into a conversation. Raises ProviderError when it was certainly not taken."""

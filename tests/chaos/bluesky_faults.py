@@ -85,12 +85,15 @@ def served(network: Bluesky) -> Iterator[None]:
         loop.close()
 
 
-async def live_through_cuts(home: Path, *, messages: int, cuts: int, asked: int, seed: int = 5) -> Report:
-    """So many posts and messages before the account is linked, so many cuts while it follows, so many timed and sent in the end."""
+async def live_through_cuts(home: Path, *, messages: int, cuts: int, asked: int, quiet: float = 0.0, seed: int = 5) -> Report:
+    """So many posts and messages before the account is linked, so many cuts while it follows, so many timed and sent in the end.
+
+    `quiet`: so many seconds in which nothing happens come before one more post.
+    """
     report = Report()
     with atproto_servers.pds() as server:
         network = Bluesky(server.new_user())
-        network.page = 50
+        network.page, network.beyond = 50, server.url
         network.people[network.user.did] = {"did": network.user.did, "handle": network.user.handle, "displayName": "Ada"}
         bob = network.person(1)
         with served(network), tcp_proxy(int(network.url.rpartition(":")[2])) as line:
@@ -106,7 +109,7 @@ async def live_through_cuts(home: Path, *, messages: int, cuts: int, asked: int,
                 worker = gateway.begin("worker")
                 try:
                     await asyncio.to_thread(processes.wait_until, "the watch", lambda: raw.count(home, WATCHED) == 1, PATIENCE)
-                    await _as_it_happens(report, gateway, key, life, asked)
+                    await _as_it_happens(report, gateway, key, life, asked, quiet)
                     await asyncio.to_thread(_send, report, gateway, key, account_id, life, asked)
                 finally:
                     worker.terminate()
@@ -117,8 +120,8 @@ async def live_through_cuts(home: Path, *, messages: int, cuts: int, asked: int,
     return report
 
 
-async def _as_it_happens(report: Report, gateway: Gateway, key: str, life: Life, asked: int) -> None:
-    """The seconds from what is done there to its change in a client's feed, while something goes on."""
+async def _as_it_happens(report: Report, gateway: Gateway, key: str, life: Life, asked: int, quiet: float) -> None:
+    """The seconds from what is done there to its change in a client's feed, while something goes on and after a quiet time."""
     queue: asyncio.Queue[Event] = asyncio.Queue()
     listening = asyncio.create_task(listen(gateway, key, queue))
     network, user = life.network, life.network.user
@@ -138,6 +141,11 @@ async def _as_it_happens(report: Report, gateway: Gateway, key: str, life: Life,
             for name, (act, kind, wanted) in things.items():
                 slowest[name] = max(slowest[name], await _timed(queue, act, kind, wanted))
                 await asyncio.sleep(0.3)  # what else belongs to it
+        if quiet:
+            await asyncio.sleep(quiet)
+            slowest["post after a quiet time"] = await _timed(
+                queue, lambda: life.posts.append(user.post("after long")), "ACTIVITY", "created"
+            )
         for name, seconds in slowest.items():
             report.figures[f"{name} in changes, s, at most of {asked}"] = round(seconds, 2)
     finally:

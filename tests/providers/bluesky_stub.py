@@ -48,6 +48,7 @@ class Bluesky:
     def __init__(self, user: AtUser) -> None:
         self.user = user
         self.url = ""
+        self.beyond = ""  # where the PDS is, for those who listen to it
         self.page = 5
         self.people: dict[str, dict[str, Any]] = {}
         self.followers: list[str] = []

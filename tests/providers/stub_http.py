@@ -57,7 +57,10 @@ class Stub(Protocol):
 
 @asynccontextmanager
 async def running(stub: Stub) -> AsyncIterator[str]:
-    """The address of `stub`, served until the end. Connections are kept open."""
+    """The address of `stub`, served until the end. Connections are kept open.
+
+    One that is to become another (RFC 9110 §7.8) is joined with the server at `stub.beyond`, where there is one.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -65,6 +68,9 @@ async def running(stub: Stub) -> AsyncIterator[str]:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 method, target, _ = head[0].split(" ", 2)
                 headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:]) if name}
+                if "upgrade" in headers and (beyond := getattr(stub, "beyond", "")):
+                    await _joined("\r\n".join(head).encode(), reader, writer, beyond)
+                    break
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 writer.write(stub.answer(Request(method, target, headers, body)).encoded())
                 await writer.drain()
@@ -78,3 +84,23 @@ async def running(stub: Stub) -> AsyncIterator[str]:
         yield stub.url
     finally:
         server.close()
+
+
+async def _joined(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, beyond: str) -> None:
+    """Bytes in both directions between who asks and the server at `beyond`, until either ends."""
+    place = urlsplit(beyond)
+    far_reader, far_writer = await asyncio.open_connection(place.hostname, place.port)
+
+    async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while piece := await source.read(65_536):
+            target.write(piece)
+            await target.drain()
+
+    far_writer.write(head)
+    ways = [asyncio.ensure_future(pump(reader, far_writer)), asyncio.ensure_future(pump(far_reader, writer))]
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        far_writer.close()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import libipld
 import msgspec
 import pytest
 
-from providers import atproto, bluesky_chat, bluesky_people, bluesky_sign_in, bluesky_watch
-from providers.bluesky import PROVIDER, Bluesky
+from providers import atproto, atproto_stream, bluesky_chat, bluesky_people, bluesky_sign_in, bluesky_watch
+from providers.bluesky import PROVIDER, Bluesky, Commit
 from providers.bluesky_sign_in import base_url
 from providers.bluesky_talks import Talks
 from providers.errors import CursorExpired, RateLimited, ReauthRequired, Refused, Unavailable
@@ -514,21 +514,81 @@ async def test_a_quiet_account_is_looked_at_seldom_and_an_awake_one_often(clock:
     async def look(place: bluesky_watch.Place | None) -> tuple[bluesky_watch.Place, bool]:
         nonlocal looks
         looks += 1
-        return bluesky_watch.Place(log="", rev=""), looks == 400
+        return bluesky_watch.Place(log="", rev=""), looks in (400, 401)
 
-    hints = bluesky_watch.hints(clock, look)
+    hints = bluesky_watch.hints(clock, look, asyncio.Event())
     await anext(hints)
     await anext(hints)
     awake = int(bluesky_watch.AWAKE)
     assert clock.slept[: awake + 4] == [1.0] * awake + [2.0, 4.0, 8.0, 15.0]
     assert set(clock.slept[awake + 4 :]) == {bluesky_watch.SELDOM}
     clock.slept.clear()
-    looking = asyncio.ensure_future(anext(hints))
-    await asyncio.sleep(0)
-    assert clock.slept[0] == bluesky_watch.OFTEN, "something goes on again"
-    looking.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await looking
+    await anext(hints)
+    assert clock.slept == [bluesky_watch.OFTEN], "something goes on again"
+    await hints.aclose()
+
+
+class StillClock(HandClock):
+    """Nobody wakes from sleep."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.Event().wait()
+
+
+async def test_a_server_of_ones_own_says_at_once_that_something_happened(user: AtUser, new_session: SessionMaker) -> None:
+    clock, heard = StillClock(), asyncio.Event()
+    calls = atproto.Xrpc(new_session(user.url, secret=Secret(access_token=user.token)))
+
+    async def look(place: bluesky_watch.Place | None) -> tuple[bluesky_watch.Place, bool]:
+        rev = (await calls.query("com.atproto.sync.getLatestCommit", Commit, [("did", user.did)])).rev
+        return bluesky_watch.Place(log="", rev=rev), place is not None and rev != place.rev
+
+    listening = asyncio.create_task(bluesky_watch.keep_listening(new_session(user.url), user.did, heard))
+    hints = bluesky_watch.hints(clock, look, heard)
+    try:
+        await anext(hints)
+        for number in range(3):
+            hint = asyncio.ensure_future(anext(hints))
+            while not hint.done():  # the line may not be open yet when the first one is posted
+                await asyncio.to_thread(user.post, f"Post {number}")
+                await asyncio.wait([hint], timeout=2)
+        assert set(clock.slept) == {bluesky_watch.OFTEN}, "no clock was waited for"
+    finally:
+        listening.cancel()
+        await asyncio.wait([listening])
+
+
+async def test_a_crowded_server_is_not_listened_to(
+    user: AtUser, atproto_server: AtProto, new_session: SessionMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(atproto_stream, "CROWD", 3)
+    other = atproto_server.new_user("eve")
+    listening = asyncio.create_task(bluesky_watch.keep_listening(new_session(user.url), user.did, asyncio.Event()))
+    while not listening.done():
+        await asyncio.to_thread(other.post, "Something of mine")
+        await asyncio.wait([listening], timeout=0.2)
+    await listening
+
+
+@pytest.mark.parametrize(
+    ("message", "tells"),
+    [
+        ({"op": 1, "t": "#commit"}, {"repo": did(1)}),
+        ({"op": 1, "t": "#account"}, {"did": did(1), "active": False}),
+    ],
+)
+def test_a_message_tells_of_the_account_that_it_names(message: dict[str, Any], tells: dict[str, Any]) -> None:
+    framed = libipld.encode_dag_cbor(message) + libipld.encode_dag_cbor(tells)
+    assert atproto_stream.concerns(framed, did(1))
+    assert not atproto_stream.concerns(framed, did(2))
+
+
+@pytest.mark.parametrize(
+    "message", [b"", b"\xff", b"\xa0", b"\xa0\xa0\xa0", b"{}", libipld.encode_dag_cbor({"op": -1}) * 2, b"\x9f" * 100_000]
+)
+def test_a_message_that_cannot_be_read_tells_of_nobody(message: bytes) -> None:
+    assert not atproto_stream.concerns(message, did(1))
 
 
 async def test_without_chat_the_repository_alone_is_watched(network: Network, opened: Open) -> None:

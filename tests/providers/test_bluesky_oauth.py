@@ -153,7 +153,7 @@ async def test_an_installation_with_a_public_address_signs_for_itself_and_stays_
     newer = await bluesky_sign_in.renew(signing_in.session(), made.secret)
     assert (await Bluesky(signing_in.session(newer))._who()).did == signing_in.user.did
     foreign = msgspec.structs.replace(newer, client_secret=client_assertion.new_key())
-    with pytest.raises(Refused, match="does not know this installation"):
+    with pytest.raises(ReauthRequired, match="no longer signs as it did"):
         await bluesky_sign_in.renew(signing_in.session(), foreign)
 
 
