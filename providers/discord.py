@@ -46,7 +46,7 @@ from providers.discord_message import (
 from providers.discord_news import CHANNELS, DELETED, RENEWED, Event
 from providers.discord_rooms import LOOK, Position, Room, Shelf, parents
 from providers.entries import readable
-from providers.errors import Malformed, Refused
+from providers.errors import CursorExpired, Malformed, Refused
 from providers.formats import charset
 from providers.http import Session
 from providers.quota import Quota
@@ -459,6 +459,8 @@ class Discord:
         began = not place.walk
         whole = began and not place.unseen
         reached, _, after = place.walk.partition("/")
+        if not (reached + after).isdecimal() and place.walk:
+            raise CursorExpired("The stored place in the list of members is none: everything is listed again.")
         met: dict[str, None] = {}
         for guild in sorted(place.guilds, key=int):
             if reached and int(guild) < int(reached):

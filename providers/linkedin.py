@@ -25,7 +25,7 @@ from providers.archives import linkedin as archive
 from providers.archives.linkedin import About, LinkedInArchive, address_of, profile_url, slug_of
 from providers.archives.table_part import TablePart
 from providers.base import Adapter, FormField, LinkForm, Provider
-from providers.errors import Malformed, Refused, Unavailable
+from providers.errors import Malformed, RateLimited, Refused
 from providers.formats import charset, email_address
 from providers.formats.vcard import web_address
 from providers.http import Session
@@ -60,6 +60,8 @@ SHOWN_IN: Final[dict[str, tuple[str, ...]]] = {
     "socialActions/likes": ("ALL_LIKES",), "reactions": ("ALL_LIKES",), "socialActions/comments": ("ALL_COMMENTS",),
     "ugcPosts": ("MEMBER_SHARE_INFO",), "shares": ("MEMBER_SHARE_INFO",), "posts": ("MEMBER_SHARE_INFO",),
 }  # fmt: skip
+#: Refusals of one domain that leave the others as they are.
+PARTIAL: Final = frozenset({"400", "403", "422"})
 #: What is learned from a domain though it is not due.
 FACTS: Final = (PROFILE, "CONNECTIONS")
 WHOLE: Final = timedelta(days=1)  # after which everything is read again
@@ -141,6 +143,7 @@ class Position(msgspec.Struct, omit_defaults=True):
     read: float = 0.0
     mark: int = 0
     known: list[int] = []
+    refused: dict[str, str] = {}  # domains that were refused when they were last asked for, with LinkedIn's words
 
 
 class LinkedIn:
@@ -189,7 +192,11 @@ class LinkedIn:
             place = Position()
             yield Page(rows=(_withheld(error.message), *await self._ending()), cursor=cursors.written(place), done=True)
             return
-        yield Page(rows=tuple(await self._ending()), cursor=cursors.written(place), done=True)
+        lacking = [
+            _said(domain, f"LinkedIn does not give this part of your data ({domain}): {words} The archive has it: {IMPORT}")
+            for domain, words in place.refused.items()
+        ]
+        yield Page(rows=(*lacking, *await self._ending()), cursor=cursors.written(place), done=True)
 
     # --- who --------------------------------------------------------------------------------------------------------
 
@@ -208,7 +215,7 @@ class LinkedIn:
             for domain in (PROFILE, "EMAIL_ADDRESSES"):
                 async for _, rows in self._pages(domain):
                     _learn(domain, rows, about)
-        except Unavailable as error:
+        except RateLimited as error:
             if error.provider_code != "preparing":
                 raise
         except Refused as error:
@@ -257,23 +264,31 @@ class LinkedIn:
         about = About(me=_own_slug(self._session))
         for domain in FACTS if place.walk else ():
             if domain not in place.walk:
-                async for _, rows in self._pages(domain, most=AGAIN):
-                    _learn(domain, rows, about)
+                with contextlib.suppress(Refused):  # names are no reason to have no messages
+                    async for _, rows in self._pages(domain, most=AGAIN):
+                        _learn(domain, rows, about)
         while place.walk:
             domain, keys, readable = place.walk[0], set[str](), True
             first = 0 if place.start <= AGAIN else place.start
-            async for number, rows in self._pages(domain, first):
-                _learn(domain, rows, about)
-                items = _taken(domain, rows, about, number)
-                keys.update(item.key for item in items if not isinstance(item, ConversationHead | Unreadable))
-                readable = readable and not any(isinstance(item, Unreadable) for item in items)
-                if number >= place.start:
-                    place.start = number + 1
-                    yield Page(rows=tuple(Row(item=item) for item in items), cursor=cursors.written(place))
+            place.refused.pop(domain, None)
+            try:
+                async for number, rows in self._pages(domain, first):
+                    _learn(domain, rows, about)
+                    items = _taken(domain, rows, about, number)
+                    keys.update(item.key for item in items if not isinstance(item, ConversationHead | Unreadable))
+                    readable = readable and not any(isinstance(item, Unreadable) for item in items)
+                    if number >= place.start:
+                        place.start = number + 1
+                        yield Page(rows=tuple(Row(item=item) for item in items), cursor=cursors.written(place))
+            except Refused as error:
+                if domain == PROFILE or error.provider_code not in PARTIAL:
+                    raise
+                place.refused[domain] = error.message
+            stated = () if first or domain in place.refused else _stated(domain, keys, readable=readable)
             place.walk, place.start = place.walk[1:], 0
             if place.whole and not place.walk:
                 place.read = self._session.clock.now().timestamp()
-            yield Page(cursor=cursors.written(place), statements=() if first else _stated(domain, keys, readable=readable))
+            yield Page(cursor=cursors.written(place), statements=stated)
 
     async def _pages(
         self, domain: str, first: int = 0, *, most: int = MAX_PAGES
@@ -281,7 +296,7 @@ class LinkedIn:
         """The rows of a domain, page by page with its number, which is what `start` counts. Where there is nothing, LinkedIn says so by an
         error, at the end of a list, too.
 
-        Raises Unavailable as long as nothing at all is there: whoever has an account has a profile.
+        Raises RateLimited as long as nothing at all is there: whoever has an account has a profile.
         """
         for number in range(first, first + most):
             asked = [("q", "criteria"), ("domain", domain), ("start", str(number))]
@@ -300,12 +315,13 @@ class LinkedIn:
             raise Malformed("LinkedIn's list does not end.", provider_code="paging")
 
     async def _register(self) -> None:
-        """LinkedIn begins to prepare the data with the consent; where it did not, it is asked to. Raises Unavailable until they are there."""
+        """LinkedIn begins to prepare the data with the consent; where it did not, it is asked to. Raises RateLimited until they are
+        there: nothing is wrong with the account, it waits."""
         if not (await ask(self._session, "/rest/memberAuthorizations", Registered, [("q", "memberAndApplication")])).elements:
             await tell(self._session, "/rest/memberAuthorizations")
         at = self._session.clock.now() + PREPARED
         text = "LinkedIn is still preparing your data, which takes minutes, up to a day. Kith asks again by itself."
-        raise Unavailable(text, retry_at=at, provider_code="preparing")
+        raise RateLimited(text, retry_at=at, provider_code="preparing")
 
     async def _ending(self) -> list[Row]:
         """A word ahead of the end of a sign-in, which LinkedIn does not renew."""

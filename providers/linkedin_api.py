@@ -134,7 +134,7 @@ async def authorize(session: Session, values: dict[str, str], redirect_uri: str)
         )
     base = session.account.base_url.rstrip("/")
     at = SIGN_IN if base == HOME else f"{base}/oauth/v2"  # a server set by KITH_LINKEDIN_URL stands in for both hosts
-    wanted = (*SCOPES, THIRD_PARTY) if values.get("portability") in ("true", "on", "1") else SCOPES
+    wanted = (*SCOPES, THIRD_PARTY) if values.get("portability") in ("true", "on", "yes", "1") else SCOPES
     return Authorization(
         authorization_endpoint=f"{at}/authorization",
         token_endpoint=f"{at}/accessToken",

@@ -75,3 +75,16 @@ async def test_a_member_outside_the_eea_has_the_profile_and_is_told_to_import(ho
         assert account.status == "ACTIVE"
         assert "import it" in (account.status_reason or "")
     assert net.violations == []
+
+
+async def test_while_linkedin_prepares_the_data_the_account_is_not_empty_but_waiting(
+    household: Household, tmp_path: Path
+) -> None:
+    net = LinkedIn(time.time)
+    net.prepared = False
+    async with running(net) as at, workshop(household.database, tmp_path / "home", f"127.0.0.1/32:{urlsplit(at).port}") as shop:
+        await shop.link(household.viewer, "linkedin", at, GRANT, settings={"profile": url(exports.MY_SLUG)})
+        (account,) = await household.database.read(household.viewer, accounts.listed)
+        assert account.status == "SYNCING", account
+        assert "still preparing" in (account.status_reason or "")
+    assert net.violations == []

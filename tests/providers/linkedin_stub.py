@@ -55,6 +55,7 @@ class LinkedIn:
         self.registered = True
         self.version = VERSION
         self.lenient = False
+        self.withheld: dict[str, Answer] = {}
         self.calls: list[tuple[float, str]] = []
         self.troubled: dict[str, list[Answer]] = {}
         self.violations: list[str] = []
@@ -133,6 +134,8 @@ class LinkedIn:
 
     def _snapshot(self, request: Request) -> Answer:
         domain, start = request.one("domain"), int(request.one("start", "0"))
+        if domain in self.withheld:
+            return self.withheld[domain]
         rows = self.domains.get(domain, []) if self.prepared else []
         shown = rows[start * self.page : (start + 1) * self.page]
         if not shown:

@@ -16,7 +16,7 @@ import pytest
 
 from benchmarks import exports as written
 from providers import linkedin, linkedin_api, oauth
-from providers.errors import Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
+from providers.errors import Malformed, ProviderError, RateLimited, ReauthRequired, Refused
 from providers.linkedin import LinkedIn, Position
 from providers.records import Activity, Contact, ConversationHead, Message, Unreadable
 from providers.session import Secret
@@ -294,7 +294,7 @@ async def test_data_that_are_not_ready_yet_are_waited_for_and_asked_for(
 ) -> None:
     net.prepared = net.registered = False
     assert (await opened(secret=OWN).profile()).label == SLUG
-    with pytest.raises(Unavailable, match="still preparing") as trouble:
+    with pytest.raises(RateLimited, match="still preparing") as trouble:
         await run(opened())
     assert trouble.value.retry_at == NOON + timedelta(minutes=30)
     assert net.registered
@@ -319,6 +319,28 @@ async def test_outside_the_eea_the_account_says_to_import_the_archive(
     net.tokens["token-1"] = linkedin_stub.EVERYTHING  # what was granted later is read then
     net.connection("ada", "Ada")
     assert len((await run(opened(), found.cursor)).all(Contact)) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [problem(400, "domain is invalid"), problem(403, "Not enough permissions")], ids=["unknown", "forbidden"]
+)
+async def test_a_part_that_linkedin_does_not_give_is_named_and_everything_else_comes(
+    net: linkedin_stub.LinkedIn, opened: Opened, clock: HandClock, answer: Answer
+) -> None:
+    net.connection("ada", "Ada")
+    net.message("2-a==", "ada", "Ada Ray", (SLUG,), "2024-01-10 10:00:00 UTC", "Hello")
+    net.withheld = {"CONNECTIONS": answer}
+    found = await run(opened())
+    assert [each.text for each in found.all(Message)] == ["Hello"]
+    for _ in range(2):
+        (said,) = found.all(Unreadable)
+        assert (said.key, said.reason) == ("CONNECTIONS", "FORBIDDEN")
+        clock.time += timedelta(hours=1)
+        found = await run(opened(), found.cursor)
+    net.withheld.clear()
+    clock.time += timedelta(days=1)
+    later = await run(opened(), found.cursor)
+    assert (len(later.all(Contact)), later.all(Unreadable)) == (1, [])
 
 
 async def test_a_sign_in_that_ends_soon_is_told_ahead(net: linkedin_stub.LinkedIn, opened: Opened, clock: HandClock) -> None:
