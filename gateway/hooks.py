@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute
 from starlette.routing import Route as Address
 
 from gateway import pushing
-from gateway.accounts import Held
+from gateway.accounts import Grant, Held
 from gateway.inbox import opened
 from providers.base import Provider
 from providers.errors import Malformed, ProviderError
@@ -56,7 +56,8 @@ class Hooks:
         return [
             Address("/hooks/{provider}", self.announce, methods=["POST"]),
             Address("/hooks/{provider}", self.prove, methods=["GET"]),
-            Address("/hooks/{provider}/{token}", self.call, methods=["POST"]),
+            # by GET some networks ask whether the address is ours
+            Address("/hooks/{provider}/{token}", self.call, methods=["GET", "POST"]),
         ]
 
     async def call(self, request: Request) -> Response:
@@ -75,7 +76,9 @@ class Hooks:
         held = None if blob is None else opened(there.vault, route.viewer_id, route.account_id, blob)
         if whose is None or whose.disabled_at is not None or account is None or held is None:
             return Response(status_code=404, headers=HEADERS)
-        session = self._session(provider, account.base_url)
+        asked = Account(provider=provider.key, base_url=account.base_url, user_id=account.user_id, settings=account.settings)
+        grant = Grant(there.accounts, route.viewer_id, route.account_id, account.base_url, provider)
+        session = there.accounts.session(asked, grant, provider)
         try:
             heard = await provider.hear(session, _call(request, body), held.secret)
         except Forged:

@@ -10,7 +10,7 @@ nothing of MTProto, of buttons, payments and inline queries.
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -37,7 +37,6 @@ from providers.records import (
     Profile,
     Role,
     Row,
-    Statement,
     Submitted,
     Unreadable,
 )
@@ -61,6 +60,7 @@ from providers.telegram_item import (
     reactions,
     says_something,
 )
+from providers.told_once import ToldOnce
 
 LISTED: Final = 100  # updates at a time, the most
 MAX_PAGES: Final = 10_000
@@ -140,7 +140,7 @@ class Position(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     counts: dict[str, list[str]] = {}
 
 
-class Telegram:
+class Telegram(ToldOnce):
     """A bot."""
 
     def __init__(self, session: Session) -> None:
@@ -174,16 +174,6 @@ class Telegram:
             rows = await self._rows(updates, place)
             yield Page(rows=tuple(rows), cursor=cursors.written(place), only_copy=True)
         yield Page(rows=tuple(self._losses(place)), cursor=cursors.written(place), done=True)
-
-    async def listing(self) -> AsyncIterator[Statement]:
-        """A bot cannot list what there is: nothing can be compared, and nothing is asked for from the beginning."""
-        for nothing in list[Statement]():
-            yield nothing
-
-    async def fetch(self, container: str, keys: Sequence[str]) -> AsyncIterator[Page]:
-        """A bot is told nothing twice."""
-        for nothing in list[Page]():
-            yield nothing
 
     async def watch(self) -> AsyncGenerator[None]:
         """Hints, by a long poll that confirms nothing; none where Telegram calls. Raises Unavailable where another program asks as well."""

@@ -21,7 +21,7 @@ import msgspec
 from providers import records
 from providers.archives import export, files, text_lines, text_stream
 from providers.archives.export import Export, Part, Stood
-from providers.base import ArchiveFormat, Provider
+from providers.base import ArchiveFormat
 from providers.formats import charset, file_kind, file_name, phone_number, whatsapp_line
 from providers.formats.whatsapp_line import MARKS, Order
 
@@ -478,21 +478,3 @@ def _whole(chat: Chat, item: records.Message, region: str | None) -> records.Con
         key=chat.key, kind=chat.kind, last_activity_at=item.sent_at, subject=chat.title if chat.kind == "GROUP" else None,
         participants=tuple(_participant("MEMBER", name, region) for name in people),
     )  # fmt: skip
-
-
-PROVIDER = Provider(
-    key=KEY,
-    name="WhatsApp",
-    kind="CHAT",
-    mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "IMPORT", "MIRROR"}),
-    limitations=(
-        "Only what the phone exports: one chat at a time, at most 40,000 messages, 10,000 with media.",
-        "People are known as the phone calls them; a number is one only where no name is saved.",
-        "Times have no zone and are read in the viewer's; read state, reactions and who an answer is to are not in an export.",
-        "Files are named, not kept.",
-    ),
-    archive_formats=("WHATSAPP",),
-    docs_path="docs/providers/whatsapp.md",
-    archive=WhatsAppArchive(),
-)

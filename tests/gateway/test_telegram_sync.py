@@ -5,25 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx2 as httpx
 import pytest
 
-from gateway import worker
-from gateway.accounts import Held
-from gateway.app import Installation
-from gateway.people import named
-from gateway.worker import Worker
 from providers import telegram
-from providers.session import Account, Secret
+from providers.session import Secret
 from providers.telegram_item import ALLOWED
 from store import accounts, kept_calls, leases
+from tests.gateway.called import PUBLIC, Called, called
 from tests.gateway.rooms import ask
-from tests.gateway.running import TestClock, asking, opened
+from tests.gateway.running import TestClock
 from tests.household import Household
 from tests.providers.stub_http import running
 from tests.providers.telegram_stub import TOKEN, BotApi, group, private, user
@@ -148,20 +142,10 @@ def _slowly(shop: Any, household: Household, net: Any) -> Any:
 # --- calls ----------------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Line:
+class Line(Called):
     """An installation with one bot, and Telegram on the other side."""
 
-    there: Installation
-    worker: Worker
-    client: httpx.AsyncClient
     net: BotApi
-    clock: TestClock
-    viewer: str
-    account_id: str
-
-    async def work(self, kind: str) -> bool:
-        return await self.worker.run_one(self.viewer, kind, self.account_id)
 
     async def call(self, update: dict[str, Any], secret: str | None = None) -> int:
         """Telegram calls out one update; what is acknowledged it forgets."""
@@ -171,34 +155,13 @@ class Line:
             self.net.delivered(update)
         return answer.status_code
 
-    async def texts(self) -> list[str]:
-        def read(conn: Any, viewer: str) -> list[str]:
-            return list(conn.exec_driver_sql("select snippet from message order by sent_at, snippet").scalars())
-
-        return await self.there.database.read(self.viewer, read)
-
-    async def kept(self) -> int:
-        return len(await self.there.database.read(self.viewer, kept_calls.after, self.account_id, 0, 100))
-
-    async def state(self) -> tuple[str, str]:
-        found = await self.there.database.read(self.viewer, accounts.get, self.account_id)
-        assert found is not None
-        return found.status, found.status_reason or ""
-
 
 @asynccontextmanager
-async def bot(
-    home: Path, net: BotApi, clock: TestClock, url: str, public: str = "https://kith.example.org"
-) -> AsyncIterator[Line]:
-    given = {"public_url": public, "allow_private_hosts": (f"127.0.0.1/32:{urlsplit(url).port}",)}
-    async with opened(home, clock=clock, schema=None, **given) as there, asking(there) as client:
-        whose = (await named(there, None)).id
-        provider = there.providers["telegram"]
-        assert provider.open is not None
-        session = there.accounts.session(Account(provider="telegram", base_url=url), Held(GRANT), provider)
-        profile = await provider.open(session).profile()
-        account_id = await there.accounts.add(whose, provider, profile, GRANT, base_url=url)
-        yield Line(there, worker.of(there), client, net, clock, whose, account_id)
+async def bot(home: Path, net: BotApi, clock: TestClock, url: str, public: str = PUBLIC) -> AsyncIterator[Line]:
+    async with called(home, "telegram", url, GRANT, clock, public=public) as found:
+        line = Line(**vars(found))
+        line.net = net
+        yield line
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from providers.session import Secret
 from providers.telegram import Telegram
 from providers.telegram_item import chat_id, peer
 from tests.providers.conftest import HandClock, SessionMaker
-from tests.providers.contract import AdapterContract, Rig
+from tests.providers.contract import AdapterContract, Rig, run
 from tests.providers.stub_http import Answer, running
 from tests.providers.telegram_stub import BOT, TOKEN, BotApi, channel, group, private, refused, supergroup, user
 
@@ -136,25 +136,6 @@ class TestForgetfulContract(TestContract):
         return TelegramRig(net)
 
     test_a_bad_answer_loses_nothing_and_deletes_nothing = None  # type: ignore[assignment]  # once is enough of the long one
-
-
-class Run:
-    """What a run gave."""
-
-    def __init__(self) -> None:
-        self.rows: list[Any] = []
-        self.cursor: bytes | None = None
-
-    def all(self, kind: type[Any]) -> list[Any]:
-        return [item for item in self.rows if isinstance(item, kind)]
-
-
-async def run(adapter: Telegram, cursor: bytes | None = None) -> Run:
-    found = Run()
-    async for page in adapter.pages(cursor):
-        found.rows += [row.item for row in page.rows]
-        found.cursor = page.cursor
-    return found
 
 
 async def begun(opened: Open) -> bytes | None:
