@@ -39,6 +39,7 @@ from tests.chaos import (
     mail_faults,
     mail_news,
     mail_sync,
+    mixed_states,
     reconnecting,
     rotating_grants,
     searching,
@@ -229,6 +230,11 @@ PROOFS: Final = (
         "social-4",
         "Zip archives of ten million files, folders, brackets ten million deep, files of a million rows",
         lambda home: endless_archives.meet_the_endless(home, entries=10_000_000, crowd=500_001, depth=10_000_000, rows=1_000_000),
+    ),
+    Proof(
+        "social-5",
+        "Accounts of nine networks, some of each throttled, revoked, downgraded or partly permitted, two weeks long",
+        lambda home: mixed_states.live_with_trouble(home, rounds=56),
     ),
     Proof(
         "mail-10",

@@ -54,6 +54,9 @@ WHEREABOUTS: Final = "whereabouts"  # the account's setting that says that every
 LONG_QUIET: Final = 16  # of these, after which an account is as idle as can be
 PATIENCE: Final = 4.0
 CALLED: Final = 12.0  # intervals to wait while the network has promised to call
+REAUTH_AGAIN: Final = timedelta(hours=6)  # only a person can help; it is looked again now and then
+SOON_AGAIN: Final = timedelta(days=2)  # what a network asks to wait for at most without being asked for more
+NOTHING_TO_DO: Final = "There is nothing to do: reading goes on by itself as soon as that is allowed."
 WATCH_AGAIN: Final = 60  # seconds until a watch that ended is taken up again
 
 
@@ -99,11 +102,15 @@ async def run(
         await run.tell_whereabouts()
         if isinstance(adapter, Verifiable) and await run.in_doubt():
             await run.verify(adapter)
-        await run.end(watch=isinstance(adapter, Watcher), push=pushing.wanted(opener, found.provider, adapter))
+        await run.end(
+            every=provider.poll_seconds if provider is not None else None,
+            watch=isinstance(adapter, Watcher),
+            push=pushing.wanted(opener, found.provider, adapter),
+        )
     except ProviderError as error:
         await run.failed(error)
         if isinstance(error, ReauthRequired):
-            return timedelta(hours=6)  # only a person can help; look again now and then
+            return REAUTH_AGAIN
         raise Retry(error.message, error.retry_at) from error
     if provider is None:
         return None
@@ -258,7 +265,8 @@ class _Run:
                 await self.take(adapter.fetch(statement.container, missing[n : n + FETCHED]))
             await self._settle(statement)
 
-    async def end(self, *, watch: bool = False, push: bool = False) -> None:
+    async def end(self, *, every: float | None, watch: bool = False, push: bool = False) -> None:
+        """Note that the account is up to date; it is looked at again every so many seconds, or called for."""
         if accounts.VERIFY in self._settings:
             await self._keep_setting(accounts.VERIFY, None)
         quiet = 0 if self._changed else min(self._quiet + 1, LONG_QUIET)
@@ -275,6 +283,8 @@ class _Run:
                 "progress_at": now,
                 "done": self._done,
             }
+            called = watch or push_routes.live(conn, viewer, self._account.id, now)
+            values["next_sync_at"] = None if called or every is None else now + timedelta(seconds=every * self.patience)
             state = ("ACTIVE", self._withheld)
             new = (self._account.status, self._account.status_reason) != state
             accounts.change(
@@ -295,15 +305,20 @@ class _Run:
     async def failed(self, error: ProviderError) -> None:
         now = self._clock.now()
         status = "REAUTH_REQUIRED" if isinstance(error, ReauthRequired) else "DEGRADED"
+        reason, again = error.message, error.retry_at
         if isinstance(error, RateLimited):
             status = self._account.status  # waiting for a quota is no trouble of the account
+            if again is not None and again - now <= SOON_AGAIN:
+                reason = f"{reason} {NOTHING_TO_DO}"
+        elif isinstance(error, ReauthRequired):
+            again = now + REAUTH_AGAIN
 
         def write(conn: Connection, viewer: str) -> None:
             recorder = Recorder(now, account_id=self._account.id)
-            new = (self._account.status, self._account.status_reason) != (status, error.message)
+            new = (self._account.status, self._account.status_reason) != (status, reason)
             accounts.change(
-                conn, viewer, self._account.id, recorder if new else None, status=status, status_reason=error.message,
-                retry_at=error.retry_at, phase=None,
+                conn, viewer, self._account.id, recorder if new else None, status=status, status_reason=reason,
+                retry_at=error.retry_at, next_sync_at=again, phase=None,
             )  # fmt: skip
             recorder.flush(conn, viewer)
 

@@ -22,6 +22,7 @@ from tests.chaos import (
     mail_faults,
     mail_news,
     mail_sync,
+    mixed_states,
     reconnecting,
     rotating_grants,
     searching,
@@ -59,6 +60,13 @@ async def test_a_client_that_reconnects_with_its_last_cursor_misses_no_change_an
 
 def test_a_source_that_hangs_fails_or_limits_costs_its_own_part_of_the_page_only(tmp_path: Path) -> None:
     assert troubled_sources.ask_beside_trouble(tmp_path / "home", asked=2).broken == []
+
+
+async def test_throttled_revoked_downgraded_and_partly_permitted_accounts_say_what_to_do_and_cost_the_others_nothing(
+    tmp_path: Path,
+) -> None:
+    report = await mixed_states.live_with_trouble(tmp_path / "home", rounds=3)
+    assert report.broken == []
 
 
 async def test_no_answer_fails_while_redis_is_away_and_redis_is_used_again_when_it_is_back(tmp_path: Path) -> None:
