@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
+from datetime import datetime
 from typing import Any, Final
 
 import httpx2 as httpx
@@ -21,7 +22,7 @@ from providers.http import SUCCESS, Session
 from providers.mastodon_entity import Account, Context, Conversation, Relationship, Status, segment
 from providers.mastodon_item import CONTAINER, DIRECT, KEY, Items
 from providers.mastodon_mirror import CONVERSATIONS, FAVOURITES, OWN, WALKS, Mark, Mirrored
-from providers.mastodon_sending import MARKING, REACTING, SENDING, react, read_up_to, say, was_said
+from providers.mastodon_sending import MARKING, REACTING, SENDING, delete, edit, react, read_up_to, say, was_said
 from providers.mastodon_server import PAGE_BYTES, Server, decoded, no_server, origin, readable
 from providers.mastodon_streaming import hints
 from providers.mastodon_talks import Talks
@@ -32,6 +33,8 @@ from providers.records import (
     Heads,
     Messages,
     OutgoingChat,
+    OutgoingDeletion,
+    OutgoingEdit,
     OutgoingReaction,
     OwnAddress,
     Page,
@@ -248,6 +251,16 @@ class Mastodon:
         """Whether a message is among the account's posts. Raises ProviderError."""
         return await was_said(self._server, await self._me(), message, step)
 
+    async def edit(self, change: OutgoingEdit, *, again: bool) -> datetime | None:
+        """Put another text in the place of a message's own. Raises ProviderError."""
+        await self._me()
+        return await edit(self._server, self._items, await self._listed(change.conversation), change, again=again)
+
+    async def delete(self, deletion: OutgoingDeletion) -> Gone:
+        """Delete a message for everybody. Raises ProviderError."""
+        await self._me()
+        return await delete(self._server, await self._listed(deletion.conversation), deletion)
+
     async def react(self, reaction: OutgoingReaction) -> str | None:
         """Make a message a favourite, or no longer. Raises ProviderError."""
         await self._me()
@@ -432,10 +445,27 @@ PROVIDER = Provider(
     kind="SOCIAL",
     mode="MIRRORED",
     capabilities=frozenset(
-        {"CONTACTS", "CONVERSATIONS", "ACTIVITIES", "SEND", "REPLY", "REACT", "READ_STATE", "PUSH", "MIRROR", "LIVE"}
+        {
+            "CONTACTS",
+            "CONVERSATIONS",
+            "ACTIVITIES",
+            "SEND",
+            "REPLY",
+            "EDIT_MESSAGE",
+            "DELETE_MESSAGE",
+            "REACT",
+            "READ_STATE",
+            "PUSH",
+            "MIRROR",
+            "LIVE",
+        }
     ),
     marks=frozenset({"READ"}),
-    write_scopes={"READ_STATE": frozenset({MARKING, "write"})},
+    write_scopes={
+        "EDIT_MESSAGE": frozenset({SENDING, "write"}),
+        "DELETE_MESSAGE": frozenset({SENDING, "write"}),
+        "READ_STATE": frozenset({MARKING, "write"}),
+    },
     limitations=(
         "Direct messages are posts with a restricted audience: whoever is mentioned in one can read it.",
         "Messages go to conversations that are there, with everybody in them mentioned. They are no longer than posts may be. Files cannot be sent.",

@@ -79,6 +79,7 @@ class Tag(msgspec.Struct, frozen=True):
 class Attachment(msgspec.Struct, frozen=True):
     """docs.joinmastodon.org/entities/MediaAttachment."""
 
+    id: str = ""
     type: str = "unknown"
     url: str | None = None
     preview_url: str | None = None
@@ -96,6 +97,7 @@ class Status(msgspec.Struct, frozen=True):
     edited_at: str | None = None
     content: str | None = None
     spoiler_text: str | None = None
+    sensitive: bool | None = None
     visibility: str | None = None
     language: str | None = None
     reblog: Status | None = None

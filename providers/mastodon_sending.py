@@ -1,4 +1,4 @@
-"""Writing into direct conversations (docs.joinmastodon.org/methods/statuses#create), favourites, and saying what was read.
+"""Writing into direct conversations (docs.joinmastodon.org/methods/statuses#create), editing, deleting, favourites, and saying what was read.
 
 A direct post goes to those whom it mentions, so that an answer mentions everybody who is in its conversation, and stands below the post
 that it answers, or the latest. It goes out under our own id as `Idempotency-Key`, under which servers take a post once within an hour.
@@ -11,13 +11,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
-from providers.errors import Malformed, ReauthRequired, Refused, Unavailable
-from providers.mastodon_entity import Account, Context, Conversation, Status, instant, post_text, segment
+import msgspec
+
+from providers.errors import Conflict, Malformed, ReauthRequired, Refused, Unavailable
+from providers.mastodon_entity import Account, Attachment, Context, Conversation, Status, instant, post_text, segment
 from providers.mastodon_item import DIRECT, FAVOURITE, Items, handles_of, key_of
 from providers.mastodon_server import Instance, Server, decoded, readable
-from providers.records import OutgoingChat, OutgoingReaction, Submitted
+from providers.records import Gone, OutgoingChat, OutgoingDeletion, OutgoingEdit, OutgoingReaction, Submitted
 
 #: docs.joinmastodon.org/api/oauth-scopes
 SENDING: Final = "write:statuses"
@@ -41,7 +44,7 @@ async def say(
     """Write to those whom a conversation is with; `talks` are what the server lists of it. Raises ProviderError when it was certainly not taken."""
     await _check(server, SENDING, "send")
     reply = await _answered(server, talks, message.answers)
-    text = _addressed(items, talks, message)
+    text = _addressed(items, talks, message.conversation, message.text)
     _check_length(text, await server.instance())
     form = [("status", text), ("visibility", DIRECT), *([("in_reply_to_id", reply)] if reply else [])]
     await note(f"{int(server.session.clock.now().timestamp())} {reply}".encode())
@@ -75,6 +78,51 @@ async def was_said(server: Server, me: Account, message: OutgoingChat, step: byt
     if server.session.clock.now().timestamp() - since >= SURE:
         return Submitted(fate="NOT_TAKEN", evidence="It is not among your posts.")
     return Submitted(fate="UNKNOWN", evidence="The message is not among your posts, where it may still appear.")
+
+
+async def edit(
+    server: Server, items: Items, talks: Sequence[Conversation], change: OutgoingEdit, *, again: bool
+) -> datetime | None:
+    """Put another text in the place of a post's own. Raises ProviderError.
+
+    What is not said again is taken off a post (methods/statuses#edit): so its warning, its language and its files are.
+    """
+    await _check(server, SENDING, "edit")
+    post = await _standing(server, talks, change.message)
+    if post is None:
+        raise Refused("This message is gone from the server.", provider_code="not-found")
+    edited = instant(post.edited_at)
+    if again and edited is not None and edited >= change.at:
+        if _said(post_text(post.content)) != _said(change.text):
+            raise Conflict("This message was edited somewhere else meanwhile, and keeps that text.", provider_code="edited")
+        return edited
+    text = _addressed(items, talks, change.conversation, change.text)
+    _check_length(text, await server.instance())
+    files = [file.id for raw in post.media_attachments or () if (file := _file(raw)) is not None]
+    form = [
+        ("status", text),
+        ("spoiler_text", post.spoiler_text or ""),
+        ("sensitive", "true" if post.sensitive else "false"),
+        *([("language", post.language)] if post.language else []),
+        *(("media_ids[]", file) for file in files),
+    ]
+    try:
+        answer = await server.tell("PUT", f"/api/v1/statuses/{segment(post.id)}", form)
+    except Refused as error:
+        raise _narrow(error, "edit") from error
+    return instant(decoded(answer, Status).edited_at)
+
+
+async def delete(server: Server, talks: Sequence[Conversation], deletion: OutgoingDeletion) -> Gone:
+    """Delete a post for everybody. Raises ProviderError."""
+    await _check(server, SENDING, "delete")
+    if (post := await _local(server, talks, deletion.message)) is not None:
+        try:
+            await server.tell("DELETE", f"/api/v1/statuses/{segment(post)}")
+        except Refused as error:
+            if error.provider_code != "not-found":
+                raise _narrow(error, "delete") from error
+    return Gone(kind="MESSAGE", key=deletion.message)
 
 
 async def react(server: Server, talks: Sequence[Conversation], reaction: OutgoingReaction) -> None:
@@ -113,19 +161,38 @@ async def read_up_to(
 # --- whom and where ---------------------------------------------------------------------------------------------------------
 
 
-def _addressed(items: Items, talks: Sequence[Conversation], message: OutgoingChat) -> str:
+async def _standing(server: Server, talks: Sequence[Conversation], key: str) -> Status | None:
+    """A post as it is now; None when it is gone."""
+    post = await _local(server, talks, key)
+    try:
+        return None if post is None else decoded(await server.get(f"/api/v1/statuses/{segment(post)}"), Status)
+    except Refused as error:
+        if error.provider_code != "not-found":
+            raise
+        return None
+
+
+def _file(raw: msgspec.Raw) -> Attachment | None:
+    try:
+        found = msgspec.json.decode(raw, type=Attachment)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found if found.id else None
+
+
+def _addressed(items: Items, talks: Sequence[Conversation], conversation: str, text: str) -> str:
     """The text, with everybody mentioned who is in the conversation, and nobody else: whom a post mentions gets it."""
     last = next((talk.last_status for talk in talks if talk.last_status is not None), None)
     # where all of its posts are gone, what it is known by says who was in it
-    found = [items.handle(one.acct) for one in items.others(last)] if last is not None else handles_of(message.conversation)
+    found = [items.handle(one.acct) for one in items.others(last)] if last is not None else handles_of(conversation)
     wanted = {handle.casefold(): items.local(handle) for handle in found}
-    said = {items.handle(name).casefold(): name for name in _MENTIONED.findall(message.text)}
+    said = {items.handle(name).casefold(): name for name in _MENTIONED.findall(text)}
     if strangers := said.keys() - wanted.keys() - {items.own.casefold()}:
         raise Refused(
             f"@{said[min(strangers)]} is not in this conversation and would get what mentions them. Write the name without its @.",
             provider_code="mention",
         )
-    return " ".join((*(f"@{name}" for handle, name in wanted.items() if handle not in said), message.text))
+    return " ".join((*(f"@{name}" for handle, name in wanted.items() if handle not in said), text))
 
 
 async def _answered(server: Server, talks: Sequence[Conversation], answers: str | None) -> str:

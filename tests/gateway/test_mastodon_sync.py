@@ -122,6 +122,8 @@ ROOMS = """{ viewer { conversations(first: 20) { edges { node { id kind unreadCo
 SEND = """mutation($input: SendMessageInput!) { sendMessage(input: $input) {
   message { id delivery { state } } conversation { kind } errors { code message } } }"""
 REACT = """mutation($id: ID!, $emoji: String!) { react(input: { messageId: $id, emoji: $emoji }) { errors { code } } }"""
+EDIT = """mutation($id: ID!, $text: String!) { editMessage(input: { messageId: $id, text: $text }) { errors { code } } }"""
+DELETE = """mutation($id: ID!) { deleteMessage(input: { messageId: $id, forEveryone: true }) { errors { code } } }"""
 READ = """mutation($id: ID!) { markConversations(input: { conversationIds: [$id], read: true }) { errors { code } } }"""
 
 
@@ -190,3 +192,15 @@ async def test_what_is_sent_marked_and_read_here_is_so_there_and_here_once(
             assert (answer["text"], answer["delivery"]["state"]) == (f"@{ada.name} Gladly", "SENT")
             assert said == {}
         assert (await room())["unreadCount"] == 0
+        assert (await desk.ask(EDIT, id=done["message"]["id"], text="With pleasure"))["editMessage"]["errors"] == []
+        await shop.write_back(household.viewer, account_id)
+        await shop.sync(household.viewer, account_id)
+        assert "With pleasure" in ada.does("GET", f"statuses/{told['id']}")["content"]
+        said = {one["id"]: one for one in nodes((await room())["messages"])}
+        assert said[done["message"]["id"]]["text"] == f"@{ada.name} With pleasure"
+        assert said[done["message"]["id"]]["editedAt"] is not None
+        assert (await desk.ask(DELETE, id=done["message"]["id"]))["deleteMessage"]["errors"] == []
+        await shop.write_back(household.viewer, account_id)
+        await shop.sync(household.viewer, account_id)
+        assert [one["id"] for one in nodes((await room())["messages"])] == [question["id"]]
+        assert [one["status"] for one in ada.does("GET", "notifications?types[]=mention") if one["status"]] == []

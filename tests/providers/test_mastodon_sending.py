@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
-from providers.errors import ReauthRequired, Refused
+from providers.base import Deleter, Editor
+from providers.errors import Conflict, ReauthRequired, Refused
 from providers.mastodon import Mastodon
 from providers.mastodon_entity import instant, post_text
 from providers.mastodon_item import FAVOURITE, talk_key
 from providers.mastodon_sending import SURE
-from providers.records import OutgoingChat, OutgoingReaction, Submitted
+from providers.records import Gone, OutgoingChat, OutgoingDeletion, OutgoingEdit, OutgoingReaction, Submitted
 from providers.session import Secret
 from tests import servers
 from tests.fediverse import Person
-from tests.providers.conftest import Exchange, HandClock, SessionMaker, http_answer, scripted
+from tests.providers.conftest import NOON, Exchange, HandClock, SessionMaker, http_answer, scripted
 from tests.providers.contract import proxied
 from tests.providers.test_mastodon import Api, account, status
 
@@ -52,7 +54,7 @@ async def talk_with(person: Person, adapter: Mastodon) -> str:
 def got(person: Person) -> list[Any]:
     """The direct posts that somebody is mentioned in, the latest first."""
     told = person.does("GET", "notifications?types[]=mention&limit=40")
-    return [one["status"] for one in told if one["status"]["visibility"] == "direct"]
+    return [one["status"] for one in told if one["status"] and one["status"]["visibility"] == "direct"]
 
 
 async def test_an_answer_goes_to_everybody_in_the_conversation_and_stands_below_what_it_answers(
@@ -176,6 +178,65 @@ async def test_a_conversation_whose_posts_are_all_gone_is_written_to_by_who_was_
     done = await of(robin, new_session).say(OutgoingChat(id="k", conversation=key, text="Still there?"), Notes())
     assert done.fate == "TAKEN"
     assert [post_text(post["content"]) for post in got(ada)] == [f"@{ada.name} Still there?"]
+
+
+async def test_an_edit_keeps_all_but_the_text_and_goes_to_the_same_people(
+    new_session: SessionMaker, ada: Person, robin: Person, clock: HandClock
+) -> None:
+    first = ada.posts(f"@{robin.name} Lunch?", visibility="direct")
+    mine = robin.posts(f"@{ada.name} Yse", visibility="direct", in_reply_to_id=first["id"], spoiler_text="food", language="en")
+    ada.posts(f"@{robin.name} Pardon?", visibility="direct", in_reply_to_id=mine["id"])
+    adapter = of(robin, new_session)
+    assert isinstance(adapter, Editor)
+    key = await talk_with(robin, adapter)
+    at = instant(mine["created_at"])
+    assert at is not None
+    change = OutgoingEdit(id="e", conversation=key, message=mine["uri"], text="Yes", at=at)
+    edited_at = await adapter.edit(change, again=False)
+    now = ada.does("GET", f"statuses/{mine['id']}")
+    assert (post_text(now["content"]), now["spoiler_text"]) == (f"@{ada.name} Yes", "food")
+    assert edited_at == instant(now["edited_at"])
+    assert await of(robin, new_session).edit(change, again=True) == edited_at  # it is done already
+    robin.does("PUT", f"statuses/{mine['id']}", status=f"@{ada.name} No")
+    with pytest.raises(Conflict):
+        await of(robin, new_session).edit(change, again=True)
+    for wrong, code in ((f"Not with @{Person(ada.server, 'eve').name}", "mention"), ("x" * 600, "too-large")):
+        with pytest.raises(Refused) as refusal:
+            await adapter.edit(OutgoingEdit(id="e", conversation=key, message=mine["uri"], text=wrong, at=at), again=False)
+        assert refusal.value.provider_code == code
+
+
+async def test_files_stay_with_a_post_that_is_edited(new_session: SessionMaker) -> None:
+    friend = account(2)
+    mine = status(
+        5, account(1), visibility="direct", mentions=[{"id": "2", "acct": "p2"}], media_attachments=[{"id": "77"}, {"id": 8}]
+    )
+    api = Api()
+    api.answers["/api/v1/conversations"] = [{"id": "7", "accounts": [friend], "last_status": mine}]
+    api.answers["/api/v1/statuses/5"] = mine
+    change = OutgoingEdit(id="e", conversation=talk_key(["p2@example.org"]), message=mine["uri"], text="Hi", at=NOON)
+    async with scripted(api) as server:
+        await Mastodon(new_session(server.url, secret=Secret(access_token="t"))).edit(change, again=False)
+        (put,) = [exchange for exchange in server.seen if exchange.method == "PUT"]
+    assert parse_qs(put.body.decode())["media_ids[]"] == ["77"]
+
+
+async def test_what_is_deleted_is_gone_for_everybody_and_deleting_it_twice_is_deleting_it_once(
+    new_session: SessionMaker, ada: Person, robin: Person
+) -> None:
+    first = ada.posts(f"@{robin.name} Lunch?", visibility="direct")
+    mine = robin.posts(f"@{ada.name} Yse", visibility="direct", in_reply_to_id=first["id"])
+    key = await talk_with(robin, of(robin, new_session))
+    deletion = OutgoingDeletion(id="d", conversation=key, message=mine["uri"], everyone=True)
+    for _ in range(2):
+        adapter = of(robin, new_session)
+        assert isinstance(adapter, Deleter)
+        assert await adapter.delete(deletion) == Gone(kind="MESSAGE", key=mine["uri"])
+    assert [post["uri"] for post in got(ada)] == []
+    change = OutgoingEdit(id="e", conversation=key, message=mine["uri"], text="Yes", at=NOON)
+    with pytest.raises(Refused) as refusal:
+        await of(robin, new_session).edit(change, again=False)
+    assert refusal.value.provider_code == "not-found"
 
 
 async def test_a_favourite_is_made_and_taken_back_and_no_other_sign_is_taken(
