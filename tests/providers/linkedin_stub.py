@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 from tests.providers.open_api import Description
 from tests.providers.stub_http import Answer, Request
@@ -96,6 +97,8 @@ class LinkedIn:
             self.violations.append(f"{request.method} {request.path} is no call that the description has")
             return problem(404, "Not found")
         self.violations += self.description.faults(operation, request)
+        if request.path.startswith("/oauth/"):
+            return self._token(request)
         if "requestBody" in operation:
             self.description.check(
                 operation["requestBody"]["content"]["application/json"]["schema"], json.loads(request.body), "body"
@@ -128,6 +131,16 @@ class LinkedIn:
         if said.status == 200:
             self.description.check(self.description.schema(operation), json.loads(said.content), request.path)
         return said
+
+    def _token(self, request: Request) -> Answer:
+        """RFC 6749 §4.1.3, with the client's secret in the form; LinkedIn parts the scopes by commas."""
+        form = dict(parse_qsl(request.body.decode()))
+        if (form.get("client_id"), form.get("client_secret")) != ("client", "secret") or "authorization" in request.headers:
+            return Answer(401, {"error": "invalid_client", "error_description": "Client authentication failed"})
+        if form.get("grant_type") != "authorization_code" or form.get("code") != "c0de" or not form.get("redirect_uri"):
+            return Answer(400, {"error": "invalid_request"})
+        scope = ",".join(sorted(self.tokens["token-1"]))
+        return Answer(200, {"access_token": "token-1", "expires_in": 5_183_999, "scope": scope, "token_type": "Bearer"})
 
     def _userinfo(self, request: Request) -> Answer:
         return Answer(200, self.info)
