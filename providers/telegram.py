@@ -30,6 +30,8 @@ from providers.records import (
     ConversationKind,
     Gone,
     OutgoingChat,
+    OutgoingDeletion,
+    OutgoingEdit,
     OutgoingReaction,
     OwnAddress,
     Page,
@@ -219,6 +221,14 @@ class Telegram(ToldOnce):
     async def was_said(self, message: OutgoingChat, step: bytes) -> Submitted:
         """Nobody can tell."""
         return await telegram_sending.was_said(self._session, message, step)
+
+    async def edit(self, change: OutgoingEdit, *, again: bool) -> datetime | None:
+        """Put another text in the place of one that the bot sent. Raises ProviderError."""
+        return await telegram_sending.edit(self._session, change)
+
+    async def delete(self, deletion: OutgoingDeletion) -> Gone:
+        """Delete a message for everybody. Raises ProviderError."""
+        return await telegram_sending.delete(self._session, deletion)
 
     async def react(self, reaction: OutgoingReaction) -> str | None:
         """React to a message, or take that back."""
@@ -538,7 +548,22 @@ PROVIDER = Provider(
     name="Telegram",
     kind="CHAT",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "REACT", "DELTA", "PUSH", "IMPORT", "MIRROR"}),
+    capabilities=frozenset(
+        {
+            "CONTACTS",
+            "CONVERSATIONS",
+            "SEND",
+            "REPLY",
+            "REACT",
+            "EDIT_MESSAGE",
+            "DELETE_MESSAGE",
+            "DELTA",
+            "PUSH",
+            "IMPORT",
+            "MIRROR",
+        }
+    ),
+    moderates=True,
     limitations=(
         "A bot sees what is written to it, the groups and channels that it is in, and the private chats of whoever attached it to their account.",
         "A bot reads nothing that was before it. Telegram Desktop's export has that; it is an account of its own, since a bot is not you.",

@@ -134,6 +134,8 @@ class BotApi:
         self.blocked: set[int] = set()
         self.files: dict[str, bytes] = {}
         self.sent: list[Item] = []
+        self.own: dict[tuple[int, int], Item] = {}  # what the bot wrote
+        self.removed: list[int] = []  # in business chats
         self.reacted: list[Item] = []
         self.calls: list[str] = []
         self.stamps: list[tuple[float, int]] = []
@@ -325,7 +327,32 @@ class BotApi:
             "chat": {"id": chat, "type": kind},
             "text": asked["text"],
         }
-        return said | {"from": self.bot}
+        self.own[chat, said["message_id"]] = said | {"from": self.bot}
+        return self.own[chat, said["message_id"]]
+
+    def _editMessageText(self, asked: Item) -> Any:
+        said = self.own.get((asked["chat_id"], asked["message_id"]))
+        if said is None:
+            return refused(400, "Bad Request: message can't be edited")
+        if said["text"] == asked["text"]:
+            return refused(400, "Bad Request: message is not modified: specified new message content is exactly the same")
+        said |= {"text": asked["text"], "edit_date": int(self.now())}
+        return said
+
+    def _deleteMessage(self, asked: Item) -> Any:
+        said = self.own.get((asked["chat_id"], asked["message_id"]))
+        if said is None:
+            return refused(400, "Bad Request: message to delete not found")
+        if self.now() - said["date"] > 2 * DAY:
+            return refused(400, "Bad Request: message can't be deleted for everyone")
+        del self.own[asked["chat_id"], asked["message_id"]]
+        return True
+
+    def _deleteBusinessMessages(self, asked: Item) -> Any:
+        if asked["business_connection_id"] not in self.connections:
+            return refused(400, "Bad Request: business connection not found")
+        self.removed += asked["message_ids"]
+        return True
 
     def _setMessageReaction(self, asked: Item) -> Any:
         signs = asked.get("reaction", [])

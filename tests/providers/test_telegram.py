@@ -18,6 +18,8 @@ from providers.records import (
     Gone,
     Message,
     OutgoingChat,
+    OutgoingDeletion,
+    OutgoingEdit,
     OutgoingReaction,
     Page,
     Reacted,
@@ -556,6 +558,32 @@ async def test_after_a_cut_nobody_can_tell(net: BotApi, opened: Open) -> None:
     assert (await opened().say(message, noted)).fate == "UNKNOWN"
     assert (await opened().was_said(message, b"sent")).fate == "UNKNOWN"
     assert net.calls.count("sendMessage") == 1
+
+
+async def test_what_the_bot_wrote_is_edited_and_deleted_as_often_as_one_likes(
+    net: BotApi, opened: Open, clock: HandClock
+) -> None:
+    sent = await opened().say(OutgoingChat(id="1", conversation="channel50/3", text="Ay"), noted)
+    assert sent.key == "channel50/1"
+    change = OutgoingEdit(id="2", conversation="channel50/3", message=sent.key, text="Aye", at=clock.now())
+    assert await opened().edit(change, again=False) == clock.now()
+    assert await opened().edit(change, again=True) is None
+    assert net.own[FORUM["id"], 1]["text"] == "Aye"
+    with pytest.raises(Refused, match="can't be edited"):
+        await opened().edit(msgspec.structs.replace(change, message="channel50/7"), again=False)
+    with pytest.raises(Refused, match="4,096"):
+        await opened().edit(msgspec.structs.replace(change, text="x" * 4097), again=False)
+    deletion = OutgoingDeletion(id="3", conversation="channel50/3", message=sent.key, everyone=True)
+    clock.time += timedelta(hours=49)
+    with pytest.raises(Refused, match="48 hours"):
+        await opened().delete(deletion)
+    clock.time -= timedelta(hours=9)
+    for _ in range(2):
+        assert await opened().delete(deletion) == Gone(kind="MESSAGE", key=sent.key)
+    assert net.own == {}
+    net.attach(EVE)
+    await opened().delete(msgspec.structs.replace(deletion, conversation="user6@biz-1", message="user7/user6/4"))
+    assert net.removed == [4]
 
 
 async def test_a_reaction_is_the_bots_only_one_and_can_be_taken_back(net: BotApi, opened: Open) -> None:
