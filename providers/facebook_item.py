@@ -14,7 +14,7 @@ import msgspec
 from providers.entries import readable
 from providers.meta_api import Edge, Summary, instant, short
 from providers.meta_feed import LISTED, Feed, Told
-from providers.records import Activity, ActivityObject, Actor, Contact, Handle, Media, Name, Photo, Row, Unreadable
+from providers.records import Activity, ActivityObject, Actor, Contact, Handle, Media, Name, Photo, Row, Unreadable, Visibility
 
 KEY: Final = "facebook"
 HOST: Final = "facebook.com"
@@ -32,8 +32,8 @@ POST_FIELDS: Final = (
     f"reactions.limit({LISTED}).summary(total_count){{id,name,type}},"
     f"comments.order(reverse_chronological).limit({LISTED}).summary(total_count){{{COMMENT_FIELDS}}}"
 )
-#: Words of `privacy.value` that stand for everybody, and for friends.
-EVERYBODY, FRIENDLY = frozenset({"EVERYONE", ""}), frozenset({"ALL_FRIENDS", "FRIENDS_OF_FRIENDS"})
+#: Whom a person's post is for, by `privacy.value`; for some only, where it is anything else or not told.
+SHOWN: Final[dict[str, Visibility]] = {"EVERYONE": "PUBLIC", "ALL_FRIENDS": "FOLLOWERS", "FRIENDS_OF_FRIENDS": "FOLLOWERS"}
 
 
 class PictureData(msgspec.Struct, frozen=True):
@@ -178,7 +178,8 @@ def name(person: Person) -> Name:
 
 
 def feed(whose: Whose, path: str, token: str | None) -> Feed:
-    """How somebody's posts are asked for, and read."""
+    """How somebody's posts are asked for, and read. What is said about a post is for whom it is for."""
+    shown: dict[str, Visibility] = {}
 
     def told(raw: msgspec.Raw) -> Told:
         posts, broken = readable([raw], Post, whose.container)
@@ -186,7 +187,8 @@ def feed(whose: Whose, path: str, token: str | None) -> Feed:
             return Told(key="", at=None, rows=tuple(broken))
         item = posts[0]
         found = post(item, bytes(raw), whose)
-        rows = [lost(item, whose)] if found is None else [found, *reactions(item, whose)]
+        shown[item.id] = visibility(item, whose)
+        rows = [lost(item, whose)] if found is None else [found, *reactions(item, found.actor, whose)]
         return Told(
             key=item.id, at=instant(item.created_time), rows=tuple(Row(item=each) for each in rows), comments=item.comments
         )
@@ -196,7 +198,7 @@ def feed(whose: Whose, path: str, token: str | None) -> Feed:
         if not comments:
             return Told(key="", at=None, rows=tuple(broken))
         item = comments[0]
-        found = comment(item, bytes(raw), under, whose)
+        found = comment(item, bytes(raw), under, whose, shown.get(under, "LIMITED"))
         return Told(key=item.id, at=instant(item.created_time), rows=() if found is None else (Row(item=found),))
 
     params = (("fields", COMMENT_FIELDS), ("order", "reverse_chronological"))
@@ -232,14 +234,18 @@ def post(item: Post, raw: bytes, whose: Whose) -> Activity | None:
         object=thing,
         summary=short(item.story),
         occurred_at=at,
-        visibility="PUBLIC" if whose.page or item.privacy.value in EVERYBODY else "FOLLOWERS" if item.privacy.value in FRIENDLY else "LIMITED",
+        visibility=visibility(item, whose),
         original=raw,
         url=thing.url,
         container=whose.container,
     )  # fmt: skip
 
 
-def comment(item: Comment, raw: bytes, under: str, whose: Whose) -> Activity | None:
+def visibility(item: Post, whose: Whose) -> Visibility:
+    return "PUBLIC" if whose.page else SHOWN.get(item.privacy.value, "LIMITED")
+
+
+def comment(item: Comment, raw: bytes, under: str, whose: Whose, shown: Visibility) -> Activity | None:
     """A comment on a post; None where Facebook does not say whose it is."""
     author = visitor(item.author, whose)
     if author is None:
@@ -256,7 +262,8 @@ def comment(item: Comment, raw: bytes, under: str, whose: Whose) -> Activity | N
         likes=item.like_count,
     )
     return Activity(
-        key=item.id, actor=author, verb="CREATE", object=thing, occurred_at=at, original=raw, url=thing.url, container=whose.container
+        key=item.id, actor=author, verb="CREATE", object=thing, occurred_at=at, visibility=shown, original=raw, url=thing.url,
+        container=whose.container,
     )  # fmt: skip
 
 
@@ -265,21 +272,19 @@ def lost(item: Post, whose: Whose) -> Unreadable:
     return Unreadable(key=item.id, outcome="SKIPPED", message=text, reason="UNREADABLE", container=whose.container)
 
 
-def reactions(item: Post, whose: Whose) -> Iterator[Activity]:
+def reactions(item: Post, author: Actor, whose: Whose) -> Iterator[Activity]:
     """Who reacted to a post, as far as Facebook names them. When they did so it does not say."""
     for raw in item.reactions.data:
         try:
             found = msgspec.json.decode(raw, type=Reaction)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue  # people who are not named are counted only
-        author = visitor(Author(id=found.id, name=found.name), whose)
-        if author is not None:
-            thing = ActivityObject(
-                kind="NOTE", uri=uri(item.id), url=item.permalink_url or uri(item.id), attributed_to=owner(whose)
-            )
+        who = visitor(Author(id=found.id, name=found.name), whose)
+        if who is not None:
+            thing = ActivityObject(kind="NOTE", uri=uri(item.id), url=item.permalink_url or uri(item.id), attributed_to=author)
             yield Activity(
-                key=f"{item.id}:{found.id}", actor=author, verb="LIKE", object=thing, summary=SIGNS.get(found.type, ""),
-                original=bytes(raw), container=whose.container,
+                key=f"{item.id}:{found.id}", actor=who, verb="LIKE", object=thing, summary=SIGNS.get(found.type, ""),
+                visibility=visibility(item, whose), original=bytes(raw), container=whose.container,
             )  # fmt: skip
 
 

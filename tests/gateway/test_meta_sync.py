@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from benchmarks import exports
 from benchmarks.universe import MY_NAME
 from gateway import pushing, worker
-from gateway.accounts import Held
+from gateway.accounts import Grant, Held
+from gateway.linking.service import LinkService
 from gateway.people import named
 from gateway.settings import SettingsError, load
 from providers.instagram import SCOPES as INSTAGRAM_SCOPES
 from providers.meta_webhook import sign
 from providers.session import Account, Secret
+from resolvers.linking import OAuthRedirect
 from store import accounts, leases
 from tests.gateway.rooms import ask
 from tests.gateway.running import TestClock, asking, opened
 from tests.household import Household
 from tests.providers.meta_stub import APP, ME, SECRET, Graph
-from tests.providers.stub_http import running
-from tests.workshop import Workshop, workshop
+from tests.providers.stub_http import Answer, running
+from tests.workshop import RealClock, Workshop, workshop
 
 GRANT = Secret(access_token="token-1", client_id=APP, client_secret=SECRET, scope=" ".join(INSTAGRAM_SCOPES))
 GRACE, GRACE_THERE = {"id": "9001", "name": "Grace Hopper"}, {"id": "9001", "username": "grace"}
@@ -91,6 +94,43 @@ async def test_what_is_there_arrives_and_an_answer_from_here_is_there_once_and_h
     assert net.violations == []
 
 
+class Later(RealClock):
+    """Now, or so much later."""
+
+    ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+@pytest.mark.parametrize(("provider", "synced"), [("facebook", "before it is looked for"), ("instagram", "after")])
+async def test_an_answer_whose_line_was_cut_is_looked_for_and_not_sent_twice(
+    household: Household, tmp_path: Path, provider: str, synced: str
+) -> None:
+    net, clock = facebook() if provider == "facebook" else instagram(), Later()
+    async with (
+        running(net) as url,
+        workshop(household.database, tmp_path, f"127.0.0.1/32:{urlsplit(url).port}", clock=clock) as shop,
+    ):
+        account_id = await shop.link(household.viewer, provider, url, GRANT)
+        (found,) = await rooms(shop, household)
+        compose = {"reply": {"messageId": found["messages"]["edges"][0]["node"]["id"]}}
+        wanted = {"idempotencyKey": "k", "compose": compose, "text": "Gladly", "undoSeconds": 0}
+        done = (await ask(shop, household, SEND, input=wanted))["sendMessage"]
+        net.cuts = [Answer(503)]
+        await shop.write_back(household.viewer, account_id)
+        if synced == "before it is looked for":
+            await shop.sync(household.viewer, account_id)
+        clock.ahead = timedelta(seconds=5)
+        await shop.write_back(household.viewer, account_id)
+        await shop.sync(household.viewer, account_id)
+        (found,) = await rooms(shop, household)
+        (mine,) = [edge["node"] for edge in found["messages"]["edges"] if edge["node"]["direction"] == "OUTBOUND"]
+        assert (mine["id"], mine["delivery"]["state"]) == (done["message"]["id"], "SENT")
+        assert [body["message"]["text"] for body in net.sent] == ["Gladly"]
+    assert net.violations == []
+
+
 async def test_an_answer_that_comes_too_late_fails_with_the_reason_and_is_not_sent(household: Household, tmp_path: Path) -> None:
     net = facebook()
     talk = next(iter(net.threads.values()))
@@ -128,8 +168,7 @@ async def test_what_was_declined_and_what_was_revoked_show_at_the_account(househ
     assert net.violations == []
 
 
-@pytest.mark.parametrize("provider", ["facebook", "instagram"])
-@pytest.mark.parametrize("first", ["export", "link"])
+@pytest.mark.parametrize(("provider", "first"), [("facebook", "export"), ("facebook", "link"), ("instagram", "export")])
 async def test_the_export_and_the_linked_account_are_one_whichever_came_first(
     household: Household, tmp_path: Path, provider: str, first: str
 ) -> None:
@@ -163,6 +202,38 @@ async def test_the_export_of_somebody_else_is_an_account_of_its_own(household: H
         await shop.bring(household.viewer, file)
         found = await household.database.read(household.viewer, accounts.listed)
         assert sorted(each.user_id for each in found) == sorted([ME, MY_NAME.casefold()])
+
+
+@pytest.mark.parametrize("provider", ["facebook", "instagram"])
+async def test_signing_in_at_the_network_makes_an_account_whose_grant_lasts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    net = facebook() if provider == "facebook" else instagram()
+    async with running(net) as url:
+        for name, value in (("URL", url), ("CLIENT_ID", APP), ("CLIENT_SECRET", SECRET)):
+            monkeypatch.setenv(f"KITH_{provider.upper()}_{name}", value)
+        async with opened(tmp_path, schema=None, allow_private_hosts=(f"127.0.0.1/32:{urlsplit(url).port}",)) as there:
+            viewer = (await named(there, "ada")).id
+            service = LinkService(there)
+            session = await service.begin(viewer, provider=provider, method="OAUTH_REDIRECT")
+            assert isinstance(session.step, OAuthRedirect)
+            begun = await service.start(session.step.authorization_url.rpartition("/")[2])
+            assert begun is not None
+            asked = parse_qs(urlsplit(begun[0]).query)
+            assert asked["client_id"] == [APP]
+            back = f"{session.step.redirect_uri}?code=code-1&state={asked['state'][0]}"
+            done = await service.complete(viewer, session.id, callback_url=back)
+            assert (done.state, done.error) == ("LINKED", None)
+            (found,) = await there.database.read(viewer, accounts.listed)
+            held = await Grant(there.accounts, viewer, found.id, url, there.providers[provider]).read()
+            assert held.access_token == "token-2"
+            assert held.expires_at is not None
+            await worker.of(there).run_one(viewer, "sync", found.id)
+            (found,) = await there.database.read(viewer, accounts.listed)
+            assert found.status == "ACTIVE"
+            again = await service.begin(viewer, account_id=found.id, method="OAUTH_REDIRECT")  # and once more, where it has ended
+            assert isinstance(again.step, OAuthRedirect)
+    assert net.violations == []
 
 
 async def test_meta_calls_one_address_and_whoever_manages_the_page_is_woken(

@@ -317,6 +317,31 @@ async def test_posts_comments_and_reactions_are_activities(net: Graph, opened: O
     assert all(each.original for each in found.values())
 
 
+@pytest.mark.parametrize(
+    ("privacy", "shown"),
+    [("EVERYONE", "PUBLIC"), ("ALL_FRIENDS", "FOLLOWERS"), ("SELF", "LIMITED"), ("CUSTOM", "LIMITED"), (None, "LIMITED")],
+)
+async def test_what_is_said_about_a_post_is_for_whom_the_post_is_for(
+    net: Graph, opened: Open, privacy: str | None, shown: str
+) -> None:
+    post = net.posted(ME, "Mine", THEN, **({"privacy": {"value": privacy}} if privacy else {}))
+    net.commented(post, GRACE, "Yum", THEN + 1)
+    post["reactions"] = [GRACE | {"type": "LIKE"}]
+    assert {each.visibility for each in (await run(opened())).all(Activity)} == {shown}
+
+
+async def test_what_a_visitor_wrote_on_a_page_is_theirs(net: Graph, opened: Open) -> None:
+    net.own_page("700", "Bakery")
+    post = net.posted("700", "Are you open?", THEN)
+    post |= {"from": GRACE, "reactions": [{"id": "700", "name": "Bakery", "type": "LIKE"}]}
+    nobodys = net.posted("700", "Who am I?", THEN + 1)
+    nobodys.pop("from")
+    found = await run(opened())
+    wrote, liked = sorted(found.all(Activity), key=lambda each: each.verb)
+    assert (wrote.actor.key, liked.actor.name, liked.object.attributed_to.key) == ("700:9001", "Bakery", "700:9001")
+    assert [each.key for each in found.all(Unreadable)] == [nobodys["id"]]
+
+
 async def test_only_the_latest_posts_are_looked_at_again_and_their_new_comments_come(
     net: Graph, opened: Open, clock: HandClock
 ) -> None:
