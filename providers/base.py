@@ -133,6 +133,7 @@ class Authorization(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str | None = None  # RFC 9207: when known, `iss` on the redirect must equal it
     pkce: bool = True
     pushed_endpoint: str | None = None  # RFC 9126: where what is asked for goes ahead of the browser
+    device_endpoint: str | None = None  # RFC 8628: where a code is given out that is typed in on another device
     dpop_key: str | None = None  # RFC 9449: the private JWK that the tokens are to be bound to
     base_url: str = ""
     lasting: bool = True

@@ -180,6 +180,14 @@ PROVIDER = Provider(
             help_url="https://github.com/settings/developers",
             scopes=SCOPES,
         ),
+        LinkForm(
+            method="DEVICE_CODE",
+            label="Sign in with a code",
+            fields=(_SERVER,),
+            help="For an installation that GitHub cannot send your browser back to. Needs its own client, too, with the device flow enabled.",
+            help_url="https://github.com/settings/developers",
+            scopes=SCOPES,
+        ),
     ),
     quota=Quota(
         calls=5000,

@@ -252,6 +252,7 @@ async def authorize(session: Session, values: dict[str, str], redirect_uri: str)
     return Authorization(
         authorization_endpoint=f"{where}/login/oauth/authorize",
         token_endpoint=f"{where}/login/oauth/access_token",
+        device_endpoint=f"{where}/login/device/code",
         client_id=mine.client_id,
         client_secret=mine.client_secret,
         scopes=SCOPES,

@@ -69,7 +69,7 @@ async def destination(session: Session, authorization: Authorization, redirect_u
     answer = await _posted(session, authorization, authorization.pushed_endpoint, form)
     said = answer.json()
     if isinstance(said, dict) and "error" in said:
-        raise _named(str(said["error"]))
+        raise named(str(said["error"]))
     name = said.get("request_uri") if isinstance(said, dict) else None
     if not isinstance(name, str) or answer.status not in (200, 201):
         raise Malformed("The network's sign-in took what was asked for and gave it no name.", provider_code="request-uri")
@@ -98,7 +98,7 @@ async def exchange(session: Session, authorization: Authorization, redirect_uri:
                 **_signed(session, authorization),
             )
         )
-    return _secret(session, authorization, token, None)
+    return granted(session, authorization, token, None)
 
 
 async def refresh(session: Session, authorization: Authorization, old: Secret) -> Secret:
@@ -114,7 +114,7 @@ async def refresh(session: Session, authorization: Authorization, old: Secret) -
                 authorization.token_endpoint, refresh_token=old.refresh_token, **_signed(session, authorization)
             )
         )
-    return _secret(session, authorization, token, old)
+    return granted(session, authorization, token, old)
 
 
 def renewal(secret: Secret) -> Authorization:
@@ -254,18 +254,19 @@ async def _asked(ask: Callable[[], Awaitable[Any]]) -> dict[str, Any]:
     except ProviderError:
         raise
     except OAuthError as error:
-        raise _named(str(error.error or "")) from None
+        raise named(str(error.error or "")) from None
     except (AuthlibBaseError, httpx.HTTPError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise Malformed("The network's sign-in gave an answer that is no token.", provider_code="token") from error
     if not isinstance(token, dict):
         raise Malformed("The network's sign-in gave an answer that is no token.", provider_code="token")
     if "error" in token:
         said = token["error"]  # Meta's is an object with a type
-        raise _named(str(said.get("type", "error") if isinstance(said, dict) else said))
+        raise named(str(said.get("type", "error") if isinstance(said, dict) else said))
     return dict(token)
 
 
-def _named(code: str) -> ProviderError:
+def named(code: str) -> ProviderError:
+    """What an error code of a token endpoint means."""
     code = code[:60] if code.isascii() and code.isprintable() else "error"
     if code in GRANT_GONE:
         return ReauthRequired("The network no longer accepts this sign-in. Link the account again.", provider_code=code)
@@ -280,7 +281,8 @@ def _named(code: str) -> ProviderError:
     return Refused(f"The network refused the sign-in ({code}).", provider_code=code)
 
 
-def _secret(session: Session, authorization: Authorization, token: dict[str, Any], old: Secret | None) -> Secret:
+def granted(session: Session, authorization: Authorization, token: dict[str, Any], old: Secret | None) -> Secret:
+    """A token endpoint's answer as what is kept; with `old` it is a newer one. Raises Malformed."""
     if (name := authorization.extra.get("token_member")) is not None:
         found = token.get(name)
         member = found[0] if isinstance(found, list) and found else found

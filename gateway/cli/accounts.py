@@ -15,12 +15,12 @@ from gateway.linking.service import LinkService
 from gateway.people import named
 from gateway.settle import JobDead, settle
 from providers.base import FormField, LinkMethod
-from resolvers.linking import CredentialForm, LinkRefused, LinkSession, OAuthRedirect
+from resolvers.linking import CredentialForm, DeviceCode, LinkRefused, LinkSession, OAuthRedirect
 from store import accounts as stored
 from store import leases
 
 POLL = 1.0
-WAITING = ("AWAITING_REDIRECT", "VERIFYING", "DISCOVERING")
+WAITING = ("AWAITING_REDIRECT", "AWAITING_DEVICE", "VERIFYING", "DISCOVERING")
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Return as soon as the work is queued.")]
 
 
@@ -64,6 +64,7 @@ def link(
     user: Annotated[str | None, typer.Option(help="The name to sign in with, where it is not the address.")] = None,
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")] = False,
     token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read an access token from standard input.")] = False,
+    device: Annotated[bool, typer.Option("--device", help="Sign in by a code that is typed in on another device.")] = False,
     viewer: ViewerOption = None,
     no_wait: NoWait = False,
     json: JsonOption = False,
@@ -79,11 +80,12 @@ def link(
             if found is None or not found.link_forms:
                 known = ", ".join(key for key, p in installation.providers.items() if p.link_forms)
                 raise CommandFailed(f"there is no network {provider!r} to link: choose from {known}", MISUSE)
-            wanted: LinkMethod | None = "TOKEN" if token_stdin else None
+            wanted: LinkMethod | None = "TOKEN" if token_stdin else "DEVICE_CODE" if device else None
             if password_stdin:
                 wanted = next((f.method for f in found.link_forms if f.method in ("PASSWORD", "APP_PASSWORD")), None)
             try:
-                session = await service.begin(whose.id, provider=provider, method=wanted)
+                where = host if device else None
+                session = await service.begin(whose.id, provider=provider, method=wanted, address=where)
                 if isinstance(session.step, CredentialForm):
                     given = _pairs(fields or [], session.step.fields[0].name)
                     given |= {name: value for name, value in options.items() if value is not None}
@@ -96,6 +98,8 @@ def link(
                     while session.state in WAITING:
                         await asyncio.sleep(POLL)
                         session = await service.get(whose.id, session.id) or session
+                if isinstance(session.step, DeviceCode):
+                    session = await _by_code(service, whose.id, session, session.step)
             except LinkRefused as error:
                 raise CommandFailed(error.mistake.message) from None
             if not json:
@@ -188,6 +192,16 @@ def _fill(fields: tuple[FormField, ...], given: dict[str, str], *, from_stdin: b
             hint = "use --password-stdin or --token-stdin" if field.secret else f"say {field.name}=…"
             raise CommandFailed(f"{field.label} is missing: {hint}", MISUSE)
     return values
+
+
+async def _by_code(service: LinkService, viewer: str, session: LinkSession, step: DeviceCode) -> LinkSession:
+    """Wait until the code was typed in at the network, or has ended."""
+    tell(f"Open {step.verification_url} and type in this code: {step.user_code}")
+    while session.state in WAITING:
+        await asyncio.sleep(step.poll_seconds)
+        session = await service.complete(viewer, session.id)
+        step = session.step if isinstance(session.step, DeviceCode) else step
+    return session
 
 
 def _tell(session: LinkSession, told: int) -> int:

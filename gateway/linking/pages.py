@@ -21,7 +21,7 @@ from gateway.pages import read_form, signed_in_as, visitor, wrong
 from gateway.signin import browser
 from gateway.signin.principal import Forbidden
 from providers.base import FormField, LinkForm, Provider
-from resolvers.linking import LinkRefused, LinkSession, OAuthRedirect
+from resolvers.linking import DeviceCode, LinkRefused, LinkSession, OAuthRedirect
 from store import viewers
 from store.links import Link
 
@@ -65,7 +65,7 @@ class LinkPages:
                 browser.check_form(cookie, form.pop("form", ""))
             except Forbidden as error:
                 return wrong(TITLE, str(error), 403)
-            outcome = await self._try(principal.viewer, form)
+            outcome = await self._try(principal.viewer, form, browser.form_token(cookie))
             if isinstance(outcome, Response):
                 return outcome
             note = outcome
@@ -127,11 +127,15 @@ class LinkPages:
         except LinkRefused as error:
             return wrong(TITLE, error.mistake.message, 400)
 
-    async def _try(self, viewer: str, form: dict[str, str]) -> Response | Markup:
-        key, method = form.pop("provider", ""), form.pop("method", "")
+    async def _try(self, viewer: str, form: dict[str, str], token: str) -> Response | Markup:
+        key, method, link_id = form.pop("provider", ""), form.pop("method", ""), form.pop("link", "")
         try:
-            session = await self._service.begin(viewer, provider=key, method=method)  # type: ignore[arg-type]
-            if not isinstance(session.step, OAuthRedirect):
+            if link_id:  # somebody says that they have typed the code in
+                session = await self._service.complete(viewer, link_id)
+            else:
+                server = form.get("server") if method == "DEVICE_CODE" else None
+                session = await self._service.begin(viewer, provider=key, method=method, address=server or None)  # type: ignore[arg-type]
+            if not link_id and not isinstance(session.step, OAuthRedirect | DeviceCode):
                 session = await self._service.complete(viewer, session.id, form=form)
         except LinkRefused as error:
             return render('<p class="note wrong">{message}</p>', message=error.mistake.message)
@@ -146,6 +150,8 @@ class LinkPages:
                 url=session.step.authorization_url,
             )
             return page(TITLE, body)
+        if isinstance(session.step, DeviceCode):
+            return _code_page(self._installation.providers[session.provider or key], session, session.step, token)
         if session.state == "LINKED":
             return RedirectResponse("/", 303, NO_STORE)
         tries = [
@@ -191,6 +197,23 @@ class LinkPages:
         return page("Whose account is this?", body)
 
 
+def _code_page(provider: Provider, session: LinkSession, step: DeviceCode, token: str) -> Response:
+    """The code to type in at the network, and the way on once that is done."""
+    body = render(
+        '<h1>Link an account</h1><p>Open <a href="{url}" target="_blank" rel="noreferrer">{url}</a>, type in the code '
+        "<strong>{code}</strong> and allow Kith to read. It is good until {until} UTC.</p>"
+        '<form method="post" action="/link"><input type="hidden" name="form" value="{token}">'
+        '<input type="hidden" name="link" value="{link}"><button>I have typed it in at {name}</button></form>',
+        url=step.verification_url,
+        code=step.user_code,
+        until=f"{step.expires_at:%H:%M}",
+        token=token,
+        link=session.id,
+        name=provider.name,
+    )
+    return page("Link an account", body)
+
+
 def _section(provider: Provider, token: str) -> Markup:
     return render(
         "<section><h2>{name}</h2>{forms}</section>",
@@ -233,7 +256,7 @@ def _form(provider: Provider, form: LinkForm, token: str) -> Markup:
         more=render("<details><summary>More settings</summary>{fields}</details>", fields=[_field(field) for field in spare])
         if spare
         else "",
-        label=form.label if form.method == "OAUTH_REDIRECT" else f"Link by {form.label.lower()}",
+        label=form.label if form.method in ("OAUTH_REDIRECT", "DEVICE_CODE") else f"Link by {form.label.lower()}",
     )
 
 

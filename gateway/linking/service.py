@@ -3,7 +3,9 @@
 A form is tried by asking the network whose account it is, before anything is stored. OAuth goes through a browser: the API gives
 out a one-time ticket (`/link/start/…`), which binds the session to the browser that opens it. The network's answer counts only
 with that browser's cookie, our state, PKCE (RFC 7636) and the issuer (RFC 9207), and stores a token only for a viewer who is
-signed in there or has confirmed a page that names them: else somebody could be led to link their account to a stranger.
+signed in there or has confirmed a page that names them: else somebody could be led to link their account to a stranger. A
+code that is typed in elsewhere (RFC 8628) needs no browser here: whoever asks how the session stands has the network asked, and no
+more often than it said.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ import structlog
 
 from gateway.accounts import Held
 from gateway.linking.client_document import ClientDocuments
-from providers import oauth
+from providers import device, oauth
 from providers.base import Authorization, FormField, Found, LinkForm, LinkMethod, Provider
+from providers.device import Codes
 from providers.errors import ForbiddenAddress, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Session
 from providers.session import Account as SessionAccount
 from providers.session import Secret
-from resolvers.linking import CredentialForm, DiscoveryAttempt, LinkRefused, LinkSession, LinkState, OAuthRedirect
+from resolvers.linking import CredentialForm, DeviceCode, DiscoveryAttempt, LinkRefused, LinkSession, LinkState, OAuthRedirect
 from resolvers.mistakes import Mistake
 from store import accounts, ids, links
 from store.links import Link
@@ -41,7 +44,7 @@ DISCOVERY: Final = timedelta(seconds=12)  # that somebody waits for settings to 
 OPEN_SESSIONS: Final = 20  # a viewer may have under way at once
 MAX_VALUE: Final = 4_096  # characters of one form value
 ATTEMPTS: Final = 50
-OPEN: Final = ("AWAITING_REDIRECT", "AWAITING_CREDENTIALS")
+OPEN: Final = ("AWAITING_REDIRECT", "AWAITING_DEVICE", "AWAITING_CREDENTIALS")
 CODES: Final[tuple[tuple[type[ProviderError], str], ...]] = (
     (ReauthRequired, "REAUTH_REQUIRED"),
     (ForbiddenAddress, "FORBIDDEN_ADDRESS"),
@@ -62,6 +65,8 @@ class Draft(msgspec.Struct, kw_only=True):
     verifier: str = ""
     authorization: Authorization | None = None
     code: str = ""
+    codes: Codes | None = None
+    ask_after: datetime | None = None  # when the network may be asked again whether the code was typed in
     attempts: list[DiscoveryAttempt] = []
     account_id: str | None = None  # the account that is authorised again
     live: bool = False  # the viewer wants it read live, not mirrored
@@ -130,6 +135,12 @@ class LinkService:
                 raise LinkRefused(Mistake(code=_code(error), message=error.message, field=("address",))) from None
             link = msgspec.structs.replace(link, state="AWAITING_REDIRECT")
             ticket_hash = _hash(held.ticket)
+        if form.method == "DEVICE_CODE":
+            try:
+                await self._prepare_code(found, held)
+            except ProviderError as error:
+                raise LinkRefused(Mistake(code=_code(error), message=error.message, field=("provider",))) from None
+            link = msgspec.structs.replace(link, state="AWAITING_DEVICE", expires_at=min(link.expires_at, _end(held, now)))
         link = msgspec.structs.replace(link, sealed=self._seal(link, held))
         await self._database.system(links.add, link, ticket_hash, now - timedelta(seconds=links.KEPT_SECONDS))
         return self._session(link, held)
@@ -146,7 +157,8 @@ class LinkService:
         """Give what the session waits for; without credentials, poll. Raises LinkRefused."""
         link, held = await self._known(viewer, link_id)
         if callback_url is None and form is None:
-            return self._session(link, held)
+            held.live = held.live or mode == "LIVE"
+            return await self._poll(link, held) if link.state == "AWAITING_DEVICE" else self._session(link, held)
         if link.expires_at <= self._clock.now():
             raise _refused("EXPIRED", "This link took longer than a quarter of an hour: begin again.", "linkId")
         if link.state not in OPEN:
@@ -158,7 +170,8 @@ class LinkService:
         if callback_url is not None:
             return await self._returned_to_app(link, held, callback_url)
         if link.state != "AWAITING_CREDENTIALS":
-            raise _refused("WRONG_KIND", "This link waits for the browser to come back, not for a form.", "credentials")
+            where = "a code to be typed in there" if link.state == "AWAITING_DEVICE" else "the browser to come back"
+            raise _refused("WRONG_KIND", f"This link waits for {where}, not for a form.", "credentials")
         held.values = _checked(_form(provider, held.method).fields, {**held.values, **(form or {})})
         if held.method == "OAUTH_REDIRECT":
             return await self._go_to_network(link, held, provider)
@@ -345,13 +358,46 @@ class LinkService:
         held.ticket, held.verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
         held.authorization = await self._client(provider, held)
 
+    async def _prepare_code(self, provider: Provider, held: Draft) -> None:
+        """A code that somebody types in at the network (RFC 8628 §3.2)."""
+        held.base_url = self._base_url(provider, held.values)
+        held.authorization = await self._client(provider, held)
+        held.codes = await device.codes(await self._open(provider, held.base_url, Secret(), held), held.authorization)
+
+    async def _poll(self, link: Link, held: Draft) -> LinkSession:
+        """Ask the network whether the code was typed in, no more often than it said; one of several who ask at once does."""
+        now = self._clock.now()
+        early = held.ask_after is not None and now < held.ask_after
+        if held.codes is None or held.authorization is None or early or link.expires_at <= now:
+            return self._session(link, held)
+        if not await self._database.system(links.move, link.id, "AWAITING_DEVICE", state="VERIFYING"):
+            return await self.get(link.viewer_id, link.id) or self._session(link, held)
+        provider = self._provider(link)
+        base_url = held.authorization.base_url or held.base_url
+        try:
+            session = await self._open(provider, base_url, Secret(), held)
+            try:
+                found = await device.ask(session, held.authorization, held.codes)
+            except (Unavailable, RateLimited):
+                found = held.codes.interval * 2  # §3.5: a question that timed out is asked less often
+            if isinstance(found, Secret):
+                return await self._prove(link, held, provider, base_url, found)
+        except ProviderError as error:
+            return await self._fail(link, held, error, base_url)
+        held.codes = msgspec.structs.replace(held.codes, interval=found)
+        held.ask_after = now + timedelta(seconds=found)
+        await self._database.system(links.move, link.id, "VERIFYING", state="AWAITING_DEVICE", sealed=self._seal(link, held))
+        return self._session(link, held)
+
     async def _client(self, provider: Provider, held: Draft) -> Authorization:
         place = (provider.key, held.base_url, self._redirect_uri)
         blob = await self._database.system_read(links.client, *place)
         if blob is not None:
             try:
                 plain = self._vault.open(blob, "", links.CLIENT_PLACE[0], "|".join(place), links.CLIENT_PLACE[1])
-                return msgspec.json.decode(plain, type=Authorization)
+                known = msgspec.json.decode(plain, type=Authorization)
+                if held.method != "DEVICE_CODE" or known.device_endpoint is not None:
+                    return known
             except (SealBroken, msgspec.DecodeError):
                 log.warning("a client registration cannot be read and is made again", provider=provider.key)
         if provider.authorize is None:
@@ -369,7 +415,7 @@ class LinkService:
 
     async def _open(self, provider: Provider, base_url: str, secret: Secret, held: Draft) -> Session:
         own = await self._clients.application(provider)
-        if own.client_id and held.method == "OAUTH_REDIRECT" and secret.client_id is None:
+        if own.client_id and held.method in ("OAUTH_REDIRECT", "DEVICE_CODE") and secret.client_id is None:
             secret = msgspec.structs.replace(secret, client_id=own.client_id, client_secret=own.client_secret)
         account = SessionAccount(provider=provider.key, base_url=base_url, settings=_settings(provider, held) or {})
         return self._installation.accounts.session(account, Held(secret), provider)
@@ -423,11 +469,16 @@ class LinkService:
         state = cast("LinkState", link.state)
         if link.state in OPEN and link.expires_at <= self._clock.now():
             state = "EXPIRED"
-        step: OAuthRedirect | CredentialForm | None = None
+        step: OAuthRedirect | DeviceCode | CredentialForm | None = None
         provider = self._installation.providers.get(link.provider or "")
         if state == "AWAITING_REDIRECT" and held is not None:
             url = f"{self._installation.settings.url}/link/start/{held.ticket}"
             step = OAuthRedirect(authorization_url=url, redirect_uri=self._redirect_uri)
+        elif state == "AWAITING_DEVICE" and held is not None and held.codes is not None:
+            step = DeviceCode(
+                user_code=held.codes.user_code, verification_url=held.codes.verification_uri, expires_at=link.expires_at,
+                poll_seconds=held.codes.interval, verification_url_complete=held.codes.verification_uri_complete,
+            )  # fmt: skip
         elif state == "AWAITING_CREDENTIALS" and held is not None and provider is not None:
             form = _form(provider, held.method)
             step = CredentialForm(
@@ -465,6 +516,11 @@ class LinkService:
 
 def _begin_redirect(conn: Any, link_id: str, *, sealed: bytes, ticket_hash: bytes) -> bool:
     return links.move(conn, link_id, "AWAITING_CREDENTIALS", state="AWAITING_REDIRECT", sealed=sealed, ticket_hash=ticket_hash)
+
+
+def _end(held: Draft, now: datetime) -> datetime:
+    """When the code that was given out ends."""
+    return now + timedelta(seconds=held.codes.expires_in if held.codes is not None else 0)
 
 
 def _refused(code: str, message: str, *field: str) -> LinkRefused:

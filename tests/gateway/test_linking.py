@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -26,7 +27,7 @@ from providers.http import Session
 from providers.quota import Quota
 from providers.records import Profile
 from providers.session import Secret
-from resolvers.linking import CredentialForm, LinkRefused, OAuthRedirect
+from resolvers.linking import CredentialForm, DeviceCode, LinkRefused, OAuthRedirect
 from store import accounts, leases
 from tests.gateway.running import TestClock, asking, key_of, opened
 from tests.gateway.test_sign_in import signed_in
@@ -53,7 +54,7 @@ class Opened:
 async def authorize(session: Session, values: dict[str, str], redirect_uri: str) -> Authorization:
     return Authorization(
         authorization_endpoint=f"{NETWORK}/authorize", token_endpoint=f"{NETWORK}/token", client_id="kith", client_secret=None,
-        scopes=("read",), issuer=NETWORK, base_url=NETWORK,
+        scopes=("read",), issuer=NETWORK, base_url=NETWORK, device_endpoint=f"{NETWORK}/device",
     )  # fmt: skip
 
 
@@ -65,6 +66,7 @@ PROVIDER = Provider(
     capabilities=frozenset({"CONTACTS"}),
     link_forms=(
         LinkForm(method="OAUTH_REDIRECT", label="Sign in there", fields=()),
+        LinkForm(method="DEVICE_CODE", label="Sign in with a code", fields=()),
         LinkForm(
             method="PASSWORD", label="With a password",
             fields=(SERVER, FormField(name="password", label="Password", kind="PASSWORD", secret=True)),
@@ -77,11 +79,26 @@ PROVIDER = Provider(
 )  # fmt: skip
 asked: list[dict[str, str]] = []
 """What the network's token endpoint was sent."""
+answers: list[str] = []
+"""What it says next to who asks whether a code was typed in."""
+
+
+async def device(request: Request) -> JSONResponse:
+    form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
+    assert form == {"client_id": "kith", "scope": "read"}
+    given = {"device_code": "d3vice", "user_code": "ABCD-1234", "verification_uri": f"{NETWORK}/type", "expires_in": 600}
+    return JSONResponse({**given, "interval": 5})
 
 
 async def token(request: Request) -> JSONResponse:
     form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
     asked.append(form)
+    if form.get("grant_type") == "urn:ietf:params:oauth:grant-type:device_code":
+        assert (form["device_code"], form["client_id"]) == ("d3vice", "kith")
+        said = answers.pop(0) if answers else "authorization_pending"
+        if said != "typed in":
+            return JSONResponse({"error": said}, 400)
+        return JSONResponse({"access_token": "t0ken", "token_type": "Bearer", "scope": "read"})
     if form.get("code") != "c0de":
         return JSONResponse({"error": "invalid_grant"}, 400)
     return JSONResponse({"access_token": "t0ken", "token_type": "Bearer", "scope": "read"})
@@ -93,7 +110,9 @@ async def with_network(tmp_path: Path, **settings: Any) -> AsyncIterator[Install
     asked.clear()
     async with opened(tmp_path, **settings) as installation:
         installation.providers["network"] = PROVIDER
-        installation.accounts.transport = httpx.ASGITransport(app=Starlette(routes=[Route("/token", token, methods=["POST"])]))
+        answers.clear()
+        routes = [Route("/token", token, methods=["POST"]), Route("/device", device, methods=["POST"])]
+        installation.accounts.transport = httpx.ASGITransport(app=Starlette(routes=routes))
         yield installation
 
 
@@ -387,3 +406,73 @@ async def test_many_settings_that_may_stay_empty_are_folded_away_and_sent_all_th
         assert 'name="host"' in folded and 'name="smtp_host"' in folded
         book = page[page.index("CardDAV address book") :].partition("</form>")[0]
         assert 'name="username"' in book and "<details>" not in book
+
+
+# --- a code that is typed in elsewhere (RFC 8628) --------------------------------------------------------------------------
+
+
+async def test_a_code_that_is_typed_in_links_and_the_network_is_asked_no_more_often_than_it_said(tmp_path: Path) -> None:
+    clock = TestClock()
+    async with with_network(tmp_path, clock=clock) as installation:
+        viewer = (await named(installation, "ada")).id
+        session = await service(installation).begin(viewer, provider="network", method="DEVICE_CODE")
+        assert session.state == "AWAITING_DEVICE" and isinstance(session.step, DeviceCode)
+        assert (session.step.user_code, session.step.verification_url, session.step.poll_seconds) == (
+            "ABCD-1234", f"{NETWORK}/type", 5,
+        )  # fmt: skip
+        assert session.expires_at == clock.now() + timedelta(seconds=600)
+        answers.extend(["authorization_pending", "slow_down", "typed in"])
+        waits = []
+        while session.state == "AWAITING_DEVICE":
+            for _ in range(3):  # whoever is in a hurry asks us, not the network
+                session = await service(installation).complete(viewer, session.id)
+            waits.append(len(asked))
+            clock.pass_by(seconds=5)
+        assert waits == [1, 2, 2, 3]  # it was slowed down to ten seconds
+        assert (session.state, await stored(installation, viewer)) == ("LINKED", ["ada at the network"])
+    for file in (tmp_path / "kith").glob("kith.db*"):
+        assert b"d3vice" not in file.read_bytes() and b"t0ken" not in file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("said", "words"), [("access_denied", "said no"), ("expired_token", "its time"), ("invalid_client", "register")]
+)
+async def test_a_code_that_is_refused_says_why(tmp_path: Path, said: str, words: str) -> None:
+    async with with_network(tmp_path) as installation:
+        viewer = (await named(installation, "ada")).id
+        session = await service(installation).begin(viewer, provider="network", method="DEVICE_CODE")
+        answers.append(said)
+        failed = await service(installation).complete(viewer, session.id)
+        assert (failed.state, words in (failed.error_message or "")) == ("FAILED", True), failed.error_message
+        assert await stored(installation, viewer) == []
+
+
+async def test_a_code_ends_with_its_time_with_somebody_who_cancels_and_is_nobody_elses(tmp_path: Path) -> None:
+    clock = TestClock()
+    async with with_network(tmp_path, clock=clock) as installation:
+        viewer = (await named(installation, "ada")).id
+        late = await service(installation).begin(viewer, provider="network", method="DEVICE_CODE")
+        gone = await service(installation).begin(viewer, provider="network", method="DEVICE_CODE")
+        assert (await service(installation).cancel(viewer, gone.id)).state == "CANCELLED"
+        with pytest.raises(LinkRefused):
+            await service(installation).complete("u_stranger", late.id)
+        with pytest.raises(LinkRefused) as refusal:
+            await service(installation).complete(viewer, late.id, form={"password": "x"})
+        assert refusal.value.mistake.code == "WRONG_KIND"
+        clock.pass_by(seconds=601)
+        assert (await service(installation).complete(viewer, late.id)).state == "EXPIRED"
+        assert asked == []
+
+
+async def test_the_page_shows_the_code_and_goes_on_when_it_was_typed_in(tmp_path: Path) -> None:
+    async with with_network(tmp_path) as installation, asking(installation) as client:
+        await signed_in(installation, client, "ada")
+        form = re.search(r'name="form" value="([^"]+)"', (await client.get("/link")).text)
+        assert form is not None
+        shown = await client.post("/link", data={"form": form[1], "provider": "network", "method": "DEVICE_CODE"})
+        assert "ABCD-1234" in shown.text and f'href="{NETWORK}/type"' in shown.text
+        link = re.search(r'name="link" value="([^"]+)"', shown.text)
+        assert link is not None
+        answers.append("typed in")
+        done = await client.post("/link", data={"form": form[1], "link": link[1]})
+        assert (done.status_code, done.headers["location"]) == (303, "/")
