@@ -21,6 +21,7 @@ from gateway.linking.pages import LinkPages
 from gateway.linking.service import LinkService
 from gateway.pages import Pages
 from gateway.photos import Photos
+from gateway.portable_contacts import PortableContacts
 from gateway.subscriptions import Subscriptions
 from gateway.uploads import Uploads
 
@@ -57,6 +58,7 @@ def application(installation: Installation) -> ASGIApp:
         *Files(installation).routes(),
         *Photos(installation).routes(),
         *Uploads(installation).routes(),
+        *PortableContacts(installation).routes(),
         *Hooks(installation).routes(),
         *explorer.routes(),
     ]

@@ -1,0 +1,324 @@
+"""PortableContacts 1.0 (Draft C): people as its entries, and the answering of its questions: filter, order, page, choice of fields.
+
+An entry is a plain mapping in the draft's words. What a question asks that is not understood is declined and said so (§6.5), so that whoever asks
+does it on their side. Where nothing is filtered and the order is the stored one, a page is read; else all people are, in slices. Knows no HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from resolvers import accounts, identities, people, viewers
+from resolvers.operation import Operation
+from store.among import among, asked
+from store.tables import contact, person
+
+DEFAULT_COUNT: Final = 100
+MAX_COUNT: Final = 500
+SLICE: Final = 500
+NATURES: Final = ("INDIVIDUAL", "ORGANIZATION")
+OPS: Final = frozenset({"equals", "contains", "startswith", "present"})
+#: §7: what each field holds, for choosing, filtering and ordering; of complex ones the sub-field that stands for the whole.
+SINGULAR: Final = frozenset(
+    {"id", "displayName", "nickname", "published", "updated", "birthday", "anniversary", "note", "connected"}
+)
+PRIMARY: Final[Mapping[str, str]] = {
+    "name": "formatted", "emails": "value", "urls": "value", "phoneNumbers": "value", "photos": "value", "addresses": "formatted",
+    "organizations": "name", "accounts": "username",
+}  # fmt: skip
+SEARCHED: Final = ("displayName", "emails", "accounts.username")
+#: Where networks' handles are at home (§7.4: the domain of an account).
+DOMAINS: Final[Mapping[str, str]] = {
+    "bluesky": "bsky.app", "github": "github.com", "x": "x.com", "telegram": "t.me", "linkedin": "linkedin.com", "facebook": "facebook.com",
+    "instagram": "instagram.com",
+}  # fmt: skip
+LABELS: Final[Mapping[str, Sequence[str]]] = {
+    "emails": ("work", "home", "other"),
+    "urls": ("work", "home", "blog", "profile", "other"),
+    "phoneNumbers": ("work", "home", "mobile", "fax", "pager", "other"),
+    "addresses": ("work", "home", "other"),
+}
+
+Entry = dict[str, Any]
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of a collection; `count` 0 leaves the size of the page to us."""
+
+    filter_by: str | None = None
+    filter_op: str | None = None
+    filter_value: str | None = None
+    updated_since: datetime | None = None
+    sort_by: str | None = None
+    descending: bool = False
+    start: int = 0
+    count: int = 0
+    fields: frozenset[str] | None = None
+
+    @property
+    def size(self) -> int:
+        return min(self.count or DEFAULT_COUNT, MAX_COUNT)
+
+    @property
+    def filtered(self) -> bool:
+        return self.filter_by is not None or self.filter_value is not None
+
+    @property
+    def in_stored_order(self) -> bool:
+        return not self.filtered and self.updated_since is None and self.sort_by is None
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """A page; `declined` names what was not done as asked."""
+
+    start: int
+    total: int
+    entries: list[Entry]
+    declined: tuple[str, ...] = ()
+
+
+async def page(operation: Operation, question: Question) -> Page:
+    """The viewer's people that answer a question."""
+    if question.in_stored_order:
+        total = await operation.read(_total)
+        rows = await operation.read(_rows, question.start, question.size)
+        return Page(start=question.start, total=total, entries=_chosen(rows, question))
+    found: list[Entry] = []
+    matches, filter_declined = _matching(question)
+    start = 0
+    while rows := await operation.read(_rows, start, SLICE):
+        found += [row for row in rows if matches(row)]
+        start += SLICE
+    declined = ["filtered"] if filter_declined else []
+    if question.sort_by is not None:
+        if _known(question.sort_by):
+            by = question.sort_by
+            found.sort(key=lambda entry: _sort_key(entry, by), reverse=question.descending)
+            found.sort(key=lambda entry: not _values(entry, by))  # without the field: last, either way
+        else:
+            declined.append("sorted")
+    part = found[question.start : question.start + question.size]
+    return Page(start=question.start, total=len(found), entries=_chosen(part, question), declined=tuple(declined))
+
+
+async def one(operation: Operation, person_id: str, fields: frozenset[str] | None) -> Entry | None:
+    """One person, by a former id too."""
+    found = await people.get(operation, person_id)
+    if found is None:
+        return None
+    return _chosen(await operation.read(_of_people, [found]), Question(fields=fields))[0]
+
+
+async def owner(operation: Operation, fields: frozenset[str] | None) -> Entry:
+    """The viewer themselves."""
+    viewer = await viewers.get(operation)
+    own = [address for address in await accounts.own_of_viewer(operation) if address.address_kind == "EMAIL"]
+    emails = _plural("emails", [(value, None) for value in dict.fromkeys(address.value for address in own)])
+    return _chosen([_filled(id=viewer.id, displayName=viewer.name, emails=emails)], Question(fields=fields))[0]
+
+
+# --- entries ------------------------------------------------------------------------------------------------------------------
+
+
+def _listed(viewer: str) -> list[sa.ColumnElement[bool]]:
+    return [person.c.viewer_id == viewer, person.c.redirect_to.is_(None), person.c.nature.in_(NATURES)]
+
+
+def _total(conn: Connection, viewer: str) -> int:
+    return int(conn.execute(select(sa.func.count()).select_from(person).where(*_listed(viewer))).scalar_one())
+
+
+def _rows(conn: Connection, viewer: str, start: int, size: int) -> list[Entry]:
+    """Entries in the stored order, which is the one of names."""
+    order = person.c.sort_name, person.c.id
+    rows = conn.execute(select(person).where(*_listed(viewer)).order_by(*order).offset(start).limit(size))
+    found = []
+    for row in rows:
+        try:
+            found.append(people.of_row(row))
+        except msgspec.MsgspecError:
+            continue  # stored damaged: `kith doctor` says so
+    return _of_people(conn, viewer, found)
+
+
+def _of_people(conn: Connection, viewer: str, found: Sequence[people.Person]) -> list[Entry]:
+    person_ids = [one.id for one in found]
+    moments = conn.execute(
+        select(contact.c.person_id, sa.func.min(contact.c.created_at), sa.func.max(contact.c.updated_at))
+        .where(among(contact.c.person_id))
+        .group_by(contact.c.person_id),
+        asked(viewer, person_ids),
+    )
+    when = {row[0]: (row[1], row[2]) for row in moments}
+    tied = identities.of_people(conn, viewer, person_ids)
+    relations = conn.execute(
+        select(contact.c.person_id).where(among(contact.c.person_id), contact.c.relation == "CONNECTION"),
+        asked(viewer, person_ids),
+    )
+    connected = set(relations.scalars())
+    return [entry(one, tied[one.id], when.get(one.id), connected=one.id in connected) for one in found]
+
+
+def entry(
+    shown: people.Person, tied: Sequence[identities.Identity], when: tuple[datetime, datetime] | None, *, connected: bool
+) -> Entry:
+    """A person in the draft's words (§7); what is empty is left out."""
+    name = next((one for one in shown.names if one.preferred), next(iter(shown.names), None))
+    found: Entry = {
+        "id": shown.id,
+        "displayName": shown.name,
+        "name": None
+        if name is None
+        else _filled(
+            formatted=name.full,
+            familyName=name.family,
+            givenName=name.given,
+            middleName=name.middle,
+            honorificPrefix=name.prefix,
+            honorificSuffix=name.suffix,
+        ),
+        "nickname": None if name is None else name.nickname,
+        "published": None if when is None else _instant(when[0]),
+        "updated": None if when is None else _instant(when[1]),
+        "birthday": _day(shown, "birthday"),
+        "anniversary": _day(shown, "anniversary"),
+        "note": None if shown.bio is None else shown.bio.value,
+        "connected": True if connected else None,
+        "emails": _plural("emails", [(one.address or one.raw, one.label) for one in shown.emails]),
+        "phoneNumbers": _plural("phoneNumbers", [(one.number or one.raw, one.label) for one in shown.phones]),
+        "urls": [
+            *_plural("urls", [(one.url, one.label) for one in shown.urls]),
+            *({"value": one.url, "type": "profile"} for one in tied if one.url and one.claim in identities.PROVEN),
+        ],
+        "organizations": _first(
+            [_filled(name=one.name, department=one.department, title=one.title) for one in shown.organizations]
+        ),
+        "addresses": _first(
+            [
+                _filled(
+                    type=_type("addresses", one.label),
+                    formatted=one.formatted,
+                    streetAddress=one.street,
+                    locality=one.locality,
+                    region=one.region,
+                    postalCode=one.postal_code,
+                    country=one.country,
+                )
+                for one in shown.addresses
+            ]
+        ),
+        "accounts": [_account(one) for one in tied if one.handle],
+    }
+    return {field: value for field, value in found.items() if value}
+
+
+def _account(one: identities.Identity) -> Entry:
+    username, at, host = (one.handle or "").lstrip("@").partition("@")
+    domain = host if at else DOMAINS.get(one.provider) or (urlsplit(one.url).hostname if one.url else None) or one.provider
+    return {"domain": domain, "username": username}
+
+
+def _plural(field: str, values: Sequence[tuple[str, str | None]]) -> list[Entry]:
+    return _first([{"value": value, "type": _type(field, label)} for value, label in values])
+
+
+def _first(values: list[Entry]) -> list[Entry]:
+    """The first one is the one to use (§7.2.1): a boolean, where the draft's own example has a text."""
+    if values:
+        values[0]["primary"] = True
+    return values
+
+
+def _type(field: str, label: str | None) -> str:
+    word = {"cell": "mobile", "private": "home"}.get((label or "").casefold(), (label or "").casefold())
+    return word if word in LABELS[field] else "other"
+
+
+def _filled(**values: Any) -> Entry:
+    return {name: value for name, value in values.items() if value}
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _day(shown: people.Person, label: str) -> str | None:
+    """§7.1: the year 0000 stands for one that is unknown."""
+    day = next((one for one in shown.facts.dates if one.label == label and one.month and one.day), None)
+    return None if day is None else f"{day.year or 0:04}-{day.month:02}-{day.day:02}"
+
+
+# --- questions ----------------------------------------------------------------------------------------------------------------
+
+
+def _matching(question: Question) -> tuple[Callable[[Entry], bool], bool]:
+    """What an entry has to be, and whether a filter was asked that is not understood."""
+    tests: list[Callable[[Entry], bool]] = []
+    declined = False
+    if question.updated_since is not None:
+        since = question.updated_since
+        tests.append(
+            lambda entry: "updated" in entry and datetime.fromisoformat(entry["updated"]) >= since.replace(microsecond=0)
+        )
+    if question.filtered:
+        wanted, by = (question.filter_value or "").casefold(), question.filter_by
+        op = question.filter_op or ("contains" if by is None else "equals")
+        if op not in OPS or (by is not None and not _known(by)):
+            declined = True
+        elif by is None:
+            tests.append(lambda entry: any(wanted in value.casefold() for path in SEARCHED for value in _values(entry, path)))
+        else:
+            compare = _COMPARED[op]
+            tests.append(lambda entry: any(compare(value.casefold(), wanted) for value in _values(entry, by)))
+    return (lambda entry: all(test(entry) for test in tests)), declined
+
+
+_COMPARED: Final[Mapping[str, Callable[[str, str], bool]]] = {
+    "equals": lambda value, wanted: value == wanted,
+    "contains": lambda value, wanted: wanted in value,
+    "startswith": lambda value, wanted: value.startswith(wanted),
+    "present": lambda value, wanted: bool(value),
+}
+
+
+def _known(path: str) -> bool:
+    field, dot, _ = path.partition(".")
+    return field in PRIMARY or (field in SINGULAR and not dot)
+
+
+def _values(entry: Entry, path: str) -> list[str]:
+    """What an entry has at a path; a field of many has all of theirs, a complex one its primary sub-field (§6.4.1)."""
+    field, _, inner = path.partition(".")
+    inner = inner or PRIMARY.get(field, "")
+    return list(_texts(entry.get(field), inner))
+
+
+def _texts(value: Any, inner: str) -> Iterator[str]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _texts(each, inner)
+    elif isinstance(value, dict):
+        yield from _texts(value.get(inner), "")
+    elif isinstance(value, bool):
+        yield "true" if value else "false"
+    elif value is not None:
+        yield str(value)
+
+
+def _sort_key(entry: Entry, path: str) -> tuple[str, str]:
+    return next((value.casefold() for value in _values(entry, path)), ""), str(entry["id"])
+
+
+def _chosen(entries: Sequence[Entry], question: Question) -> list[Entry]:
+    """Only the fields that were asked for; `id` and `displayName` always (§7.1)."""
+    if question.fields is None or "@all" in question.fields:
+        return list(entries)
+    wanted = question.fields | {"id", "displayName"}
+    return [{name: value for name, value in entry.items() if name in wanted} for entry in entries]
