@@ -27,7 +27,7 @@ FILE_BYTES: Final = 20 * 1024 * 1024
 ANSWERS: Final = frozenset({200, 400, 401, 403, 404, 409, 413, 429})
 PAUSE: Final = 60  # seconds, where a limit does not say how long
 LONGEST: Final = 86_400
-_TOKEN: Final = re.compile(r"[0-9]{3,20}:[A-Za-z0-9_-]{20,100}\Z")
+_TOKEN: Final = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,200}\Z")
 
 Entity = TypeVar("Entity")
 

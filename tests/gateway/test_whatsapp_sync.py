@@ -11,13 +11,16 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import Connection
 
+from gateway import worker
 from gateway.accounts import Held
+from gateway.linking.service import LinkService
+from gateway.people import named
 from gateway.pushing import heard
 from providers.session import Account, Secret
 from store import leases
-from tests.gateway.called import Called, called
+from tests.gateway.called import PUBLIC, Called, called
 from tests.gateway.rooms import ask
-from tests.gateway.running import TestClock
+from tests.gateway.running import TestClock, asking, opened
 from tests.household import Household
 from tests.providers.stub_http import running
 from tests.providers.whatsapp_stub import ACCOUNT, APP_SECRET, NUMBER, TOKEN, CloudApi
@@ -185,3 +188,35 @@ async def test_unlinking_gives_the_number_back_to_the_apps_own_address(line: Lin
     await line.there.database.write(line.viewer, unlink)
     assert await line.work("unlink")
     assert line.net.callback == {"override_callback_uri": ""}
+
+
+async def test_what_is_typed_links_the_number_and_proves_the_calls_that_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = TestClock()
+    net = CloudApi(lambda: clock.now().timestamp())
+    async with running(net) as url:
+        monkeypatch.setenv("KITH_WHATSAPP_URL", url)
+        given = {"public_url": PUBLIC, "allow_private_hosts": (f"127.0.0.1/32:{urlsplit(url).port}",)}
+        async with opened(tmp_path, clock=clock, schema=None, **given) as there, asking(there) as client:
+            whose = (await named(there, None)).id
+            service = LinkService(there)
+            typed = {"access_token": TOKEN, "app_secret": APP_SECRET, **SETTINGS}
+            wrong = await service.begin(whose, provider="whatsapp", method="TOKEN")
+            wrong = await service.complete(whose, wrong.id, form={**typed, "waba_id": "my business"})
+            assert (wrong.state, wrong.error_message) == (
+                "FAILED",
+                "Enter both ids as WhatsApp Manager shows them under API setup: digits alone.",
+            )
+            session = await service.begin(whose, provider="whatsapp", method="TOKEN")
+            session = await service.complete(whose, session.id, form=typed)
+            assert (session.state, session.error_message) == ("LINKED", None)
+            assert session.account_id is not None
+            work = worker.of(there)
+            await work.run_one(whose, "sync", session.account_id)
+            assert await work.run_one(whose, "push", session.account_id)
+            net.writes(ADA, "Ada", "Hello")
+            path = urlsplit(net.callback["override_callback_uri"]).path
+            answer = await client.post(path, content=net.bodies[0], headers=net.signed(net.bodies[0]))
+            assert answer.status_code == 202
+    assert net.violations == []
