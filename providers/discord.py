@@ -23,6 +23,7 @@ from providers.base import Adapter, FormField, LinkForm, Provider
 from providers.discord_api import CLOSED, GONE, HOME, KEY, PARTIAL, PORTAL, ask, bot_of, snowflake
 from providers.discord_line import CONTENT, PEOPLE, Application
 from providers.discord_message import (
+    DIRECT,
     MEMBERS,
     TEXT,
     THREADS,
@@ -226,6 +227,8 @@ class Discord:
         for id_ in parents(found):
             place.shelves.setdefault(id_, Shelf())
         rows = [row for id_ in place.keep({channel.id for channel in found}) for row in await self._deleted(id_)]
+        for id_ in [id_ for id_, room in place.rooms.items() if room.type == DIRECT]:
+            await self._meet(place, id_)  # which is in no list, either
         place.listed, place.under_way = now, True
         yield Page(rows=tuple(rows), cursor=cursors.written(place))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from benchmarks.chat_exports import discord as package
 from benchmarks.exports import World
 from providers.session import Secret
+from store import leases
 from tests.gateway.rooms import ask
 from tests.household import Household
 from tests.providers.discord_stub import ME, Discord, running
@@ -78,4 +80,34 @@ async def test_the_bot_and_the_package_of_the_person_are_two_accounts_and_what_t
         assert len({each["label"] for each in found}) == 2
         assert {each["status"] for each in found} == {"ACTIVE"}, found
         assert ["Intent" in (each["statusReason"] or "") for each in found].count(True) == 1
+    assert net.violations == []
+
+
+async def test_what_changes_at_discord_asks_for_a_sync_by_itself_and_is_here(household: Household, tmp_path: Path) -> None:
+    net = Discord(time.time)
+    net.guild()
+    net.member(ADA, "ada")
+    net.channel(HALL)
+    old = net.say(HALL, ADA, "Tae?", time.time() - 40 * 86_400)
+    async with running(net) as url, workshop(household.database, tmp_path, f"127.0.0.1/32:{urlsplit(url).port}") as shop:
+        account_id = await shop.link(household.viewer, "discord", url, Secret(access_token="token-1"))
+        watching = asyncio.create_task(shop.worker.run_one(household.viewer, "watch", account_id))
+
+        async def asked_for() -> None:
+            """Until a sync is due."""
+            while True:
+                job = await household.database.read(household.viewer, leases.pending, "sync", account_id)
+                if job is not None and job.due <= shop.clock.now():
+                    return
+                await asyncio.sleep(0.02)
+
+        await asyncio.wait_for(asked_for(), 20)  # the line is open
+        await shop.sync(household.viewer, account_id)
+        net.edit(HALL, old, "Tea?")
+        await asyncio.wait_for(asked_for(), 20)
+        await shop.sync(household.viewer, account_id)
+        ((edge),) = (await ask(shop, household, ROOMS))["viewer"]["conversations"]["edges"]
+        assert [each["node"]["text"] for each in edge["node"]["messages"]["edges"]] == ["Tea?"]
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
     assert net.violations == []

@@ -533,6 +533,9 @@ async def test_a_direct_message_to_the_bot_is_met_by_the_line(line: Watched) -> 
     assert (said.text, said.conversation_kind) == ("Psst", "DIRECT")
     assert [(each.role, each.key) for each in said.participants] == [("FROM", ADA), ("TO", ME)]
     assert {each.key for each in head.participants} == {ME, ADA}
+    await line.aclose()
+    line.net.say(CHAT, ADA, "Still there?", NOON.timestamp())
+    assert (await line.run(later.cursor)).texts() == ["Still there?"]  # without a line, too
 
 
 async def test_what_becomes_of_channels_is_told_by_the_line(line: Watched) -> None:
