@@ -2,14 +2,14 @@
 
 Meta lets an answer through within 24 hours of the other's last message; where the app has the feature Human Agent, a person may answer
 within seven days by a tag (messenger-platform/send-messages, "Standard messaging window", "Message tags"). Nobody is written to first. It
-takes no id of ours: after a cut the conversation is read back to the moment of sending; a message of the owner's that says the same is
-the one. Knows nothing of reading inboxes.
+takes no id of ours: after a cut the conversation is read back to the moment of sending; a message of the owner's that says the same, and
+was not there before, is the one. Knows nothing of reading inboxes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -52,8 +52,10 @@ async def say(
     thread = outgoing.conversation.partition("/")[2]
     recipient = await _other(graph, thread, inbox, token)
     body: dict[str, Any] = {"recipient": {"id": recipient.id}, "message": {"text": outgoing.text}}
-    body |= await _window(graph, thread, inbox, token, human=human)
-    await note(str(int(graph.session.clock.now().timestamp())).encode())
+    latest = await _latest(graph, thread, token)
+    body |= _marked(latest, inbox, graph.session.clock.now(), human=human)
+    alike = [said.id for said in latest if _says(said, outgoing, inbox)]
+    await note(" ".join((str(int(graph.session.clock.now().timestamp())), *alike)).encode())
     try:
         sent = await graph.tell(path or f"{inbox.owner}/messages", Sent, body, token=token)
     except (Unavailable, Malformed) as error:
@@ -63,12 +65,12 @@ async def say(
 
 async def was_said(graph: Graph, inbox: Inbox, outgoing: OutgoingChat, step: bytes, *, token: str | None = None) -> Submitted:
     """Whether a message is in its conversation, back to the moment at which it was sent. Raises ProviderError."""
-    since = int(step) if step.isdigit() else 0
+    began, *alike = step.decode("utf-8", "replace").split(" ")
+    since = int(began) if began.isdigit() else 0
     found = await _latest(graph, outgoing.conversation.partition("/")[2], token)
     for said in found:
         at = when(said)
-        mine = said.sender is not None and is_owner(said.sender, inbox)
-        if mine and at is not None and at.timestamp() >= since - AROUND and said.message.strip() == outgoing.text.strip():
+        if at is not None and at.timestamp() >= since - AROUND and said.id not in alike and _says(said, outgoing, inbox):
             return Submitted(fate="TAKEN", key=said.id)
     last = when(found[-1]) if len(found) >= LOOK else None
     if last is not None and last.timestamp() > since - AROUND:
@@ -97,12 +99,10 @@ async def _other(graph: Graph, thread: str, inbox: Inbox, token: str | None) -> 
     return others[0]
 
 
-async def _window(graph: Graph, thread: str, inbox: Inbox, token: str | None, *, human: bool) -> dict[str, str]:
-    """How an answer has to be marked. Raises Refused (`window`) where it comes too late for any mark."""
-    now = graph.session.clock.now()
-    theirs = [at for said in await _latest(graph, thread, token) if said.sender is not None and not is_owner(said.sender, inbox)
-              for at in [when(said)] if at is not None]  # fmt: skip
-    last = max(theirs, default=None)
+def _marked(latest: Sequence[Said], inbox: Inbox, now: datetime, *, human: bool) -> dict[str, str]:
+    """How an answer has to be marked, from the latest messages. Raises Refused (`window`) where it comes too late for any mark."""
+    theirs = [when(said) for said in latest if said.sender is not None and not is_owner(said.sender, inbox)]
+    last = max((at for at in theirs if at is not None), default=None)
     since = None if last is None else now - last
     if since is not None and since <= WINDOW:
         return {"messaging_type": "RESPONSE"}
@@ -115,6 +115,11 @@ async def _window(graph: Graph, thread: str, inbox: Inbox, token: str | None, *,
         f"{name} takes an answer only within {within} of the other's last message, and {when_last}. Wait until they write again.",
         provider_code="window",
     )
+
+
+def _says(said: Said, outgoing: OutgoingChat, inbox: Inbox) -> bool:
+    """Whether a message is the owner's and says what is sent."""
+    return said.sender is not None and is_owner(said.sender, inbox) and said.message.strip() == outgoing.text.strip()
 
 
 async def _latest(graph: Graph, thread: str, token: str | None) -> list[Said]:

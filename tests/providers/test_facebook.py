@@ -590,6 +590,24 @@ async def test_after_a_cut_the_conversation_says_whether_an_answer_was_taken(net
     assert (await opened().was_said(outgoing(f"700/{thread}"), STEPS[-1])).fate == "NOT_TAKEN"
 
 
+async def test_of_two_answers_that_say_the_same_the_one_that_was_lost_is_not_taken_for_the_other(
+    net: Graph, opened: Open, clock: HandClock
+) -> None:
+    thread = net.thread(net.own_page("700", "Bakery"), GRACE)
+    net.said(thread, "Hello?", THEN)
+    assert (await opened().say(outgoing(f"700/{thread}"), _note)).fate == "TAKEN"
+    net.cuts = [Answer(503)]
+    assert (await opened().say(outgoing(f"700/{thread}"), _note)).fate == "UNKNOWN"
+    assert (await opened().was_said(outgoing(f"700/{thread}"), STEPS[-1])).key == net.threads[thread]["messages"][-1]["id"]
+    del net.threads[thread]["messages"][-1]
+    clock.time += timedelta(minutes=1)
+    for number in range(15):
+        net.said(thread, f"More {number}", clock.now().timestamp())
+    assert (await opened().was_said(outgoing(f"700/{thread}"), STEPS[-1])).fate == "UNKNOWN"
+    clock.time += timedelta(minutes=10)
+    assert (await opened().was_said(outgoing(f"700/{thread}"), STEPS[-1])).fate == "NOT_TAKEN"
+
+
 async def test_what_cannot_be_sent_is_refused_before_it_leaves(net: Graph, opened: Open) -> None:
     thread = net.thread(net.own_page("700", "Bakery"), GRACE)
     net.said(thread, "Hello?", THEN)
