@@ -30,7 +30,7 @@ from benchmarks.universe import ME, MY_NAME, TOPICS, Person, Universe
 #: How archives are called that the book knows, in the order in which they are taken in.
 NETWORKS: Final = (
     "vcard", "mbox", "linkedin", "x", "facebook", "instagram", "mastodon_archive", "whatsapp", "android_sms", "telegram", "discord",
-    "imessage", "slack_archive", "evernote",
+    "imessage", "slack", "evernote",
 )  # fmt: skip
 PHONE: Final = chat_exports.PHONES[9]
 #: Letters of a post that is one wherever it was posted: what is shorter, anybody may say twice.
@@ -494,7 +494,7 @@ def _discord(world: World) -> Page:
 
 def _slack(world: World) -> Page:
     """Everybody in the workspace is listed, the owner too. Of a channel those are known who wrote in it, to nobody in particular."""
-    page = Page("slack_archive")
+    page = Page("slack")
     team = "https://boats.slack.com/team"
     page.knows("me", "MEMBER", MY_NAME, emails=(ME,), url=f"{team}/{chat_exports.SLACK_ME}")
     for person in world.everybody():

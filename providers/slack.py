@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from providers import cursors, slack_events, slack_files, slack_sending
+from providers.archives.slack import SlackArchive
 from providers.base import Adapter, Authorization, FormField, LinkForm, Provider
 from providers.entries import readable
 from providers.errors import CursorExpired, Malformed, Refused
@@ -619,6 +620,7 @@ PROVIDER = Provider(
             "READ_STATE",
             "PUSH",
             "MIRROR",
+            "IMPORT",
             "ATTACHMENTS",
         }
     ),
@@ -632,7 +634,11 @@ PROVIDER = Provider(
         "What you read elsewhere shows when a conversation is looked at: at its next message, or within an hour on lively days.",
         "E-mail addresses are shown where the workspace shows them to you.",
         "No conversations are made from here.",
+        "An export is a snapshot. Most hold public channels only; private ones and direct messages need a larger plan and Slack's consent.",
+        "Files in an export are named, not kept; read state is not in it.",
     ),
+    archive_formats=("SLACK",),
+    archive=SlackArchive(),
     link_forms=(
         LinkForm(
             method="TOKEN",

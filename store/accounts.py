@@ -76,8 +76,13 @@ def put(
     file of the same user comes, which has no `base_url`.
     """
     account_id = ids.derive("ACCOUNT", viewer, provider, user_id)
+    # one that its network's files made while these were a provider of their own has another id; a linked one comes before it
+    same = (account.c.viewer_id == viewer, account.c.provider == provider, account.c.user_id == user_id)
+    first = (account.c.base_url == "", account.c.id != account_id, account.c.created_at, account.c.id)
+    known = conn.execute(select(account.c.id, account.c.version, account.c.base_url).where(*same).order_by(*first)).first()
+    if known is not None:
+        account_id = known.id
     mine = (account.c.viewer_id == viewer, account.c.id == account_id)
-    known = conn.execute(select(account.c.version, account.c.base_url).where(*mine)).one_or_none()
     if known is not None and known.base_url and not base_url:
         return account_id
     values = {"label": label, "base_url": base_url, "status": status, "status_reason": None, "retry_at": None,

@@ -2,7 +2,8 @@
 
 Speaks the layout that Slack describes in its help pages: lists of members and conversations, and a folder a conversation with a file a
 day. Messages and people are those of the Web API and are read by `providers/slack_message.py`. An export does not say who made it:
-the user is the member whose e-mail address is theirs. Knows no calls.
+the user is the member whose e-mail address is theirs. It fills the account that the user has in that workspace, linked or not
+(`providers/slack.py`). Knows no calls.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from providers.archives import export, files
 from providers.archives.export import MAX_MEMBERS, NOTE, Export, Facts, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item
-from providers.base import ArchiveFormat, Provider
+from providers.base import ArchiveFormat
 from providers.slack_message import Place, Post, User, contact, handle, message, participant, short
 
 _MEMBERS: Final = re.compile(rb'\s*\[\s*\{\s*"id"\s*:\s*"[UW][A-Z0-9]{2,20}"\s*,\s*"team_id"\s*:')
@@ -201,20 +202,3 @@ def _whole(home: Conversation, item: records.Message, about: About) -> records.C
         key=home.id, kind=home.kind, last_activity_at=item.sent_at, subject=short(home.name) if home.kind == "CHANNEL" else None,
         participants=tuple(participant(user, place, "MEMBER") for user in members),
     )  # fmt: skip
-
-
-PROVIDER = Provider(
-    key="slack_archive",
-    name="Slack export",
-    kind="CHAT",
-    mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "IMPORT", "MIRROR"}),
-    limitations=(
-        "An export is a snapshot: newer messages arrive with the next one.",
-        "Most exports hold public channels only; private ones and direct messages need a larger plan and Slack's consent.",
-        "Files are named, not kept; read state is not in an export.",
-    ),
-    archive_formats=("SLACK",),
-    docs_path="docs/providers/slack_archive.md",
-    archive=SlackArchive(),
-)

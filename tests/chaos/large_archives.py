@@ -94,7 +94,7 @@ FORMS: Final = (
     Form("instagram", _zipped(exports.instagram)),
     Form("mastodon_archive", _zipped(exports.mastodon), mine_only=True),
     Form("google_chat", _zipped(exports.google_chat)),
-    Form("slack_archive", _zipped(chat_exports.slack), me=("--me", ME)),
+    Form("slack", _zipped(chat_exports.slack), me=("--me", ME)),
     Form("discord", _zipped(chat_exports.discord), mine_only=True),
     Form("telegram", lambda world, folder, size: chat_exports.telegram(world, folder / "result.json")),
     Form("imessage", lambda world, folder, size: chat_exports.imessage(world, folder / "chat.db")),

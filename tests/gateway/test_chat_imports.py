@@ -73,7 +73,7 @@ EXPORTS = (
     Chats("android_sms", _android_sms, (("PHONE", chat_exports.MY_NUMBER),), KINDS),
     Chats("imessage", _imessage, (("PHONE", chat_exports.MY_NUMBER), ("EMAIL", ME)), KINDS),
     Chats(
-        "slack_archive",
+        "slack",
         _slack,
         (("HANDLE", "robin@boats.slack.com"), ("EMAIL", ME)),
         KINDS,

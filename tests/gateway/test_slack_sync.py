@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from providers.base import catalogue
 from providers.quota import Quota
 from providers.session import Account, Secret
 from providers.slack_events import sign
-from store import leases
+from store import accounts, leases
 from tests.gateway.rooms import ask
 from tests.gateway.running import TestClock, asking, opened
 from tests.household import Household
@@ -257,4 +258,65 @@ async def test_files_go_into_a_slack_conversation_where_the_token_may(
         team.tokens["xoxp-2"] = frozenset(slack.SCOPES) - {"files:write"}
         await shop.link(household.viewer, "slack", url + "/api", Secret(access_token="xoxp-2"))
         assert [each["code"] for each in (await send("k-2"))["errors"]] == ["REAUTH_REQUIRED"]
+    assert team.violations == []
+
+
+def export_of(team: Slack, path: Path) -> Path:
+    """What the workspace's owner exports."""
+    members = [{"id": each["id"], "team_id": TEAM, **each} for each in team.members.values()]
+    direct = [{"id": id_, "created": 1, "members": found["people"]} for id_, found in team.channels.items()]
+    with zipfile.ZipFile(path, "w") as out:
+        out.writestr("users.json", json.dumps(members))
+        out.writestr("dms.json", json.dumps(direct))
+        for id_, posts in team.posts.items():
+            out.writestr(f"{id_}/2026-03-07.json", json.dumps(posts))
+    return path
+
+
+@pytest.mark.parametrize("order", ["export first", "linked first"])
+async def test_an_export_and_the_linked_workspace_are_one_account_that_has_everything_once(
+    household: Household, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    monkeypatch.setitem(catalogue(), "slack", msgspec.structs.replace(slack.PROVIDER, quota=Quota(calls=10_000, seconds=60.0)))
+    team = Slack(time.time)
+    team.members[ME]["profile"]["email"] = "ada@example.org"
+    grace = team.member(100, "grace", real_name="Grace Hopper", display_name="Grace Hopper")
+    direct = team.channel(2, user=grace, last_read=f"{time.time() - 1000:.6f}")
+    asked = team.post(direct, grace, "Lunch?", time.time() - 900)
+    team.post(direct, ME, "Gladly", time.time() - 800, thread_ts=asked)
+    file = export_of(team, tmp_path / "Boats Slack export.zip")
+    team.post(direct, grace, "At noon", time.time() - 100)
+    people = "{ viewer { contacts(first: 20) { edges { node { names { full } } } } } }"
+    async with running(team) as url, workshop(household.database, tmp_path, f"127.0.0.1/32:{urlsplit(url).port}") as shop:
+
+        async def link() -> str:
+            return await shop.link(household.viewer, "slack", url + "/api", Secret(access_token="xoxp-1"))
+
+        async def bring() -> Any:
+            (report,) = await shop.bring(household.viewer, file, me="ada@example.org")
+            assert report.state == "DONE"
+            return report
+
+        async def texts() -> list[list[str]]:
+            rooms = (await ask(shop, household, ROOMS))["viewer"]["conversations"]["edges"]
+            return [[edge["node"]["text"] for edge in room["node"]["messages"]["edges"]] for room in rooms]
+
+        if order == "export first":
+            await bring()
+            assert await texts() == [["Lunch?", "Gladly"]]
+            account_id = await link()
+        else:
+            account_id = await link()
+            assert (await bring()).created == 1  # whose export it is: a linked account does not list its own user
+        (found,) = await household.database.read(household.viewer, accounts.listed)
+        assert (found.id, found.provider, found.base_url, found.status) == (account_id, "slack", url + "/api", "ACTIVE")
+        for _ in range(2):
+            assert await texts() == [["Lunch?", "Gladly", "At noon"]]
+            names = [name["full"] for edge in (await ask(shop, household, people))["viewer"]["contacts"]["edges"]
+                     for name in edge["node"]["names"]]  # fmt: skip
+            assert sorted(names) == ["Ada Byron", "Grace Hopper"]
+            assert (await bring()).created == 0
+            await shop.sync(household.viewer, account_id)
+        await household.forget(account_id)
+        assert await texts() == []
     assert team.violations == []

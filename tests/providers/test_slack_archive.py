@@ -20,7 +20,7 @@ MINE = frozenset({ME})
 
 
 def read(path: Path) -> dict[str, records.Message]:
-    provider, paths = of(path, "slack_archive")
+    provider, paths = of(path, "slack")
     found = rows(list(archive_of(provider).pages(paths, None, own=MINE, region=None)))
     return {row.item.key: row.item for row in found if isinstance(row.item, records.Message)}
 
@@ -42,7 +42,7 @@ def post(**more: Any) -> dict[str, Any]:
 
 def test_everything_that_was_said_is_read_and_counted_twice(tmp_path: Path) -> None:
     path = slack(WORLD, tmp_path / "Boats Slack export.zip")
-    check(path, "slack_archive", tmp_path)
+    check(path, "slack", tmp_path)
     found = read(path)
     assert len(found) == len(SAID)
     for talk, one in SAID.values():
@@ -63,24 +63,24 @@ def test_everything_that_was_said_is_read_and_counted_twice(tmp_path: Path) -> N
 
 def test_members_have_addresses_and_programs_and_those_who_left_are_named(tmp_path: Path) -> None:
     path = slack(WORLD, tmp_path / "x.zip")
-    found = items(path, "slack_archive", records.Contact)
+    found = items(path, "slack", records.Contact)
     assert {one.key: one.emails[0].address for one in found} == {
         SLACK_ME: ME,
         **{slack_id(one): one.email for one in WORLD.everybody()},
     }
-    assert sum(1 for _, _, _, message in unreadable(path, "slack_archive") if "program" in message) == 2
+    assert sum(1 for _, _, _, message in unreadable(path, "slack") if "program" in message) == 2
 
 
 def test_who_the_user_is_is_the_member_with_their_address(tmp_path: Path) -> None:
     path = slack(WORLD, tmp_path / "x.zip")
-    provider, paths = of(path, "slack_archive")
+    provider, paths = of(path, "slack")
     known = archive_of(provider).scan(paths, MINE).profile
     assert known is not None
     assert (known.user_id, {one.value for one in known.own_addresses}) == (
         f"{SLACK_TEAM}/{SLACK_ME}",
         {"robin@boats.slack.com", ME},
     )
-    unknown = scan(path, "slack_archive")
+    unknown = scan(path, "slack")
     assert unknown.profile is not None
     assert unknown.profile.user_id == SLACK_TEAM
     assert any("--me" in remark for remark in unknown.remarks)
@@ -88,8 +88,7 @@ def test_who_the_user_is_is_the_member_with_their_address(tmp_path: Path) -> Non
 
 def test_that_an_export_is_of_public_channels_only_is_said(tmp_path: Path) -> None:
     assert any(
-        "no direct messages" in remark
-        for remark in scan(slack(WORLD, tmp_path / "x.zip", public_only=True), "slack_archive").remarks
+        "no direct messages" in remark for remark in scan(slack(WORLD, tmp_path / "x.zip", public_only=True), "slack").remarks
     )
 
 
@@ -102,9 +101,9 @@ def test_what_is_broken_is_named_and_the_next_one_is_read(tmp_path: Path) -> Non
         post(subtype="channel_topic"),
         post(ts="1714990001.000100", user=None, bot_id="B1", text="beep"),
     )
-    assert [reason for _, _, reason, _ in unreadable(path, "slack_archive")] == ["UNREADABLE", "UNREADABLE", "EXCLUDED"]
+    assert [reason for _, _, reason, _ in unreadable(path, "slack")] == ["UNREADABLE", "UNREADABLE", "EXCLUDED"]
     assert {item.text: item.category for item in read(path).values()} == {"x": "PERSONAL", "beep": "NOTIFICATION"}
-    (head,) = items(path, "slack_archive", records.ConversationHead)
+    (head,) = items(path, "slack", records.ConversationHead)
     assert (head.subject, head.kind) == ("boats", "CHANNEL")
 
 
@@ -112,5 +111,5 @@ def test_an_export_with_a_file_cut_anywhere_is_read_and_adds_up(tmp_path: Path) 
     whole = export(tmp_path, *(post(ts=f"171499000{n}.000100") for n in range(5)))
     for n in range(1, 12):
         cut = respoiled(whole, tmp_path / "cut.zip", "06.json", lambda data, n=n: data[: 90 + len(data) * n // 12])  # type: ignore[misc]
-        found = pages(cut, "slack_archive")
+        found = pages(cut, "slack")
         assert sum(1 for row in rows(found) if row.place) == sum(one.expected or 0 for one in found[-1].statements)

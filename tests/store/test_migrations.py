@@ -6,12 +6,15 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from store import migrate
+from store import accounts, migrate
 from store.database import Database
 from store.tables import metadata
 from tests import servers
@@ -76,7 +79,42 @@ async def test_migrating_a_database_that_is_in_use_keeps_its_data(tmp_path: Path
 
 
 def test_the_last_revision_is_known_without_alembic() -> None:
-    from alembic.script import ScriptDirectory
-
     folder = Path(migrate.__file__).parent / "migrations"
     assert migrate.head() == ScriptDirectory(str(folder)).get_current_head()
+
+
+def exports_of_linked_networks(connection: sa.Connection) -> None:
+    """What revision 0022 does, on tables of any later one."""
+    folder = Path(migrate.__file__).parent / "migrations"
+    revision = ScriptDirectory(str(folder)).get_revision("0022")
+    with Operations.context(MigrationContext.configure(connection)):
+        revision.module.upgrade()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_an_account_that_an_export_made_is_its_networks_and_stays_the_same_account(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    owner = app = f"sqlite:///{tmp_path / 'kith.db'}"
+    if kind == "postgresql":
+        place: servers.Postgres = request.getfixturevalue("postgres_database")
+        owner, app = place.owner_url, place.app_url
+    await migrate.migrate(owner)
+    database = Database(app)
+    households = [await Household.open(database, viewer) for viewer in ("u_robin", "u_ada")]
+    made = [await household.account("slack_archive", "T1/U1") for household in households]
+    if kind == "sqlite":
+        engine = sa.create_engine(owner)
+        with engine.begin() as connection:
+            exports_of_linked_networks(connection)
+        engine.dispose()
+    else:
+        several = create_async_engine(sa.make_url(owner).set(drivername="postgresql+asyncpg"))
+        async with several.begin() as asynchronous:
+            await asynchronous.run_sync(exports_of_linked_networks)
+        await several.dispose()
+    for household, account_id in zip(households, made, strict=True):
+        assert await household.account("slack", "T1/U1") == account_id  # linked, or imported again
+        (found,) = await database.read(household.viewer, accounts.listed)
+        assert (found.id, found.provider) == (account_id, "slack")
+    await database.close()
