@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx2 as httpx
 import msgspec
 
+from providers import server_address
 from providers.base import Authorization
 from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import SUCCESS, Response, Session
@@ -218,19 +219,8 @@ def _graphql(session: Session) -> str:
 
 def base_url(values: dict[str, str]) -> str:
     """The REST interface of the server that the user means; github.com without one. Raises Refused."""
-    text = values.get("server", "").strip()
-    scheme, separator, _ = text.partition("://")
-    try:
-        if separator and scheme.lower() not in ("http", "https"):
-            raise ValueError(scheme)
-        url = httpx.URL(text if separator else f"https://{text or 'github.com'}")
-        if not url.host or any(sign.isspace() for sign in text) or (url.port is not None and not 0 < url.port < 65536):
-            raise ValueError(text)
-    except (httpx.InvalidURL, ValueError):
-        raise Refused(
-            "This is no address of a server: leave it empty for github.com, or give one like github.example.org.",
-            provider_code="not-a-url",
-        ) from None
+    advice = "This is no address of a server: leave it empty for github.com, or give one like github.example.org."
+    url = httpx.URL(server_address.typed(values.get("server", "").strip() or "github.com", advice))
     if url.host in ("github.com", "www.github.com", "api.github.com"):
         return HOME
     if url.host.endswith(".ghe.com"):  # data residency: api.SUBDOMAIN.ghe.com

@@ -15,7 +15,7 @@ from typing import Any, Final
 import httpx2 as httpx
 import msgspec
 
-from providers import cursors, oauth
+from providers import cursors, oauth, server_address
 from providers.base import Authorization, FormField, LinkForm, LiveAdapter, Provider
 from providers.errors import CursorExpired, Refused
 from providers.http import SUCCESS, Session
@@ -23,7 +23,7 @@ from providers.mastodon_entity import Account, Context, Conversation, Relationsh
 from providers.mastodon_item import CONTAINER, DIRECT, KEY, Items
 from providers.mastodon_mirror import CONVERSATIONS, FAVOURITES, OWN, WALKS, Mark, Mirrored
 from providers.mastodon_sending import MARKING, REACTING, SENDING, delete, edit, react, read_up_to, say, was_said
-from providers.mastodon_server import PAGE_BYTES, Server, decoded, no_server, origin, readable
+from providers.mastodon_server import PAGE_BYTES, Server, decoded, no_server, readable
 from providers.mastodon_streaming import hints
 from providers.mastodon_talks import Talks
 from providers.quota import Quota
@@ -45,6 +45,7 @@ from providers.records import (
     Submitted,
     Unreadable,
 )
+from providers.server_address import origin
 
 #: The largest pages: docs.joinmastodon.org/methods/accounts#following, /methods/conversations#get.
 FOLLOWS_PAGE = 80
@@ -384,20 +385,10 @@ async def authorize(session: Session, values: dict[str, str], redirect_uri: str)
 def base_url(values: dict[str, str]) -> str:
     """The server's origin from a host, a URL or a full handle such as `@ada@social.example.org`. Raises Refused."""
     text = values.get("server", "").strip()
-    scheme, separator, _ = text.partition("://")
-    if not separator:
-        text = "https://" + text.rpartition("@")[2]
-    try:
-        if separator and scheme.lower() not in ("http", "https"):
-            raise ValueError(scheme)
-        url = httpx.URL(text)
-        if not url.host or any(sign.isspace() for sign in text) or (url.port is not None and not 0 < url.port < 65536):
-            raise ValueError(text)
-    except (httpx.InvalidURL, ValueError):
-        raise Refused(
-            "This is no address of a server: give one like social.example.org, or your full handle.", provider_code="not-a-url"
-        ) from None
-    return origin(str(url))
+    if "://" not in text:
+        text = text.rpartition("@")[2]
+    advice = "This is no address of a server: give one like social.example.org, or your full handle."
+    return origin(server_address.typed(text, advice))
 
 
 def _position(cursor: bytes | None) -> Position:

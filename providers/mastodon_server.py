@@ -16,6 +16,7 @@ from providers.http import SUCCESS, Response, Session
 from providers.mastodon_entity import Account, short
 from providers.mastodon_item import CONTAINER
 from providers.records import Row, Unreadable
+from providers.server_address import origin
 
 #: 800,000 followers, or a server that never ends.
 MAX_PAGES = 10_000
@@ -259,11 +260,6 @@ def _next(answer: Response, path: str, base: str) -> str:
     if parts.hostname != home.hostname or parts.path != path:
         raise Malformed("The server's list goes on at another address.", provider_code="paging")
     return parts.query
-
-
-def origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def no_server(session: Session) -> Refused:

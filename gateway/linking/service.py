@@ -318,6 +318,8 @@ class LinkService:
             return "mastodon"  # a fediverse handle
         if text.startswith("@") and ":" in text:
             return "matrix"  # @user:server
+        if text.startswith("did:") or (text.startswith("@") and "." in text):
+            return "bluesky"  # a DID, or @ada.example.org
         if "@" not in text.strip("@"):
             return None
         domain = text.rpartition("@")[2].lower()
@@ -452,7 +454,7 @@ class LinkService:
         for field in form.fields:
             if field.name == "server" and (server := base_url or (address if field.required else None) or own):
                 values[field.name] = server
-            elif field.name in ("username", "address") and address and ("@" in address.strip("@") or ":" in address):
+            elif field.name in ("username", "address") and address and ("@" in address or ":" in address):
                 values[field.name] = address
         return values
 

@@ -209,6 +209,18 @@ async def test_a_network_with_a_sign_in_of_its_own_keeps_a_grant_and_no_password
         assert b"r3new" in kept and b"correct horse" not in kept
 
 
+@pytest.mark.parametrize("address", ["@ada.example.org", "did:plc:ewvi7nxzyoun6zhxrhs64oiz"])
+async def test_a_handle_of_bluesky_is_known_by_its_form(tmp_path: Path, address: str) -> None:
+    async with with_network(tmp_path) as installation:
+        viewer = (await named(installation, "ada")).id
+        session = await service(installation).begin(viewer, address=address, method="APP_PASSWORD")
+        assert session.provider == "bluesky"
+        assert isinstance(session.step, CredentialForm)
+        assert {field.name: field.default for field in session.step.fields} == {
+            "username": address, "password": None, "server": None,
+        }  # fmt: skip
+
+
 async def test_a_matrix_id_is_known_by_its_form(tmp_path: Path) -> None:
     async with with_network(tmp_path) as installation:
         viewer = (await named(installation, "ada")).id
