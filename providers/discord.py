@@ -227,6 +227,8 @@ class Discord:
         for id_ in parents(found):
             place.shelves.setdefault(id_, Shelf())
         rows = [row for id_ in place.keep({channel.id for channel in found}) for row in await self._deleted(id_)]
+        for room in place.rooms.values():
+            room.recent = room.recent if room.lively(now) else []  # no more than is looked at again
         for id_ in [id_ for id_, room in place.rooms.items() if room.type == DIRECT]:
             await self._meet(place, id_)  # which is in no list, either
         place.listed, place.under_way = now, True
@@ -390,7 +392,7 @@ class Discord:
         rows = [*broken, *await self._rows(place, id_, posts)]
         if began:
             room.top = _highest([room.top, room.last, *(post.id for post in posts)])
-            room.recent, room.looked = [post.id for post in posts][:RECENT], now
+            room.recent, room.looked = [post.id for post in posts if room.lively(now)][:RECENT], now
             if posts:
                 rows.append(Row(item=head(self._place(place, id_), _highest(post.id for post in posts))))
         room.low = str(min((post.number for post in posts), default=int(room.low or "0")))

@@ -143,6 +143,7 @@ class Position(msgspec.Struct, omit_defaults=True):
     read: float = 0.0
     mark: int = 0
     known: list[int] = []
+    sizes: dict[str, int] = {}  # of domains, in pages
     refused: dict[str, str] = {}  # domains that were refused when they were last asked for, with LinkedIn's words
 
 
@@ -232,7 +233,8 @@ class LinkedIn:
         unheard = now - place.mark / 1000 >= HISTORY.total_seconds()
         place.whole = unheard or now - place.read >= WHOLE.total_seconds()
         changed = await self._changed(place)
-        place.walk, place.start = [domain for domain in TABLES if place.whole or domain in changed], 0
+        short = {domain for domain in changed if place.sizes.get(domain, 0) <= AGAIN}  # a long one waits for its day
+        place.walk, place.start = [domain for domain in TABLES if place.whole or domain in short], 0
 
     async def _changed(self, place: Position) -> set[str]:
         """The domains in which something was changed since the last look."""
@@ -269,7 +271,7 @@ class LinkedIn:
                         _learn(domain, rows, about)
         while place.walk:
             domain, keys, readable = place.walk[0], set[str](), True
-            first = 0 if place.start <= AGAIN else place.start
+            first, number = 0 if place.start <= AGAIN else place.start, -1
             place.refused.pop(domain, None)
             try:
                 async for number, rows in self._pages(domain, first):
@@ -285,7 +287,7 @@ class LinkedIn:
                     raise
                 place.refused[domain] = error.message
             stated = () if first or domain in place.refused else _stated(domain, keys, readable=readable)
-            place.walk, place.start = place.walk[1:], 0
+            place.sizes[domain], place.walk, place.start = number + 1, place.walk[1:], 0
             if place.whole and not place.walk:
                 place.read = self._session.clock.now().timestamp()
             yield Page(cursor=cursors.written(place), statements=stated)

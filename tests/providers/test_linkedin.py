@@ -262,6 +262,23 @@ async def test_between_two_days_only_what_the_change_log_names_is_read_again(
     assert again.rows == []
 
 
+async def test_a_long_list_is_read_again_once_a_day_however_much_changes_in_it(
+    net: linkedin_stub.LinkedIn, opened: Opened, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linkedin, "AGAIN", 2)
+    net.page = 1
+    for number in range(4):
+        net.message("2-a==", "ada", "Ada Ray", (SLUG,), f"2024-01-1{number} 10:00:00 UTC", f"News {number}")
+    first = await run(opened())
+    for hours in (1, 24):
+        clock.time += timedelta(hours=hours)
+        net.change("messages")
+        net.calls.clear()
+        later = await run(opened(), first.cursor)
+        assert len(later.all(Message)) == (0 if hours == 1 else 4)
+        assert (domains(net, net.calls) == 0) == (hours == 1)
+
+
 async def test_many_changes_of_one_moment_are_all_looked_at(
     net: linkedin_stub.LinkedIn, opened: Opened, clock: HandClock
 ) -> None:
