@@ -9,7 +9,7 @@ conditional request, which GitHub does not count) and once a day. Threads come l
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -20,7 +20,7 @@ from providers.base import Adapter, FormField, LinkForm, Provider
 from providers.errors import CursorExpired, Refused
 from providers.github_api import HOME, KEY, SCOPES, TOKENS, authorize, base_url, decoded, get, query
 from providers.github_feed import events
-from providers.github_inbox import inbox
+from providers.github_inbox import inbox, read_up_to, remember
 from providers.github_people import ENDED, LISTS, check, people
 from providers.github_person import PERSON, User, contact, short
 from providers.github_run import Position, Run, skipped
@@ -110,9 +110,14 @@ class GitHub:
         for name in github_events.FEEDS:
             async for page in events(run, name):
                 yield page
+        await remember(run)
         place.walk = ""
         rows = tuple(skipped(key, text) for key, text in place.withheld.items())
         yield Page(rows=rows, cursor=run.cursor(), done=True)
+
+    async def read_up_to(self, latest: Mapping[str, str]) -> None:
+        """Mark notifications of threads as read (github_inbox.py). Raises ProviderError."""
+        await read_up_to(self._session, latest)
 
     async def _user(self, unless: dict[str, str]) -> Response | None:
         try:
@@ -151,13 +156,13 @@ PROVIDER = Provider(
     kind="SOCIAL",
     mode="MIRRORED",
     capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "READ_STATE", "ACTIVITIES", "MIRROR"}),
-    marks=frozenset(),
+    marks=frozenset({"READ"}),
     limitations=(
         "GitHub has no private messages, and does not tell since when somebody follows you.",
         "E-mail addresses are shown only where their owners made them public.",
         "GitHub checks none of the links in a profile.",
         "Private repositories are shown only to a token that may read them.",
-        "What is unread is told neither to fine-grained tokens nor of discussions. It is marked as read at GitHub only, not from here.",
+        "What is unread is told neither to fine-grained tokens nor of discussions. Threads are marked as read whole, and cannot be unread again.",
         "There is no list of changes: who was unfollowed is seen when all follows have been listed again.",
     ),
     link_forms=(
@@ -196,6 +201,7 @@ PROVIDER = Provider(
         sentence="GitHub allows 5,000 calls an hour to a user; 49 people or 8 threads are one.",
     ),
     docs_path="docs/providers/github.md",
+    write_scopes={"READ_STATE": frozenset({"notifications", "repo"})},
     poll_seconds=900,
     open=_open,
     authorize=authorize,

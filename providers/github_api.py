@@ -27,7 +27,7 @@ CLIENTS: Final = "https://github.com/settings/developers"
 HEADERS: Final = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 PAGE_BYTES: Final = 16 * 1024 * 1024
 #: docs.github.com/en/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps; none of them lets anything be changed but
-#: notifications, which Kith leaves alone.
+#: notifications, of which Kith marks those as read that were read here.
 SCOPES: Final = ("read:user", "user:email", "read:org", "notifications")
 #: "If the retry-after header is not present … wait for at least one minute" (rest/using-the-rest-api/rate-limits-for-the-rest-api).
 SECONDARY_PAUSE: Final = timedelta(seconds=60)
@@ -114,6 +114,11 @@ async def get(
         max_bytes=PAGE_BYTES,
     )
     return None if answer.status == 304 else answer
+
+
+async def patch(session: Session, path: str) -> None:
+    """One PATCH without a body below the account's base URL; what is so already is done (304). Raises as `get`."""
+    await _sent(session, "PATCH", session.account.base_url.rstrip("/") + path, conditional=True)
 
 
 def decoded(answer: Response, kind: type[Entity]) -> Entity:

@@ -32,9 +32,13 @@ class Search(msgspec.Struct, omit_defaults=True):
 
 
 class Waiting(msgspec.Struct, omit_defaults=True):
-    """A thread of the inbox: when it was updated, up to when it was read, and which messages of it are unread."""
+    """A thread of the inbox: when it was updated, up to when it was read, and which messages of it are unread, the latest last.
+
+    `note` is its notification.
+    """
 
     updated: str
+    note: str = ""
     read: str = ""
     thread: str = ""
     keys: list[str] = []

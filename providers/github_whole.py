@@ -7,6 +7,7 @@ threads are found.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from providers import github_thread
@@ -16,7 +17,7 @@ from providers.github_people import profiles, relation
 from providers.github_person import Actor, contact, instant
 from providers.github_run import Run
 from providers.github_thread import FEW, Connection, Post, Rest, Thread
-from providers.records import Gone, Row, Statement
+from providers.records import Gone, Message, Row, Statement
 
 #: Threads with their first posts that are one point of GitHub's budget.
 THREADS: Final = 8
@@ -41,7 +42,7 @@ async def whole(run: Run, threads: Sequence[Thread]) -> tuple[list[Row], tuple[S
         read = instant(waiting.read) if waiting is not None else None
         found = github_thread.messages(thread, posts, place.login, read, (waiting is not None) if place.tells else None)
         if waiting is not None:
-            waiting.thread, waiting.keys = thread.id, [one.key for one in found if one.unread]
+            waiting.thread, waiting.keys = thread.id, [one.key for one in sorted(found, key=_moment) if one.unread]
         rows += [Row(item=one) for one in found]
         rows.append(Row(item=github_thread.head(thread, found)))
         statements.append(github_thread.statement(thread, posts, reviews))
@@ -52,6 +53,10 @@ async def whole(run: Run, threads: Sequence[Thread]) -> tuple[list[Row], tuple[S
     rows += [*broken, *(Row(item=contact(user, "CORRESPONDENT", "")) for user in users if relation(user) == "MEMBER")]
     run.met.update(user.key for user in users)
     return rows, tuple(statements)
+
+
+def _moment(one: Message) -> datetime:
+    return one.sent_at
 
 
 async def _posts(run: Run, thread: Thread) -> tuple[list[Post], list[Post]]:

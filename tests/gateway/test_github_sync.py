@@ -24,7 +24,7 @@ QUESTION = """{ viewer {
     messages(last: 50) { edges { node { text direction category } } } } } } } }"""
 
 
-MARK = """mutation($id: ID!) { markConversations(input: { conversationIds: [$id], read: true }) { errors { code message } } }"""
+MARK = """mutation($id: ID!, $read: Boolean) { markConversations(input: { conversationIds: [$id], read: $read }) { errors { code message } } }"""
 
 
 async def ask(shop: Workshop, household: Household) -> Any:
@@ -34,20 +34,37 @@ async def ask(shop: Workshop, household: Household) -> Any:
     return result.data["viewer"]
 
 
-async def test_what_was_read_is_not_told_to_github_and_that_is_said_at_once(household: Household, tmp_path: Path) -> None:
+async def test_reading_a_thread_here_is_reading_it_there_as_far_as_it_was_read(household: Household, tmp_path: Path) -> None:
     github = GitHub(time.time)
     leak = github.thread(12, "Leak", github.me, "05-01T10:00:00")
     github.comment(leak, github.user(100, "grace"), "Where?", "05-01T11:00:00")
     github.notify(leak, read="2026-05-01T10:30:00Z")
-    github.tokens["token-1"] = SCOPES
+    github.tokens["token-1"], github.pause = SCOPES, 0
     async with running(github) as url, workshop(household.database, tmp_path, f"127.0.0.1/32:{urlsplit(url).port}") as shop:
-        await shop.link(household.viewer, "github", url, Secret(access_token="token-1"))
-        ((edge),) = (await ask(shop, household))["conversations"]["edges"]
-        done = (await rooms.ask(shop, household, MARK, id=edge["node"]["id"]))["markConversations"]
-        (error,) = done["errors"]
-        assert (error["code"], "mark it there" in error["message"]) == ("UNSUPPORTED", True)
-        ((edge),) = (await ask(shop, household))["conversations"]["edges"]
-        assert edge["node"]["unreadCount"] == 1
+        account_id = await shop.link(household.viewer, "github", url, Secret(access_token="token-1"))
+
+        async def unread() -> tuple[str, int]:
+            ((edge),) = (await ask(shop, household))["conversations"]["edges"]
+            return edge["node"]["id"], edge["node"]["unreadCount"]
+
+        async def mark(**wish: bool) -> list[str]:
+            conversation_id, _ = await unread()
+            done = (await rooms.ask(shop, household, MARK, id=conversation_id, **wish))["markConversations"]
+            await shop.write_back(household.viewer, account_id)
+            return [error["code"] for error in done["errors"]]
+
+        assert await mark(read=False) == ["UNSUPPORTED"]
+        github.comment(leak, github.users[100], "There!", "05-01T12:00:00")  # and Kith does not know it yet
+        github.notify(leak, read="2026-05-01T10:30:00Z")
+        assert await mark(read=True) == []
+        assert (github.read, (await unread())[1]) == ([], 1)  # it is as unread as before
+        await shop.sync(household.viewer, account_id)
+        assert (await unread())[1] == 2
+        assert await mark(read=True) == []
+        assert (github.read, (await unread())[1]) == ([12], 0)
+        head = await household.head()
+        await shop.sync(household.viewer, account_id)
+        assert ((await unread())[1], await household.head()) == (0, head)
     assert github.violations == []
 
 

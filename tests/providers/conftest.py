@@ -54,6 +54,19 @@ class OpenCredentials:
         return self.secret
 
 
+class Remembered:
+    """An account's memory, as it is kept."""
+
+    def __init__(self) -> None:
+        self.kept: bytes | None = None
+
+    async def read(self) -> bytes | None:
+        return self.kept
+
+    async def keep(self, remembered: bytes) -> None:
+        self.kept = remembered
+
+
 class Calls:
     """An observer that remembers outcomes."""
 

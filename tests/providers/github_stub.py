@@ -59,6 +59,8 @@ class GitHub:
         self.threads: dict[str, Item] = {}
         self.hidden: set[str] = set()  # threads that the search does not find
         self.inbox: list[Item] = []
+        self.read: list[int] = []  # threads that were marked as read
+        self.pause = 60  # seconds between two looks at a list
         self.feeds: dict[str, list[Item]] = {"received_events": [], "events": []}
         self.limit, self.span, self.used, self.window = 5000, 3600.0, 0, now()
         self.calls: list[str] = []
@@ -196,11 +198,14 @@ class GitHub:
 
     def _rest(self, request: Request, scopes: frozenset[str] | None) -> Answer:
         template = re.sub(r"\A/users/ada/", "/users/{username}/", request.path)
+        template = re.sub(r"\A/notifications/threads/[^/]+\Z", "/notifications/threads/{thread_id}", template)
         operation = self.rest.operation(request.method, template)
         if operation is None:
             self.violations.append(f"{request.method} {request.path} is not in the description")
             return Answer(404, {"message": "Not Found"})
         self.violations += self.rest.faults(operation, request)
+        if request.method == "PATCH":
+            return self._marked(request, scopes)
         schema = self.rest.schema(operation)
         match request.path:
             case "/user":
@@ -215,6 +220,13 @@ class GitHub:
                     return Answer(404, {"message": "Not Found"})
                 own = {"primary": True, "verified": True, "visibility": "private", "email": "ada@example.org"}
                 said = Answer(200, [own, {**own, "primary": False, "verified": False, "email": "typo@example.org"}])
+            case _ if template.startswith("/notifications/threads/"):
+                note = self._named(request)
+                if scopes is None or not scopes & {"notifications", "repo"}:
+                    return Answer(403, {"message": "Resource not accessible by personal access token"})
+                if note is None:
+                    return Answer(404, {"message": "Not Found"})
+                said = Answer(200, self._note(note, schema))
             case _ if template != request.path:
                 said = self._events(request)
                 if said.status != 200:
@@ -230,9 +242,9 @@ class GitHub:
         feed = self.feeds[request.segments[-1]]
         tag = f'W/"{len(feed)}"'
         if request.headers.get("if-none-match") == tag:
-            return Answer(304, None, X_Poll_Interval="60")
+            return Answer(304, None, X_Poll_Interval=str(self.pause))
         size, page = int(request.one("per_page", "30")), int(request.one("page", "1"))
-        said = Answer(200, feed[(page - 1) * size : page * size], X_Poll_Interval="60")
+        said = Answer(200, feed[(page - 1) * size : page * size], X_Poll_Interval=str(self.pause))
         said.headers["ETag"] = tag
         if page * size < len(feed):
             said.headers["Link"] = f'<{self.url}{request.path}?page={page + 1}&per_page={size}>; rel="next"'
@@ -245,28 +257,43 @@ class GitHub:
             return Answer(403, {"message": "Missing the 'notifications' scope."})
         stamp = f"v{hash(json.dumps(self.inbox)) % 10**9}"
         if request.headers.get("if-modified-since") == stamp:
-            return Answer(304, None, X_Poll_Interval="60")
+            return Answer(304, None, X_Poll_Interval=str(self.pause))
         size, page = int(request.one("per_page", "50")), int(request.one("page", "1"))
         if size > 50:
             self.violations.append("a page has at most 50 notifications")
-        listed = []
-        for note in self.inbox[(page - 1) * size : page * size]:
-            repository = {
-                **self.rest.example(self.rest._resolved(schema["items"])["properties"]["repository"]),
-                "full_name": "acme/boats",
-            }
-            word = {"Issue": "issues", "PullRequest": "pulls"}.get(note["kind"])
-            url = f"https://api.github.com/repos/acme/boats/{word}/{note['number']}" if word else "https://api.github.com/x"
-            listed.append({
-                "id": str(note["number"]), "repository": repository, "reason": "subscribed", "unread": True, "url": "https://api.github.com/n",
-                "subject": {"title": "x", "url": url, "latest_comment_url": url, "type": note["kind"]}, "subscription_url": "https://x.example",
-                "updated_at": note["updated_at"], "last_read_at": note["read"],
-            })  # fmt: skip
-        said = Answer(200, listed, X_Poll_Interval="60")
+        listed = [self._note(note, schema["items"]) for note in self.inbox[(page - 1) * size : page * size]]
+        said = Answer(200, listed, X_Poll_Interval=str(self.pause))
         said.headers["Last-Modified"] = stamp
         if page * size < len(self.inbox):
             said.headers["Link"] = f'<{self.url}/notifications?page={page + 1}&per_page={size}>; rel="next"'
         return said
+
+    def _note(self, note: Item, schema: Item) -> Item:
+        repository = {
+            **self.rest.example(self.rest._resolved(schema)["properties"]["repository"]),
+            "full_name": "acme/boats",
+        }
+        word = {"Issue": "issues", "PullRequest": "pulls"}.get(note["kind"])
+        url = f"https://api.github.com/repos/acme/boats/{word}/{note['number']}" if word else "https://api.github.com/x"
+        return {
+            "id": str(note["number"]), "repository": repository, "reason": "subscribed", "unread": True, "url": "https://api.github.com/n",
+            "subject": {"title": "x", "url": url, "latest_comment_url": url, "type": note["kind"]}, "subscription_url": "https://x.example",
+            "updated_at": note["updated_at"], "last_read_at": note["read"],
+        }  # fmt: skip
+
+    def _named(self, request: Request) -> Item | None:
+        return next((note for note in self.inbox if str(note["number"]) == request.segments[-1]), None)
+
+    def _marked(self, request: Request, scopes: frozenset[str] | None) -> Answer:
+        """A thread is read: it leaves the inbox (205), or has left it already (304)."""
+        if scopes is None or not scopes & {"notifications", "repo"}:
+            return Answer(403, {"message": "Resource not accessible by personal access token"})
+        note = self._named(request)
+        if note is None:
+            return Answer(304)
+        self.inbox.remove(note)
+        self.read.append(note["number"])
+        return Answer(205)
 
     def _graphql(self, request: Request, scopes: frozenset[str] | None) -> Answer:
         asked = json.loads(request.body)

@@ -13,7 +13,12 @@ from providers.errors import Malformed, ProviderError, Refused, Unavailable
 from providers.session import Secret
 from tests.providers.conftest import SessionMaker, http_answer, scripted
 
-GIVEN = {"device_code": "d", "user_code": "WDJB-MJHT", "verification_uri": "https://github.com/login/device", "expires_in": 900}
+GIVEN: dict[str, Any] = {
+    "device_code": "d",
+    "user_code": "WDJB-MJHT",
+    "verification_uri": "https://github.com/login/device",
+    "expires_in": 900,
+}
 
 
 def authorization(url: str) -> Authorization:

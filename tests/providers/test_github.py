@@ -17,7 +17,7 @@ from providers.http import TokenBudget
 from providers.records import Activity, Contact, ConversationHead, Gone, Message, MessageState, Unreadable, Url
 from providers.session import Secret
 from tests.providers import github_stub
-from tests.providers.conftest import NOON, HandClock, SessionMaker
+from tests.providers.conftest import NOON, HandClock, Remembered, SessionMaker
 from tests.providers.contract import AdapterContract, Mirror
 from tests.providers.stub_http import Answer, running
 
@@ -414,6 +414,27 @@ async def test_a_thread_that_is_read_at_github_is_read_here(account: github_stub
     clock.time += timedelta(minutes=15)
     rows = await _rows(opened(), mirror.cursor)
     assert rows == [MessageState(key="Issue_1", container="Issue_1", unread=False)]
+
+
+async def test_a_thread_is_marked_as_read_once_it_was_read_to_its_end(account: github_stub.GitHub, opened: Open) -> None:
+    memory = Remembered()
+    issue = account.thread(1, "Leak", account.user(100, "grace"), "05-01T10:00:00")
+    account.comment(issue, account.users[100], "Where?", "05-01T11:00:00")
+    calm = account.thread(2, "Calm", account.users[100], "05-01T10:00:00")
+    for thread in (issue, calm):
+        account.notify(thread)
+    await _rows(opened(memory=memory))
+    with pytest.raises(Refused, match="to its end"):
+        await opened(memory=memory).read_up_to({"Issue_1": "Issue_1", "Issue_2": "Issue_2"})
+    assert account.read == [2]  # what can be said of the others is said
+    await opened(memory=memory).read_up_to({"Issue_9": "Issue_9"})
+    account.tokens["token-1"] = github_stub.SCOPES - {"notifications"}
+    with pytest.raises(ReauthRequired, match="notifications"):
+        await opened(memory=memory).read_up_to({"Issue_1": "C_Issue_1_1"})
+    account.tokens["token-1"] = github_stub.SCOPES
+    for _ in range(2):  # doing it twice is doing it once
+        await opened(memory=memory).read_up_to({"Issue_1": "C_Issue_1_1"})
+    assert account.read == [2, 1]
 
 
 async def test_a_thread_one_only_watches_comes_by_the_inbox(account: github_stub.GitHub, opened: Open) -> None:

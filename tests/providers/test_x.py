@@ -16,7 +16,7 @@ from providers.session import Secret
 from providers.x import X
 from providers.x_purse import estimate
 from tests.providers import x_stub
-from tests.providers.conftest import NOON, HandClock, OpenCredentials, SessionMaker
+from tests.providers.conftest import NOON, HandClock, OpenCredentials, Remembered, SessionMaker
 from tests.providers.contract import AdapterContract, Rig
 from tests.providers.stub_http import Answer, running
 from tests.providers.x_stub import ME, SCOPES, problem
@@ -314,19 +314,6 @@ async def test_no_more_is_read_than_the_months_limit_allows(net: x_stub.X, opene
     assert found.trouble.provider_code == "spending-limit"
     assert "higher limit" in found.trouble.message
     assert found.trouble.retry_at == datetime(2026, 6, 1, tzinfo=UTC)
-
-
-class Remembered:
-    """An account's memory, as it is kept."""
-
-    def __init__(self) -> None:
-        self.kept: bytes | None = None
-
-    async def read(self) -> bytes | None:
-        return self.kept
-
-    async def keep(self, remembered: bytes) -> None:
-        self.kept = remembered
 
 
 async def test_a_cursor_that_is_lost_gives_no_money_back(net: x_stub.X, opened: Open, clock: HandClock) -> None:
