@@ -13,7 +13,14 @@ MANY = """query Many($resources: [String!]!) { lookups(resources: $resources) { 
 
 async def test_a_thousand_addresses_are_one_query_and_one_more_is_too_many(tmp_path: Path) -> None:
     numbers = [f"tel:+4930{n:07}" for n in range(994)]
-    inside = ["https://127.0.0.1/", "https://localhost/", "http://[::1]:8000/", "acct:ada@127.0.0.1", "did:web:localhost", "nonsense"]
+    inside = [
+        "https://127.0.0.1/",
+        "https://localhost/",
+        "http://[::1]:8000/",
+        "acct:ada@127.0.0.1",
+        "did:web:localhost",
+        "nonsense",
+    ]
     async with opened(tmp_path, schema=None) as installation:
         key, _ = await key_of(installation)
         async with asking(installation, key) as client:
