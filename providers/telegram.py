@@ -552,6 +552,7 @@ PROVIDER = Provider(
         {
             "CONTACTS",
             "CONVERSATIONS",
+            "ATTACHMENTS",
             "SEND",
             "REPLY",
             "REACT",

@@ -459,7 +459,7 @@ PROVIDER = Provider(
     kind="CHAT",
     mode="MIRRORED",
     capabilities=frozenset(
-        {"CONTACTS", "CONVERSATIONS", "SEND", "REPLY", "REACT", "READ_STATE", "DELTA", "PUSH", "IMPORT", "MIRROR"}
+        {"CONTACTS", "CONVERSATIONS", "ATTACHMENTS", "SEND", "REPLY", "REACT", "READ_STATE", "DELTA", "PUSH", "IMPORT", "MIRROR"}
     ),
     marks=frozenset({"READ"}),
     limitations=(
