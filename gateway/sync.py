@@ -104,7 +104,7 @@ async def run(
             await run.verify(adapter)
         await run.end(
             every=provider.poll_seconds if provider is not None else None,
-            watch=isinstance(adapter, Watcher),
+            watch=isinstance(adapter, Watcher) and found.mode == "MIRRORED",  # else it is asked when somebody reads it
             push=pushing.wanted(opener, found.provider, adapter),
         )
     except ProviderError as error:

@@ -36,6 +36,8 @@ async def run(opener: Accounts, database: Database, clock: Clock, viewer: str, a
     found = await database.read(viewer, accounts.get, account_id)
     if found is None or found.status != "ACTIVE":
         return AFTER_TROUBLE
+    if found.mode != "MIRRORED":  # it is asked when somebody reads it
+        return AFTER_REAUTH
     try:
         adapter = await opener.open(viewer, account_id)
         if not isinstance(adapter, Watcher):

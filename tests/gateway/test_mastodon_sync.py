@@ -103,6 +103,7 @@ async def test_an_account_that_the_viewer_wants_read_live_stores_no_posts(
         account_id = await shop.link(household.viewer, "mastodon", robin.server.url, secret, mode="LIVE")
         assert await shop.count(household.viewer, f"select count(*) from activity where account_id = '{account_id}'") == 0
         assert await shop.count(household.viewer, f"select count(*) from contact where account_id = '{account_id}'") == 1
+        assert await household.database.read(household.viewer, leases.pending, "watch", account_id) is None
 
 
 async def test_who_is_followed_and_written_to_is_one_contact(
