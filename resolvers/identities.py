@@ -14,21 +14,25 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
+import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
 from providers.lookup import resources
 from resolvers.evidence import Evidence, ProfileLinkEvidence, ProviderIdEvidence
 from resolvers.identity.clusters import SHARED_WEIGHT, WEIGHTS
+from resolvers.identity.keys import is_role, normalise_url
 from resolvers.loaders import batched, load
 from resolvers.operation import Operation
 from store import ids, web_links
 from store.among import among, asked
-from store.tables import contact
+from store.tables import contact, contact_key
 from store.web_links import CLAIMED, REVOKED, WebLink
 
 MAX_IDENTITIES: Final = 100
 MAX_EVIDENCE: Final = 20
+#: People who may carry one page before it says nothing of any of them.
+MAX_SHARING: Final = 5
 #: Steps over proven links, and addresses that are looked at for all people of one answer.
 STEPS: Final = 4
 MAX_ADDRESSES: Final = 5_000
@@ -118,6 +122,10 @@ def of_people(conn: Connection, viewer: str, person_ids: Sequence[str]) -> dict[
         except msgspec.MsgspecError:
             continue  # the contact itself says that it is damaged
         _carried(drafts[row.person_id], roots[row.person_id], row, record)
+    shared = _shared(conn, viewer, {key for each in roots.values() for key in each})
+    for each in roots.values():
+        for key in each.keys() & shared:
+            del each[key]
     links = _reachable(conn, viewer, {key for each in roots.values() for key in each})
     for person_id in person_ids:
         if links:
@@ -131,7 +139,7 @@ def of_people(conn: Connection, viewer: str, person_ids: Sequence[str]) -> dict[
 def _carried(drafts: dict[str, _Draft], roots: dict[str, str], row: Any, record: records.Contact) -> None:
     own = record.relation != "ADDRESS_BOOK"
     for email in record.emails:
-        if email.address is not None:
+        if email.address is not None and not is_role(email.address.casefold()):
             roots.setdefault(f"mailto:{quote(email.address.casefold(), safe=_MAIL)}", row.id)
     for handle in record.handles:
         uri = handle_uri(handle.provider, handle.handle)
@@ -183,6 +191,23 @@ def provider_of(uri: str) -> str:
 
 
 # --- what look-ups have tied to them ------------------------------------------------------------------------------------------
+
+
+def _shared(conn: Connection, viewer: str, keys: set[str]) -> set[str]:
+    """The pages that more people carry than a page is of one of: a company's, a club's."""
+    by_value: dict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        if not key.startswith(("mailto:", "acct:", "at://", "did:")):
+            by_value[normalise_url(f"https://{key}")].append(key)
+    rows = conn.execute(
+        select(contact_key.c.value)
+        .join(contact, sa.and_(contact.c.viewer_id == contact_key.c.viewer_id, contact.c.id == contact_key.c.contact_id))
+        .where(among(contact_key.c.value), contact_key.c.kind == "URL")
+        .group_by(contact_key.c.value)
+        .having(sa.func.count(contact.c.person_id.distinct()) > MAX_SHARING),
+        asked(viewer, by_value),
+    )
+    return {key for value in rows.scalars() for key in by_value[value]}
 
 
 def _reachable(conn: Connection, viewer: str, roots: set[str]) -> list[WebLink]:

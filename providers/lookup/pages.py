@@ -15,7 +15,7 @@ from typing import Any, Final
 import mf2py
 import msgspec
 
-from providers.formats import charset, html_links
+from providers.formats import charset, html_links, html_tokens
 from providers.formats.html_links import Link
 from providers.lookup import actors, foaf, resources, webfinger
 from providers.lookup.crawl import Fetched, Web
@@ -34,8 +34,12 @@ XFN: Final = frozenset({
     "contact", "acquaintance", "friend", "met", "co-worker", "colleague", "co-resident", "neighbor", "child", "parent", "sibling",
     "spouse", "kin", "muse", "crush", "date", "sweetheart",
 })  # fmt: skip
-#: Characters of a page in which cards are looked for: a tree of it is built.
-MAX_TREE: Final = 400_000
+#: Characters of a page in which cards are looked for, and how deep its elements may nest: of each property the whole text is taken.
+MAX_TREE: Final = 200_000
+MAX_DEPTH: Final = 150
+VOID: Final = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
+#: What readers of a page, or whoever paid for it, have put there is not its author's word.
+OTHERS: Final = frozenset({"ugc", "sponsored"})
 MAX_DATA: Final = 200_000
 
 
@@ -85,6 +89,8 @@ def _reading(ask: Ask, fetched: Fetched, now: datetime) -> Reading:
 
 
 def _linked(notes: Notes, link: Link, url: str) -> None:
+    if link.relations & OTHERS:
+        return
     ours = resources.host(link.url) == resources.host(url)
     if "me" in link.relations:
         notes.says(link.url, "ME", "rel-me", mutual=True)
@@ -111,7 +117,7 @@ def _linked(notes: Notes, link: Link, url: str) -> None:
 
 def representative(page: str, subject: str, url: str, me: set[str]) -> Mapping[str, Any] | None:
     """The properties of the card that is about the page's own subject (microformats.org/wiki/representative-h-card-parsing)."""
-    if len(page) > MAX_TREE or not any(word in page for word in ("h-card", "vcard")):
+    if len(page) > MAX_TREE or not any(word in page for word in ("h-card", "vcard")) or _depth(page) > MAX_DEPTH:
         return None
     try:
         found = mf2py.parse(doc=page, url=url, html_parser="html.parser")
@@ -131,6 +137,18 @@ def representative(page: str, subject: str, url: str, me: set[str]) -> Mapping[s
     if len(about) == 1 and own in _keys(about[0], "url"):
         return about[0]
     return None
+
+
+def _depth(page: str) -> int:
+    """How deep its elements nest, those that are never closed included."""
+    deepest = depth = 0
+    for kind, tag, _ in html_tokens.tokens(page):
+        if kind == "open" and tag not in VOID:
+            depth += 1
+            deepest = max(deepest, depth)
+        elif kind == "close" and depth:
+            depth -= 1
+    return deepest
 
 
 def _cards(items: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:

@@ -7,6 +7,7 @@ or who runs both. What became of it is weighed in `graph.py`.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -19,7 +20,7 @@ from providers.lookup.crawl import Fetched
 Relation = Literal["ME", "ALIAS", "MOVED_TO", "KNOWS", "MEMBER_OF", "PUBLISHES"]
 State = Literal["FRESH", "TIMED_OUT", "RATE_LIMITED", "BUDGET_SPENT", "UNAVAILABLE", "UNSUPPORTED"]
 
-#: Statements that are read of one document, and addresses of it that are looked at next.
+#: Statements of each kind that are read of one document, and addresses of it that are looked at next.
 MAX_STATEMENTS: Final = 100
 MAX_NEXT: Final = 10
 #: How long a document is good for when its host says nothing of it, and the least and most of what a host may say (RFC 9111 §5.2).
@@ -102,6 +103,7 @@ class Notes:
         self.speaker = speaker
         self._profiles: list[Profile] = []
         self._statements: dict[Statement, None] = {}
+        self._counts: Counter[Relation] = Counter()
         self._next: dict[Ask, None] = {}
 
     def says(
@@ -119,8 +121,10 @@ class Notes:
         who = speaker or self.speaker
         if found is None or resources.key(found.uri) == resources.key(who):
             return None
-        if len(self._statements) < MAX_STATEMENTS:
-            self._statements[Statement(who, found.uri, relation, protocol, mutual, vouched)] = None
+        statement = Statement(who, found.uri, relation, protocol, mutual, vouched)
+        if statement not in self._statements and self._counts[relation] < MAX_STATEMENTS:
+            self._counts[relation] += 1
+            self._statements[statement] = None
         return found.uri
 
     def shows(self, *, name: Any = None, photo: Any = None, bio: Any = None, uri: str | None = None) -> None:

@@ -317,3 +317,15 @@ def test_what_cannot_be_looked_up_is_said_with_how_to_write_it(text: str) -> Non
 )
 def test_a_resource_has_one_spelling(text: str, uri: str) -> None:
     assert resources.read(text).uri == uri
+
+
+async def test_what_readers_of_a_page_put_there_and_a_long_list_of_friends_change_nothing_of_who_it_is() -> None:
+    friends = [("friend", f"https://f{n}.example/") for n in range(150)]
+    planted = Sites(
+        {"https://a.example/": page(*friends, ("ugc me", "https://spam.example/"), ("me nofollow", "https://b.example/"))}
+    )
+    planted.put("https://b.example/", page(("me", "https://a.example/")))
+    async with visiting(planted) as visitor:
+        links = book((await visitor.look_up("https://a.example/")).graph.links())
+    assert links["https://a.example/", "https://b.example/", "ME"] == RECIPROCAL
+    assert not any(target == "https://spam.example/" for _, target, _ in links)

@@ -14,6 +14,7 @@ from tests.household import Household, card
 from tests.planted_web import CLAIMED, RECIPROCAL, Document, PlantedWeb, Sites, page
 from tests.resolvers.test_lookup import looking
 
+NAMES = ("Ada", "Grace", "Ida", "Mary", "Karen", "Zoe")
 _MONTH = timedelta(days=31)
 LOOK = "query Look($resource: String!) { lookup(resource: $resource) { nodes { uri identity { id claim } person { name } } } }"
 WHO = """query Who($url: URL!) { person(by: { url: $url }) { name identities { id handle name url claim provider { key name }
@@ -120,3 +121,16 @@ async def test_an_identity_is_found_again_by_its_id_by_its_viewer_alone(database
         assert shown["acct:person4@s4.example"] == {"id": one["id"], "claim": one["claim"]}
         other = await Household.open(database, "u_other")
         assert await nodes.get(Operation(desk.services, other.viewer, SCOPES), one["id"]) is None
+
+
+async def test_a_page_that_many_people_carry_says_nothing_of_any_of_them(database: Database) -> None:
+    company, feed = "https://company.example/", "https://n.example/company"
+    sites = Sites({company: page(("me", feed)), feed: page(("me", company))})
+    async with looking(database, sites) as desk:
+        book = await desk.household.account("vcard", "cards")
+        await desk.household.take(
+            book, *(card(f"c-{n}", f"Person {name}", urls=[company, f"https://p{n}.example/"]) for n, name in enumerate(NAMES))
+        )
+        await desk.household.resolve()
+        await desk.ask(LOOK, resource=company)
+        assert await identities(desk, "https://p0.example/") == {}
