@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from tests.atproto_servers import AtUser
 from tests.providers import lexicon
+from tests.providers.conftest import Exchange, http_answer
 from tests.providers.stub_http import Answer, Request
 
 CHAT = "did:web:api.bsky.chat#bsky_chat"
@@ -363,6 +364,15 @@ class Bluesky:
         viewer = {"followedBy": f"at://{key}/app.bsky.graph.follow/{_tid(1)}"} if key in self.followers else {}
         person = {**self.people[key], **({"viewer": viewer} if viewer or self._random.random() < 0.5 else {})}
         return person
+
+
+def quiet_chat(exchange: Exchange, port: int) -> bytes:
+    """A chat service at a port, found as every service is (did:web) by the server that asks it in somebody's name; nothing has happened there."""
+    body: dict[str, Any] = {"logs": [], "cursor": "here"}
+    if exchange.path == "/.well-known/did.json":
+        found = {"id": "#bsky_chat", "type": "BskyChatService", "serviceEndpoint": f"http://localhost:{port}"}
+        body = {"@context": ["https://www.w3.org/ns/did/v1"], "id": f"did:web:localhost%3A{port}", "service": [found]}
+    return http_answer(200, json.dumps(body), Content_Type="application/json", Connection="close")
 
 
 def _claims(header: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from providers.session import Secret
 from tests.atproto_servers import AtProto, AtUser
 from tests.providers import lexicon
 from tests.providers.bluesky_stub import Bluesky as Network
-from tests.providers.bluesky_stub import did
+from tests.providers.bluesky_stub import did, quiet_chat
 from tests.providers.conftest import NOON, Exchange, HandClock, OpenCredentials, SessionMaker, http_answer, scripted
 from tests.providers.contract import AdapterContract, Mirror
 from tests.providers.stub_http import running
@@ -447,18 +447,7 @@ async def test_the_server_passes_chat_on_only_for_app_passwords_that_may(
         await bluesky_sign_in.sign_in(new_session(user.url, secret=_typed(user, user.app_password("k", privileged=privileged))))
     ).secret
 
-    def service(exchange: Exchange) -> bytes:
-        if exchange.path == "/.well-known/did.json":
-            found = {"id": "#bsky_chat", "type": "BskyChatService", "serviceEndpoint": f"http://localhost:{server.port}"}
-            document = {
-                "@context": ["https://www.w3.org/ns/did/v1"],
-                "id": f"did:web:localhost%3A{server.port}",
-                "service": [found],
-            }
-            return http_answer(200, json.dumps(document), Content_Type="application/json", Connection="close")
-        return http_answer(200, '{"logs":[],"cursor":"here"}', Content_Type="application/json", Connection="close")
-
-    async with scripted(service) as server:
+    async with scripted(lambda exchange: quiet_chat(exchange, server.port)) as server:
         monkeypatch.setattr(bluesky_chat, "SERVICE", f"did:web:localhost%3A{server.port}#bsky_chat")
         asked = Talks(atproto.Xrpc(new_session(user.url, secret=secret)), user.did, allowed=True).log("")
         if privileged:

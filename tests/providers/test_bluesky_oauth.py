@@ -12,14 +12,16 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 import pytest
 
-from providers import atproto, atproto_oauth, bluesky_sign_in, client_assertion, dpop, oauth
+from providers import atproto, atproto_oauth, bluesky_chat, bluesky_sign_in, client_assertion, dpop, oauth
 from providers.base import Authorization, SignedIn
 from providers.bluesky import PROVIDER, Bluesky
+from providers.bluesky_talks import Talks
 from providers.errors import Malformed, ReauthRequired, Refused
 from providers.http import Session
 from providers.session import Account, Secret
 from tests.atproto_browser import SignInPage
 from tests.atproto_servers import AtProto, AtUser
+from tests.providers.bluesky_stub import quiet_chat
 from tests.providers.conftest import Exchange, HandClock, OpenCredentials, SessionMaker, http_answer, scripted
 
 BACK = "http://127.0.0.1:8000/link/callback"
@@ -62,9 +64,11 @@ class SigningIn:
     async def authorization(self, own: Secret | None = None, back: str = BACK) -> Authorization:
         return await atproto_oauth.authorize(self.session(own), {"username": self.user.did}, back)
 
-    async def grant(self, own: Secret | None = None, back: str = BACK) -> Secret:
-        """What the network gives when its user says yes."""
+    async def grant(self, own: Secret | None = None, back: str = BACK, without: str = "") -> Secret:
+        """What the network gives when its user says yes, to all that is asked for or all but one scope."""
         authorization = await self.authorization(own, back)
+        asked = tuple(scope for scope in authorization.scopes if scope != without)
+        authorization = msgspec.structs.replace(authorization, scopes=asked)
         verifier = next(_VERIFIERS)
         url = await oauth.destination(self.session(), authorization, back, "state-1", verifier)
         came = SignInPage(url).allow(self.user)
@@ -228,6 +232,24 @@ async def test_a_narrower_grant_shows_no_chat_and_says_so(signing_in: SigningIn)
     assert atproto.may_chat(secret.scope)
     assert PROVIDER.may("READ_STATE", (secret.scope or "").split())
     assert not PROVIDER.may("READ_STATE", (narrow.scope or "").split())
+
+
+@pytest.mark.parametrize("without", ["", atproto.CHAT_SCOPE])
+async def test_the_server_passes_chat_on_for_grants_that_have_its_scope(
+    signing_in: SigningIn, monkeypatch: pytest.MonkeyPatch, without: str
+) -> None:
+    secret = await signing_in.grant(without=without)
+    assert atproto.may_chat(secret.scope) == (not without)
+    async with scripted(lambda exchange: quiet_chat(exchange, server.port)) as server:
+        monkeypatch.setattr(bluesky_chat, "SERVICE", f"did:web:localhost%3A{server.port}#bsky_chat")
+        asked = Talks(atproto.Xrpc(signing_in.session(secret)), signing_in.user.did, allowed=True).log("")
+        if without:
+            with pytest.raises(Refused, match="Link the account again to allow it") as refused:
+                await asked
+            assert refused.value.provider_code == "scope"
+        else:
+            assert (await asked).cursor == "here"
+            assert server.seen[-1].headers["authorization"] != f"DPoP {secret.access_token}"
 
 
 async def test_many_calls_at_once_with_one_grant_are_all_taken(signing_in: SigningIn) -> None:
