@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import html
+import json
 import re
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +36,7 @@ LINKED: Final = "mastodon"
 EVERYWHERE: Final = (*NETWORKS, LINKED)
 PATIENCE: Final = 120.0  # seconds until an account is gone and people have been looked at again
 PAGE: Final = 100
+TOGETHER: Final = 10  # people whose lists are asked for at once
 REGION: Final = 'mutation { updateViewer(input: { region: "GB" }) { viewer { region } } }'  # national numbers are read there
 ACCOUNTS: Final = "{ viewer { accounts(first: 50) { edges { node { id provider { key } } } } } }"
 UNLINK: Final = "mutation Unlink($id: ID!) { unlinkAccount(input: { accountId: $id }) { errors { message } } }"
@@ -63,13 +66,23 @@ def take_in_the_universe(home: Path, *, people: int, messages: int, unlinked: Se
         home_server = _fill(server, world)
         book.pages[LINKED] = home_server.page
         cluster = stack.enter_context(servers.postgres())
-        allowed = {"KITH_ALLOW_PRIVATE_HOSTS": f"127.0.0.1/32:{urlsplit(server.url).port}", "KITH_RATE_COST": "0"}
-        for name, owner, settings in (
-            ("SQLite", None, allowed),
-            ("PostgreSQL", cluster.owner_url, {**allowed, "KITH_DATABASE_URL": cluster.app_url}),
-        ):
+        allowed = {
+            "KITH_ALLOW_PRIVATE_HOSTS": f"127.0.0.1/32:{urlsplit(server.url).port}",
+            "KITH_RATE_COST": "0",
+            "KITH_MAX_COST": "1000000",
+        }
+
+        def live(name: str, owner: str | None, settings: dict[str, str]) -> None:
             with kith_serve(home / name.lower(), owner_url=owner, **settings) as gateway:
                 _live(report, name, gateway, paths, home_server, book, unlinked)
+
+        with ThreadPoolExecutor() as both:
+            lives = [
+                both.submit(live, "SQLite", None, allowed),
+                both.submit(live, "PostgreSQL", cluster.owner_url, {**allowed, "KITH_DATABASE_URL": cluster.app_url}),
+            ]
+            for one in lives:
+                one.result()
     return report
 
 
@@ -148,7 +161,7 @@ def _settle(gateway: Gateway, key: str, gone: str | None, people: int) -> None:
 def _compare(report: Report, when: str, gateway: Gateway, key: str, book: Book) -> None:
     """Everybody's lists with the book's; who is who, their contacts say."""
     wanted = {_who(life): life for life in book.lives()}
-    found = {_who(life): life for life in (_life(gateway, key, person) for person in _ids(gateway, key))}
+    found = {_who(life): life for life in _lives(gateway, key)}
     report.expect(f"{when}: people", len(found), len(wanted))
     for who in wanted.keys() - found.keys():
         report.hold(f"{when}: nobody has the contacts {sorted(map(str, who))}", False)
@@ -195,25 +208,34 @@ def _ids(gateway: Gateway, key: str) -> list[str]:
     return [node["id"] for node in _pages(gateway, key, PEOPLE, "people")]
 
 
-def _life(gateway: Gateway, key: str, person_id: str) -> Life:
-    """All pages of all lists of a person."""
-    found: dict[str, Counter[Hashable]] = {list_: Counter() for list_ in LISTS}
-    left: dict[str, str | None] = dict.fromkeys(LISTS)
-    while left:
-        cursors = "".join(f", ${list_}: Cursor" for list_ in left)
-        fields = "".join(
-            f"{list_}(first: {PAGE}, after: ${list_}) {{ edges {{ node {{ {LISTS[list_]} }} }} pageInfo {{ hasNextPage endCursor }} }} "
-            for list_ in left
-        )
-        query = f"query Life($id: ID!{cursors}) {{ person(by: {{ id: $id }}) {{ {fields} }} }}"
-        shown = ask(gateway, key, query, {"id": person_id, **left})["data"]["person"]
-        for list_ in list(left):
-            found[list_].update(_SHOWN[list_](edge["node"]) for edge in shown[list_]["edges"])
-            if shown[list_]["pageInfo"]["hasNextPage"]:
-                left[list_] = shown[list_]["pageInfo"]["endCursor"]
-            else:
-                del left[list_]
-    return Life(**found)
+def _lives(gateway: Gateway, key: str) -> Iterator[Life]:
+    """All pages of all lists of everybody, some people in one operation, as a page that shows them does it."""
+    everybody = _ids(gateway, key)
+    for n in range(0, len(everybody), TOGETHER):
+        some = everybody[n : n + TOGETHER]
+        found: list[dict[str, Counter[Hashable]]] = [{list_: Counter() for list_ in LISTS} for _ in some]
+        left: dict[tuple[int, str], str | None] = {(m, list_): None for m in range(len(some)) for list_ in LISTS}
+        while left:
+            shown = ask(gateway, key, _asked(some, left))["data"]
+            for m, list_ in list(left):
+                page = shown[f"p{m}"][list_]
+                found[m][list_].update(_SHOWN[list_](edge["node"]) for edge in page["edges"])
+                left[m, list_] = page["pageInfo"]["endCursor"]
+                if not page["pageInfo"]["hasNextPage"]:
+                    del left[m, list_]
+        yield from (Life(**one) for one in found)
+
+
+def _asked(people: Sequence[str], left: Mapping[tuple[int, str], str | None]) -> str:
+    """An operation for the next page of each list that is left, by person."""
+    fields: dict[int, str] = {}
+    for (m, list_), cursor in left.items():
+        after = "" if cursor is None else f", after: {json.dumps(cursor)}"
+        page = f"{list_}(first: {PAGE}{after}) {{ edges {{ node {{ {LISTS[list_]} }} }} pageInfo {{ hasNextPage endCursor }} }}"
+        fields[m] = f"{fields.get(m, '')} {page}"
+    return (
+        "{ " + " ".join(f"p{m}: person(by: {{ id: {json.dumps(people[m])} }}) {{ {page} }}" for m, page in fields.items()) + " }"
+    )
 
 
 def _contact(node: dict[str, Any]) -> Hashable:
