@@ -78,34 +78,33 @@ class Car(Part[Repository]):
         return _BEGINS.match(head) is not None
 
     def read(self, source: files.Source, mark: files.Mark, about: Repository) -> Iterator[files.Read]:
-        position = mark.position
+        position, number = (
+            mark.position,
+            mark.offset,
+        )  # the same bytes may be listed at two keys: a place in the file is no place among the items
         found = about.index.execute(
-            "SELECT key, cid, place, length FROM wanted WHERE place > ? ORDER BY place, key", (mark.offset,)
+            "SELECT key, cid, place, length FROM wanted ORDER BY place IS NULL, place, key LIMIT -1 OFFSET ?", (number,)
         )
         last, times = -1, 0
         with files.open_file(source.path) as handle:
             for key, cid, place, length in found:
-                position += 1
+                position, number = position + 1, number + 1
                 last, times = place, times + 1 if place == last else 1
-                if times > MAX_KEYS:
-                    yield (
-                        Stood(position, 1, place, 1),
-                        export.unreadable(source, position, _OFTEN, key.encode()),
-                        export.ITEM_WEIGHT,
+                if place is None or times > MAX_KEYS:
+                    item: records.Activity | records.Unreadable = export.unreadable(
+                        source, position, _ABSENT if place is None else _OFTEN, key.encode()
                     )
-                    continue
-                handle.seek(place)
-                item = _item(source, position, key, cid, handle.read(length), about)
-                yield Stood(position, 1, place, 1), item, export.weight(item)
-            end = handle.seek(0, 2)
-        if mark.offset > end:
-            return
-        for (key,) in about.index.execute("SELECT key FROM wanted WHERE place IS NULL ORDER BY key"):
-            position += 1
-            yield Stood(position, 1, end, 1), export.unreadable(source, position, _ABSENT, key.encode()), export.ITEM_WEIGHT
-        for text in (_UNLISTED,) * bool(about.torn or not about.did):
-            position += 1
-            yield Stood(position, 1, end + 1, 1), export.unreadable(source, position, text, b""), export.ITEM_WEIGHT
+                else:
+                    handle.seek(place)
+                    item = _item(source, position, key, cid, handle.read(length), about)
+                yield Stood(position, 1, number, 1), item, export.weight(item)
+        listed = about.index.execute("SELECT count(*) FROM wanted").fetchone()[0]
+        if (about.torn or not about.did) and number <= listed:
+            yield (
+                Stood(position + 1, 1, listed + 1, 1),
+                export.unreadable(source, position + 1, _UNLISTED, b""),
+                export.ITEM_WEIGHT,
+            )
 
     def counted(self, path: Path) -> int:
         """The marks of records, wherever they stand."""

@@ -81,6 +81,21 @@ def test_reading_goes_on_where_it_stopped(user: AtUser, tmp_path: Path) -> None:
     assert rest[-1][0].position == 45
 
 
+def test_the_same_words_at_two_keys_are_two_records_wherever_reading_goes_on(user: AtUser, tmp_path: Path) -> None:
+    for _ in range(3):  # byte for byte the same: one block of the file
+        user.post("The same", at="2026-02-03T04:05:06Z")
+    archive = CarArchive()
+    source = Source(exported(user, tmp_path), "repo.car")
+    about = archive.look([(archive.parts[0], source)], frozenset())
+    everything = list(archive.parts[0].read(source, Mark(), about))
+    assert len(everything) == 48
+    for number, (stood, _, _) in enumerate(everything, 1):
+        rest = archive.parts[0].read(source, Mark(offset=stood.end, position=stood.position), about)
+        assert [(one.position, item.key) for one, item, _ in rest] == [
+            (one.position, item.key) for one, item, _ in everything[number:]
+        ]
+
+
 def test_every_way_of_being_damaged_is_said_and_what_is_whole_is_taken(user: AtUser, tmp_path: Path) -> None:
     file = exported(user, tmp_path)
     whole = file.read_bytes()
