@@ -57,7 +57,10 @@ LISTED: Final = 200
 FOUND: Final = 100  # the most that a page of a search may have
 #: What apps outside of Slack's Marketplace get of a history, once a minute (changelog of 29 May 2025).
 FEW: Final = 15
-RECENT: Final = 20  # messages of a conversation that are known by name, to see which were taken back
+#: Messages of a conversation that are known by name, to see which were taken back: a whole page of a lively one, of others a few.
+RECENT: Final = 20
+#: Of lively conversations one page a run is read again, round after round, down to here: for edits and reactions below the latest page.
+AGAIN: Final = timedelta(days=7)
 MAX_PAGES: Final = 10_000
 SEARCHES: Final = 10  # pages of news; what is more, is looked for in every conversation
 #: Slack's search runs behind its messages.
@@ -183,13 +186,16 @@ class OneFile(msgspec.Struct, frozen=True):
 
 class Room(msgspec.Struct, omit_defaults=True):
     """A conversation between two runs. It has been read from `top` down to `low`, `whole` when that is its beginning; `recent` are
-    its latest messages by name, `looked` when that was (POSIX seconds)."""
+    its latest messages by name, `looked` when that was (POSIX seconds). Below them it is read again from `again` on, the last time at
+    `turned`."""
 
     top: str = ""
     low: str = ""
     whole: bool = False
     looked: float = 0.0
     recent: list[str] = []
+    again: str = ""
+    turned: float = 0.0
 
 
 class Position(msgspec.Struct, omit_defaults=True):
@@ -265,9 +271,16 @@ class Slack:
                 if rows:
                     yield Page(rows=tuple(rows), cursor=cursors.written(place))
         place.mark = began
+        if not first and (turn := self._turn(place, began)) is not None:
+            rows = await self._again(place, turn, began)
+            if rows:
+                yield Page(rows=tuple(rows), cursor=cursors.written(place))
         while (unread := self._unfinished(place)) is not None:
             yield await self._older(place, unread, began)
         place.walk = ""
+        for room in place.rooms.values():
+            if not _lively(room, began):
+                room.recent, room.again = room.recent[:RECENT], ""
         rows = [_few()] if place.few else []
         yield Page(rows=tuple(rows), cursor=cursors.written(place), done=True)
 
@@ -412,7 +425,7 @@ class Slack:
         """The conversations to look into: with news, or lively and not looked at for long; all where nobody tells."""
         due = []
         for id_, room in place.rooms.items():
-            lively = now - seconds(room.top) < ACTIVE.total_seconds() and now - room.looked >= LOOK.total_seconds()
+            lively = _lively(room, now) and now - room.looked >= LOOK.total_seconds()
             if room.top and (news is None or id_ in news.rooms or lively):
                 due.append(id_)
             elif not room.top and room.whole and (news is None or id_ in news.rooms):
@@ -434,7 +447,7 @@ class Slack:
             if not latest:
                 rows += self._taken_back(room, channel, stamps, more)
                 top = max([room.top, *stamps], key=seconds)
-                room.recent, room.looked = stamps[:RECENT], now
+                room.recent, room.looked = stamps[: LISTED if now - seconds(top) < ACTIVE.total_seconds() else RECENT], now
             since = place.mark - OVERLAP.total_seconds()
             for post in posts:
                 if post.reply_count and seconds(post.latest_reply or "") >= since:
@@ -447,6 +460,24 @@ class Slack:
             if ended:
                 return
             latest = stamps[-1]
+
+    def _turn(self, place: Position, now: float) -> str | None:
+        """The lively conversation whose turn it is to be read again below its latest page; none for apps that get few messages."""
+        waiting = [(room.turned, id_) for id_, room in place.rooms.items() if _lively(room, now) and len(room.recent) >= LISTED]
+        return min(waiting)[1] if waiting and not place.few else None
+
+    async def _again(self, place: Position, channel: str, now: float) -> list[Row]:
+        """One page that was read before, as it is by now."""
+        room = place.rooms[channel]
+        room.turned = now
+        page = await self._history(place, channel, room.again or room.recent[-1])
+        if page is None:
+            return []
+        posts, broken, more = page
+        oldest = min((post.ts for post in posts), key=seconds, default="")
+        ended = not more or not oldest or now - seconds(oldest) > AGAIN.total_seconds()
+        room.again = "" if ended else oldest
+        return [*broken, *await self._rows(channel, posts)]
 
     async def _older(self, place: Position, channel: str, now: float) -> Page:
         """One step back in one conversation, with the threads that begin there."""
@@ -465,7 +496,8 @@ class Slack:
             if post.reply_count:
                 rows += await self._thread(channel, post.ts, 0.0)
         if began:
-            room.top, room.recent, room.looked = max(stamps, key=seconds, default=""), stamps[:RECENT], now
+            room.top, room.looked = max(stamps, key=seconds, default=""), now
+            room.recent = stamps[: LISTED if _lively(room, now) else RECENT]
         if stamps:
             rows += await self._head(channel, room.top)
         room.low = min(stamps, key=seconds, default=room.low)
@@ -513,7 +545,13 @@ class Slack:
         await self._know(post.user for post in posts)
         await self._know(user for post in posts for sign in post.reactions or () for user in sign.users[:MAX_REACTIONS])
         setting = await self._setting(channel)
-        return [Row(item=message(post, setting)) for post in posts if post.shows]
+        # of the first message of a thread that was deleted the place stays; Slack does not say since when
+        gone = [
+            Gone(kind="MESSAGE", key=f"{channel}/{post.ts}", deleted_at=self._session.clock.now())
+            for post in posts
+            if post.removed
+        ]
+        return [*(Row(item=message(post, setting)) for post in posts if post.shows), *(Row(item=item) for item in gone)]
 
     async def _setting(self, channel: str) -> Place:
         """A conversation with those in it and up to where the user has read it, asked once a run."""
@@ -568,6 +606,10 @@ class Slack:
 
     def _now(self) -> float:
         return self._session.clock.now().timestamp()
+
+
+def _lively(room: Room, now: float) -> bool:
+    return now - seconds(room.top) < ACTIVE.total_seconds()
 
 
 def _few() -> Row:
@@ -630,7 +672,8 @@ PROVIDER = Provider(
     file_scopes=frozenset(slack_files.SCOPES),
     limitations=(
         "Free workspaces show the last 90 days, and Slack deletes what is older than a year.",
-        "Edits, reactions and deletions of older messages are seen only as far as the latest 200 of a conversation.",
+        "Edits and reactions are seen in the latest 200 messages of a conversation, and in those of a week where something was written within a day; "
+        "deletions in the latest 200.",
         "What you read elsewhere shows when a conversation is looked at: at its next message, or within an hour on lively days.",
         "E-mail addresses are shown where the workspace shows them to you.",
         "No conversations are made from here.",

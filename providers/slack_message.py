@@ -129,6 +129,11 @@ class Post(msgspec.Struct, frozen=True):
     def shows(self) -> bool:
         return self.subtype not in SILENT
 
+    @property
+    def removed(self) -> bool:
+        """Whether it was deleted, and stands there for its answers."""
+        return self.subtype == "tombstone"
+
     def shows_any(self, files: Collection[str]) -> bool:
         """Whether any of these files (ids) came with it."""
         return any(file.id in files for file in self.files or ())

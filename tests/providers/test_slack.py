@@ -343,6 +343,57 @@ async def test_an_edit_and_a_deletion_on_a_lively_day_are_seen_within_the_hour(
     assert "Mended" in _texts(rows)
 
 
+async def test_what_is_deleted_anywhere_in_the_latest_page_of_a_lively_conversation_is_seen(
+    team: slack_stub.Slack, opened: Open, clock: HandClock
+) -> None:
+    general, calm = team.channel(1, "general"), team.channel(2, "calm")
+    for number in range(150):
+        team.post(general, ME, f"Note {number}", clock.now().timestamp() - 7200 + number)
+        team.post(calm, ME, f"Calm {number}", THEN + number)
+    mirror = await Mirror().follow(opened())
+    place = msgspec.json.decode(mirror.cursor or b"", type=slack.Position)
+    assert {id_: len(room.recent) for id_, room in place.rooms.items()} == {general: 150, calm: slack.RECENT}
+    gone = team.posts[general].pop(20)
+    clock.time += timedelta(minutes=61)
+    rows = await _rows(opened(), mirror.cursor)
+    assert [item.key for item in rows if isinstance(item, Gone)] == [f"{general}/{gone['ts']}"]
+
+
+async def test_an_edit_below_the_latest_page_is_seen_round_after_round_by_one_call_a_run(
+    team: slack_stub.Slack, opened: Open, clock: HandClock
+) -> None:
+    general = team.channel(1, "general")
+    for number in range(650):
+        team.post(general, ME, f"Note {number}", clock.now().timestamp() - 7200 + number)
+    cursor = (await Mirror().follow(opened())).cursor
+    team.posts[general][300]["text"], team.posts[general][40]["text"] = "Mended", "Mended, too"
+    seen: list[str] = []
+    for _ in range(6):
+        clock.time += timedelta(minutes=5)
+        before = len(team.calls)
+        async for page in opened().pages(cursor):
+            seen += [text for text in _texts([row.item for row in page.rows]) if text.startswith("Mended")]
+            cursor = page.cursor or cursor
+        assert [method for _, method in team.calls[before:]].count("conversations.history") <= 1
+    assert sorted(set(seen)) == ["Mended", "Mended, too"]
+    assert len(seen) > 2  # the next round has begun
+
+
+async def test_the_first_message_of_a_thread_that_was_deleted_leaves_its_place(
+    team: slack_stub.Slack, opened: Open, clock: HandClock
+) -> None:
+    general = team.channel(1, "general")
+    root = team.post(general, ME, "Question", clock.now().timestamp() - 3600)
+    team.post(general, ME, "Answer", clock.now().timestamp() - 3000, thread_ts=root)
+    mirror = await Mirror().follow(opened())
+    team.posts[general][0] |= {"subtype": "tombstone", "text": "This message was deleted."}
+    clock.time += timedelta(minutes=61)
+    rows = await _rows(opened(), mirror.cursor)
+    assert [item for item in rows if isinstance(item, Gone)] == [
+        Gone(kind="MESSAGE", key=f"{general}/{root}", deleted_at=clock.now())
+    ]
+
+
 async def test_a_first_message_in_an_empty_conversation_arrives(team: slack_stub.Slack, opened: Open, clock: HandClock) -> None:
     direct = team.channel(2, user=team.member(100, "grace"))
     mirror = await Mirror().follow(opened())
