@@ -7,7 +7,7 @@ GoToSocial and Friendica share in large part. Mirrored it takes everything in (`
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any, Final
@@ -19,9 +19,9 @@ from providers import cursors, oauth, server_address
 from providers.base import Authorization, FormField, LinkForm, LiveAdapter, Provider
 from providers.errors import CursorExpired, Refused
 from providers.http import SUCCESS, Session
-from providers.mastodon_entity import Account, Context, Conversation, Relationship, Status, segment
+from providers.mastodon_entity import Account, Context, Conversation, List, Relationship, Status, segment, short
 from providers.mastodon_item import CONTAINER, DIRECT, KEY, Items
-from providers.mastodon_mirror import CONVERSATIONS, FAVOURITES, OWN, WALKS, Mark, Mirrored
+from providers.mastodon_mirror import CONVERSATIONS, FAVOURITES, LEFT_OUT, OWN, WALKS, Mark, Mirrored
 from providers.mastodon_sending import MARKING, REACTING, SENDING, delete, edit, react, read_up_to, say, was_said
 from providers.mastodon_server import PAGE_BYTES, Server, decoded, no_server, readable
 from providers.mastodon_streaming import hints
@@ -53,8 +53,19 @@ CONVERSATIONS_PAGE = 40
 RELATIONSHIPS_PAGE = 40
 #: How far down the list a conversation is looked for: there is no call for a single one.
 MAX_CONVERSATION_PAGES = 10
+MAX_LISTS = 100
 #: What Kith reads and writes. Servers before 2.4.3, and some that are no Mastodon, know only the wide scopes.
-SCOPES = ("read:accounts", "read:follows", "read:statuses", "read:notifications", "read:favourites", SENDING, REACTING, MARKING)
+SCOPES = (
+    "read:accounts",
+    "read:follows",
+    "read:lists",
+    "read:statuses",
+    "read:notifications",
+    "read:favourites",
+    SENDING,
+    REACTING,
+    MARKING,
+)
 WIDE_SCOPES = ("read", "write")
 #: The lists of contacts, and what follows the last page of a run.
 FOLLOWING, FOLLOWERS, END = "following", "followers", "end"
@@ -166,11 +177,12 @@ class Mastodon:
         keys: set[str] = set()
         followed: set[str] | None = set() if whole else None
         total = sum(_counts(me)) or None
+        lists = await self._lists()
         for walk in FOLLOWS[FOLLOWS.index(place.walk) if place.walk in FOLLOWS else 0 :]:
             path = f"/api/v1/accounts/{me.id}/{walk}"
             query = place.query if walk == place.walk else ""
             async for accounts, broken, following in self._server.listed(path, query, _size(FOLLOWS_PAGE), Account):
-                rows = broken + await self._related(accounts, walk, followed)
+                rows = broken + await self._related(accounts, walk, followed, lists)
                 keys.update(self._items.key(account) for account in accounts)
                 keys.update(row.item.key for row in broken if isinstance(row.item, Unreadable))
                 if following:
@@ -310,7 +322,24 @@ class Mastodon:
                 break
         raise Refused("The server no longer lists this conversation.", provider_code="not-found")
 
-    async def _related(self, accounts: Iterable[Account], walk: str, followed: set[str] | None) -> list[Row]:
+    async def _lists(self) -> dict[str, list[str]]:
+        """The titles of the account's lists, by the ids of those who are in them; none where they are not shown."""
+        found: dict[str, list[str]] = {}
+        try:
+            answer = await self._server.get("/api/v1/lists")
+            for each in readable(decoded(answer, list[msgspec.Raw]), List)[0][:MAX_LISTS]:
+                path = f"/api/v1/lists/{segment(each.id)}/accounts"
+                async for accounts, _, _ in self._server.listed(path, "", _size(FOLLOWS_PAGE), Account):
+                    for account in accounts:
+                        found.setdefault(account.id, []).append(short(each.title))
+        except Refused as error:
+            if error.provider_code not in LEFT_OUT:
+                raise
+        return found
+
+    async def _related(
+        self, accounts: Iterable[Account], walk: str, followed: set[str] | None, lists: Mapping[str, Sequence[str]]
+    ) -> list[Row]:
         """The contacts of one page. Who is in both lists comes once, with the first one.
 
         `followed` are the keys of the first list, None when this walk was taken up in the middle.
@@ -332,7 +361,9 @@ class Mastodon:
             if followed is not None:
                 followed.add(self._items.key(account))
             one_way: Relation = "FOLLOWING" if walk == FOLLOWING else "FOLLOWER"
-            rows.append(Row(item=self._items.contact(account, "CONNECTION" if both else one_way, known)))
+            rows.append(
+                Row(item=self._items.contact(account, "CONNECTION" if both else one_way, known, lists.get(account.id, ())))
+            )
         return rows
 
 

@@ -65,6 +65,13 @@ class Relationship(msgspec.Struct, frozen=True):
     note: str | None = None
 
 
+class List(msgspec.Struct, frozen=True):
+    """docs.joinmastodon.org/entities/List: some of those whom the account follows, under a title of its own."""
+
+    id: str
+    title: str = ""
+
+
 class Mention(msgspec.Struct, frozen=True):
     id: str
     acct: str

@@ -118,7 +118,7 @@ class Items:
         """What a contact is known by: the handle, which is all that a mention, and the list of follows in an archive, say of somebody."""
         return self.handle(account.acct).casefold()
 
-    def contact(self, account: Account, relation: Relation, known: Relationship | None) -> Contact:
+    def contact(self, account: Account, relation: Relation, known: Relationship | None, lists: Iterable[str] = ()) -> Contact:
         handle = self.handle(account.acct)
         page = web(account.url)
         handles = [Handle(provider=KEY, handle=handle, url=page)]
@@ -140,6 +140,7 @@ class Items:
             followers=count(account.followers_count),
             following=count(account.following_count),
             created_at=instant(account.created_at),
+            groups=tuple(sorted(set(lists))),
             container=CONTAINER,
         )
 

@@ -395,6 +395,18 @@ async def test_an_empty_list_beside_a_count_deletes_nobody(new_session: SessionM
     assert list(mirror.contacts) == ["x"]
 
 
+async def test_a_list_is_a_group_of_those_who_are_in_it(new_session: SessionMaker) -> None:
+    api = follows([account(2), account(3)], (account(4),))
+    api.answers["/api/v1/lists"] = [{"id": "7", "title": "Boat club"}, {"id": "8", "title": "Choir"}, {"id": 9}]
+    link = '<http://{host}/api/v1/lists/7/accounts?page=1>; rel="next"'
+    api.answers["/api/v1/lists/7/accounts"] = paged(([account(2)], link), ([account(3)], None))
+    api.answers["/api/v1/lists/8/accounts"] = [account(2)]
+    groups = {each.names[0].full: each.groups for each in (await contacts_of(api, new_session)).contacts.values()}
+    assert groups == {"Person 2": ("Boat club", "Choir"), "Person 3": ("Boat club",), "Person 4": ()}
+    api.answers["/api/v1/lists"] = http_answer(403, '{"error":"This action is outside the authorized scopes"}')
+    assert {each.groups for each in (await contacts_of(api, new_session)).contacts.values()} == {()}
+
+
 async def test_a_private_note_about_somebody_comes_along(new_session: SessionMaker) -> None:
     api = follows([account(2)])
     api.answers["/api/v1/accounts/relationships"] = [{"id": "2", "followed_by": True, "note": "met in Turin"}]
