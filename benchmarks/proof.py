@@ -117,6 +117,12 @@ def _told_at_once(report: Report) -> None:
             report.hold(f"{name}: {value}, not {EVENT_SECONDS} at most", isinstance(value, float) and value <= EVENT_SECONDS)
 
 
+def _within_its_deadline(report: Report) -> None:
+    took = report.figures["took, all look-ups, s"]
+    held = isinstance(took, float) and took <= looking_up.DEADLINE
+    report.hold(f"the look-ups took {took} s, not {looking_up.DEADLINE} at most", held)
+
+
 def _in_bounded_memory(report: Report) -> None:
     for name, value in report.figures.items():
         if name.endswith("worker RSS at most, MiB"):
@@ -274,6 +280,7 @@ PROOFS: Final = (
         "open-2",
         "1,000 look-ups in one query at 60 hosts of which 10 hang",
         lambda home: looking_up.ask_a_thousand(home, resources=1_000),
+        _within_its_deadline,
     ),
 )
 

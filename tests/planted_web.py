@@ -24,6 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2 as httpx
 
 from providers.addresses import Guard
+from providers.session import Clock
 from providers.transport import Transport
 
 Edge = tuple[str, str, str]
@@ -132,7 +133,7 @@ class Sites:
         writer.close()
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[Transport]:
+    async def serving(self) -> AsyncIterator[ToLoopback]:
         """The way to this web while its servers run."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=256 * 1024)
         port = server.sockets[0].getsockname()[1]
@@ -382,8 +383,12 @@ class ToLoopback(Transport):
         super().__init__(Guard([f"127.0.0.1/32:{port}"], lookup=lookup, texts=texts))
         self._hosts = hosts
         self._port = port
+        self.clock: Clock | None = None
+        self.sent: defaultdict[str, list[float]] = defaultdict(list)  # when each host was asked, by that clock
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.clock is not None:
+            self.sent[request.url.host].append(self.clock.now().timestamp())
         if request.url.host in self._hosts:
             place = request.url.copy_with(scheme="http", port=self._port)
             request = httpx.Request(

@@ -15,6 +15,7 @@ from typing import Any, Final
 from gateway.clock import SystemClock
 from providers.lookup.crawl import PACE, SECONDS, Web
 from providers.quota import Quota
+from resolvers.operation import Clock
 from tests.asking import Desk
 from tests.chaos.report import Report
 from tests.household import Household, open_sqlite
@@ -27,6 +28,9 @@ MANY: Final = """query Many($resources: [String!]!) { lookups(resources: $resour
 RANK: Final = {CLAIMED: 0, RECIPROCAL: 1, VERIFIED: 2}
 #: By how much of its pace a server may see two calls nearer to each other than they were made.
 JITTER: Final = 0.2
+
+#: Seconds that one query may take.
+DEADLINE: Final = 100.0
 
 Edges = dict[tuple[str, str, str], str]
 
@@ -70,22 +74,27 @@ async def ask_a_thousand(
     hanging: int = 10,
     pace: Quota = PACE,
     seconds: float = SECONDS,
-    deadline: float = 100.0,
+    deadline: float = DEADLINE,
+    clock: Clock | None = None,
 ) -> Report:
-    """So many accounts in one query, spread over all hosts; each has a page, and another elsewhere that links back."""
+    """So many accounts in one query, spread over all hosts; each has a page, and another elsewhere that links back.
+
+    By a `clock` that is turned by hand the pace is judged where calls are sent, without one where they arrive.
+    """
     report = Report()
     sites, wanted = _accounts(resources, hosts, hanging)
     async with open_sqlite(_folder(home, "many")) as database, sites.serving() as transport:
-        clock = SystemClock()
+        transport.clock = clock
         desk = Desk(await Household.open(database))
-        desk.services.clock = clock
+        desk.services.clock = clock or SystemClock()
         desk.services.max_deadline_ms = int(deadline * 1000)
-        desk.services.web = Web(transport, clock, pace=pace, seconds=seconds)
+        desk.services.web = Web(transport, desk.services.clock, pace=pace, seconds=seconds)
         began = time.monotonic()
         results = (await desk.ask(MANY, resources=list(wanted)))["lookups"]
         took = time.monotonic() - began
         asked = sites.asked.total()
         again = (await desk.ask(MANY, resources=list(wanted)))["lookups"]
+    moments = sites.when if clock is None else transport.sent
     states = Counter(one["state"] for one in results)
     report.figures["look-ups, hosts, of which hang"] = f"{len(results)}, {hosts}, {hanging}"
     report.figures["took, all look-ups, s"] = round(took, 1)
@@ -95,10 +104,9 @@ async def ask_a_thousand(
     wrong = [one["resource"] for one in results if one["state"] == "FOUND" and _edges(one["lookup"]) != wanted[one["resource"]]]
     report.expect("with another graph than was planted", len(wrong), 0)
     report.expect("asked twice", sum(count > 1 for count in sites.asked.values()), 0)
-    report.expect("asked faster than its pace", sum(_hurried(when, pace) for when in sites.when.values()), 0)
+    report.expect("asked faster than its pace", sum(_hurried(when, pace) for when in moments.values()), 0)
     report.expect("calls of the same question again", sites.asked.total() - asked, 0)
     report.hold("the second answer is another one", [one["state"] for one in again] == [one["state"] for one in results])
-    report.hold(f"it took {took:.1f} s, not {deadline} at most", took <= deadline)
     return report
 
 
