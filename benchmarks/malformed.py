@@ -83,7 +83,7 @@ FORMS: Final = (
          tables=("following_accounts.csv",), facts=("actor.json",)),
     Form("google_chat", _zip(exports.google_chat), (("group_info.json", ("members", "*")), ("messages.json", ("messages", "*"))),
          facts=("user_info.json",)),
-    Form("slack_archive", _zip(chat_exports.slack), (("users.json", ("*",)), ("-07.json", ("*",))),
+    Form("slack", _zip(chat_exports.slack), (("users.json", ("*",)), ("-07.json", ("*",))),
          facts=("channels.json", "dms.json", "mpims.json")),
     Form("discord", _zip(chat_exports.discord), (("user.json", ("relationships", "*")), ("/messages.json", ("*",))),
          facts=("/channel.json", "Messages/index.json")),

@@ -120,7 +120,7 @@ def test_an_archive_that_names_more_people_than_can_be_kept_in_mind_is_read_whol
     forms = [
         one
         for one in FORMS
-        if one.provider in ("linkedin", "x", "facebook", "instagram", "google_chat", "slack_archive", "discord", "imessage")
+        if one.provider in ("linkedin", "x", "facebook", "instagram", "google_chat", "slack", "discord", "imessage")
     ]
     for number, one in enumerate(forms):
         folder = tmp_path / str(number)
