@@ -28,6 +28,7 @@ from resolvers.loaders import batched, load
 from resolvers.operation import Operation
 from resolvers.refusals import Refusal
 from store import web_links
+from store.cache import REST
 
 MAX_RESOURCES: Final = 1_000
 MAX_NODES: Final = 200
@@ -36,6 +37,8 @@ MAX_SOURCES: Final = 100
 #: Seconds kept for putting the answer together, and that a reading under way may go on after the deadline.
 MARGIN: Final = 0.1
 LINGER: Final = 5.0
+#: Readings that are put into the cache at a time.
+KEPT_AT_ONCE: Final = 50
 #: Addresses whose words are kept in one transaction.
 SLICE: Final = 30
 KINDS: Final[Mapping[str, str]] = {
@@ -323,7 +326,17 @@ class _Shelf:
                 seconds = (reading.expires_at - reading.read_at).total_seconds()
                 by_lifetime.setdefault(seconds, {})[place] = _encode(reading)
             for seconds, values in by_lifetime.items():
-                await self._operation.cache.set_many(values, seconds)
+                places = list(values)
+                for n in range(0, len(places), KEPT_AT_ONCE):
+                    await self._put({place: values[place] for place in places[n : n + KEPT_AT_ONCE]}, seconds)
+
+    async def _put(self, values: dict[tuple[str, ...], bytes], seconds: float) -> None:
+        """A cache that was too busy to answer is asked once more: what it does not keep would be asked of strangers again."""
+        for _ in range(2):
+            await self._operation.cache.set_many(values, seconds)
+            if await self._operation.cache.get(*next(iter(values))) is not None:
+                return
+            await asyncio.sleep(REST + 0.1)
 
 
 def _place(ask: Ask) -> _Place:
