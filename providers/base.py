@@ -519,10 +519,9 @@ def broken() -> dict[str, str]:
 
 
 def _modules() -> Iterator[str]:
+    """All modules here: a provider is one, or the one of its folder that binds PROVIDER."""
     import providers
-    import providers.archives
 
-    for package in (providers, providers.archives):
-        for info in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
-            if not info.ispkg:
-                yield info.name
+    for info in pkgutil.walk_packages(providers.__path__, providers.__name__ + "."):
+        if not info.ispkg:
+            yield info.name

@@ -24,7 +24,7 @@ from providers import atproto, records
 from providers.archives import export, files
 from providers.archives.export import Export, Part, Stood
 from providers.base import ArchiveFormat
-from providers.bluesky_post import POSTS, Author, Record, own_activity, post_url, profile_url, short
+from providers.bluesky.post import POSTS, Author, Record, own_activity, post_url, profile_url, short
 
 FOLLOWS: Final = "app.bsky.graph.follow"
 REPOSTS: Final = "app.bsky.feed.repost"

@@ -24,8 +24,8 @@ from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item
 from providers.archives.table_part import TablePart
 from providers.base import ArchiveFormat
-from providers.discord_api import HOST, KEY
-from providers.discord_message import MAX_TEXT, moment, plain, profile_url, written
+from providers.discord.api import HOST, KEY
+from providers.discord.message import MAX_TEXT, moment, plain, profile_url, written
 from providers.formats import charset, email_address, file_kind, file_name, phone_number
 
 MAX_SETTING: Final = 1024 * 1024  # bytes of a file that describes a conversation

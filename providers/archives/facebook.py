@@ -1,7 +1,7 @@
 """Facebook's export of an account, as JSON: friends, who follows whom, uploaded address books, Messenger threads, posts.
 
 Reads the layouts of 2018 to now: files are told by how they begin, wherever they lie; so is the separate download of end-to-end
-encrypted chats. Friends have a name and nothing else. Knows nothing of the Graph API; `providers/facebook.py` binds both to one provider.
+encrypted chats. Friends have a name and nothing else. Knows nothing of the Graph API; `providers/facebook/adapter.py` binds both to one provider.
 """
 
 from __future__ import annotations

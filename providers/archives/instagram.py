@@ -1,7 +1,7 @@
 """Instagram's export of an account, as JSON: followers, whom the account follows, contacts of its phone, direct messages, posts, likes.
 
 Files are told by how they begin, wherever they lie. Lists name people by their user names, messages by what they are called: the
-two are not brought together by guessing. Knows nothing of the Graph API; `providers/instagram.py` binds both to one provider.
+two are not brought together by guessing. Knows nothing of the Graph API; `providers/instagram/adapter.py` binds both to one provider.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Reads the tables of the basic and the complete archive, whatever they are called: `Connections.csv` with or without the notes above its
 columns, `messages.csv`, `Invitations.csv`, `Shares.csv`, `Comments.csv`, `Reactions.csv`, and what says whose archive it is (`Profile.csv`,
 `Email Addresses.csv`). A member is known by the address of the profile; messages and acts have no ids and are known by what they say.
-LinkedIn's data portability interface hands out the same rows (`providers/linkedin.py`). Knows no calls.
+LinkedIn's data portability interface hands out the same rows (`providers/linkedin/adapter.py`). Knows no calls.
 """
 
 from __future__ import annotations

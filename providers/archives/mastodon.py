@@ -24,7 +24,7 @@ from providers.archives.json_stream import Item, Pattern
 from providers.archives.table_part import TablePart
 from providers.base import ArchiveFormat, Provider
 from providers.formats.vcard import web_address
-from providers.mastodon_entity import instant, post_text
+from providers.mastodon.entity import instant, post_text
 
 KEY: Final = "mastodon"  # the network; the archive is an account of its own
 MAX_TEXT: Final = 100_000

@@ -1,9 +1,9 @@
 """A workspace's export from Slack: its members, and the messages of the conversations that the export was allowed to hold.
 
 Speaks the layout that Slack describes in its help pages: lists of members and conversations, and a folder a conversation with a file a
-day. Messages and people are those of the Web API and are read by `providers/slack_message.py`. An export does not say who made it:
+day. Messages and people are those of the Web API and are read by `providers/slack/message.py`. An export does not say who made it:
 the user is the member whose e-mail address is theirs. It fills the account that the user has in that workspace, linked or not
-(`providers/slack.py`). Knows no calls.
+(`providers/slack/adapter.py`). Knows no calls.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from providers.archives.export import MAX_MEMBERS, NOTE, Export, Facts, Misread,
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item
 from providers.base import ArchiveFormat
-from providers.slack_message import Place, Post, User, contact, handle, message, participant, short
+from providers.slack.message import Place, Post, User, contact, handle, message, participant, short
 
 _MEMBERS: Final = re.compile(rb'\s*\[\s*\{\s*"id"\s*:\s*"[UW][A-Z0-9]{2,20}"\s*,\s*"team_id"\s*:')
 _CONVERSATIONS: Final = re.compile(rb'\s*\[\s*\{\s*"id"\s*:\s*"[CGD][A-Z0-9]{2,20}"\s*,\s*"(?:name|created)"\s*:')

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from providers.mastodon_entity import post_text
-from providers.mastodon_streaming import EVERY
+from providers.mastodon.entity import post_text
+from providers.mastodon.streaming import EVERY
 from tests import servers
 from tests.chaos import processes, raw
 from tests.chaos.chat_faults import PATIENCE, SEND, UNSENT, WATCHED, follow, listen

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from providers import google_people
-from providers.google_api import SCOPE
-from providers.graph import SCOPES
+from providers.google import people as google_people
+from providers.google.api import SCOPE
+from providers.microsoft.graph import SCOPES
 from providers.session import Secret
 from tests import mail_servers, servers
 from tests.chaos.report import Report

@@ -22,10 +22,10 @@ from urllib.parse import urlsplit
 from gateway.linking.service import LinkService
 from gateway.people import named
 from gateway.worker import WATCHES
-from providers import google_people
 from providers.base import Mode
-from providers.google_api import SCOPE
-from providers.graph import SCOPES as GRAPH_SCOPES
+from providers.google import people as google_people
+from providers.google.api import SCOPE
+from providers.microsoft.graph import SCOPES as GRAPH_SCOPES
 from providers.session import Secret
 from resolvers.linking import CredentialForm, OAuthRedirect
 from schema import build_schema

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from providers.google_api import SCOPE
-from providers.graph import SCOPES
+from providers.google.api import SCOPE
+from providers.microsoft.graph import SCOPES
 from providers.session import Secret
 from store import outbox as writes
 from store.tables import outbox

@@ -24,8 +24,9 @@ from gateway.people import named
 from gateway.rotation import rotate
 from gateway.settings import Settings, SettingsError, load
 from gateway.worker import Worker
-from providers import gmail, google_identity
-from providers.google_api import SCOPE
+from providers.gmail import adapter as gmail
+from providers.google import identity as google_identity
+from providers.google.api import SCOPE
 from providers.session import Account, Secret
 from store import accounts, leases, push_routes, viewers
 from store.leases import Job

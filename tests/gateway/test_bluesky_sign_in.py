@@ -19,7 +19,7 @@ from gateway.linking.service import LinkService
 from gateway.people import named
 from gateway.web import application
 from providers import atproto
-from providers.bluesky import PROVIDER
+from providers.bluesky.adapter import PROVIDER
 from resolvers.linking import LinkSession, OAuthRedirect
 from store import accounts
 from tests.atproto_browser import SignInPage

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import Connection, select
 
-from providers import google_people
-from providers.google_api import SCOPE
-from providers.graph import SCOPES
+from providers.google import people as google_people
+from providers.google.api import SCOPE
+from providers.microsoft.graph import SCOPES
 from providers.session import Secret
 from store.tables import conversation, message, message_source
 from tests.household import Household

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
-from providers.google_api import SCOPE
+from providers.google.api import SCOPE
 from providers.session import Secret
 from store.tables import account, conversation, conversation_label, label, message, message_source
 from tests.asking import nodes

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from providers import mastodon
-from providers.mastodon_item import FAVOURITE
+from providers.mastodon import adapter as mastodon
+from providers.mastodon.item import FAVOURITE
 from providers.session import Secret
 from store import leases
 from tests import servers

@@ -18,8 +18,8 @@ from gateway.accounts import Grant, Held
 from gateway.linking.service import LinkService
 from gateway.people import named
 from gateway.settings import SettingsError, load
-from providers.instagram import SCOPES as INSTAGRAM_SCOPES
-from providers.meta_webhook import sign
+from providers.instagram.adapter import SCOPES as INSTAGRAM_SCOPES
+from providers.meta.webhook import sign
 from providers.session import Account, Secret
 from resolvers.linking import OAuthRedirect
 from store import accounts, leases

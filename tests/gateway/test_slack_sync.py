@@ -17,11 +17,11 @@ from gateway.accounts import Held
 from gateway.doctor import examine
 from gateway.people import named
 from gateway.settings import SettingsError, load
-from providers import slack
 from providers.base import catalogue
 from providers.quota import Quota
 from providers.session import Account, Secret
-from providers.slack_events import sign
+from providers.slack import adapter as slack
+from providers.slack.events import sign
 from store import accounts, leases
 from tests.gateway.rooms import ask
 from tests.gateway.running import TestClock, asking, opened

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from providers import telegram
 from providers.session import Secret
-from providers.telegram_item import ALLOWED
+from providers.telegram import adapter as telegram
+from providers.telegram.item import ALLOWED
 from store import accounts, kept_calls, leases
 from tests.gateway.called import PUBLIC, Called, called
 from tests.gateway.rooms import ask

@@ -12,10 +12,14 @@ import libipld
 import msgspec
 import pytest
 
-from providers import atproto, atproto_stream, bluesky_chat, bluesky_people, bluesky_sign_in, bluesky_watch
-from providers.bluesky import PROVIDER, Bluesky, Commit
-from providers.bluesky_sign_in import base_url
-from providers.bluesky_talks import Talks
+from providers import atproto, atproto_stream
+from providers.bluesky import chat as bluesky_chat
+from providers.bluesky import people as bluesky_people
+from providers.bluesky import sign_in as bluesky_sign_in
+from providers.bluesky import watch as bluesky_watch
+from providers.bluesky.adapter import PROVIDER, Bluesky, Commit
+from providers.bluesky.sign_in import base_url
+from providers.bluesky.talks import Talks
 from providers.errors import CursorExpired, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Session
 from providers.records import Activity, Contact, ConversationHead, Gone, Message, MessageState, Unreadable

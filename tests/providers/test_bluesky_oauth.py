@@ -12,10 +12,12 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 import pytest
 
-from providers import atproto, atproto_oauth, bluesky_chat, bluesky_sign_in, client_assertion, dpop, oauth
+from providers import atproto, atproto_oauth, client_assertion, dpop, oauth
 from providers.base import Authorization, SignedIn
-from providers.bluesky import PROVIDER, Bluesky
-from providers.bluesky_talks import Talks
+from providers.bluesky import chat as bluesky_chat
+from providers.bluesky import sign_in as bluesky_sign_in
+from providers.bluesky.adapter import PROVIDER, Bluesky
+from providers.bluesky.talks import Talks
 from providers.errors import Malformed, ReauthRequired, Refused
 from providers.http import Session
 from providers.session import Account, Secret

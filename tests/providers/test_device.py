@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from providers import device, github_api
+from providers import device
 from providers.base import Authorization
 from providers.errors import Malformed, ProviderError, Refused, Unavailable
+from providers.github import api as github_api
 from providers.session import Secret
 from tests.providers.conftest import SessionMaker, http_answer, scripted
 

@@ -11,9 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import discord, discord_api, discord_line
-from providers.discord import Discord
-from providers.discord_rooms import Position
+from providers.discord import adapter as discord
+from providers.discord import api as discord_api
+from providers.discord import line as discord_line
+from providers.discord.adapter import Discord
+from providers.discord.rooms import Position
 from providers.errors import Conflict, ProviderError, RateLimited, ReauthRequired, Refused
 from providers.records import (
     Contact,

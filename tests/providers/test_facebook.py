@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import facebook, facebook_signin, oauth
+from providers import oauth
 from providers.errors import Malformed, RateLimited, ReauthRequired, Refused
-from providers.facebook import Facebook
+from providers.facebook import adapter as facebook
+from providers.facebook import signin as facebook_signin
+from providers.facebook.adapter import Facebook
 from providers.push import Line
 from providers.records import Activity, Contact, ConversationHead, Gone, Message, OutgoingChat, Unreadable
 from providers.session import Secret

@@ -12,9 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import feed_document, feed_page, feed_schedule
 from providers.errors import ForbiddenAddress, Malformed, ProviderError, RateLimited, Refused, Unavailable
-from providers.feeds import PROVIDER, Feed, base_url
+from providers.feeds import document as feed_document
+from providers.feeds import page as feed_page
+from providers.feeds import schedule as feed_schedule
+from providers.feeds.adapter import PROVIDER, Feed, base_url
 from providers.records import Activity, Page, Unreadable
 from providers.session import Secret
 from tests.providers.conftest import NOON, HandClock, SessionMaker
@@ -418,7 +420,7 @@ async def test_what_passed_the_window_without_an_archive_is_said(site: Site, fee
 async def test_an_archive_without_end_is_left_after_some_documents(
     site: Site, feed: OpenFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("providers.feeds.MAX_OLDER", 4)
+    monkeypatch.setattr("providers.feeds.adapter.MAX_OLDER", 4)
     numbers = iter(range(1000))
 
     def endless(_: Request) -> Answer:

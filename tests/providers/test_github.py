@@ -10,9 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import github, github_api, github_people, github_run
 from providers.errors import RateLimited, ReauthRequired, Refused, Unavailable
-from providers.github import GitHub
+from providers.github import adapter as github
+from providers.github import api as github_api
+from providers.github import people as github_people
+from providers.github import run as github_run
+from providers.github.adapter import GitHub
 from providers.http import TokenBudget
 from providers.records import Activity, Contact, ConversationHead, Gone, Message, MessageState, Unreadable, Url
 from providers.session import Secret

@@ -10,11 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import gmail, gmail_message, oauth
+from providers import oauth
 from providers.errors import Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.formats import mime
-from providers.gmail import Gmail
-from providers.google_api import SCOPE
+from providers.gmail import adapter as gmail
+from providers.gmail import message as gmail_message
+from providers.gmail.adapter import Gmail
+from providers.google.api import SCOPE
 from providers.records import Message, MessageState, Unreadable
 from providers.session import Secret
 from tests.providers.conftest import NOON, HandClock, OpenCredentials, SessionMaker

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import google_people
 from providers.errors import Conflict, RateLimited, ReauthRequired, Refused, Unavailable
-from providers.google_api import SCOPE
-from providers.google_people import Google
+from providers.google import people as google_people
+from providers.google.api import SCOPE
+from providers.google.people import Google
 from providers.records import Address, Contact, ContactField, Email, Name, Organization, PartialDate, Phone, Unreadable, Url
 from providers.session import Secret
 from tests.providers.conftest import NOON, HandClock, SessionMaker

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import instagram, oauth
+from providers import oauth
 from providers.errors import RateLimited, ReauthRequired, Refused
-from providers.instagram import Instagram
+from providers.instagram import adapter as instagram
+from providers.instagram.adapter import Instagram
 from providers.push import Line
 from providers.records import Activity, ConversationHead, Message, OutgoingChat, Unreadable
 from providers.session import Secret

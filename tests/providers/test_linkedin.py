@@ -15,9 +15,11 @@ import msgspec
 import pytest
 
 from benchmarks import exports as written
-from providers import linkedin, linkedin_api, oauth
+from providers import oauth
 from providers.errors import Malformed, ProviderError, RateLimited, ReauthRequired, Refused
-from providers.linkedin import LinkedIn, Position
+from providers.linkedin import adapter as linkedin
+from providers.linkedin import api as linkedin_api
+from providers.linkedin.adapter import LinkedIn, Position
 from providers.records import Activity, Contact, ConversationHead, Message, Unreadable
 from providers.session import Secret
 from tests.providers import exports, linkedin_stub

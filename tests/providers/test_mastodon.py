@@ -10,10 +10,11 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import msgspec
 import pytest
 
-from providers import mastodon, oauth
+from providers import oauth
 from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
-from providers.mastodon import PROVIDER, Mastodon, base_url
-from providers.mastodon_entity import post_text
+from providers.mastodon import adapter as mastodon
+from providers.mastodon.adapter import PROVIDER, Mastodon, base_url
+from providers.mastodon.entity import post_text
 from providers.records import Contact, Unreadable
 from providers.session import Secret
 from tests import servers

@@ -12,10 +12,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import mastodon, mastodon_mirror, mastodon_talks
 from providers.errors import Refused
-from providers.mastodon import PROVIDER, Mastodon
-from providers.mastodon_item import FAVOURITE, handles_of, talk_key
+from providers.mastodon import adapter as mastodon
+from providers.mastodon import mirror as mastodon_mirror
+from providers.mastodon import talks as mastodon_talks
+from providers.mastodon.adapter import PROVIDER, Mastodon
+from providers.mastodon.item import FAVOURITE, handles_of, talk_key
 from providers.records import Activity, Contact, ConversationHead, Gone, Message, Reacted
 from providers.session import Secret
 from tests import servers

@@ -10,10 +10,10 @@ import pytest
 
 from providers.base import Deleter, Editor
 from providers.errors import Conflict, ReauthRequired, Refused
-from providers.mastodon import Mastodon
-from providers.mastodon_entity import instant, post_text
-from providers.mastodon_item import FAVOURITE, talk_key
-from providers.mastodon_sending import SURE
+from providers.mastodon.adapter import Mastodon
+from providers.mastodon.entity import instant, post_text
+from providers.mastodon.item import FAVOURITE, talk_key
+from providers.mastodon.sending import SURE
 from providers.records import Gone, OutgoingChat, OutgoingDeletion, OutgoingEdit, OutgoingReaction, Submitted
 from providers.session import Secret
 from tests import servers

@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from providers import http, mastodon_streaming
+from providers import http
 from providers.base import Watcher
 from providers.errors import Malformed, ProviderError, ReauthRequired, Refused, Unavailable
-from providers.mastodon import Mastodon
-from providers.mastodon_streaming import BURST, EVERY, OPENED, POSTS_EVERY, TOGETHER, Pace
+from providers.mastodon import streaming as mastodon_streaming
+from providers.mastodon.adapter import Mastodon
+from providers.mastodon.streaming import BURST, EVERY, OPENED, POSTS_EVERY, TOGETHER, Pace
 from providers.session import Secret
 from tests import servers
 from tests.fediverse import Person

@@ -12,11 +12,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 import pytest
 
-from providers import matrix_people, matrix_sign_in, matrix_talks
 from providers.base import Verifiable, Watcher
 from providers.errors import CursorExpired, Malformed, RateLimited, ReauthRequired, Refused
-from providers.matrix import PROVIDER, Matrix
-from providers.matrix_rooms import position
+from providers.matrix import people as matrix_people
+from providers.matrix import sign_in as matrix_sign_in
+from providers.matrix import talks as matrix_talks
+from providers.matrix.adapter import PROVIDER, Matrix
+from providers.matrix.rooms import position
 from providers.records import Contact, ConversationHead, Gone, Message, Page, Unreadable
 from providers.session import Secret
 from tests.chat_servers import Matrix as Server
@@ -235,7 +237,7 @@ async def test_read_state_follows_what_other_clients_say(club: Club, opened: Ope
 async def test_only_the_latest_messages_of_a_room_count_as_unread(
     club: Club, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("providers.matrix_rooms.UNREAD", 3)
+    monkeypatch.setattr("providers.matrix.rooms.UNREAD", 3)
     club.fill()
     group = club.rooms[1]
     mirror = await kept(opened())

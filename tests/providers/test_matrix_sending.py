@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from providers.errors import Refused
-from providers.matrix import PROVIDER, Matrix
+from providers.matrix.adapter import PROVIDER, Matrix
 from providers.records import OutgoingChat, OutgoingDeletion, OutgoingEdit, OutgoingFile
 from providers.session import Secret
 from tests.chat_servers import MOST, MatrixUser

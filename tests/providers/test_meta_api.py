@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from providers.errors import Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
-from providers.meta_api import VERSION, Dialect, Graph, instant, proof, storable
-from providers.meta_webhook import REPEATS, Operator, sign
+from providers.meta.api import VERSION, Dialect, Graph, instant, proof, storable
+from providers.meta.webhook import REPEATS, Operator, sign
 from providers.push import Call, Forged, Line
 from providers.session import Secret
 from tests.providers.conftest import NOON, Answer, HandClock, SessionMaker, http_answer, scripted

@@ -9,10 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import microsoft, microsoft_contacts, microsoft_mail, oauth
+from providers import oauth
 from providers.errors import Conflict, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.formats import mime
-from providers.microsoft import Microsoft
+from providers.microsoft import adapter as microsoft
+from providers.microsoft import contacts as microsoft_contacts
+from providers.microsoft import mail as microsoft_mail
+from providers.microsoft.adapter import Microsoft
 from providers.records import (
     Address,
     Contact,

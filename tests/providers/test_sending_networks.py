@@ -10,9 +10,12 @@ from typing import Any, Protocol
 import msgspec
 import pytest
 
-from providers import gmail, gmail_sending, microsoft, microsoft_sending
 from providers.base import Sender
 from providers.errors import ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
+from providers.gmail import adapter as gmail
+from providers.gmail import sending as gmail_sending
+from providers.microsoft import adapter as microsoft
+from providers.microsoft import sending as microsoft_sending
 from providers.records import Outgoing, OutgoingFile, Submitted
 from providers.session import Secret
 from tests.providers.conftest import HandClock, SessionMaker

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import oauth, slack, slack_api, slack_events
+from providers import oauth
 from providers.errors import Conflict, Malformed, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import TokenBudget
 from providers.push import Call, Forged, Line
@@ -26,7 +26,10 @@ from providers.records import (
     Unreadable,
 )
 from providers.session import Secret
-from providers.slack import Slack
+from providers.slack import adapter as slack
+from providers.slack import api as slack_api
+from providers.slack import events as slack_events
+from providers.slack.adapter import Slack
 from tests.providers import slack_stub
 from tests.providers.conftest import NOON, HandClock, SessionMaker
 from tests.providers.contract import AdapterContract, Mirror, Rig

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import telegram
 from providers.errors import RateLimited, ReauthRequired, Refused, Unavailable
 from providers.push import Call, Forged
 from providers.records import (
@@ -26,8 +25,9 @@ from providers.records import (
     Unreadable,
 )
 from providers.session import Secret
-from providers.telegram import Telegram
-from providers.telegram_item import chat_id, peer
+from providers.telegram import adapter as telegram
+from providers.telegram.adapter import Telegram
+from providers.telegram.item import chat_id, peer
 from tests.providers.conftest import HandClock, SessionMaker
 from tests.providers.contract import AdapterContract, Rig, run
 from tests.providers.stub_http import Answer, running

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import whatsapp
 from providers.errors import Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.push import Call, Forged, Heard
 from providers.records import Contact, Gone, Message, OutgoingChat, OutgoingReaction, Reacted, Unreadable
 from providers.session import Kept, Secret
-from providers.whatsapp import WhatsApp
+from providers.whatsapp import adapter as whatsapp
+from providers.whatsapp.adapter import WhatsApp
 from tests.providers.conftest import NOON, HandClock, OpenCredentials, SessionMaker
 from tests.providers.contract import AdapterContract, Open, Proxy, Rig, run
 from tests.providers.stub_http import Answer, running

@@ -9,12 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers import oauth, x, x_api
+from providers import oauth
 from providers.errors import RateLimited, ReauthRequired, Refused
 from providers.records import Activity, Contact, ConversationHead, Message, OutgoingChat, Unreadable
 from providers.session import Secret
-from providers.x import X
-from providers.x_purse import estimate
+from providers.x import adapter as x
+from providers.x import api as x_api
+from providers.x.adapter import X
+from providers.x.purse import estimate
 from tests.providers import x_stub
 from tests.providers.conftest import NOON, HandClock, OpenCredentials, Remembered, SessionMaker
 from tests.providers.contract import AdapterContract, Rig

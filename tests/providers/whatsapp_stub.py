@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from providers.meta_api import VERSION, proof
-from providers.meta_webhook import sign
+from providers.meta.api import VERSION, proof
+from providers.meta.webhook import sign
 from tests.providers.open_api import Description
 from tests.providers.stub_http import Answer, Request
 

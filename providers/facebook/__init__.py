@@ -1,0 +1,1 @@
+"""Facebook, through the Graph API."""

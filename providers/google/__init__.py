@@ -1,0 +1,1 @@
+"""Google contacts, and how Google signs people in."""

@@ -1,0 +1,1 @@
+"""Instagram's professional accounts, through the Graph API."""
