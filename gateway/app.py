@@ -1,4 +1,4 @@
-"""The installation: everything that exists once in a process, wired here and nowhere else, and the web application on top.
+"""The installation: everything that exists once in a process, wired here and nowhere else.
 
 `open_installation` is used by the web process, the worker and every command; it makes the data folder and the key, brings an
 embedded database up to date, and closes in the reverse order. On PostgreSQL another role migrates, so there it only says so.
@@ -6,13 +6,8 @@ embedded database up to date, and closes in the reverse order. On PostgreSQL ano
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,6 +18,7 @@ from gateway import pushing, secret_key
 from gateway.accounts import Accounts
 from gateway.clock import SystemClock
 from gateway.demo.run import allowed as demo_places
+from gateway.installation import Installation
 from gateway.linking.service import LinkService
 from gateway.scribe import Scribe
 from gateway.settings import Settings, SettingsError
@@ -33,11 +29,9 @@ from providers.addresses import Guard
 from providers.base import Provider, catalogue
 from providers.lookup.crawl import Web
 from providers.transport import Transport
-from resolvers import operation as resolving
 from resolvers.operation import Clock, Services
 from resolvers.wake import Waker
 from store import migrate, viewers
-from store.blobs import Blobs
 from store.cache import Cache
 from store.database import Database
 from store.vault import Vault
@@ -45,78 +39,9 @@ from store.vault import Vault
 if TYPE_CHECKING:
     from strawberry import Schema
 
-    from gateway.execution.execute import Execution
 
 log = structlog.get_logger("kith.app")
 _DEFAULT_PORTS = {"redis": 6379, "rediss": 6379, "postgresql": 5432}
-
-
-@dataclass
-class Installation:
-    """What a process has once. `draining` is set when it has been told to stop."""
-
-    settings: Settings
-    database: Database
-    cache: Cache
-    vault: Vault
-    clock: Clock
-    guard: Guard
-    transport: Transport
-    accounts: Accounts
-    scribe: Scribe
-    telemetry: Telemetry
-    door: Door
-    services: Services
-    providers: dict[str, Provider]
-    draining: asyncio.Event = field(default_factory=asyncio.Event)
-    given_schema: Schema | None = None
-
-    @cached_property
-    def schema(self) -> Schema:
-        """The GraphQL schema; made when first needed, since commands that only touch the store start faster without."""
-        if self.given_schema is not None:
-            return self.given_schema
-        from schema.build import build_schema
-
-        return build_schema()
-
-    @cached_property
-    def execution(self) -> Execution:
-        # imported here: commands that only touch the store start half a second faster without GraphQL
-        from gateway.execution.execute import Execution
-        from gateway.execution.rate import Rate
-        from gateway.limits import Limits
-        from schema import policy
-        from schema.sdl import schema_hash
-
-        self.services.facts = resolving.Facts(
-            version=kith_version(),
-            schema_hash=schema_hash(),
-            transports=("HTTP", "WEBSOCKET", "SSE"),
-            limits=resolving.Limits(
-                max_cost=self.settings.max_cost,
-                max_depth=self.settings.max_depth,
-                max_aliases=self.settings.max_aliases,
-                max_upload_bytes=self.settings.max_upload_bytes,
-                max_uploads_bytes=self.settings.max_uploads_bytes,
-            ),
-        )
-        rate = Rate(self.cache, self.settings.rate_cost)
-        return Execution(self.schema, self.services, Limits.of(self.settings), policy, rate, self.telemetry)
-
-    @property
-    def home(self) -> Path:
-        """The data folder."""
-        return self.settings.home
-
-    @property
-    def blobs(self) -> Blobs:
-        """The files of viewers in it."""
-        return Blobs(self.settings.home / "uploads")
-
-    def redirect_uri(self) -> str:
-        """Where networks send the browser back to."""
-        return f"{self.settings.url}/link/callback"
 
 
 @contextlib.asynccontextmanager
@@ -198,14 +123,6 @@ def _configured(settings: Settings, providers: dict[str, Provider], key: str) ->
     methods = {form.method for form in provider.link_forms}
     registers = provider.authorize is not None and not provider.own_client
     return methods != {"OAUTH_REDIRECT"} or registers or bool(settings.application(key).client_id)
-
-
-def kith_version() -> str:
-    """The release that runs."""
-    try:
-        return version("kithgraph")
-    except PackageNotFoundError:
-        return "0"
 
 
 async def _up_to_date(settings: Settings) -> None:

@@ -25,7 +25,7 @@ from gateway.signin import browser
 from gateway.signin.principal import Forbidden, NotSignedIn, Principal
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 MODERN: Final = "application/graphql-response+json"
 LEGACY: Final = "application/json"

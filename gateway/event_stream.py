@@ -20,7 +20,7 @@ from gateway.execution.request import Answer
 from gateway.signin.door import WATCH
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 MEDIA_TYPE: Final = "text/event-stream"
 HEARTBEAT: Final = 15.0  # seconds

@@ -23,7 +23,7 @@ from store import viewers
 from store.tables import account, gap, job
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 FORWARDED: Final = ("forwarded", "x-forwarded-for", "x-real-ip")

@@ -32,7 +32,7 @@ from resolvers import attachments, links
 from store import viewers
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 log = structlog.get_logger("kith.files")
 PATIENCE: Final = 30.0  # seconds for a source to begin, and for a picture of another host altogether

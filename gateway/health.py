@@ -19,7 +19,7 @@ from store import migrate
 from store.database import DatabaseUnavailable
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 TIMEOUT: Final = 3.0
 MIGRATIONS_KNOWN: Final = 30.0  # seconds: they change by `kith migrate`, not by themselves

@@ -29,7 +29,7 @@ from store import accounts, push_routes, viewers
 from store.push_routes import Route
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 log = structlog.get_logger("kith.hooks")
 MAX_BODY: Final = 64 * 1024  # bytes, at an address that is nobody's

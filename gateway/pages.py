@@ -19,7 +19,7 @@ from gateway.signin.principal import Forbidden, NotSignedIn, Principal
 from store import accounts
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 MAX_FORM: Final = 65_536
 FIRST_QUERY: Final = (

@@ -11,7 +11,7 @@ from store import ids, viewers
 from store.viewers import OWNER_NAME, Viewer
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 NAME: Final = re.compile(r"[^\s/\\\x00-\x1f](?:[^/\\\x00-\x1f]{0,62}[^\s/\\\x00-\x1f])?")
 

@@ -21,7 +21,7 @@ from providers.formats import picture
 from resolvers import photos
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 KEPT: Final = 86_400.0  # seconds that a square stays in the cache
 AT_ONCE: Final = 2

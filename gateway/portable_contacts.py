@@ -26,7 +26,7 @@ from resolvers.operation import Operation
 from resolvers.portable_contacts import Question
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 BASE: Final = "/portablecontacts"
 MAX_FORM: Final = 65_536

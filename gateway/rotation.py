@@ -20,7 +20,7 @@ from store.tables import client_registration, secret
 from store.vault import SealBroken, Vault
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 
 class Rotated(msgspec.Struct, frozen=True, kw_only=True):

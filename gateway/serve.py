@@ -22,7 +22,8 @@ from typing import Final
 import structlog
 import uvicorn
 
-from gateway.app import Installation, kith_version, open_installation
+from gateway.app import open_installation
+from gateway.installation import Installation, kith_version
 from gateway.people import owner
 from gateway.settings import Settings, SettingsError
 from gateway.supervisor import Child, parent_gone

@@ -22,7 +22,7 @@ from gateway.signin.door import WATCH
 from gateway.signin.principal import Forbidden, NotSignedIn, Principal
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 PROTOCOL: Final = "graphql-transport-ws"
 OPERATIONS: Final = 100  # at once on one socket

@@ -35,7 +35,7 @@ from store.blobs import PIECE, Blob, Busy
 from store.uploads import Upload
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -26,7 +26,7 @@ from gateway.subscriptions import Subscriptions
 from gateway.uploads import Uploads
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 #: What our pages may do: nothing but our own files, no frames, no forms to elsewhere. `data:` is for GraphiQL's icons.
 CSP: Final = (

@@ -10,7 +10,7 @@ import pytest
 import typer
 from graphql import GraphQLEnumType, GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType, is_introspection_type
 
-from gateway.cli import frame
+from gateway.cli import command, frame
 from gateway.settings import table
 from gateway.signin.principal import SCOPES
 from gateway.telemetry import Telemetry
@@ -24,17 +24,17 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 def commands(app: typer.Typer, before: str = "kith") -> Iterator[str]:
     """Every command as it is typed."""
-    for command in app.registered_commands:
-        assert command.callback is not None
-        if not command.hidden:
-            yield f"{before} {command.name or command.callback.__name__.replace('_', '-')}"
+    for each in app.registered_commands:
+        assert each.callback is not None
+        if not each.hidden:
+            yield f"{before} {each.name or each.callback.__name__.replace('_', '-')}"
     for group in app.registered_groups:
         assert group.typer_instance is not None
         yield from commands(group.typer_instance, f"{before} {group.name}")
 
 
 def all_commands() -> list[str]:
-    frame.register()
+    command.register()
     return sorted(commands(frame.app))
 
 

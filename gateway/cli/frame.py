@@ -1,4 +1,4 @@
-"""What every command stands in: settings read, the installation opened, mistakes told in a sentence, lists as table or JSON."""
+"""What every command stands in: settings read, the installation opened, lists as table or JSON."""
 
 from __future__ import annotations
 
@@ -13,14 +13,10 @@ import typer
 import uvloop
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import settings as configuration
-from gateway.people import BadName
-from gateway.settings import Settings, SettingsError
+from gateway.settings import Settings
 from gateway.telemetry import configure_log
-from providers.errors import ProviderError
-from store.database import DatabaseUnavailable
 
 T = TypeVar("T")
 MISUSE: Final = 2  # exit status for settings and arguments that cannot be used
@@ -89,35 +85,6 @@ def show_json(value: Any) -> None:
 def tell(text: str) -> None:
     """A line for people, on stderr, so that stdout stays what the command is for."""
     err.print(text, markup=False)
-
-
-def register() -> None:
-    """Import every group of commands: each adds its own to `app`."""
-    from gateway.cli import accounts, asking, importing, keeping, serving, signin  # noqa: F401
-
-
-def main() -> None:
-    """The command `kith`."""
-    register()
-    try:
-        app()
-    except SettingsError as error:
-        tell(f"kith: {error}")
-        sys.exit(MISUSE)
-    except (BadName, CommandFailed) as error:
-        tell(f"kith: {error}")
-        sys.exit(getattr(error, "status", MISUSE))
-    except ProviderError as error:
-        tell(f"kith: {error.message}")
-        sys.exit(FAILED)
-    except DatabaseUnavailable as error:
-        tell(f"kith: {error}")
-        sys.exit(FAILED)
-    except SQLAlchemyError as error:
-        tell(f"kith: the database refused: {str(error).splitlines()[0]}; `kith doctor` looks closer")
-        sys.exit(FAILED)
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 def _cell(value: Any) -> str:

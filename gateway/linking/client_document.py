@@ -23,7 +23,7 @@ from store import links
 from store.vault import SealBroken
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 #: How long a network may believe what it read.
 CACHE_SECONDS: Final = 300

@@ -26,7 +26,7 @@ from store import viewers
 from store.links import Link
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 TITLE: Final = "Link an account"
 INPUTS: Final[Mapping[str, str]] = {"EMAIL": "email", "PASSWORD": "password", "URL": "url", "NUMBER": "number"}

@@ -37,7 +37,7 @@ from store.links import Link
 from store.vault import SealBroken
 
 if TYPE_CHECKING:
-    from gateway.app import Installation
+    from gateway.installation import Installation
 
 LIFETIME: Final = timedelta(minutes=15)
 DISCOVERY: Final = timedelta(seconds=12)  # that somebody waits for settings to be found

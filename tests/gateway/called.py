@@ -16,7 +16,7 @@ import httpx2 as httpx
 
 from gateway import worker
 from gateway.accounts import Held
-from gateway.app import Installation
+from gateway.installation import Installation
 from gateway.people import named
 from gateway.worker import Worker
 from providers.session import Account, Secret

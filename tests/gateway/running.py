@@ -17,7 +17,8 @@ import strawberry
 import uvicorn
 from sqlalchemy import Connection
 
-from gateway.app import Installation, open_installation
+from gateway.app import open_installation
+from gateway.installation import Installation
 from gateway.people import named
 from gateway.serve import Server, bind
 from gateway.settings import Settings

@@ -18,8 +18,8 @@ from sqlalchemy import Connection, select
 
 from gateway import pushing, worker
 from gateway.accounts import Held
-from gateway.app import Installation
 from gateway.doctor import Finding, examine
+from gateway.installation import Installation
 from gateway.people import named
 from gateway.rotation import rotate
 from gateway.settings import Settings, SettingsError, load

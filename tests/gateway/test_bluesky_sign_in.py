@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from gateway.accounts import Accounts, Grant
-from gateway.app import Installation
+from gateway.installation import Installation
 from gateway.linking.service import LinkService
 from gateway.people import named
 from gateway.web import application

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx2 as httpx
 import pytest
 
-from gateway.app import Installation
+from gateway.installation import Installation
 from gateway.people import named
 from providers import records
 from providers.base import Provider

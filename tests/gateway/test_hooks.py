@@ -15,8 +15,8 @@ import pytest
 
 from gateway import pushing, worker
 from gateway.accounts import Held
-from gateway.app import Installation
 from gateway.inbox import opened as opened_half
+from gateway.installation import Installation
 from gateway.people import named
 from gateway.worker import Worker
 from providers.session import Account, Secret

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx2 as httpx
 import pytest
 
-from gateway.app import Installation
+from gateway.installation import Installation
 from gateway.people import named
 from providers.formats import mime
 from tests.chromium import chromium

@@ -19,8 +19,8 @@ import pytest
 from benchmarks.chat_exports import imessage
 from benchmarks.exports import World
 from gateway import worker
-from gateway.app import Installation
 from gateway.imports import Imports
+from gateway.installation import Installation
 from gateway.people import named
 from store import ids, leases, migrate, uploads, viewers
 from store.blobs import Blobs

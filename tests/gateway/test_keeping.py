@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Connection
 
 from gateway import secret_key
-from gateway.app import Installation
 from gateway.doctor import Finding, examine
+from gateway.installation import Installation
 from gateway.people import named
 from gateway.rotation import retire, rotate
 from gateway.settings import Settings, SettingsError

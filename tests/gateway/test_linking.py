@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from gateway.app import Installation
+from gateway.installation import Installation
 from gateway.linking.service import LinkService
 from gateway.people import named
 from providers.base import Authorization, FormField, LinkForm, Mode, Provider, SignedIn

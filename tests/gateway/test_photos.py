@@ -14,7 +14,7 @@ import httpx2 as httpx
 import pytest
 from PIL import Image
 
-from gateway.app import Installation
+from gateway.installation import Installation
 from gateway.people import named
 from providers import records
 from tests.gateway.running import ask, asking, key_of, opened

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import httpx2 as httpx
 import pytest
 
-from gateway.app import Installation
+from gateway.installation import Installation
 from gateway.people import named
 from providers import records
 from tests.gateway.running import asking, key_of, opened

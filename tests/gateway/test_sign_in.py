@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from gateway.app import Installation
+from gateway.installation import Installation
 from gateway.people import named
 from store import viewers
 from tests.gateway.running import TestClock, ask, asking, key_of, opened

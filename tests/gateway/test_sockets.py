@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
-from gateway.app import Installation
+from gateway.installation import Installation
 from gateway.people import named
 from gateway.signin import browser
 from store import viewers

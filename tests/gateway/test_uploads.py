@@ -23,7 +23,7 @@ from sqlalchemy import text
 
 from gateway import uploads as putting_up
 from gateway import worker
-from gateway.app import Installation
+from gateway.installation import Installation
 from gateway.people import named
 from providers import records
 from providers.base import Adapter, Provider
