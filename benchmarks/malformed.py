@@ -79,7 +79,7 @@ FORMS: Final = (
         ("/following.json", ("relationships_following", "*")), ("followers_1.json", ("*",)), ("message_1.json", ("messages", "*")),
         ("synced_contacts.json", ("contacts_contact_info", "*")), ("posts_1.json", ("*",)), ("liked_posts.json", ("likes_media_likes", "*")),
     ), facts=("personal_information.json",)),
-    Form("mastodon_archive", _zip(exports.mastodon), (("outbox.json", ("orderedItems", "*")), ("likes.json", ("orderedItems", "*"))),
+    Form("mastodon", _zip(exports.mastodon), (("outbox.json", ("orderedItems", "*")), ("likes.json", ("orderedItems", "*"))),
          tables=("following_accounts.csv",), facts=("actor.json",)),
     Form("google_chat", _zip(exports.google_chat), (("group_info.json", ("members", "*")), ("messages.json", ("messages", "*"))),
          facts=("user_info.json",)),

@@ -29,7 +29,7 @@ from benchmarks.universe import ME, MY_NAME, TOPICS, Person, Universe
 
 #: How archives are called that the book knows, in the order in which they are taken in.
 NETWORKS: Final = (
-    "vcard", "mbox", "linkedin", "x", "facebook", "instagram", "mastodon_archive", "whatsapp", "android_sms", "telegram", "discord",
+    "vcard", "mbox", "linkedin", "x", "facebook", "instagram", "mastodon", "whatsapp", "android_sms", "telegram", "discord",
     "imessage", "slack", "evernote",
 )  # fmt: skip
 PHONE: Final = chat_exports.PHONES[9]
@@ -392,8 +392,8 @@ def _instagram(world: World) -> Page:
 
 
 def _mastodon(world: World) -> Page:
-    """Of conversations, what the owner wrote, with those whom it names before."""
-    page = Page("mastodon_archive")
+    """Of conversations, what the owner wrote, with those whom it names before. All that was written to the same people is one."""
+    page = Page("mastodon")
     for person in world.everybody():
         at = exports.mastodon_handle(person)
         page.knows(str(person.number), "FOLLOWING", exports.handle(person), handle=at)
@@ -405,7 +405,7 @@ def _mastodon(world: World) -> Page:
         named = [f"@{exports.handle(world.person(n))}" for n in talk.members]
         return " ".join([*named, said.text.replace("\u200d", "")])  # what is invisible in HTML goes
 
-    manner = _Manner(_by_number, subject=lambda talk: None, text=text, mine_only=True)
+    manner = _Manner(_by_number, key=lambda talk: talk.members, subject=lambda talk: None, text=text, mine_only=True)
     return _tell_all(page, world, manner)
 
 

@@ -211,6 +211,9 @@ class Imports:
             profile = msgspec.structs.replace(profile, user_id=profile.user_id or only or FILES)
         if chosen is not None:
             profile = msgspec.structs.replace(profile, user_id=chosen.user_id)
+        if await self.database.read(viewer, _is_read_live, provider.key, profile.user_id):
+            text = f"{profile.label} is linked to be read live, and nothing of it is kept. Unlink it, link it as a mirror, and import again."
+            raise ImportRefused(text, "INVALID")
         mine = own | {one.value.casefold() for one in profile.own_addresses}
         plan = Plan(
             provider=provider.key, folder=str(folder), paths=tuple(str(p) for p in paths), names=tuple(names), own=tuple(sorted(mine)),
@@ -294,7 +297,9 @@ class Imports:
             await self._fail(viewer, import_id, "UNSUPPORTED", f"The format '{plan.provider}' is not installed here.")
             return
         own = frozenset(plan.own) | await self.database.read(viewer, accounts.own_values)
-        target = Target(account_id=row.account_id, own=own)
+        account = await self.database.read(viewer, accounts.get, row.account_id)
+        linked = account is not None and provider.follows(account.base_url)
+        target = Target(account_id=row.account_id, own=own, beneath=linked and provider.network_first)
         statements: list[records.Statement] = []
         try:
             pages = _pages(provider.archive, plan, row.cursor, own)
@@ -594,6 +599,12 @@ def _change(conn: Connection, viewer: str, import_id: str, recorder: Recorder, *
     ).one()  # fmt: skip
     if "state" in values:  # progress alone is asked for, not told
         recorder.upsert("IMPORT", import_id, row.version)
+
+
+def _is_read_live(conn: Connection, viewer: str, provider: str, user_id: str) -> bool:
+    """Whether a provider's account of this user is one of which nothing is kept."""
+    same = [each for each in accounts.listed(conn, viewer) if (each.provider, each.user_id) == (provider, user_id)]
+    return any(each.mode == "LIVE" for each in same)
 
 
 def _only_account(conn: Connection, viewer: str, provider: str) -> str | None:

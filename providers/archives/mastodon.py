@@ -1,8 +1,8 @@
 """The archive that a Mastodon server makes of an account, and the tables of its data export: posts, likes, whom the account follows.
 
 Reads ActivityPub's documents (W3C Recommendation, §4 Actors, §5.1 Outbox) as Mastodon's BackupService writes them: `actor.json`, `outbox.json`,
-`likes.json`; and `following_accounts.csv`. Actors, handles and posts are told by the same ids as a linked account tells them, so that
-people are one and posts are counted once. A post for those alone whom it mentions is a message. Knows no server.
+`likes.json`; and `following_accounts.csv`. It fills the account that the user has at that server, linked or not (`providers/mastodon`): people,
+posts and direct conversations have the keys that they have there. A post for those alone whom it mentions is a message. Knows no server.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ from providers.archives.export import Export, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item, Pattern
 from providers.archives.table_part import TablePart
-from providers.base import ArchiveFormat, Provider
+from providers.base import ArchiveFormat
 from providers.formats.vcard import web_address
-from providers.mastodon.entity import instant, post_text
+from providers.mastodon.entity import MAX_TEXT, instant, post_text, short, web
+from providers.mastodon.item import KEY, kind_of, talk_key
 
-KEY: Final = "mastodon"  # the network; the archive is an account of its own
-MAX_TEXT: Final = 100_000
 PUBLIC: Final = frozenset({"https://www.w3.org/ns/activitystreams#Public", "as:Public", "Public"})  # ActivityPub §5.6
-#: An account as tables and mentions write it.
-ADDRESS: Final = re.compile(r"@?([\w.-]+)@([\w.-]+\.\w+)\Z")
+#: An account as tables and mentions write it. The domain of a server at home may be a host with its port.
+ADDRESS: Final = re.compile(r"@?([\w.-]+)@([\w.-]+\.\w+|[\w.-]+:\d+)\Z")
 _CONTEXT: Final = rb'\s*\{\s*"@context"\s*:'
 
 
@@ -42,6 +41,11 @@ class About(msgspec.Struct):
     handle: str = ""
     url: str | None = None
     followers: str = ""
+
+    def address(self, name: str, host: str) -> str:
+        """A handle. A server leaves its own domain out, which may be another than that of its addresses."""
+        own = host.casefold() == (urlsplit(self.uri).hostname or "")
+        return f"{name}@{self.handle.rpartition('@')[2] if own else host}"
 
 
 class Document(JsonPart[About]):
@@ -64,7 +68,7 @@ class ActorDocument(Document):
         return ()
 
     def learn(self, about: About, value: Any, item: Item) -> None:
-        about.uri, user = str(value["id"]), str(value["preferredUsername"])
+        about.uri, user = _key(value), str(value["preferredUsername"])
         about.name = " ".join(str(value.get("name") or user).split())
         about.url = web_address(str(value.get("url") or about.uri))
         # where the domain of handles is another than the server's, FEP-2c59 says which
@@ -90,7 +94,7 @@ class Outbox(Document):
         verb: records.ActivityVerb = "ANNOUNCE" if value.get("type") == "Announce" else "CREATE"
         if verb == "ANNOUNCE" and isinstance(thing, str):
             repeated = records.ActivityObject(kind="NOTE", uri=web_address(thing), url=web_address(thing))
-            yield _activity(str(value["id"]), verb, repeated, at, about, item, source, visibility=_audience(value, about))
+            yield _activity(_key(value), verb, repeated, at, about, item, source, visibility=_audience(value, about))
             return
         if not isinstance(thing, dict) or value.get("type") not in ("Create", "Announce"):
             raise Misread(f"It is a kind of act that is not known here ({value.get('type')}). It is left out")
@@ -99,10 +103,11 @@ class Outbox(Document):
             yield _message(thing, at, about, source)
             return
         note = _note(thing, at, about)
-        key = str(thing["id"]) if verb == "CREATE" else str(value["id"])
+        # a server's own name for a repeat is that of the act, for a post that of the thing (app/lib/activitypub/tag_manager.rb, uri_for)
+        key = _key(thing if verb == "CREATE" else value)
         yield _activity(
             key, verb, note, at, about, item, source, visibility=audience, edited_at=instant(thing.get("updated")),
-            mentions=tuple(_mentioned(one) for one in _tags(thing, "Mention")),
+            mentions=tuple(_mentioned(one, about) for one in _tags(thing, "Mention")),
         )  # fmt: skip
 
 
@@ -133,7 +138,7 @@ class Following(TablePart[About]):
             raise Misread("The row has no address of an account (name@server). Export the list again and import it again.")
         handle = f"{found[1]}@{found[2]}"
         yield records.Contact(
-            key=handle,
+            key=handle.casefold(),
             relation="FOLLOWING",
             names=(records.Name(full=found[1]),),
             handles=(records.Handle(provider=KEY, handle=handle),),
@@ -190,38 +195,26 @@ def _note(thing: dict[str, Any], at: datetime, about: About) -> records.Activity
 
 
 def _message(thing: dict[str, Any], at: datetime, about: About, source: files.Source) -> records.Message:
-    """A post that those alone can see whom it mentions. Its server's name for the conversation is not that of the linked account."""
-    others = [_mentioned(one) for one in _tags(thing, "Mention")]
+    """A post that those alone can see whom it mentions. They say which conversation it is in; its server's name for that is another one."""
+    me = _owner(about)
+    named = {one.key: one for tag in _tags(thing, "Mention") if (one := _mentioned(tag, about)).key != me.key}
     files_of = [one for one in thing.get("attachment") or () if isinstance(one, dict)]
     text = post_text(str(thing.get("content") or ""))
-    mine = records.Participant(
-        role="FROM", address=about.handle, kind="HANDLE", name=about.name, provider=KEY, key=about.uri, url=about.url
-    )
+    key = _key(thing)
+    answered = thing.get("inReplyTo")
     return records.Message(
-        key=str(thing["id"]),
+        key=key,
         sent_at=at,
         edited_at=instant(thing.get("updated")),
         container=source.shown,
-        conversation_key=str(thing.get("conversation") or thing.get("inReplyTo") or thing["id"]),
-        conversation_kind="DIRECT" if len(others) < 2 else "GROUP",
-        subject=str(thing.get("summary") or "").strip() or None,
+        conversation_key=talk_key(one.handle or one.uri for one in named.values()),
+        conversation_kind=kind_of(len(named)),
+        internet_message_id=key,
+        references=(answered,) if isinstance(answered, str) else (),
+        subject=short(str(thing.get("summary") or "")) or None,
         text=text,
         body_state="AVAILABLE" if text or files_of else "EMPTY",
-        participants=(
-            mine,
-            *(
-                records.Participant(  # by the key that the list of follows gives
-                    role="TO",
-                    address=one.handle or one.uri,
-                    kind="HANDLE",
-                    name=one.name,
-                    provider=KEY,
-                    key=one.handle,
-                    url=one.url,
-                )
-                for one in others
-            ),
-        ),
+        participants=(_participant("FROM", me), *(_participant("TO", one) for one in named.values())),
         category_reason="Its author wrote it to those alone whom it mentions.",
         authentication="NOT_CHECKED",
         attachment_count=len(files_of),
@@ -237,21 +230,40 @@ def _message(thing: dict[str, Any], at: datetime, about: About, source: files.So
     )
 
 
+def _participant(role: records.Role, one: records.Actor) -> records.Participant:
+    return records.Participant(
+        role=role, address=one.handle or one.uri, kind="HANDLE", name=one.name, provider=KEY, key=one.key, url=one.url
+    )
+
+
 def _owner(about: About) -> records.Actor:
     """The archive's account as the one who did something. Raises Misread where the archive does not say which that is."""
     if not about.uri:
         raise Misread("The file actor.json is missing, which says whose archive it is. Import the archive whole")
-    return records.Actor(uri=about.uri, name=about.name, handle=about.handle, provider=KEY, key=about.uri, url=about.url)
+    return _actor(about.uri, about.name, about.handle, about.url)
 
 
-def _mentioned(tag: dict[str, Any]) -> records.Actor:
+def _actor(uri: str, name: str, handle: str, url: str | None) -> records.Actor:
+    """Somebody, known by their handle: it is all that a mention or a list of follows says of them."""
+    return records.Actor(uri=uri, name=name, handle=handle, provider=KEY, key=handle.casefold(), url=url)
+
+
+def _mentioned(tag: dict[str, Any], about: About) -> records.Actor:
     """Somebody who is mentioned: the actor's address and handle; a bare one is of the actor's server."""
     link, said = str(tag.get("href") or ""), str(tag.get("name") or "").strip()
     name, _, host = said.lstrip("@").partition("@")
     name = name or urlsplit(link).path.rstrip("/").rpartition("/")[2].lstrip("@")
-    handle = f"{name}@{host or urlsplit(link).hostname}"
+    handle = f"{name}@{host}" if host else about.address(name, urlsplit(link).hostname or "")
     url = web_address(link)
-    return records.Actor(uri=url or f"acct:{handle}", name=name, handle=handle, provider=KEY, url=url)
+    return _actor(url or f"acct:{handle}", name, handle, url)
+
+
+def _key(thing: dict[str, Any]) -> str:
+    """The ActivityPub id of a thing, as the linked account tells it. Raises Misread where it has none."""
+    uri = thing.get("id")
+    if not isinstance(uri, str) or not uri:
+        raise Misread("It has no id. Ask your server for a new archive and import it")
+    return web(uri) or uri
 
 
 def _tags(thing: dict[str, Any], kind: str) -> list[dict[str, Any]]:
@@ -270,21 +282,3 @@ def _audience(thing: dict[str, Any], about: About) -> records.Visibility:
 
 def _listed(value: Any) -> frozenset[str]:
     return frozenset([value] if isinstance(value, str) else (one for one in value or () if isinstance(one, str)))
-
-
-PROVIDER = Provider(
-    key="mastodon_archive",
-    name="Mastodon archive",
-    kind="SOCIAL",
-    mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "CONVERSATIONS", "ACTIVITIES", "IMPORT", "MIRROR"}),
-    limitations=(
-        "An archive is a snapshot: what happens afterwards arrives with the next one.",
-        "Of conversations it holds what its owner wrote, and no answers.",
-        "When a post became a favourite, and whose it is, is not said.",
-        "Pictures and other files are named, not kept.",
-    ),
-    archive_formats=("MASTODON",),
-    docs_path="docs/providers/mastodon_archive.md",
-    archive=MastodonArchive(),
-)

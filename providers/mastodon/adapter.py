@@ -16,6 +16,7 @@ import httpx2 as httpx
 import msgspec
 
 from providers import cursors, oauth, server_address
+from providers.archives.mastodon import MastodonArchive
 from providers.base import Authorization, FormField, LinkForm, LiveAdapter, Provider
 from providers.errors import CursorExpired, Refused
 from providers.http import SUCCESS, Session
@@ -480,6 +481,7 @@ PROVIDER = Provider(
             "PUSH",
             "MIRROR",
             "LIVE",
+            "IMPORT",
         }
     ),
     marks=frozenset({"READ"}),
@@ -498,7 +500,12 @@ PROVIDER = Provider(
         "Of the home timeline the server keeps the latest few hundred posts: what was posted before the account was linked is in no list.",
         "An edit or deletion is noticed where the post is among the latest 40 of its list, or the latest 20 of all direct conversations.",
         "Nobody tells when a post became a favourite.",
+        "An archive is a snapshot. Of conversations it holds what its owner wrote, and no answers; files are named, not kept.",
     ),
+    archive_formats=("MASTODON",),
+    archive=MastodonArchive(),
+    files_by_name=True,  # before 4.2 servers do not tell the actor's id, which an archive has
+    network_first=True,
     link_forms=(
         LinkForm(
             method="OAUTH_REDIRECT",

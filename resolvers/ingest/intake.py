@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from providers import records
 from resolvers.ingest import corrections, markings
 from resolvers.ingest.activities import put_activities
+from resolvers.ingest.beneath import told_already
 from resolvers.ingest.contacts import put_contacts
 from resolvers.ingest.heads import put_heads
 from resolvers.ingest.messages import put_messages
@@ -41,7 +42,7 @@ def take_in(
     ready: Sequence[Prepared | None] = (),
 ) -> list[Result]:
     """Write the rows; one result each, in order. `ready`: what is prepared of them, one each, where anything is."""
-    results: dict[int, Result] = {}
+    results = told_already(conn, viewer, target, rows) if target.beneath else {}
     contacts: list[tuple[int, records.Contact]] = []
     messages: list[tuple[int, records.Message]] = []
     reactions: list[tuple[int, records.Reacted]] = []
@@ -50,6 +51,8 @@ def take_in(
     activities: list[tuple[int, records.Activity]] = []
     leaving: list[tuple[int, records.Gone | records.Voided]] = []
     for n, row in enumerate(rows):
+        if n in results:
+            continue
         match row.item:
             case records.Contact() as item:
                 contacts.append((n, item))

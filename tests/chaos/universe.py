@@ -4,7 +4,8 @@
       ├──posts──▶ Mastodon-compatible server ──▶ a linked account
       └──────────────▶ Book (benchmarks/universe_book.py) ─── exactly equal, before and after each network is left
 
-The networks of NETWORKS are archives, an address book and mail among them; one more is a real server, where people post themselves.
+The networks of NETWORKS are archives, an address book and mail among them; one more is a real server, where people post themselves: a
+second account of Mastodon, beside that of the archive.
 """
 
 from __future__ import annotations
@@ -36,26 +37,27 @@ from tests.chaos.report import Report
 from tests.fediverse import Person
 from tests.gateway_process import Gateway, kith_serve
 
-LINKED: Final = "mastodon"
+MASTODON: Final = "mastodon"
+LINKED: Final = "mastodon, linked"  # two accounts are there; that of the server is called by its handle alone
 EVERYWHERE: Final = (*NETWORKS, LINKED)
 PATIENCE: Final = 120.0  # seconds until an account is gone and people have been looked at again
 PAGE: Final = 100
 TOGETHER: Final = 10  # people whose lists are asked for at once
 REGION: Final = 'mutation { updateViewer(input: { region: "GB" }) { viewer { region } } }'  # national numbers are read there
-ACCOUNTS: Final = "{ viewer { accounts(first: 50) { edges { node { id provider { key } } } } } }"
+ACCOUNTS: Final = "{ viewer { accounts(first: 50) { edges { node { id label provider { key } } } } } }"
 UNLINK: Final = "mutation Unlink($id: ID!) { unlinkAccount(input: { accountId: $id }) { errors { message } } }"
 PEOPLE: Final = """query People($after: Cursor) { viewer { people(first: 200, after: $after,
   filter: { natures: [INDIVIDUAL, ORGANIZATION, AUTOMATED] }) { edges { node { id } } pageInfo { hasNextPage endCursor } } } }"""
 OWN_ACTS: Final = """query Acts($after: Cursor) { viewer { activities(first: 200, after: $after) { pageInfo { hasNextPage endCursor }
-  edges { node { verb actor { person { id } } object { text } account { provider { key } }
-    copies(first: 20) { account { provider { key } } } } } } } }"""
+  edges { node { verb actor { person { id } } object { text } account { label provider { key } }
+    copies(first: 20) { account { label provider { key } } } } } } } }"""
 #: The lists of a person, with what of their items is compared.
 LISTS: Final = {
-    "contacts": "relation names { full } emails { address } phones { number } url account { provider { key } }",
-    "conversations": "kind subject messageCount lastActivityAt accounts { provider { key } }",
-    "timeline": """__typename ... on Message { sentAt direction text sources { account { provider { key } } } }
-      ... on Activity { occurredAt verb summary object { text } account { provider { key } } } ... on TimelineGap { state message }""",
-    "activities": "occurredAt verb summary object { text } account { provider { key } }",
+    "contacts": "relation names { full } emails { address } phones { number } url account { label provider { key } }",
+    "conversations": "kind subject messageCount lastActivityAt accounts { label provider { key } }",
+    "timeline": """__typename ... on Message { sentAt direction text sources { account { label provider { key } } } }
+      ... on Activity { occurredAt verb summary object { text } account { label provider { key } } } ... on TimelineGap { state message }""",
+    "activities": "occurredAt verb summary object { text } account { label provider { key } }",
 }
 
 
@@ -213,7 +215,7 @@ def _some(items: Counter[Hashable]) -> str:
 def _accounts(gateway: Gateway, key: str) -> dict[str, str]:
     """Network → account."""
     nodes = [edge["node"] for edge in ask(gateway, key, ACCOUNTS)["data"]["viewer"]["accounts"]["edges"]]
-    return {node["provider"]["key"]: node["id"] for node in nodes}
+    return {_called(node): node["id"] for node in nodes}
 
 
 def _pages(gateway: Gateway, key: str, query: str, list_: str) -> Iterator[Any]:
@@ -265,7 +267,7 @@ def _contact(node: dict[str, Any]) -> Hashable:
         tuple(one[name] for one in node[list_])
         for list_, name in (("names", "full"), ("emails", "address"), ("phones", "number"))
     )
-    return node["account"]["provider"]["key"], node["relation"], names, emails, phones, node["url"]
+    return _called(node["account"]), node["relation"], names, emails, phones, node["url"]
 
 
 def _conversation(node: dict[str, Any]) -> Hashable:
@@ -280,7 +282,7 @@ def _item(node: dict[str, Any]) -> Hashable:
 
 
 def _activity(node: dict[str, Any]) -> Hashable:
-    return node["account"]["provider"]["key"], _moment(node["occurredAt"]), node["verb"], _about(node)
+    return _called(node["account"]), _moment(node["occurredAt"]), node["verb"], _about(node)
 
 
 def _about(node: dict[str, Any]) -> str:
@@ -292,7 +294,13 @@ _SHOWN: Final = {"contacts": _contact, "conversations": _conversation, "timeline
 
 
 def _network(accounts: list[dict[str, Any]]) -> str:
-    return " ".join(one["provider"]["key"] for one in accounts)
+    return " ".join(map(_called, accounts))
+
+
+def _called(account: dict[str, Any]) -> str:
+    """How the book calls an account."""
+    key: str = account["provider"]["key"]
+    return LINKED if key == MASTODON and account["label"].startswith("@") else key
 
 
 def _moment(text: str) -> datetime:
@@ -305,7 +313,7 @@ def _own_acts(gateway: Gateway, key: str) -> Counter[Hashable]:
     found: Counter[Hashable] = Counter()
     for node in _pages(gateway, key, OWN_ACTS, "activities"):
         if node["actor"]["person"] is None:
-            networks = {one["account"]["provider"]["key"] for one in (node, *node["copies"])}
+            networks = {_called(one["account"]) for one in (node, *node["copies"])}
             text = "" if node["verb"] == "INVITE" else words((node["object"] or {}).get("text") or "")
             found[node["verb"], text, tuple(sorted(networks))] += 1
     return found

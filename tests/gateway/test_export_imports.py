@@ -55,7 +55,7 @@ NETWORKS = (
         "instagram", exports.instagram, exports.MY_INSTAGRAM, own("instagram.com", exports.MY_INSTAGRAM, MY_NAME), leaves_out=True
     ),
     Network(
-        "mastodon_archive",
+        "mastodon",
         exports.mastodon,
         exports.MY_ACTOR,
         frozenset({("HANDLE", f"robin@{exports.MASTODON_HOST}")}),

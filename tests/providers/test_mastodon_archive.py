@@ -12,9 +12,10 @@ import pytest
 from benchmarks import exports as written
 from benchmarks.universe import MY_NAME
 from providers import records
+from providers.mastodon.item import talk_key
 from tests.providers import exports
 
-KEY = "mastodon_archive"
+KEY = "mastodon"
 WORLD = written.World(people=30, talks=12)
 MINE = f"robin@{written.MASTODON_HOST}"
 
@@ -68,8 +69,11 @@ def test_posts_repeats_and_likes_are_what_the_owner_did(archive: Path) -> None:
 
 def test_posts_for_some_alone_are_messages_with_those_whom_they_mention(archive: Path) -> None:
     messages = exports.items(archive, KEY, records.Message)
-    for talk in WORLD.conversations():
-        mine = [one for one in messages if one.conversation_key == written.mastodon_talk(talk)]
+    talks = WORLD.conversations()
+    assert len({talk.members for talk in talks}) == len(talks)
+    for talk in talks:
+        others = [written.mastodon_handle(WORLD.person(n)) for n in talk.members]
+        mine = [one for one in messages if one.conversation_key == talk_key(others)]
         said = [one for one in talk.said() if one.sender is None]
         members = [WORLD.person(n) for n in talk.members]
         named = " ".join(f"@{written.handle(one)}" for one in members)
@@ -90,6 +94,31 @@ def test_who_is_written_to_is_the_contact_that_the_list_of_follows_has(archive: 
     followed = {one.key for one in exports.items(archive, KEY, records.Contact)}
     messages = exports.items(archive, KEY, records.Message)
     assert {p.key for message in messages for p in message.participants if p.role == "TO"} <= followed
+
+
+def test_a_direct_post_is_in_the_conversation_with_those_whom_it_mentions_at_the_domain_of_their_handles(
+    archive: Path, tmp_path: Path
+) -> None:
+    """A server whose handles end with another domain than its addresses says so in its actor (FEP-2c59)."""
+
+    def elsewhere(data: bytes) -> bytes:
+        return json.dumps({**json.loads(data), "webfinger": "Robin@example.org"}).encode()
+
+    tags = [
+        {"type": "Mention", "name": name, "href": f"https://{host}/users/x"}
+        for name, host in (("@Ada", written.MASTODON_HOST), ("@ada@example.org", written.MASTODON_HOST),
+                           ("@robin", written.MASTODON_HOST), ("@cai@toots.example.net", "toots.example.net"))
+    ]  # fmt: skip
+    bare = exports.respoiled(archive, tmp_path / "bare.zip", "actor.json", elsewhere)
+    answered = "https://toots.example.net/users/cai/statuses/7"
+    path = outbox(bare, tmp_path / "a.zip", create(1, to=["x"], tag=tags, inReplyTo=answered), create(2, to=[], tag=tags[2:3]))
+    together, alone = exports.items(path, KEY, records.Message)
+    assert together.conversation_key == talk_key(["ada@example.org", "cai@toots.example.net"])
+    assert [(one.role, one.key) for one in together.participants] == [
+        ("FROM", "robin@example.org"), ("TO", "ada@example.org"), ("TO", "cai@toots.example.net"),
+    ]  # fmt: skip
+    assert (together.internet_message_id, together.references) == (together.key, (answered,))
+    assert (alone.conversation_key, alone.conversation_kind) == (talk_key([]), "DIRECT")
 
 
 def test_a_post_comes_with_what_it_says_to_whom(archive: Path, tmp_path: Path) -> None:
@@ -133,7 +162,7 @@ def test_a_post_comes_with_what_it_says_to_whom(archive: Path, tmp_path: Path) -
 def test_what_cannot_be_read_is_named_with_its_place_and_what_to_do(archive: Path, tmp_path: Path) -> None:
     path = outbox(archive, tmp_path / "a.zip", {"type": "Create"}, "text", {**create(1), "type": "Move"}, create(2, id=None))
     found = [message for file, *_, message in exports.unreadable(path, KEY) if file == "outbox.json"]
-    assert len(found) == 3
+    assert len(found) == 4
     assert all("/orderedItems/" in message for message in found)
     follows = tmp_path / "following_accounts.csv"
     follows.write_text(

@@ -83,17 +83,18 @@ def test_the_last_revision_is_known_without_alembic() -> None:
     assert migrate.head() == ScriptDirectory(str(folder)).get_current_head()
 
 
-def exports_of_linked_networks(connection: sa.Connection) -> None:
-    """What revision 0022 does, on tables of any later one."""
+def again(connection: sa.Connection, number: str) -> None:
+    """What a revision does, on tables of any later one."""
     folder = Path(migrate.__file__).parent / "migrations"
-    revision = ScriptDirectory(str(folder)).get_revision("0022")
+    revision = ScriptDirectory(str(folder)).get_revision(number)
     with Operations.context(MigrationContext.configure(connection)):
         revision.module.upgrade()
 
 
+@pytest.mark.parametrize(("number", "network"), [("0022", "slack"), ("0023", "mastodon")])
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 async def test_an_account_that_an_export_made_is_its_networks_and_stays_the_same_account(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+    kind: str, number: str, network: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     owner = app = f"sqlite:///{tmp_path / 'kith.db'}"
     if kind == "postgresql":
@@ -102,19 +103,24 @@ async def test_an_account_that_an_export_made_is_its_networks_and_stays_the_same
     await migrate.migrate(owner)
     database = Database(app)
     households = [await Household.open(database, viewer) for viewer in ("u_robin", "u_ada")]
-    made = [await household.account("slack_archive", "T1/U1") for household in households]
+    made = [await household.account(f"{network}_archive", "T1/U1") for household in households]
+    for household, account_id in zip(households, made, strict=True):
+        await household.take(account_id, card("Ada@example.org", "Ada"))
     if kind == "sqlite":
         engine = sa.create_engine(owner)
         with engine.begin() as connection:
-            exports_of_linked_networks(connection)
+            again(connection, number)
         engine.dispose()
     else:
         several = create_async_engine(sa.make_url(owner).set(drivername="postgresql+asyncpg"))
         async with several.begin() as asynchronous:
-            await asynchronous.run_sync(exports_of_linked_networks)
+            await asynchronous.run_sync(again, number)
         await several.dispose()
     for household, account_id in zip(households, made, strict=True):
-        assert await household.account("slack", "T1/U1") == account_id  # linked, or imported again
+        assert await household.account(network, "T1/U1") == account_id  # linked, or imported again
         (found,) = await database.read(household.viewer, accounts.listed)
-        assert (found.id, found.provider) == (account_id, "slack")
+        assert (found.id, found.provider) == (account_id, network)
+        known = "ada@example.org" if network == "mastodon" else "Ada@example.org"
+        (told,) = await household.take(account_id, card(known, "Ada"))
+        assert told.outcome != "CREATED"
     await database.close()
