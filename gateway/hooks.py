@@ -18,12 +18,12 @@ from starlette.routing import BaseRoute
 from starlette.routing import Route as Address
 
 from gateway import pushing
-from gateway.accounts import Grant, Held
+from gateway.accounts import AccountMemory, Grant, Held
 from gateway.inbox import opened
 from providers.base import Provider
 from providers.errors import Malformed, ProviderError
 from providers.http import Session
-from providers.push import Call, Challenged, Forged, Switchboard
+from providers.push import Call, Challenged, Forged, Heard, Switchboard, Unasked
 from providers.session import Account, Secret
 from store import accounts, push_routes, viewers
 from store.push_routes import Route
@@ -68,6 +68,9 @@ class Hooks:
         if body is None:
             return Response(status_code=413, headers=HEADERS)
         route = await there.database.system_read(push_routes.find, request.path_params["token"][:200])
+        if route is None and provider is not None and provider.unheard is not None:
+            said = provider.unheard(_call(request, body))
+            return PlainTextResponse(said, headers=HEADERS) if said is not None else Response(status_code=410, headers=HEADERS)
         if route is None or provider is None or provider.hear is None or route.provider != provider.key:
             return Response(status_code=404, headers=HEADERS)
         whose = await there.database.system_read(viewers.get, route.viewer_id)
@@ -78,17 +81,20 @@ class Hooks:
             return Response(status_code=404, headers=HEADERS)
         asked = Account(provider=provider.key, base_url=account.base_url, user_id=account.user_id, settings=account.settings)
         grant = Grant(there.accounts, route.viewer_id, route.account_id, account.base_url, provider)
-        session = there.accounts.session(asked, grant, provider)
+        memory = AccountMemory(there.database, route.viewer_id, route.account_id)
+        session = there.accounts.session(asked, grant, provider, memory=memory)
         try:
             heard = await provider.hear(session, _call(request, body), held.secret)
         except Forged:
             log.warning("a call was forged", provider=provider.key)
             return Response(status_code=403, headers=HEADERS)
+        except Unasked:
+            return Response(status_code=404, headers=HEADERS)
         except ProviderError:
             return Response(status_code=400, headers=HEADERS)
-        if heard.hint or heard.renew:
-            keep = body if provider.keeps and heard.hint else None
-            if not await self._heard(route, hint=heard.hint, renew=heard.renew, keep=keep):
+        if heard.hint or heard.renew or heard.until is not None:
+            keep = (body if heard.keep is None else heard.keep) if provider.keeps and heard.hint else None
+            if not await self._heard(route, heard, keep):
                 return Response(status_code=503, headers=HEADERS)
         if heard.echo is not None:
             return PlainTextResponse(heard.echo, headers=HEADERS)
@@ -119,15 +125,13 @@ class Hooks:
             return PlainTextResponse(names, headers=HEADERS)
         kept = True
         for route in await pushing.meant(there.accounts, there.database, provider.key, names):
-            kept &= await self._heard(route, hint=True, renew=False, keep=body if provider.keeps else None)
+            kept &= await self._heard(route, Heard(hint=True), body if provider.keeps else None)
         return Response(status_code=204 if kept else 503, headers=HEADERS)
 
-    async def _heard(self, route: Route, *, hint: bool, renew: bool, keep: bytes | None) -> bool:
+    async def _heard(self, route: Route, heard: Heard, keep: bytes | None) -> bool:
         """Queue what a call asks for, and keep it where nobody tells it again; False where that cannot be."""
         there = self._installation
-        return await there.database.write(
-            route.viewer_id, pushing.heard, route.account_id, there.clock.now(), hint=hint, renew=renew, keep=keep
-        )
+        return await there.database.write(route.viewer_id, pushing.heard, route.account_id, there.clock.now(), heard, keep)
 
     async def prove(self, request: Request) -> Response:
         """A network asks whether the address is ours. One that does not ask so is told that there is nothing to be got."""

@@ -22,7 +22,7 @@ from gateway.inbox import Held, opened
 from gateway.settings import Settings
 from providers.base import Adapter, Provider
 from providers.errors import ProviderError, ReauthRequired
-from providers.push import Announced, Leaver, Line, Pushed
+from providers.push import Announced, Heard, Leaver, Line, Pushed, Subscription
 from store import accounts, kept_calls, leases, push_routes
 from store.database import Database
 from store.push_routes import PLACE, Route
@@ -54,15 +54,18 @@ async def run(opener: Accounts, database: Database, clock: Clock, viewer: str, a
             await end(opener, database, viewer, account_id)
             return None
         if isinstance(adapter, Announced):
-            until = await _join(adapter, opener, database, clock, viewer, found)
+            made = await _join(adapter, opener, database, clock, viewer, found)
         else:
             assert isinstance(adapter, Pushed)
-            until = await _subscribe(adapter, opener, database, clock, viewer, found)
+            made = await _subscribe(adapter, opener, database, clock, viewer, found)
     except ProviderError as error:
         # a promise stands until it ends: whoever cannot be asked now may call all the same
         log.info("no subscription", account=account_id, provider=found.provider, reason=error.message)
+        if error.retry_at is not None:
+            return max(AFTER_TROUBLE, min(LONGEST, error.retry_at - clock.now()))
         return AFTER_REAUTH if isinstance(error, ReauthRequired) else AFTER_TROUBLE
-    return max(SOONEST, min(LONGEST, (until - clock.now()) / 2))
+    now = clock.now()
+    return max(SOONEST, min(LONGEST, made.again - now if made.again is not None else (made.expires_at - now) / 2))
 
 
 def line(settings: Settings, provider: Provider) -> Line | None:
@@ -108,19 +111,19 @@ async def end(opener: Accounts, database: Database, viewer: str, account_id: str
 
 async def _join(
     adapter: Announced, opener: Accounts, database: Database, clock: Clock, viewer: str, found: accounts.Account
-) -> datetime:
-    """Have the line called for an account. Returns until when that is promised."""
+) -> Subscription:
+    """Have the line called for an account."""
     made = await adapter.join(opener.lines[found.provider])
     key = opener.vault.derive(NAMES)
     name, *more = dict.fromkeys(push_routes.digest_of_name(key, found.provider, each) for each in (made.key, *made.more))
     await database.write(viewer, push_routes.put_name, found.id, found.provider, name, made.expires_at, clock.now(), more=more)
-    return made.expires_at
+    return made
 
 
 async def _subscribe(
     adapter: Pushed, opener: Accounts, database: Database, clock: Clock, viewer: str, found: accounts.Account
-) -> datetime:
-    """Have an address of the account's own called. Returns until when that is promised."""
+) -> Subscription:
+    """Have an address of the account's own called."""
     held = await _held(opener, database, viewer, found.id)
     if held is None:
         held = Held(token=secrets.token_urlsafe(32), secret=secrets.token_urlsafe(32))
@@ -130,7 +133,7 @@ async def _subscribe(
     made = await adapter.subscribe(f"{opener.hooks}/{found.provider}/{held.token}", held.secret, held.key)
     kept = _sealed(opener, viewer, found.id, msgspec.structs.replace(held, key=made.key))
     await database.write(viewer, push_routes.promised, found.id, kept, made.expires_at)
-    return made.expires_at
+    return made
 
 
 async def _held(opener: Accounts, database: Database, viewer: str, account_id: str) -> Held | None:
@@ -150,15 +153,15 @@ async def meant(opener: Accounts, database: Database, provider: str, names: Coll
     return await database.system_read(push_routes.called, provider, hashes)
 
 
-def heard(
-    conn: Connection, viewer: str, account_id: str, now: datetime, *, hint: bool, renew: bool, keep: bytes | None = None
-) -> bool:
+def heard(conn: Connection, viewer: str, account_id: str, now: datetime, said: Heard, keep: bytes | None = None) -> bool:
     """Queue what a call asks for: asking ten times before it is done is asking once. False where it should be kept and there is no room."""
+    if said.until is not None:
+        push_routes.prolong(conn, viewer, account_id, said.until)
     if keep is not None and not kept_calls.keep(conn, viewer, account_id, keep, now):
         return False
     job = leases.pending(conn, viewer, "sync", account_id)
-    if hint and job is not None:
+    if said.hint and job is not None:
         leases.enqueue(conn, viewer, "sync", account_id, now, due=now + SOON, every=job.every)
-    if renew:
+    if said.renew:
         leases.enqueue(conn, viewer, JOB, account_id, now, due=now + SOON)
     return True

@@ -361,7 +361,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     network has dynamic registration, and returns the Authorization; `own_client` where it has none, so that the operator has to bring
     a client id first. `base_url(form values)` names the server the user means. `write_scopes`: of these OAuth scopes one is needed
     to do it; what is not named needs none. `hear(session, call, secret)` judges a request of a network that calls us
-    (`providers/push.py`). Where a network calls one address for all accounts, `switchboard(line)` makes the one
+    (`providers/push.py`), `unheard(call)` answers one at an address that is nobody's any more, None where it is but gone.
+    Where a network calls one address for all accounts, `switchboard(line)` makes the one
     who answers it, and `line` is how the settings that describe it begin (`google_pubsub`: KITH_GOOGLE_PUBSUB_TOPIC, …).
     `single_reaction`: nobody has two on one message, a second takes the place of the first. With `keeps` what it calls with is
     kept for the account's next sync (`session.Inbox`); a call has at most `call_bytes`.
@@ -406,6 +407,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     files_by_name: bool = False
     network_first: bool = False
     hear: Callable[[Session, Call, str], Awaitable[Heard]] | None = None
+    unheard: Callable[[Call], str | None] | None = None
     switchboard: Callable[[Line], Switchboard] | None = None
     line: str = ""
     keeps: bool = False

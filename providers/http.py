@@ -37,7 +37,7 @@ from providers.stream import Security, Stream, open_stream
 from providers.transport import ACCEPT_ENCODING, Transport
 from providers.web_socket import WebSocket
 
-__all__ = ["Response", "RetryPolicy", "Session", "TokenBudget", "Transport", "links"]
+__all__ = ["Response", "RetryPolicy", "Session", "TokenBudget", "Transport", "all_links", "links"]
 
 MAX_BYTES = 32 * 1024 * 1024
 SUCCESS = range(200, 300)
@@ -176,12 +176,14 @@ class Session:
         calls: int = 1,
         reads: bool = False,
         once: bool = False,
+        stranger: bool = False,
         sign: Sign | None = None,
     ) -> Response:
         """One call and its answer; `url` may be relative to the account's base URL.
 
         `calls` is what the network charges for it. `reads`: a POST that only asks, and may be repeated like a GET.
-        `once`: a call that only its caller may repeat, whatever its method. `sign` gives headers that are good for one request
+        `once`: a call that only its caller may repeat, whatever its method. `stranger`: it goes to somebody else than the account's network,
+        whose word on how often to call closes nothing but itself. `sign` gives headers that are good for one request
         to one address only, and is asked before each.
 
         Statuses in `accept_statuses` come back, all others raise: ReauthRequired for 401, RateLimited for 429, Refused for
@@ -201,6 +203,7 @@ class Session:
             calls=calls,
             reads=reads,
             once=once,
+            stranger=stranger,
             sign=sign,
         )
         seconds = self._seconds_left()
@@ -413,7 +416,7 @@ class Session:
         while True:
             carried = secret if secret is not None and self.may_carry(url) else None
             headers = {**call.headers, **call.sign(method, url)} if call.sign is not None else call.headers
-            response = await self._send(method, url, headers, body, carried, call.max_bytes, call.calls)
+            response = await self._send(method, url, headers, body, carried, call)
             status = response.status
             if status in call.accept:
                 return response
@@ -460,16 +463,17 @@ class Session:
         headers: Mapping[str, str],
         body: bytes | None,
         secret: Secret | None,
-        max_bytes: int,
-        calls: int,
+        call: _Call,
     ) -> Response:
-        async with self._counted(url, calls) as answered:
-            response = await self._read(self._request(method, url, headers, body, secret), max_bytes)
+        async with self._counted(url, call.calls, stranger=call.stranger) as answered:
+            response = await self._read(self._request(method, url, headers, body, secret), call.max_bytes)
             answered(response.status, response.headers)
             return response
 
     @asynccontextmanager
-    async def _counted(self, url: httpx.URL, calls: int) -> AsyncIterator[Callable[[int, httpx.Headers], None]]:
+    async def _counted(
+        self, url: httpx.URL, calls: int, *, stranger: bool = False
+    ) -> AsyncIterator[Callable[[int, httpx.Headers], None]]:
         """One call as budget, breakers and observer see it; it is told of the answer by what this gives."""
         host = url.netloc.decode("ascii", "replace")
         self._breakers.before(host)
@@ -490,7 +494,8 @@ class Session:
                 self._breakers.failed(host)
             else:
                 self._breakers.succeeded(host)
-            self._told(status, headers)
+            if not stranger:
+                self._told(status, headers)
 
         try:
             yield answered
@@ -663,12 +668,21 @@ class _Call(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     reads: bool
     once: bool
+    stranger: bool
     sign: Sign | None
 
 
 def links(header: str, base: str) -> dict[str, str]:
     """The targets of a Link header by relation, absolute (RFC 8288 §3): the first of each relation counts."""
     found: dict[str, str] = {}
+    for relation, target in all_links(header, base):
+        found.setdefault(relation, target)
+    return found
+
+
+def all_links(header: str, base: str) -> list[tuple[str, str]]:
+    """The relations and targets of a Link header, in their order."""
+    found: list[tuple[str, str]] = []
     rest = header
     while (start := rest.find("<")) >= 0 and (end := rest.find(">", start)) >= 0:
         target, rest = rest[start + 1 : end], rest[end + 1 :]
@@ -679,7 +693,7 @@ def links(header: str, base: str) -> dict[str, str]:
             if name.strip().lower() == "rel":
                 for relation in value.strip().strip('"').lower().split():
                     try:
-                        found.setdefault(relation, str(httpx.URL(base).join(target)))
+                        found.append((relation, str(httpx.URL(base).join(target))))
                     except (httpx.InvalidURL, ValueError, TypeError):
                         continue
     return found

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     """What a network has promised: `key` is its own name for it, opaque to others. On a line it is what calls name the account by;
-    `more` are further such names, of an account that stands for several things there.
+    `more` are further such names, of an account that stands for several things there. `again` is when to see to it, where that is not half of
+    the time until it ends: a network that promises by calling (`Heard.until`) has promised nothing yet.
     """
 
     key: str
     expires_at: datetime
     more: tuple[str, ...] = ()
+    again: datetime | None = None
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,16 +44,23 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
     """What a request means. `hint`: something may have changed. `renew`: the subscription has to be seen to now.
 
-    `echo` is what has to be answered, as plain text, to show that the address is ours.
+    `echo` is what has to be answered, as plain text, to show that the address is ours. `until` is how long the network will call, where this
+    says so; `keep` is what is kept of a hint (`Provider.keeps`) where that is not the body.
     """
 
     hint: bool = False
     renew: bool = False
     echo: str | None = None
+    until: datetime | None = None
+    keep: bytes | None = None
 
 
 class Forged(Exception):
     """The request does not come from the network, or not for this subscription."""
+
+
+class Unasked(Exception):
+    """The network wants to know whether we asked for something, and we did not."""
 
 
 @runtime_checkable

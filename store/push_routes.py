@@ -87,9 +87,14 @@ def put(conn: Connection, viewer: str, account_id: str, provider: str, token: st
 
 def promised(conn: Connection, viewer: str, account_id: str, sealed: bytes, expires_at: datetime | None) -> None:
     """What the network has promised; None: nothing any more."""
+    prolong(conn, viewer, account_id, expires_at)
+    _seal(conn, viewer, account_id, sealed)
+
+
+def prolong(conn: Connection, viewer: str, account_id: str, expires_at: datetime | None) -> None:
+    """Until when the network calls; None: no more."""
     mine = sa.update(push_route).where(push_route.c.viewer_id == viewer, push_route.c.account_id == account_id)
     conn.execute(mine.values(expires_at=expires_at))
-    _seal(conn, viewer, account_id, sealed)
 
 
 def put_name(

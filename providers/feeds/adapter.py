@@ -1,8 +1,8 @@
 """Feeds of sites: RSS, Atom (RFC 4287) and JSON Feed, found from a site's address and kept up by polite conditional requests.
 
 An account is one feed. `page.py` finds it, `fetch.py` gets it, `document.py` and `json_feed.py` read it, `item.py` makes
-activities of its entries, `schedule.py` says when to look again. A feed is a window: what is no longer in it is not gone, and what
-passed through it unseen is fetched from its archive (RFC 5005) or said to be missing. Knows nothing of WebSub.
+activities of its entries, `schedule.py` says when to look again, and `hub.py` has us called where a hub does that. A feed is a window:
+what is no longer in it is not gone, and what passed through it unseen is fetched from its archive (RFC 5005) or said to be missing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from providers import cursors
 from providers.base import Adapter, FormField, LinkForm, Provider
 from providers.errors import Malformed, ProviderError, Refused, Unavailable
 from providers.feeds import document as feed_document
+from providers.feeds import hub as feed_hub
 from providers.feeds import page as feed_page
 from providers.feeds import schedule as feed_schedule
 from providers.feeds.document import Document
@@ -28,6 +29,7 @@ from providers.feeds.item import CONTAINER, Items
 from providers.feeds.json_feed import read_json
 from providers.formats.vcard import web_address
 from providers.http import Response, Session
+from providers.push import Subscription
 from providers.quota import Quota
 from providers.records import Activity, Page, Profile, Row, Unreadable
 
@@ -42,13 +44,16 @@ MAX_TRIED: Final = 3
 #: For so long an address has to say that it has moved for good before it is believed.
 MOVED_AFTER: Final = timedelta(days=1)
 READING_SECONDS: Final = 60.0
+#: Calls of a hub that are read at a time, and those that are remembered: one that is repeated is no news.
+TOLD: Final = 100
 
 
 class Position(msgspec.Struct, kw_only=True, omit_defaults=True):
     """The cursor. `url` is where the feed has moved for good, `target` where it says since `since` that it has.
 
     `known` are digests of the entries last seen; while `older` is on its way, `before` are those of the run before. `usual`, `floor`
-    (seconds), `latest`, `hours` and `days` are what the time of the next look, `due`, is made of.
+    (seconds), `latest`, `hours` and `days` are what the time of the next look, `due`, is made of. `heard` is the last call of the
+    hub's that was followed by a look, `told` are digests of those before.
     """
 
     version: int
@@ -68,6 +73,8 @@ class Position(msgspec.Struct, kw_only=True, omit_defaults=True):
     target: str = ""
     since: datetime | None = None
     gone: bool = False
+    heard: int = 0
+    told: tuple[str, ...] = ()
 
 
 class Feed:
@@ -103,34 +110,68 @@ class Feed:
         )
 
     async def pages(self, cursor: bytes | None) -> AsyncIterator[Page]:
-        """What is in the feed since it was last seen to change; nothing, without a request, before it is due.
+        """What is in the feed since it was last seen to change; nothing, without a request, before it is due or its hub says that it is.
 
         Raises CursorExpired for a cursor that is none, Refused (`gone`) for a feed that has ended.
         """
         position = cursors.read(cursor, Position) or Position(version=1)
         now = self._session.clock.now()
+        if position.heard:
+            await self._session.inbox.forget(position.heard)
         if position.gone:
             raise _gone(self._address(position))
-        if not position.older and position.due is not None and now < position.due:
-            yield Page(cursor=cursor, done=True)
-            return
+        followed = position
+        if not position.older:
+            position = await self._listened(position)
+            if position.due is not None and now < position.due and position.told == followed.told:
+                yield Page(cursor=cursors.written(position), done=True)
+                return
         try:
             if not position.older:
                 position, rows = await self._look(position, now)
                 if position.gone:
                     yield Page(cursor=cursors.written(position))
                     raise _gone(self._address(position))
+                followed = position
                 yield Page(rows=rows, cursor=cursors.written(position), done=not position.older)
             while position.older:
                 position, rows = await self._go_back(position, now)
                 yield Page(rows=rows, cursor=cursors.written(position), done=not position.older)
         except (Refused, Malformed, Unavailable) as error:
             if not position.gone:
-                failed = msgspec.structs.replace(position, failures=position.failures + 1)
+                failed = msgspec.structs.replace(
+                    position, failures=position.failures + 1, heard=followed.heard, told=followed.told
+                )  # what was heard is still to be followed
                 yield Page(cursor=cursors.written(failed))
                 later = feed_schedule.postponed(now, failed.failures)
                 error.retry_at = later if error.retry_at is None else max(error.retry_at, later)
             raise
+
+    async def subscribe(self, url: str, secret: str, known: str | None) -> Subscription:
+        """Have a hub of the feed, where it names one, call `url` (hub.py). Raises ProviderError, with the time of the next try."""
+        standing = await feed_hub.standing(self._session, url, known)
+        if standing is not None:
+            return standing
+        try:
+            found = await fetch(self._session, self._session.account.base_url)
+            document = Document() if found.gone else await _read(found)
+        except ProviderError as error:
+            await feed_hub.postpone(self._session, error)
+            raise
+        named = feed_hub.named(found.response, document.hubs, document.topic)
+        return await feed_hub.subscribe(self._session, None if found.gone else named, url, secret)
+
+    async def leave(self) -> None:
+        """Have the hub call no more. Raises ProviderError."""
+        await feed_hub.leave(self._session)
+
+    async def _listened(self, position: Position) -> Position:
+        """The position behind all that the hub has called with; `told` changes where there is news in it."""
+        heard, told = position.heard, list(position.told)
+        while kept := await self._session.inbox.after(heard, TOLD):
+            heard = kept[-1].position
+            told += dict.fromkeys(digest for call in kept if (digest := call.body.hex()) not in told)
+        return msgspec.structs.replace(position, heard=heard, told=tuple(told[-TOLD:]))
 
     async def _look(self, position: Position, now: datetime) -> tuple[Position, tuple[Row, ...]]:
         """Asks for the feed; the rows of what it holds, unless it is as it was."""
@@ -302,12 +343,13 @@ PROVIDER = Provider(
     name="Feed",
     kind="FEED",
     mode="MIRRORED",
-    capabilities=frozenset({"ACTIVITIES", "DELTA", "MIRROR"}),
+    capabilities=frozenset({"ACTIVITIES", "DELTA", "MIRROR", "PUSH"}),
     limitations=(
         "A feed shows its latest entries: what was published before it was linked comes only where it names its archive.",
         "An entry that is deleted at its site stays, since feeds do not tell.",
         "Who writes is what the feed says; nothing proves that a name in it is the person of that name.",
-        "A feed is looked at every fifteen minutes to once a day, by its author's habits: no hub (WebSub) calls.",
+        "A feed is looked at every fifteen minutes to once a day, by its author's habits; one that names a hub (WebSub) is news at once, "
+        "where this installation has an https address of its own.",
     ),
     link_forms=(
         LinkForm(
@@ -330,5 +372,9 @@ PROVIDER = Provider(
     docs_path="docs/providers/feeds.md",
     poll_seconds=900,
     open=_open,
+    hear=feed_hub.hear,
+    unheard=feed_hub.unheard,
+    keeps=True,
+    call_bytes=1024 * 1024,
     base_url=base_url,
 )

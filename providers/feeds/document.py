@@ -10,7 +10,7 @@ from __future__ import annotations
 import calendar
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from html.entities import html5
 from typing import Any, Final
@@ -99,6 +99,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     authors: tuple[Author, ...] = ()
     icon: str | None = None
     older: str | None = None
+    hubs: tuple[str, ...] = ()
+    topic: str | None = None
     rhythm: timedelta = timedelta()
     skip_hours: frozenset[int] = frozenset()
     skip_days: frozenset[int] = frozenset()
@@ -221,6 +223,8 @@ def read_xml(text: str, url: str) -> Document:
         authors=_authors(feed),
         icon=web(feed.get("icon") or _mapping(feed.get("image")).get("href")),
         older=_related(feed, "prev-archive") or _related(feed, "next"),
+        hubs=tuple(_all_related(feed, "hub")),
+        topic=_related(feed, "self"),
         rhythm=max(minutes(feed.get("ttl")), _syndicated(feed)),
         skip_hours=frozenset(int(hour) % 24 for hour in skipped.get("hours", ()) if hour.isdigit()),
         skip_days=frozenset(_DAYS.index(day.lower()) for day in skipped.get("days", ()) if day.lower() in _DAYS),
@@ -310,7 +314,13 @@ def _media(entry: Mapping[str, Any]) -> Iterable[Attached]:
 
 
 def _related(feed: Mapping[str, Any], relation: str) -> str | None:
-    return next((web(link.get("href")) for link in _mappings(feed.get("links")) if link.get("rel") == relation), None)
+    return next(_all_related(feed, relation), None)
+
+
+def _all_related(feed: Mapping[str, Any], relation: str) -> Iterator[str]:
+    for link in _mappings(feed.get("links")):
+        if link.get("rel") == relation and (address := web(link.get("href"))):
+            yield address
 
 
 def _instant(entry: Mapping[str, Any], name: str) -> datetime | None:

@@ -66,7 +66,7 @@ async def fetch(session: Session, url: str, known: Validators = Validators()) ->
             )
         if response.status not in REDIRECTS:
             return _fetched(response, known, moved)
-        url = _target(url, response)
+        url = redirected(url, response)
         for_good = for_good and response.status in PERMANENT
         moved = url if for_good else moved
     raise Malformed(f"{httpx.URL(url).host} redirects in circles.", provider_code="redirects")
@@ -89,7 +89,8 @@ def _said(response: Response) -> Validators:
     return Validators(etag=etag if etag.isprintable() else "", modified=modified if modified.isprintable() else "")
 
 
-def _target(url: str, response: Response) -> str:
+def redirected(url: str, response: Response) -> str:
+    """Where a redirect leads. Raises Malformed for no web address, Refused from https to http."""
     try:
         target = httpx.URL(url).join(response.headers.get("location", ""))
     except (httpx.InvalidURL, ValueError, TypeError):

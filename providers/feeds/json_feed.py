@@ -45,6 +45,8 @@ def read_json(text: str) -> Document:
         authors=_authors(feed),
         icon=web(feed.get("icon") or feed.get("favicon")),
         older=web(feed.get("next_url")),
+        hubs=tuple(_hubs(feed.get("hubs"))),
+        topic=web(feed.get("feed_url")),
         entries=tuple(_entry(item) for _, item in items if _is_item(item)),
         unread=tuple(number for number, item in items if not _is_item(item)),
     )
@@ -97,6 +99,13 @@ def _media(item: Mapping[str, Any]) -> Iterable[Attached]:
         if isinstance(one, dict) and (address := web(one.get("url"))):
             kind = line(one.get("mime_type"), 100) or "application/octet-stream"
             yield Attached(url=address, media_type=kind, alt=line(one.get("title"), MAX_SHORT) or None)
+
+
+def _hubs(given: Any) -> Iterable[str]:
+    """Those that speak WebSub; there are others (rssCloud)."""
+    for one in given[:MAX_MEDIA] if isinstance(given, list) else ():
+        if isinstance(one, dict) and _text(one.get("type")).lower() == "websub" and (address := web(one.get("url"))):
+            yield address
 
 
 def _instant(value: Any) -> datetime | None:

@@ -89,3 +89,16 @@ async def test_an_account_of_several_names_is_meant_once_by_any_of_them(database
     assert await database.system_read(push_routes.alone, ada.viewer, hers)
     await database.write(ada.viewer, push_routes.put_name, hers, "facebook", names[0], SOON, NOW)  # a page that was given up
     assert await database.system_read(push_routes.called, "facebook", names[1:]) == []
+
+
+async def test_a_network_says_by_calling_how_long_it_will(database: Database) -> None:
+    ada, hers, bob, his = await two(database)
+    for household, account in ((ada, hers), (bob, his)):
+        await database.write(household.viewer, push_routes.put, account, "feeds", account, b"sealed", NOW)
+    await database.write(ada.viewer, push_routes.prolong, hers, SOON)
+    assert await database.system_read(push_routes.live, ada.viewer, hers, NOW)
+    assert not await database.system_read(push_routes.live, bob.viewer, his, NOW)
+    await database.write(bob.viewer, push_routes.prolong, hers, NOW)
+    assert await database.system_read(push_routes.live, ada.viewer, hers, NOW), "it is not his"
+    await database.write(ada.viewer, push_routes.prolong, hers, NOW)
+    assert not await database.system_read(push_routes.live, ada.viewer, hers, NOW)
