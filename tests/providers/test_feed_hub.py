@@ -274,6 +274,13 @@ async def test_a_feed_cannot_lead_us_into_a_private_network_by_its_hub(account: 
     assert account.hub.requests == []
 
 
+async def test_a_hub_cannot_lead_us_into_a_private_network_either(account: Account) -> None:
+    account.hub.refuses = [Answer(307, b"", Location="http://10.0.0.1/hub")]
+    with pytest.raises(ForbiddenAddress) as caught:
+        await account.subscribe()
+    assert caught.value.retry_at is not None
+
+
 async def test_of_several_hubs_the_next_one_is_asked_when_one_fails_and_the_one_that_works_is_kept(
     account: Account, clock: HandClock
 ) -> None:
