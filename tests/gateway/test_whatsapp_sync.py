@@ -16,6 +16,7 @@ from gateway.accounts import Held
 from gateway.linking.service import LinkService
 from gateway.people import named
 from gateway.pushing import heard
+from providers.push import Heard
 from providers.session import Account, Secret
 from store import leases
 from tests.gateway.called import PUBLIC, Called, called
@@ -94,9 +95,7 @@ async def _linked(shop: Workshop, household: Household, url: str) -> str:
 async def _called_in(shop: Workshop, household: Household, account_id: str, net: CloudApi) -> None:
     """What the stub called out is kept, as a hook keeps it, and taken in."""
     for body in net.bodies:
-        assert await household.database.write(
-            household.viewer, heard, account_id, shop.clock.now(), hint=True, renew=False, keep=body
-        )
+        assert await household.database.write(household.viewer, heard, account_id, shop.clock.now(), Heard(hint=True), body)
     net.bodies.clear()
     await shop.sync(household.viewer, account_id)
 
