@@ -35,10 +35,13 @@ from gateway.slices import LONG, Slice
 from resolvers.ingest import Result
 from store.database import Database
 
-TOGETHER_SECONDS: Final = 1.0  # that slices are written in one transaction, while nobody waits
+TOGETHER_SECONDS: Final = (
+    0.15  # that slices are written in one transaction, while nobody waits: what it touches is to fit into memory
+)
 IDLE_SECONDS: Final = 60.0  # without a slice, after which the process ends
 STOP_SECONDS: Final = 10.0
 REST_SECONDS: Final = 300.0  # after it failed, until one is started again
+PAGES_KIB: Final = 32_000  # of the database that are kept in memory: keys are hashes, and every slice touches pages everywhere
 MEMORY: Final = {"MALLOC_ARENA_MAX": "1"}  # glibc: what one thread frees another one uses, a sixth less in all (mallopt(3))
 MAX_FRAME: Final = 256 * 1024 * 1024
 log = structlog.get_logger()
@@ -286,7 +289,7 @@ async def _frame(stream: asyncio.StreamReader) -> bytes:
 async def serve(stdin: asyncio.StreamReader, stdout: asyncio.StreamWriter) -> None:
     """The process itself: write what comes until nothing comes any more."""
     try:
-        database = Database((await _frame(stdin)).decode())
+        database = Database((await _frame(stdin)).decode(), pages=PAGES_KIB)
     except asyncio.IncompleteReadError:
         return
     decode = msgspec.msgpack.Decoder(_Request).decode

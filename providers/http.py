@@ -23,7 +23,6 @@ from itertools import count
 from typing import Any
 from urllib.parse import urlencode
 
-import aiohttp
 import httpx2 as httpx
 import msgspec
 
@@ -716,7 +715,7 @@ def _on_the_wire(host: str) -> Iterator[None]:
         raise Unavailable(f"{host} broke off in the middle of its answer.", provider_code="cut") from error
     except UnicodeError as error:  # a host name that is none (RFC 5890)
         raise Malformed(f"{host[:100]!r} is no server name.", provider_code="not-a-url") from error
-    except (httpx.HTTPError, OSError, aiohttp.ClientError) as error:
+    except (httpx.HTTPError, OSError) as error:
         raise _unreachable(host, error) from error
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+READER_KIB: Final = 8_000
+WRITER_KIB: Final = 16_000
 READERS: Final = 4
 BUSY_SECONDS: Final = 30.0  # how long SQLite waits for another process' write transaction
 POOL: Final = 10
@@ -79,9 +81,12 @@ class _Turnstile:
 
 
 class Database:
-    """Reads and writes of one installation. Make it with `Database(url)` inside a running loop; `await close()` ends it."""
+    """Reads and writes of one installation. Make it with `Database(url)` inside a running loop; `await close()` ends it.
 
-    def __init__(self, url: str) -> None:
+    `pages` is the memory, in KiB, for the pages that SQLite's writer touches.
+    """
+
+    def __init__(self, url: str, *, pages: int = WRITER_KIB) -> None:
         parsed = make_url(url)
         self.url = parsed
         self.sqlite = parsed.get_backend_name() == "sqlite"
@@ -90,8 +95,8 @@ class Database:
         self.on_write: Callable[[str], None] | None = None  # told of each viewer's commit in this process, or for it
         if self.sqlite:
             path = parsed.database or ""
-            self._write_engine = _sqlite_engine(path, read_only=False)
-            self._read_engine = _sqlite_engine(path, read_only=True)
+            self._write_engine = _sqlite_engine(path, pages=pages)
+            self._read_engine = _sqlite_engine(path, pages=READER_KIB, read_only=True)
             self._writer = ThreadPoolExecutor(1, thread_name_prefix="kith-writer")
             self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="kith-reader")
             self._watcher = ThreadPoolExecutor(1, thread_name_prefix="kith-watcher")
@@ -251,10 +256,10 @@ def _put_back_rest(engine: sa.Engine) -> None:
 
 def sqlite_engine(path: str) -> sa.Engine:
     """A plain engine for migrations and checks, with our pragmas."""
-    return _sqlite_engine(path, read_only=False, pool=False)
+    return _sqlite_engine(path, pages=WRITER_KIB, pool=False)
 
 
-def _sqlite_engine(path: str, *, read_only: bool, pool: bool = True) -> sa.Engine:
+def _sqlite_engine(path: str, *, pages: int, read_only: bool = False, pool: bool = True) -> sa.Engine:
     # isolation_level=None: the driver's own transactions begin too late and DEFERRED, which double-claims leases
     engine = sa.create_engine(
         f"sqlite:///{path}",
@@ -269,7 +274,7 @@ def _sqlite_engine(path: str, *, read_only: bool, pool: bool = True) -> sa.Engin
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA temp_store=MEMORY")
-        connection.execute("PRAGMA cache_size=-8000" if read_only else "PRAGMA cache_size=-32000")
+        connection.execute(f"PRAGMA cache_size=-{pages}")
         connection.execute(f"PRAGMA wal_autocheckpoint={NET}")
         if read_only:
             connection.execute("PRAGMA query_only=ON")

@@ -52,6 +52,7 @@ from tests.workshop import Workshop, workshop
 
 STEP: Final = timedelta(hours=6)
 BAN: Final = 10 * 3600  # seconds for which a throttled network takes no call
+WATCHED: Final = frozenset({"Mastodon"})  # what is told as it happens has no time at which it is looked at again
 ITEMS: Final = 5
 VIEWERS: Final = ("ada", "bo", "cy", "di")
 ACCOUNTS: Final = """{ viewer { accounts(first: 50) { edges { node {
@@ -117,6 +118,8 @@ class Forward:
         self.target = urlsplit(target)
 
     def answer(self, request: Request) -> Answer:
+        if "/streaming" in request.target:  # an answer without an end cannot be fetched whole: this server is one without streams
+            return Answer(404, b'{"error": "Record not found"}')
         kept = {name: value for name, value in request.headers.items() if name not in ("connection", "accept-encoding")}
         line = http.client.HTTPConnection(self.target.hostname or "", self.target.port, timeout=30)
         try:
@@ -326,7 +329,8 @@ async def live_with_trouble(home: Path, *, rounds: int) -> Report:
         well = mixed.said[name]
         state = (well["status"], well["statusReason"])
         report.hold(f"{name}, well, is {state}", state == ("ACTIVE", None))
-        report.hold(f"{name}, well, says when it is looked at again", (well["nextSyncAt"] or "") > mixed.ended)
+        if name not in WATCHED:
+            report.hold(f"{name}, well, says when it is looked at again", (well["nextSyncAt"] or "") > mixed.ended)
     for trouble in TROUBLES:
         said = mixed.said[trouble.name]
         report.figures[trouble.name] = f"{said['status']}: {said['statusReason']}"

@@ -246,10 +246,11 @@ async def test_a_server_without_tls_is_unavailable_where_tls_was_asked(echo: tup
         await Guard([f"{host}/32:{port}"]).connect(host, port, tls=True, seconds=3)
 
 
-#: What opens connections, and who may name it: `addresses` connects, `transport` builds aiohttp's client on its connector.
+#: What opens connections, and who may name it: `addresses` connects, `transport` builds aiohttp's client on its connector, and
+#: `web_socket` speaks over what that one has opened.
 CONNECTS = {
     "socket": {"addresses"},
-    "aiohttp": {"addresses", "transport"},
+    "aiohttp": {"addresses", "transport", "web_socket"},
     "urllib.request": set(),
     "http.client": set(),
     "imaplib": set(),

@@ -29,7 +29,7 @@ from tests.providers.conftest import Exchange, HandClock, OpenCredentials, Sessi
 BACK = "http://127.0.0.1:8000/link/callback"
 _VERIFIERS = (f"{number:064}" for number in itertools.count())  # the server takes each once
 #: Under a domain that is nobody's: servers refuse the reserved ones.
-PUBLIC = "https://kith.home.zz"
+PUBLIC = "https://adapter.home.zz"
 CLIENT = f"{PUBLIC}/oauth/bluesky/client-metadata.json"
 
 
