@@ -34,7 +34,7 @@ from tests.chaos import (
 
 
 def test_an_import_whose_worker_is_killed_three_times_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
-    assert killed_imports.kill_the_worker(tmp_path / "home", messages=1_500, kills=3).broken == []
+    assert killed_imports.kill_the_worker(tmp_path / "home", messages=5_000, kills=3).broken == []
 
 
 def test_an_import_whose_command_is_killed_three_times_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
