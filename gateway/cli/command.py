@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -12,10 +14,13 @@ from gateway.settings import SettingsError
 from providers.errors import ProviderError
 from store.database import DatabaseUnavailable
 
+GROUPS: Final = ("accounts", "asking", "importing", "keeping", "serving", "signin")
+
 
 def register() -> None:
     """Import every group of commands: each adds its own to `app`."""
-    from gateway.cli import accounts, asking, importing, keeping, serving, signin  # noqa: F401
+    for group in GROUPS:
+        importlib.import_module(f"gateway.cli.{group}")
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -20,7 +20,7 @@ from gateway.linking.service import LIFETIME, LinkService
 from gateway.pages import read_form, signed_in_as, visitor, wrong
 from gateway.signin import browser
 from gateway.signin.principal import Forbidden
-from providers.base import FormField, LinkForm, Provider
+from providers.base import FormField, LinkForm, LinkMethod, Provider
 from resolvers.linking import DeviceCode, LinkRefused, LinkSession, OAuthRedirect
 from store import viewers
 from store.links import Link
@@ -134,7 +134,8 @@ class LinkPages:
                 session = await self._service.complete(viewer, link_id)
             else:
                 server = form.get("server") if method == "DEVICE_CODE" else None
-                session = await self._service.begin(viewer, provider=key, method=method, address=server or None)  # type: ignore[arg-type]
+                chosen = cast(LinkMethod, method)  # a form may say anything: the service refuses what the provider does not offer
+                session = await self._service.begin(viewer, provider=key, method=chosen, address=server or None)
             if not link_id and not isinstance(session.step, OAuthRedirect | DeviceCode):
                 session = await self._service.complete(viewer, session.id, form=form)
         except LinkRefused as error:

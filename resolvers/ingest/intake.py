@@ -77,7 +77,7 @@ def take_in(
         shown = markings.over(conn, viewer, target.account_id, [m for _, m in messages])
         shown = corrections.over(conn, viewer, target.account_id, shown)
         # what is on its way there from here may say something else
-        as_read = [(now.text, now.html) == (was.text, was.html) for now, (_, was) in zip(shown, messages, strict=True)]
+        as_read = [(new.text, new.html) == (old.text, old.html) for new, (_, old) in zip(shown, messages, strict=True)]
         prepared = [ready[n] if same else None for (n, _), same in zip(messages, as_read, strict=True)] if ready else ()
         outcome = put_messages(conn, viewer, target, shown, recorder, now, ready=prepared)
         results.update(zip((n for n, _ in messages), outcome, strict=True))

@@ -194,9 +194,7 @@ async def test_a_favourite_is_ours_and_its_end_too(reader: Reader, ada: Person, 
     assert like.object is not None
     assert like.occurred_at == like.object.published_at
     robin.does("POST", f"statuses/{new['id']}/favourite")
-    assert [
-        act for act in acts(await reader.run()) if act.verb == "LIKE"
-    ] == []  # nobody tells of it: it is looked for now and then
+    assert [act for act in acts(await reader.run()) if act.verb == "LIKE"] == []  # nobody tells of it: it is found by looking
     clock.time += timedelta(seconds=mastodon.UNTOLD_SECONDS)
     (later,) = [act for act in acts(await reader.run()) if act.verb == "LIKE"]
     assert (later.key, later.occurred_at) == (f"like:{new['uri']}", None)
