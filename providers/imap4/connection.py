@@ -137,6 +137,7 @@ class Connection:
                 elif isinstance(said, Condition):
                     if said.status == "BYE":
                         raise refusal.refusal(said, self.host, "to go on", self._now())
+                    self._asked(said, tags)
                     tags.discard(said.tag)
             self.broken = False
         for words in commands:
@@ -247,9 +248,8 @@ class Connection:
             while True:
                 one = await self._next(keep)
                 if isinstance(one, Condition):
+                    self._asked(one, {tag})
                     if one.tag:
-                        if one.tag != tag:
-                            raise refusal.unexpected(self.host, "answers what was not asked")
                         self.broken = False
                         yield one
                         return
@@ -275,8 +275,10 @@ class Connection:
                 await self.stream.write(out)
                 out.clear()
                 while not isinstance(said := await self._next(LITERAL), Continuation):
-                    if isinstance(said, Condition) and said.status == "BYE":
-                        raise refusal.refusal(said, self.host, "to go on", self._now())
+                    if isinstance(said, Condition):
+                        if said.status == "BYE":
+                            raise refusal.refusal(said, self.host, "to go on", self._now())
+                        self._asked(said, {tag})
                     yield said
             out += word
         out += b"\r\n"
@@ -289,6 +291,11 @@ class Connection:
                 if isinstance(one, str):
                     return one
         raise refusal.unexpected(self.host, "did not take a command")
+
+    def _asked(self, said: Condition, tags: set[str]) -> None:
+        """Raises Malformed when a command ends that is not under way (RFC 9051 §2.2.2): who waits on would wait in vain."""
+        if said.tag and said.tag not in tags:
+            raise refusal.unexpected(self.host, "answers what was not asked")
 
     _size = 0
     _inside = False

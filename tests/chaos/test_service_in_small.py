@@ -1,0 +1,43 @@
+"""The service in small: hostile documents, hanging sources, a lost cache, a stop under load, grants renewed side by side.
+
+Wall-clock is left to `make proof`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.chaos import cache_outage, hostile_queries, reconnecting, rotating_grants, stopping, troubled_sources
+
+
+async def test_a_client_that_reconnects_with_its_last_cursor_misses_no_change_and_gets_none_twice(tmp_path: Path) -> None:
+    report = await reconnecting.follow_through_cuts(tmp_path / "home", events=600, reconnects=4)
+    assert report.broken == []
+
+
+def test_a_source_that_hangs_fails_or_limits_costs_its_own_part_of_the_page_only(tmp_path: Path) -> None:
+    assert troubled_sources.ask_beside_trouble(tmp_path / "home", asked=2).broken == []
+
+
+async def test_no_answer_fails_while_redis_is_away_and_redis_is_used_again_when_it_is_back(tmp_path: Path) -> None:
+    report = await cache_outage.kill_the_cache(tmp_path / "home", clients=20, times=1, answers=100)
+    assert report.broken == []
+
+
+async def test_sigterm_under_load_cuts_no_request(tmp_path: Path) -> None:
+    report = await stopping.stop_under_load(tmp_path / "home", clients=20, times=1)
+    assert report.broken == []
+
+
+async def test_hostile_documents_are_refused_while_others_are_served(tmp_path: Path) -> None:
+    report = await hostile_queries.send_hostile_queries(tmp_path / "home", times=1, others=3)
+    assert report.broken == []
+
+
+def test_a_web_process_and_two_workers_renew_rotating_grants_and_lose_none(tmp_path: Path) -> None:
+    assert rotating_grants.renew_side_by_side(tmp_path / "home", accounts=2, renewals=4).broken == []
+
+
+def test_a_grant_that_a_kill_cost_says_so(tmp_path: Path) -> None:
+    report = rotating_grants.renew_side_by_side(tmp_path / "home", accounts=2, renewals=3, kill_every=4.0)
+    assert report.broken == []
