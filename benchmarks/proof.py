@@ -22,6 +22,7 @@ from typing import Final
 
 from benchmarks import figures
 from benchmarks.processes import load
+from providers.bluesky import watch as bluesky_watch
 from tests.chaos import (
     address_books,
     bluesky_faults,
@@ -262,13 +263,13 @@ PROOFS: Final = (
     Proof(
         "social-3b",
         "A day at Bluesky (a real PDS, chat by its lexicons) whose line is cut 50 times; messages sent from Kith and to it",
-        lambda home: bluesky_faults.live_through_cuts(home, messages=300, cuts=50, asked=10, quiet=200.0),
+        lambda home: bluesky_faults.live_through_cuts(home, messages=300, cuts=50, asked=10, quiet=bluesky_watch.AWAKE + 15.0),
         _told_at_once,
     ),
     Proof(
         "social-3c",
         "A day on a Mastodon-compatible server whose line is cut 50 times; messages sent from Kith and to it",
-        lambda home: fediverse_faults.live_through_cuts(home, posts=1_000, cuts=50, asked=10),
+        lambda home: fediverse_faults.live_through_cuts(home, posts=1_000, cuts=50, asked=6),
         _told_at_once,
     ),
     Proof(

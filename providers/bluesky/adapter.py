@@ -27,7 +27,7 @@ from providers.bluesky.post import KEY, Author
 from providers.bluesky.sending import delete, react, read_up_to, say, was_said
 from providers.bluesky.sign_in import FORMS, base_url, renew, sign_in
 from providers.bluesky.talks import Talks
-from providers.bluesky.watch import Place, hints, keep_listening
+from providers.bluesky.watch import Place, hints, keep_listening, watched
 from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, Refused, Unavailable
 from providers.http import Session
 from providers.quota import Quota
@@ -111,18 +111,22 @@ class Bluesky:
         me = (await self._who()).did
         talks = await self._talks(me)
 
-        async def look(place: Place | None) -> tuple[Place, bool]:
-            log = await talks.log(place.log if place is not None else "")
-            commit = await self._calls.query("com.atproto.sync.getLatestCommit", Commit, [("did", me)])
-            now = Place(log=log.cursor or (place.log if place is not None else ""), rev=commit.rev)
-            return now, place is not None and (bool(log.logs) or commit.rev != place.rev)
+        async def look(place: Place | None, *, posts: bool) -> tuple[Place, bool]:
+            before = place or Place(log="", rev="")
+            log = await talks.log(before.log)
+            rev = before.rev
+            if posts:
+                rev = (await self._calls.query("com.atproto.sync.getLatestCommit", Commit, [("did", me)])).rev
+            now = Place(log=log.cursor or before.log, rev=rev)
+            return now, place is not None and (bool(log.logs) or rev != before.rev)
 
         heard = asyncio.Event()
         listening = asyncio.create_task(keep_listening(self._session, me, heard))
         try:
-            async with aclosing(hints(self._session.clock, look, heard)) as found:
-                async for hint in found:
-                    yield hint
+            with watched(self._session.account.base_url) as pause:
+                async with aclosing(hints(self._session.clock, look, heard, pause)) as found:
+                    async for hint in found:
+                        yield hint
         finally:
             listening.cancel()
             await asyncio.wait([listening])

@@ -88,7 +88,7 @@ def served(network: Bluesky) -> Iterator[None]:
 async def live_through_cuts(home: Path, *, messages: int, cuts: int, asked: int, quiet: float = 0.0, seed: int = 5) -> Report:
     """So many posts and messages before the account is linked, so many cuts while it follows, so many timed and sent in the end.
 
-    `quiet`: so many seconds in which nothing happens come before one more post.
+    `quiet`: so many seconds in which nothing happens come before one more message, and again before one more post.
     """
     report = Report()
     with atproto_servers.pds() as server:
@@ -142,6 +142,10 @@ async def _as_it_happens(report: Report, gateway: Gateway, key: str, life: Life,
                 slowest[name] = max(slowest[name], await _timed(queue, act, kind, wanted))
                 await asyncio.sleep(0.3)  # what else belongs to it
         if quiet:
+            await asyncio.sleep(quiet)
+            slowest["message after a quiet time"] = await _timed(
+                queue, lambda: network.say(life.convo, life.bob, "after long"), "MESSAGE", "created"
+            )
             await asyncio.sleep(quiet)
             slowest["post after a quiet time"] = await _timed(
                 queue, lambda: life.posts.append(user.post("after long")), "ACTIVITY", "created"

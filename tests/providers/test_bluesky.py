@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import libipld
@@ -501,24 +503,39 @@ async def test_watching_hints_at_what_happens_in_chat_and_in_ones_own_repository
     await hints.aclose()
 
 
-async def test_a_quiet_account_is_looked_at_seldom_and_an_awake_one_often(clock: HandClock) -> None:
-    looks = 0
+async def test_the_chat_of_a_quiet_account_is_looked_at_often_and_its_repository_seldom(clock: HandClock) -> None:
+    began = clock.now().timestamp()
+    whole: list[float] = []
 
-    async def look(place: bluesky_watch.Place | None) -> tuple[bluesky_watch.Place, bool]:
-        nonlocal looks
-        looks += 1
-        return bluesky_watch.Place(log="", rev=""), looks in (400, 401)
+    async def look(place: bluesky_watch.Place | None, *, posts: bool) -> tuple[bluesky_watch.Place, bool]:
+        passed = clock.now().timestamp() - began
+        if posts:
+            whole.append(passed)
+        return bluesky_watch.Place(log="", rev=""), passed in (300.0, 301.0)
 
-    hints = bluesky_watch.hints(clock, look, asyncio.Event())
-    await anext(hints)
-    await anext(hints)
-    awake = int(bluesky_watch.AWAKE)
-    assert clock.slept[: awake + 4] == [1.0] * awake + [2.0, 4.0, 8.0, 15.0]
-    assert set(clock.slept[awake + 4 :]) == {bluesky_watch.SELDOM}
-    clock.slept.clear()
-    await anext(hints)
-    assert clock.slept == [bluesky_watch.OFTEN], "something goes on again"
-    await hints.aclose()
+    with bluesky_watch.watched("https://pds.example.org") as pause:
+        hints = bluesky_watch.hints(clock, look, asyncio.Event(), pause)
+        await anext(hints)
+        await anext(hints)
+        assert set(clock.slept) == {bluesky_watch.OFTEN}
+        awake = [float(second) for second in range(int(bluesky_watch.AWAKE))]
+        assert whole[: len(awake)] == awake
+        quiet = whole[len(awake) :]
+        assert {later - earlier for earlier, later in pairwise(quiet)} == {bluesky_watch.SELDOM}
+        clock.slept.clear()
+        await anext(hints)
+        assert clock.slept == [bluesky_watch.OFTEN] and whole[-1] == 301.0, "something goes on again"
+        await hints.aclose()
+
+
+async def test_many_accounts_at_one_server_are_looked_at_more_seldom_each() -> None:
+    with ExitStack() as accounts:
+        pauses = [accounts.enter_context(bluesky_watch.watched("https://crowd.example.org")) for _ in range(20)]
+        elsewhere = accounts.enter_context(bluesky_watch.watched("https://pds.example.org"))
+        assert {pause() for pause in pauses} == {5.0}
+        assert elsewhere() == bluesky_watch.OFTEN
+    with bluesky_watch.watched("https://crowd.example.org") as alone:
+        assert alone() == bluesky_watch.OFTEN
 
 
 class StillClock(HandClock):
@@ -533,12 +550,12 @@ async def test_a_server_of_ones_own_says_at_once_that_something_happened(user: A
     clock, heard = StillClock(), asyncio.Event()
     calls = atproto.Xrpc(new_session(user.url, secret=Secret(access_token=user.token)))
 
-    async def look(place: bluesky_watch.Place | None) -> tuple[bluesky_watch.Place, bool]:
+    async def look(place: bluesky_watch.Place | None, *, posts: bool) -> tuple[bluesky_watch.Place, bool]:
         rev = (await calls.query("com.atproto.sync.getLatestCommit", Commit, [("did", user.did)])).rev
         return bluesky_watch.Place(log="", rev=rev), place is not None and rev != place.rev
 
     listening = asyncio.create_task(bluesky_watch.keep_listening(new_session(user.url), user.did, heard))
-    hints = bluesky_watch.hints(clock, look, heard)
+    hints = bluesky_watch.hints(clock, look, heard, lambda: bluesky_watch.OFTEN)
     try:
         await anext(hints)
         for number in range(3):
