@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import json
+import random
 import sqlite3
 import zipfile
 from collections.abc import Iterator
@@ -257,11 +258,11 @@ def telegram_id(person: Person) -> int:
     return 6_000_000_000 + person.number
 
 
-def telegram(world: World, path: Path, *, only: Talk | None = None) -> Path:
-    """`result.json` of everything, or of a single chat; written piece by piece."""
+def telegram(world: World, path: Path, *, only: Talk | None = None, buttons: int = 0) -> Path:
+    """`result.json` of everything, or of a single chat; written piece by piece. So many buttons of bots are below each message."""
     with path.open("w", encoding="utf-8") as out:
         if only is not None:
-            out.writelines(_telegram_chat(world, only, ""))
+            out.writelines(_telegram_chat(world, only, "", buttons))
             return path
         mine = {
             "user_id": TELEGRAM_ME,
@@ -282,7 +283,7 @@ def telegram(world: World, path: Path, *, only: Talk | None = None) -> Path:
         for place, some in (("chats", talks[::2]), ("left_chats", talks[1::2])):
             out.write(f' "{place}": {{\n  "about": "…",\n  "list": [\n')
             for n, talk in enumerate(some):
-                out.writelines(_telegram_chat(world, talk, ",\n" if n else ""))
+                out.writelines(_telegram_chat(world, talk, ",\n" if n else "", buttons))
             out.write("\n  ]\n }" + (",\n" if place == "chats" else "\n}\n"))
     return path
 
@@ -296,7 +297,7 @@ def _telegram_contact(person: Person) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _telegram_chat(world: World, talk: Talk, before: str) -> Iterator[str]:
+def _telegram_chat(world: World, talk: Talk, before: str, buttons: int) -> Iterator[str]:
     person = world.person(talk.members[0])
     kind = ("private_supergroup" if talk.number % 2 else "private_group") if talk.title else "personal_chat"
     identity = 900 + talk.number if talk.title else telegram_id(person)
@@ -312,8 +313,18 @@ def _telegram_chat(world: World, talk: Talk, before: str) -> Iterator[str]:
     yield json.dumps(event)
     for said in talk.said():
         # emoji as references to the halves of UTF-16 pairs, as JSON writers for old readers do
-        yield ",\n" + json.dumps(_telegram_message(world, said), ensure_ascii=bool(said.number % 2))
+        message = _telegram_message(world, said) | ({"inline_bot_buttons": _buttons(said, buttons)} if buttons else {})
+        yield ",\n" + json.dumps(message, ensure_ascii=bool(said.number % 2))
     yield "\n]}"
+
+
+def _buttons(said: Said, count: int) -> list[list[dict[str, object]]]:
+    """What bots put below messages, with the 64 bytes that a button may carry."""
+    carried = random.Random(said.number).randbytes(64 * count)
+    data = [base64.b64encode(carried[64 * n : 64 * n + 64]).decode() for n in range(count)]
+    return [
+        [{"type": "callback", "text": f"Quay {n}", "dataBase64": one, "data": "", "button_id": 0}] for n, one in enumerate(data)
+    ]
 
 
 def telegram_text(said: Said) -> str:
@@ -478,9 +489,9 @@ def archived_text(text: str) -> bytes:
     return head + b"\x84\x84\x84\x08NSString\x01\x94\x84\x01+" + size + data + tail
 
 
-def imessage(world: World, path: Path, *, age: str = "macos13") -> Path:
-    """`chat.db` by its age, in SQLite's mode with a log beside it."""
-    columns = IMESSAGE_AGES[age]
+def imessage(world: World, path: Path, *, age: str = "macos13", preview: int = 0) -> Path:
+    """`chat.db` by its age, in SQLite's mode with a log beside it. `preview`: bytes that each message has for what its link leads to."""
+    columns = IMESSAGE_AGES[age] + (", payload_data" if preview else "")
     with closing(sqlite3.connect(path)) as out:
         out.executescript(
             "PRAGMA journal_mode = WAL;"
@@ -503,12 +514,12 @@ def imessage(world: World, path: Path, *, age: str = "macos13") -> Path:
             )
             out.executemany("INSERT INTO chat_handle_join VALUES (?, ?)", [(talk.number + 1, n + 1) for n in talk.members])
             for said in talk.said():
-                _imessage_row(out, columns.split(", "), talk, said, seconds=age == "ios6")
+                _imessage_row(out, columns.split(", "), talk, said, preview, seconds=age == "ios6")
         out.commit()
     return path
 
 
-def _imessage_row(out: sqlite3.Connection, columns: list[str], talk: Talk, said: Said, *, seconds: bool) -> None:
+def _imessage_row(out: sqlite3.Connection, columns: list[str], talk: Talk, said: Said, preview: int, *, seconds: bool) -> None:
     moment = int(said.at.timestamp()) - _APPLE_EPOCH
     n = said.number % 1_000_000
     values: dict[str, object] = {
@@ -516,6 +527,8 @@ def _imessage_row(out: sqlite3.Connection, columns: list[str], talk: Talk, said:
         "date": moment if seconds else moment * 10**9, "is_read": int(n % 4 != 0), "account": f"P:{MY_NUMBER}" if n % 2 else f"E:{ME}",
         "destination_caller_id": MY_NUMBER, "item_type": 0, "cache_has_attachments": int(n % 5 == 1),
     }  # fmt: skip
+    if preview:
+        values["payload_data"] = b"bplist00" + random.Random(said.number).randbytes(preview)
     if "attributedBody" in columns and n % 2:
         values |= {"text": None, "attributedBody": archived_text(said.text)}
     used = [name for name in columns if name in values]

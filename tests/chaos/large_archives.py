@@ -10,15 +10,17 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from benchmarks import chat_exports, exports
 from benchmarks.exports import Talk, World
 from benchmarks.processes import rss_mib
+from benchmarks.repository import repository
 from benchmarks.universe import ME
 from tests.chaos import processes, raw
 from tests.chaos.clients import ask
@@ -41,19 +43,38 @@ SHORT: Final = """select count(*) from container where expected is null or expec
 
 @dataclass(frozen=True)
 class Form:
-    """An archive that can be written: `write(world, folder, bytes)`, as large as asked for.
+    """An archive that can be written: `write(world, folder, bytes)`, as large as asked for, with what `holds` says, messages in most.
 
     `mine_only`: what others wrote is not in it. `me`: what has to be said of whose it is.
     """
 
     provider: str
     write: Callable[[World, Path, int], Path]
+    holds: Literal["message", "contact", "activity"] = "message"
     mine_only: bool = False
     me: tuple[str, ...] = ()
 
     def said(self, talk: Talk) -> int:
         """How many messages of a conversation are in it."""
         return sum(one.sender is None or not self.mine_only for one in talk.said())
+
+    def world(self, items: int) -> World:
+        """Those who have about so many items in such an archive."""
+        if self.holds == "contact":
+            return World(people=items, talks=0)
+        # a chat of WhatsApp is a file of its own: fewer and longer ones
+        each = EACH if self.provider != "whatsapp" else max(EACH, items // 40)
+        return World(people=200, talks=max(5, items // each), messages=each)
+
+    def held(self, world: World) -> tuple[int, int]:
+        """How many items it has of what it holds, and how many conversations: by its generator alone."""
+        if self.holds == "contact":
+            return world.people, 0
+        if self.holds == "activity":
+            return _records(world), 0
+        held = {talk: number for talk in world.conversations() if (number := self.said(talk))}
+        # a phone knows one thread with the same people, most networks as many as were begun
+        return sum(held.values()), len({talk.members for talk in held} if self.provider in BY_PEOPLE else held)
 
 
 def _zipped(write: Callable[[World, Path], Path]) -> Callable[[World, Path, int], Path]:
@@ -87,6 +108,36 @@ def _whatsapp(world: World, folder: Path, size: int) -> Path:
     return folder
 
 
+def _telegram(world: World, folder: Path, size: int) -> Path:
+    """All chats in one file, with bots' buttons below the messages: of all that can be in a message, what is longest."""
+    buttons = size // max(1, _messages(world)) // 180
+    return chat_exports.telegram(world, folder / "result.json", buttons=buttons)
+
+
+def _imessage(world: World, folder: Path, size: int) -> Path:
+    """A database whose messages hold what their links lead to."""
+    return chat_exports.imessage(world, folder / "chat.db", preview=max(1, size // max(1, _messages(world))))
+
+
+def _evernote(world: World, folder: Path, size: int) -> Path:
+    """A notebook of business cards, each with its picture in base64."""
+    picture = b"\xff\xd8\xff\xe0" + os.urandom(max(600, size * 3 // 4 // world.people))
+    return chat_exports.evernote(world, folder / "Cards.enex", picture=picture)
+
+
+def _car(world: World, folder: Path, size: int) -> Path:
+    """A repository in which other programs keep much beside what was posted."""
+    return repository(world, folder / "repo.car", records=_records(world), filling=size)
+
+
+def _messages(world: World) -> int:
+    return sum(talk.messages for talk in world.conversations())
+
+
+def _records(world: World) -> int:
+    return world.talks * world.messages
+
+
 FORMS: Final = (
     Form("linkedin", _zipped(exports.linkedin)),
     Form("x", _zipped(exports.x_twitter)),
@@ -96,20 +147,20 @@ FORMS: Final = (
     Form("google_chat", _zipped(exports.google_chat)),
     Form("slack", _zipped(chat_exports.slack), me=("--me", ME)),
     Form("discord", _zipped(chat_exports.discord), mine_only=True),
-    Form("telegram", lambda world, folder, size: chat_exports.telegram(world, folder / "result.json")),
-    Form("imessage", lambda world, folder, size: chat_exports.imessage(world, folder / "chat.db")),
+    Form("telegram", _telegram),
+    Form("imessage", _imessage),
     Form("android_sms", _sms),
     Form("whatsapp", _whatsapp),
+    Form("evernote", _evernote, holds="contact"),
+    Form("bluesky", _car, holds="activity"),
 )
 
 
 def take_in_large(home: Path, *, messages: int, size: int, kills: int, forms: tuple[Form, ...] = FORMS) -> Report:
-    """Import archives of each form with `messages` messages and `size` bytes, the worker killed `kills` times in each."""
+    """Import an archive of each form with about `messages` items and `size` bytes, the worker killed `kills` times, and once more."""
     report = Report()
     for form in forms:
-        # a chat of WhatsApp is a file of its own: fewer and longer ones
-        each = EACH if form.provider != "whatsapp" else max(EACH, messages // 40)
-        world = World(people=200, talks=max(5, messages // each), messages=each)
+        world = form.world(messages)
         folder = home.parent / f"{home.name}-{form.provider}-files"
         folder.mkdir(parents=True)
         archive = form.write(world, folder, size)
@@ -119,10 +170,9 @@ def take_in_large(home: Path, *, messages: int, size: int, kills: int, forms: tu
 
 def _take_in(report: Report, home: Path, form: Form, archive: Path, world: World, kills: int) -> None:
     name = form.provider
-    held = {talk: number for talk in world.conversations() if (number := form.said(talk))}
-    wanted = sum(held.values())
+    wanted, talks = form.held(world)
     files = [archive] if archive.is_file() else list(archive.iterdir())
-    report.figures[f"{name}: MB, messages"] = f"{round(sum(f.stat().st_size for f in files) / 1e6)}, {wanted}"
+    report.figures[f"{name}: MB, {form.holds} items"] = f"{round(sum(f.stat().st_size for f in files) / 1e6)}, {wanted}"
     with kith_serve(home, "--no-worker") as gateway:
         # in national notation numbers say nothing of their country
         ask(
@@ -130,14 +180,14 @@ def _take_in(report: Report, home: Path, form: Form, archive: Path, world: World
             gateway.token("owner", "read", "write"),
             'mutation { updateViewer(input: { region: "GB" }) { viewer { region } } }',
         )
+        began = time.monotonic()
         gateway.kith("import", str(archive), *form.me, "--no-wait")
         peak, hit = _worked_off(gateway, kills)
+        report.figures[f"{name}: taken in after, s"] = round(time.monotonic() - began, 1)
         report.expect(f"{name}: workers killed at work", hit, kills)
         report.figures[f"{name}: worker RSS at most, MiB"] = round(peak)
-        report.expect(f"{name}: messages stored", raw.count(home, "select count(*) from message"), wanted)
-        # a phone knows one thread with the same people, most networks as many as were begun
-        threads = len({talk.members for talk in held}) if name in BY_PEOPLE else len(held)
-        report.expect(f"{name}: conversations", raw.count(home, "select count(*) from conversation"), threads)
+        report.expect(f"{name}: {form.holds} items stored", raw.count(home, f"select count(*) from {form.holds}"), wanted)
+        report.expect(f"{name}: conversations", raw.count(home, "select count(*) from conversation"), talks)
         report.expect(f"{name}: rows that failed", raw.count(home, FAILED), 0)
         report.expect(f"{name}: rows done of all", raw.count(home, DONE), raw.count(home, TOTAL))
         report.expect(f"{name}: files whose ledger does not agree", raw.count(home, SHORT), 0)
@@ -147,6 +197,9 @@ def _take_in(report: Report, home: Path, form: Form, archive: Path, world: World
         _worked_off(gateway, 0)
         report.expect(f"{name}: the second time created or changed", raw.count(home, CHANGED), 0)
         report.expect(f"{name}: states", {str(s) for (s,) in raw.rows(home, "select state from import_run")}, {"DONE"})
+        report.expect(
+            f"{name}: {form.holds} items after the second time", raw.count(home, f"select count(*) from {form.holds}"), wanted
+        )
 
 
 def _worked_off(gateway: Gateway, kills: int) -> tuple[float, int]:

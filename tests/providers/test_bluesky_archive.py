@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.exports import World
+from benchmarks.repository import DID, repository
+from benchmarks.universe import MY_NAME
 from providers.archives.bluesky_car import CarArchive
 from providers.archives.files import Mark, Source
 from providers.archives.recognition import recognise
@@ -122,3 +125,14 @@ def test_a_file_that_only_begins_like_one_is_no_repository(tmp_path: Path) -> No
     file.write_bytes(b"\x3a\xa2eroots\x81\xd8\x2a\x58\x25" + bytes(200))
     assert CarArchive().scan([file], frozenset()).profile is None
     assert [type(item) for item in rows(file)] == [Unreadable]
+
+
+def test_a_repository_that_was_written_by_the_specification_alone_is_read_whole(tmp_path: Path) -> None:
+    file = repository(World(people=30), tmp_path / "repo.car", records=4_000, filling=200_000)
+    scan = CarArchive().scan([file], frozenset())
+    assert scan.profile is not None
+    assert (scan.profile.user_id, scan.profile.label) == (DID, MY_NAME)
+    assert list(scan.expected.values()) == [4_000]
+    items = rows(file)
+    assert {type(item) for item in items} == {Activity}
+    assert len({item.key for item in items}) == 4_000
