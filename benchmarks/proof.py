@@ -46,6 +46,7 @@ from tests.chaos import (
     reconnecting,
     rotating_grants,
     searching,
+    shared_contacts,
     stopping,
     troubled_sources,
     universe,
@@ -287,6 +288,11 @@ PROOFS: Final = (
         "1,000 look-ups in one query at 60 hosts of which 10 hang",
         lambda home: looking_up.ask_a_thousand(home, resources=1_000),
         _within_its_deadline,
+    ),
+    Proof(
+        "open-4",
+        "5,000 contacts of one Kith read by another, on both databases, then 500 changes, 500 deletions and a merge",
+        lambda home: shared_contacts.share(home, contacts=5_000, changed=500),
     ),
 )
 

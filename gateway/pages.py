@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gateway.html import Markup, page, render, style, style_address
+from gateway.portable_contacts import DESCRIPTION
 from gateway.signin import browser
 from gateway.signin.principal import Forbidden, NotSignedIn, Principal
 from store import accounts
@@ -43,7 +44,12 @@ class Pages:
         ]
 
     async def start(self, request: Request) -> Response:
-        """What there is to do, and the accounts once somebody is signed in."""
+        """What there is to do, and the accounts once somebody is signed in. Its header leads address books to the contacts (XRDS-Simple)."""
+        answer = await self._started(request)
+        answer.headers["x-xrds-location"] = f"{self._settings.url}{DESCRIPTION}"
+        return answer
+
+    async def _started(self, request: Request) -> Response:
         signed_in = await visitor(request, self._installation)
         if signed_in is None:
             return page("Welcome", _WELCOME)

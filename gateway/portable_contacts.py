@@ -1,5 +1,8 @@
 """PortableContacts 1.0 over HTTP: `/portablecontacts`, `/@me/@all`, `/@me/@all/{id}`, `/@me/@self`, as JSON and XML.
 
+Where they are is said by XRDS-Simple (§5), to which the start page's header leads, and by host-meta (RFC 6415): both are of the installation, name
+nobody and need no key.
+
 Parameters come in the query or in a form (§6). A key is sent as Bearer or, by old clients, as the password of Basic (RFC 7617); cookies open
 nothing here, so that no page of another origin can ask. Over its allowance a client is told 503 with Retry-After, the draft's own way (§6.6).
 """
@@ -13,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -29,6 +33,12 @@ if TYPE_CHECKING:
     from gateway.installation import Installation
 
 BASE: Final = "/portablecontacts"
+DESCRIPTION: Final = "/xrds"
+REL: Final = "http://portablecontacts.net/spec/1.0"
+_XRDS: Final = """<?xml version="1.0" encoding="UTF-8"?>
+<XRDS xmlns="xri://$xrds"><XRD xmlns="xri://$XRD*($v*2.0)" xmlns:simple="http://xrds-simple.net/core/1.0" version="2.0">
+<Type>xri://$xrds*simple</Type><Service priority="10"><Type>{rel}</Type><URI>{base}</URI></Service></XRD></XRDS>
+"""
 MAX_FORM: Final = 65_536
 MAX_START: Final = 1_000_000
 HEADERS: Final = {"cache-control": "no-store"}
@@ -55,7 +65,13 @@ class PortableContacts:
 
     def routes(self) -> list[BaseRoute]:
         paths = (BASE, f"{BASE}/", f"{BASE}/@me", f"{BASE}/@me/@all", f"{BASE}/@me/@all/{{id}}", f"{BASE}/@me/@self")
-        return [Route(path, self.serve, methods=["GET", "POST"]) for path in paths]
+        served: list[BaseRoute] = [Route(path, self.serve, methods=["GET", "POST"]) for path in paths]
+        return [*served, Route(DESCRIPTION, self.described)]
+
+    async def described(self, request: Request) -> Response:
+        """The installation's XRDS-Simple document."""
+        text = _XRDS.format(rel=REL, base=escape(f"{self._installation.settings.url}{BASE}"))
+        return Response(text, 200, {"cache-control": "max-age=3600"}, "application/xrds+xml")
 
     async def serve(self, request: Request) -> Response:
         """The contacts that were asked for, or why not."""
@@ -99,6 +115,8 @@ class PortableContacts:
         if "count" in asked:
             body["itemsPerPage"] = question.size
         body |= {"totalResults": page.total, "entry": page.entries}
+        if page.deleted is not None:
+            body["deleted"] = list(page.deleted)
         return body | dict.fromkeys(page.declined, False)
 
 

@@ -15,19 +15,22 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
+from providers import records
 from resolvers import accounts, identities, people, viewers
 from resolvers.operation import Operation
+from resolvers.projection import SourcedPhone
 from store.among import among, asked
-from store.tables import contact, person
+from store.tables import contact, feed, person
 
 DEFAULT_COUNT: Final = 100
 MAX_COUNT: Final = 500
 SLICE: Final = 500
+MAX_DELETED: Final = 10_000
 NATURES: Final = ("INDIVIDUAL", "ORGANIZATION")
 OPS: Final = frozenset({"equals", "contains", "startswith", "present"})
 #: §7: what each field holds, for choosing, filtering and ordering; of complex ones the sub-field that stands for the whole.
 SINGULAR: Final = frozenset(
-    {"id", "displayName", "nickname", "published", "updated", "birthday", "anniversary", "note", "connected"}
+    {"id", "displayName", "nickname", "published", "updated", "birthday", "anniversary", "note", "aboutMe", "tags", "connected"}
 )
 PRIMARY: Final[Mapping[str, str]] = {
     "name": "formatted", "emails": "value", "urls": "value", "phoneNumbers": "value", "photos": "value", "addresses": "formatted",
@@ -47,6 +50,7 @@ LABELS: Final[Mapping[str, Sequence[str]]] = {
 }
 
 Entry = dict[str, Any]
+_decode: Final = msgspec.msgpack.Decoder(records.Contact).decode
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,12 +80,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """A page; `declined` names what was not done as asked."""
+    """A page; `declined` names what was not done as asked, `deleted` are the ids that are nobody's any more, where changes were asked for."""
 
     start: int
     total: int
     entries: list[Entry]
     declined: tuple[str, ...] = ()
+    deleted: tuple[str, ...] | None = None
 
 
 async def page(operation: Operation, question: Question) -> Page:
@@ -105,7 +110,12 @@ async def page(operation: Operation, question: Question) -> Page:
         else:
             declined.append("sorted")
     part = found[question.start : question.start + question.size]
-    return Page(start=question.start, total=len(found), entries=_chosen(part, question), declined=tuple(declined))
+    deleted = None
+    if question.updated_since is not None and question.start == 0:
+        deleted = await operation.read(_deleted, question.updated_since)
+    return Page(
+        start=question.start, total=len(found), entries=_chosen(part, question), declined=tuple(declined), deleted=deleted
+    )
 
 
 async def one(operation: Operation, person_id: str, fields: frozenset[str] | None) -> Entry | None:
@@ -150,26 +160,81 @@ def _rows(conn: Connection, viewer: str, start: int, size: int) -> list[Entry]:
 
 def _of_people(conn: Connection, viewer: str, found: Sequence[people.Person]) -> list[Entry]:
     person_ids = [one.id for one in found]
-    moments = conn.execute(
-        select(contact.c.person_id, sa.func.min(contact.c.created_at), sa.func.max(contact.c.updated_at))
-        .where(among(contact.c.person_id))
-        .group_by(contact.c.person_id),
-        asked(viewer, person_ids),
-    )
-    when = {row[0]: (row[1], row[2]) for row in moments}
     tied = identities.of_people(conn, viewer, person_ids)
-    relations = conn.execute(
-        select(contact.c.person_id).where(among(contact.c.person_id), contact.c.relation == "CONNECTION"),
+    told = _told(conn, viewer, person_ids)
+    rows = conn.execute(
+        select(contact.c.person_id, contact.c.record, contact.c.created_at, contact.c.updated_at)
+        .where(among(contact.c.person_id))
+        .order_by(contact.c.born, contact.c.id),
         asked(viewer, person_ids),
     )
-    connected = set(relations.scalars())
-    return [entry(one, tied[one.id], when.get(one.id), connected=one.id in connected) for one in found]
+    behind: dict[str, list[Any]] = {}
+    for row in rows:
+        behind.setdefault(row.person_id, []).append(row)
+    return [entry(one, tied[one.id], _facts(behind.get(one.id, ()), told.get(one.id))) for one in found]
 
 
-def entry(
-    shown: people.Person, tied: Sequence[identities.Identity], when: tuple[datetime, datetime] | None, *, connected: bool
-) -> Entry:
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What an entry says that a person's projection does not: of the contacts behind it."""
+
+    published: datetime | None = None
+    updated: datetime | None = None
+    connected: bool = False
+    note: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+def _facts(rows: Sequence[Any], told: datetime | None) -> Facts:
+    found = []
+    for row in rows:
+        try:
+            found.append(_decode(row.record))
+        except msgspec.MsgspecError:
+            continue  # stored damaged: `kith doctor` says so
+    return Facts(
+        published=min((row.created_at for row in rows), default=None),
+        updated=max((at for at in (told, *(row.updated_at for row in rows)) if at is not None), default=None),
+        connected=any(one.relation == "CONNECTION" for one in found),
+        note="\n\n".join(dict.fromkeys(one.note for one in found if one.note)) or None,
+        tags=tuple(dict.fromkeys(group for one in found for group in one.groups)),
+    )
+
+
+def _told(conn: Connection, viewer: str, person_ids: Sequence[str]) -> dict[str, datetime]:
+    """When people changed last by the change feed: also by being joined and parted, which leaves their contacts as they were."""
+    rows = conn.execute(
+        select(feed.c.node_id, sa.func.max(feed.c.at))
+        .where(among(feed.c.node_id), feed.c.kind == "PERSON")
+        .group_by(feed.c.node_id),
+        asked(viewer, person_ids),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def _deleted(conn: Connection, viewer: str, since: datetime) -> tuple[str, ...]:
+    """Who was deleted or became somebody else since then, as far back as the change feed reaches, and is nobody of their own now."""
+    f = feed.c
+    rows = conn.execute(
+        select(f.op, f.node_id, f.names)
+        .where(f.viewer_id == viewer, f.kind == "PERSON", f.op.in_(("DELETE", "MERGE")), f.at >= since)
+        .order_by(f.position)
+        .limit(MAX_DELETED)
+    )
+    named = list(
+        dict.fromkeys(one for row in rows for one in ([row.node_id] if row.op == "DELETE" else (row.names or "").split()))
+    )
+    there = conn.execute(
+        select(person.c.id).where(among(person.c.id), person.c.redirect_to.is_(None), person.c.nature.in_(NATURES)),
+        asked(viewer, named),
+    )
+    return tuple(sorted(set(named) - set(there.scalars())))
+
+
+def entry(shown: people.Person, tied: Sequence[identities.Identity], facts: Facts) -> Entry:
     """A person in the draft's words (§7); what is empty is left out."""
+    bio = None if shown.bio is None else shown.bio.value
+    urls: dict[str, str | None] = {one.url: one.label for one in shown.urls}
+    urls |= {one.url: "profile" for one in tied if one.url and one.claim in identities.PROVEN}
     name = next((one for one in shown.names if one.preferred), next(iter(shown.names), None))
     found: Entry = {
         "id": shown.id,
@@ -185,18 +250,17 @@ def entry(
             honorificSuffix=name.suffix,
         ),
         "nickname": None if name is None else name.nickname,
-        "published": None if when is None else _instant(when[0]),
-        "updated": None if when is None else _instant(when[1]),
+        "published": facts.published and _instant(facts.published),
+        "updated": facts.updated and _instant(facts.updated),
         "birthday": _day(shown, "birthday"),
         "anniversary": _day(shown, "anniversary"),
-        "note": None if shown.bio is None else shown.bio.value,
-        "connected": True if connected else None,
+        "note": facts.note or bio,
+        "aboutMe": bio,
+        "tags": list(facts.tags),
+        "connected": facts.connected,
         "emails": _plural("emails", [(one.address or one.raw, one.label) for one in shown.emails]),
-        "phoneNumbers": _plural("phoneNumbers", [(one.number or one.raw, one.label) for one in shown.phones]),
-        "urls": [
-            *_plural("urls", [(one.url, one.label) for one in shown.urls]),
-            *({"value": one.url, "type": "profile"} for one in tied if one.url and one.claim in identities.PROVEN),
-        ],
+        "phoneNumbers": _plural("phoneNumbers", [(_number(one), one.label) for one in shown.phones]),
+        "urls": _plural("urls", list(urls.items())),
         "organizations": _first(
             [_filled(name=one.name, department=one.department, title=one.title) for one in shown.organizations]
         ),
@@ -217,6 +281,11 @@ def entry(
         "accounts": [_account(one) for one in tied if one.handle],
     }
     return {field: value for field, value in found.items() if value}
+
+
+def _number(one: SourcedPhone) -> str:
+    number = one.number or one.raw
+    return f"{number} ext. {one.extension}" if one.number and one.extension else number
 
 
 def _account(one: identities.Identity) -> Entry:

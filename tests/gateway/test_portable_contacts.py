@@ -203,3 +203,47 @@ async def test_another_viewer_has_their_own_contacts(desk: Desk) -> None:
     async with asking(desk.installation, key) as client:
         assert (await client.get(ALL)).json()["totalResults"] == 0
         assert (await client.get(f"{ALL}/{theirs}")).status_code == 404
+
+
+# --- changes and finding ------------------------------------------------------------------------------------------------------
+
+
+async def test_who_was_joined_or_deleted_since_is_named_beside_the_changes(desk: Desk) -> None:
+    household = desk.household
+    by_name = {entry["displayName"]: entry["id"] for entry in (await desk.get())["entry"]}
+    household.now = NOW + timedelta(days=20)
+    since = household.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert (await desk.get(updatedSince=since))["deleted"] == []
+    book = await household.account("vcard", "cards")
+    both = card("4", "Ada Hashimoto", "mork@example.org", "ada@example.org")
+    await household.take(book, both, records.Gone(kind="CONTACT", key="2"))
+    await household.resolve()
+    found = await desk.get(updatedSince=since)
+    there = {entry["displayName"]: entry["id"] for entry in (await desk.get())["entry"]}
+    assert len(there) == 2
+    assert set(by_name.values()) - set(there.values()) <= set(found["deleted"])
+    assert not set(found["deleted"]) & set(there.values())
+    assert [entry["id"] for entry in found["entry"]] == [i for n, i in there.items() if n != "Zoe Newest"]
+    assert "deleted" not in await desk.get()
+
+
+async def test_notes_and_groups_come_along_and_what_people_say_of_themselves_apart(desk: Desk) -> None:
+    book = await desk.household.account("vcard", "cards")
+    await desk.household.take(book, card("2", "Minimal Contact", note="Owes me a map", groups=("Choir", "Boats")))
+    await desk.household.resolve()
+    (minimal,) = (await desk.get(filterBy="tags", filterValue="choir"))["entry"]
+    assert (minimal["note"], minimal["tags"], minimal.get("aboutMe")) == ("Owes me a map", ["Choir", "Boats"], None)
+    (mork,) = (await desk.get(filterBy="aboutMe", filterOp="present"))["entry"]
+    assert mork["aboutMe"] == mork["note"]
+
+
+async def test_the_start_page_leads_to_where_the_contacts_are(desk: Desk) -> None:
+    async with asking(desk.installation) as nobody:
+        start = await nobody.get("/")
+        found = await nobody.get(start.headers["x-xrds-location"])
+        assert found.headers["content-type"].startswith("application/xrds+xml")
+        service = next(iter(ElementTree.fromstring(found.content).iter("{xri://$XRD*($v*2.0)}Service")))
+        assert [one.text for one in service] == [
+            "http://portablecontacts.net/spec/1.0",
+            f"{desk.installation.settings.url}/portablecontacts",
+        ]
