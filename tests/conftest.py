@@ -21,7 +21,7 @@ def redis_server() -> Iterator[servers.Running]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[servers.Postgres]:
     """One PostgreSQL cluster for the run: take `.fresh_database()` of it."""
-    with servers.postgres() as server:
+    with servers.postgres(in_memory=True) as server:
         yield server
 
 

@@ -21,7 +21,7 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
             yield found
         return
     server: servers.Postgres = request.getfixturevalue("postgres_server")
-    async with open_postgresql(server.fresh_database()) as found:
+    async with open_postgresql(server) as found:
         yield found
 
 

@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from providers import records
 from resolvers.identity.resolve import resolve
 from resolvers.ingest import Result, Target, forget_account, put_list, take_in
-from store import accounts, feed, migrate, viewers
+from store import accounts, feed, viewers
 from store.database import Database
 from store.feed import Recorder
-from tests import servers
+from tests import fresh, servers
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 ME = "robin@example.org"
@@ -25,10 +25,9 @@ ME = "robin@example.org"
 @asynccontextmanager
 async def open_sqlite(folder: Path) -> AsyncIterator[Database]:
     """An empty, migrated SQLite database."""
-    url = f"sqlite:///{folder / 'kith.db'}"
     servers.exercised["SQLite"] = f"{sqlite3.sqlite_version}, Python's own"
-    await migrate.migrate(url)
-    database = Database(url)
+    await fresh.sqlite(folder / "kith.db")
+    database = Database(f"sqlite:///{folder / 'kith.db'}")
     try:
         yield database
     finally:
@@ -36,14 +35,15 @@ async def open_sqlite(folder: Path) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def open_postgresql(place: servers.Postgres) -> AsyncIterator[Database]:
+async def open_postgresql(server: servers.Postgres) -> AsyncIterator[Database]:
     """An empty PostgreSQL database, migrated by its owner and opened as the role that row-level security binds."""
-    await migrate.migrate(place.owner_url)
+    place = await fresh.postgresql(server)
     database = Database(place.app_url)
     try:
         yield database
     finally:
         await database.close()
+        place.drop()
 
 
 class Household:

@@ -29,7 +29,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests import fetched
 from tests.fetched import Missing
@@ -120,9 +120,9 @@ def running(server: Running) -> Iterator[Running]:
 
 
 @contextmanager
-def scratch(*, as_nobody: bool = False) -> Iterator[Path]:
+def scratch(*, as_nobody: bool = False, within: Path | None = None) -> Iterator[Path]:
     """A short path, because a Unix socket's ends after 107 bytes."""
-    with tempfile.TemporaryDirectory(prefix="kt-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="kt-", ignore_cleanup_errors=True, dir=within) as name:
         if as_nobody and fetched.AS_ROOT:
             os.chown(name, NOBODY, NOBODY)
         yield Path(name)
@@ -209,6 +209,10 @@ def _version(program: Path, flag: str = "--version") -> str:
 # --- PostgreSQL ---------------------------------------------------------------------------------------------------------
 
 
+_MEMORY: Final = Path("/dev/shm")
+_ROOM: Final = 4 << 30
+
+
 @dataclass(frozen=True)
 class Postgres:
     """One database, as its three roles see it. `fresh_database()` makes another, empty one in the same cluster."""
@@ -250,6 +254,21 @@ class Postgres:
         self._psql("postgres", "-v", f"database={name}", "-f", str(_DEPLOY / "postgresql.sql"), stdin=None)
         return Postgres(self.server, self.bin, name)
 
+    def copied(self) -> Postgres:
+        """Another database with all that is in this one, which nobody may be connected to."""
+        name = f"kith_{time.monotonic_ns()}"
+        cluster = Postgres(self.server, self.bin, "postgres")
+        # what belongs to the database, not into it, is not copied: the rest of deploy/postgresql.sql is
+        cluster.sql(
+            f"CREATE DATABASE {name} OWNER kith_owner TEMPLATE {self.name};"
+            f"REVOKE ALL ON DATABASE {name} FROM PUBLIC; GRANT CONNECT ON DATABASE {name} TO kith_app;"
+        )
+        return Postgres(self.server, self.bin, name)
+
+    def drop(self) -> None:
+        """End it, whoever is connected."""
+        Postgres(self.server, self.bin, "postgres").sql(f"DROP DATABASE {self.name} WITH (FORCE)")
+
     def sql(self, statements: str) -> str:
         """Run statements as superuser; the rows come back unaligned, a line each."""
         return self._psql(self.name, "-At", "-v", "ON_ERROR_STOP=1", stdin=statements)
@@ -278,11 +297,16 @@ def _postgres_programs() -> tuple[Path, str]:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    """A cluster of its own with one fresh database. Crash safety is off: it is as fast as it is forgetful."""
+def postgres(*, in_memory: bool = False) -> Iterator[Postgres]:
+    """A cluster of its own with one fresh database. Crash safety is off: it is as fast as it is forgetful.
+
+    `in_memory` keeps its files off the disk where there is room: hundreds of databases of a thousand files each are made and
+    dropped in a test run, and a disk takes minutes for that. What is measured should not ask for it.
+    """
     with recorded("PostgreSQL"):
         programs, origin = _postgres_programs()
-    with scratch(as_nobody=True) as folder:
+    roomy = in_memory and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM
+    with scratch(as_nobody=True, within=_MEMORY if roomy else None) as folder:
         port = free_port()
         initdb = [
             programs / "initdb",

@@ -22,8 +22,8 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from sqlalchemy import Connection
 
 from providers.formats import mime
-from store import migrate
 from store.database import Database
+from tests import fresh
 from tests.chaos.report import Report
 from tests.household import Household
 from tests.letterbox import PostOffice, post_office
@@ -182,10 +182,8 @@ async def _steps(office: PostOffice, database: Mortal) -> int:
 
 @contextlib.asynccontextmanager
 async def _office(home: Path) -> AsyncIterator[tuple[PostOffice, Mortal, int]]:
-    await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
-    url = f"sqlite:///{home / 'kith.db'}"
-    await migrate.migrate(url)
-    database = Mortal(url)
+    await fresh.sqlite(home / "kith.db")
+    database = Mortal(f"sqlite:///{home / 'kith.db'}")
     loop = asyncio.get_running_loop()
     try:
         household = await Household.open(database)

@@ -25,6 +25,7 @@ from gateway.settings import Settings
 from gateway.signin import keys
 from gateway.web import application
 from store.viewers import ApiKey
+from tests import fresh
 
 SECRET_TEXT = "postgres://kith:hunter2@db.example.org/kith"
 
@@ -134,6 +135,8 @@ async def opened(
     home: Path, *, clock: TestClock | None = None, schema: strawberry.Schema | None = SCHEMA, **settings: Any
 ) -> AsyncIterator[Installation]:
     """An installation in `home`; settings by their field names."""
+    if "database_url" not in settings:
+        await fresh.sqlite(home / "kith" / "kith.db")
     async with open_installation(Settings(home=home / "kith", **settings), clock=clock, schema=schema) as installation:
         yield installation
 

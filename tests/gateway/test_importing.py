@@ -22,9 +22,9 @@ from gateway import worker
 from gateway.imports import Imports
 from gateway.installation import Installation
 from gateway.people import named
-from store import ids, leases, migrate, uploads, viewers
+from store import ids, leases, uploads, viewers
 from store.blobs import Blobs
-from tests import servers
+from tests import fresh, servers
 from tests.gateway.running import TestClock, ask, asking, key_of, opened
 from tests.gateway.test_imports import CARDS, mails
 from tests.household import ME
@@ -103,9 +103,7 @@ async def counter(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     settings: dict[str, Any] = {}
     if getattr(request, "param", "sqlite") == "postgresql":
         server: servers.Postgres = request.getfixturevalue("postgres_server")
-        place = server.fresh_database()
-        await migrate.migrate(place.owner_url)
-        settings["database_url"] = place.app_url
+        settings["database_url"] = (await fresh.postgresql(server)).app_url
     clock = TestClock()
     async with opened(tmp_path, clock=clock, schema=None, **settings) as installation:
         owner = await named(installation, None)

@@ -28,8 +28,8 @@ from gateway.people import named
 from providers import records
 from providers.base import Adapter, Provider
 from providers.http import Session
-from store import migrate, outbox, uploads, viewers
-from tests import servers
+from store import outbox, uploads, viewers
+from tests import fresh, servers
 from tests.gateway.running import TestClock, ask, asking, key_of, listening, opened
 from tests.gateway_process import kith_serve
 from tests.household import ME, Household
@@ -128,9 +128,7 @@ async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     settings: dict[str, Any] = {"allow_private_hosts": ("127.0.0.0/8:*",)}
     if getattr(request, "param", "sqlite") == "postgresql":
         server: servers.Postgres = request.getfixturevalue("postgres_server")
-        place = server.fresh_database()
-        await migrate.migrate(place.owner_url)
-        settings["database_url"] = place.app_url
+        settings["database_url"] = (await fresh.postgresql(server)).app_url
     clock = TestClock()
     async with submission() as sink, opened(tmp_path, clock=clock, schema=None, **settings) as installation:
         box = Box(sink)

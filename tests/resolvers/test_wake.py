@@ -38,7 +38,7 @@ async def test_a_commit_of_another_process_wakes_readers_on_sqlite(tmp_path: Pat
 async def test_a_commit_is_told_to_other_processes_through_redis(
     postgres_server: servers.Postgres, redis_server: servers.Running
 ) -> None:
-    async with open_postgresql(postgres_server.fresh_database()) as writing:
+    async with open_postgresql(postgres_server) as writing:
         household = await Household.open(writing)
         book = await household.account("vcard")
         here, there = Cache(redis_server.url), Cache(redis_server.url)

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from store import migrate, search_index
+from store import search_index
 from store.database import Database
 from store.tables import OWNED, SYSTEM, metadata
-from tests import servers
+from tests import fresh, servers
 from tests.household import NOW, Household
 
 CLOSED_LIST = {"viewer", "job", "session", "api_key", "oauth_state", "client_registration", "push_route"}
@@ -21,9 +21,8 @@ REFUSED = sa.exc.DBAPIError
 
 
 @pytest.fixture
-async def place(postgres_database: servers.Postgres) -> servers.Postgres:
-    await migrate.migrate(postgres_database.owner_url)
-    return postgres_database
+async def place(postgres_server: servers.Postgres) -> servers.Postgres:
+    return await fresh.postgresql(postgres_server)
 
 
 @pytest.fixture
