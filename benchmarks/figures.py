@@ -1,4 +1,4 @@
-"""The record of what was measured: a table on the terminal, and the same one appended to docs/figures.md.
+"""The record of what was measured: a table on the terminal, and the same one in docs/figures.md, in place of the one before it.
 
 Every entry says when, on which commit and machine, and how busy the machine was; figures of different entries compare only as far
 as these do.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sqlite3
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -55,15 +56,18 @@ def show(title: str, rows: Sequence[Row]) -> None:
 
 
 def record(title: str, rows: Sequence[Row], note: str = "", file: Path = FILE) -> None:
-    """Append a table, newest last."""
+    """Keep a table under `## title`: where an earlier one of that title stands, else at the end."""
     names = _names(rows)
-    lines = ["", f"## {title}", "", circumstances(), ""]
+    lines = [f"## {title}", "", circumstances(), ""]
     if note:
         lines += [note, ""]
     lines += ["| " + " | ".join(names) + " |", "| " + " | ".join("---" for _ in names) + " |"]
     lines += ["| " + " | ".join(_cell(row.get(name)).replace("|", "\\|") for name in names) + " |" for row in rows]
-    with file.open("a", encoding="utf-8") as out:
-        out.write("\n".join(lines) + "\n")
+    opening, *entries = (part.strip("\n") for part in re.split(r"^(?=## )", file.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    places = [place for place, entry in enumerate(entries) if entry.partition("\n")[0] == lines[0]]
+    kept = [entry for place, entry in enumerate(entries) if place not in places]
+    kept.insert(places[0] if places else len(kept), "\n".join(lines))
+    file.write_text("\n\n".join([opening, *kept]) + "\n", encoding="utf-8")
 
 
 def _names(rows: Sequence[Row]) -> list[str]:

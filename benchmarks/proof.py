@@ -3,8 +3,8 @@
     python -m benchmarks.proof [LINE] [--no-record]
 
 LINE is one of PROOFS below, or its beginning (`7`, `mail`; `social-4` for `social-4/slack` and its neighbours); without it all
-run. Each prints its figures and appends them to docs/figures.md; what does not hold is said and ends the run with status 1.
-Wall-clock is judged here and nowhere else.
+run. Each prints its figures and puts them into docs/figures.md, in place of those before; what does not hold is said and ends the
+run with status 1. Wall-clock is judged here and nowhere else.
 """
 
 from __future__ import annotations
