@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import figures
+from benchmarks import execution, figures
 from benchmarks.processes import load
 from providers.bluesky import watch as bluesky_watch
 from tests.chaos import (
@@ -30,6 +30,7 @@ from tests.chaos import (
     bluesky_faults,
     cache_outage,
     chat_faults,
+    compiled_operations,
     crashing_sends,
     endless_archives,
     fediverse_faults,
@@ -131,6 +132,12 @@ def _in_bounded_memory(report: Report) -> None:
     for name, value in report.figures.items():
         if name.endswith("worker RSS at most, MiB"):
             report.hold(f"{name}: {value}, not less than {WORKER_MIB}", isinstance(value, int) and value < WORKER_MIB)
+
+
+def _so_much_faster(report: Report) -> None:
+    for name, (_, least) in execution.OPERATIONS.items():
+        times = report.figures[f"{name}: times as fast"]
+        report.hold(f"{name}: {times} times as fast, not {least} at least", isinstance(times, float) and times >= least)
 
 
 def _in_one_pass(report: Report) -> None:
@@ -293,6 +300,17 @@ PROOFS: Final = (
         "open-4",
         "5,000 contacts of one Kith read by another, on both databases, then 500 changes, 500 deletions and a merge",
         lambda home: shared_contacts.share(home, contacts=5_000, changed=500),
+    ),
+    Proof(
+        "speed-2",
+        "100,000 made-up operations by graphql-core and by their compiled plans",
+        lambda home: compiled_operations.compare(cases=100_000),
+    ),
+    Proof(
+        "speed-2",
+        "The people page and a flat list with the data loaded, by graphql-core and by their compiled plans",
+        execution.compare,
+        _so_much_faster,
     ),
 )
 

@@ -81,7 +81,8 @@ class Installation:
             ),
         )
         rate = Rate(self.cache, self.settings.rate_cost)
-        return Execution(self.schema, self.services, Limits.of(self.settings), policy, rate, self.telemetry)
+        limits, compiled = Limits.of(self.settings), self.settings.compiled
+        return Execution(self.schema, self.services, limits, policy, rate, self.telemetry, compiled=compiled)
 
     @property
     def home(self) -> Path:

@@ -157,6 +157,7 @@ class Settings(BaseSettings):
     )
     max_fields: int = Field(default=2_500, ge=50, description="Most fields of an operation, fragments expanded.")
     max_cost: int = Field(default=20_000, ge=100, description="Highest cost of an operation: the nodes it may return.")
+    compiled: bool = Field(default=True, description="Compile operations; off: graphql-core executes all of them, slower.")
     rate_cost: int = Field(default=600_000, ge=0, description="Cost one key or session may spend in a minute; 0: any.")
 
     _applications: dict[str, Application] = PrivateAttr(default_factory=lambda: applications(os.environ))

@@ -30,6 +30,9 @@ class Telemetry:
         self._seconds = Histogram(
             "kith_operation_seconds", "Time from arrival to answer.", ["type"], buckets=_SECONDS, registry=self.registry
         )
+        self._executions = Counter(
+            "kith_executions", "Operations and events by what executed them.", ["by"], registry=self.registry
+        )
         self._calls = Counter("kith_provider_calls", "Calls to networks.", ["provider", "outcome"], registry=self.registry)
         self._call_seconds = Histogram(
             "kith_provider_call_seconds", "How long networks take.", ["provider"], buckets=_SECONDS, registry=self.registry
@@ -52,6 +55,10 @@ class Telemetry:
         self._operations.labels(kind, outcome).inc()
         if kind != "subscription":
             self._seconds.labels(kind).observe(seconds)
+
+    def executed(self, by: str) -> None:
+        """`by`: compiled, replayed (begun compiled, ended by graphql-core) or graphql-core."""
+        self._executions.labels(by).inc()
 
     def spent(self, spending: Spending) -> None:
         if spending.avoided:

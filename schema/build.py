@@ -10,12 +10,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import cache
-from operator import attrgetter
 from typing import Any, Final
 
 import strawberry
-from graphql import GraphQLError, GraphQLObjectType, GraphQLSchema
+from graphql import GraphQLError, GraphQLObjectType
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types.arguments import convert_arguments
 from strawberry.types.execution import ExecutionContext
 
 from resolvers.refusals import Refusal
@@ -40,6 +40,7 @@ from schema import (
     viewer,
     writes,
 )
+from schema.marks import Converts, Reads
 from schema.mutations import Mutation
 from schema.query import Query
 from schema.scalars import SCALARS
@@ -96,11 +97,12 @@ def build_schema() -> strawberry.Schema:
         query=Query, mutation=Mutation, subscription=Subscription, types=_BEHIND, config=StrawberryConfig(scalar_map=SCALARS)
     )
     built._schema.description = DESCRIPTION
-    _shorten(built._schema)
+    _shorten(built)
     return built
 
 
-def _shorten(graphql: GraphQLSchema) -> None:
+def _shorten(built: strawberry.Schema) -> None:
+    graphql = built._schema
     for kind in graphql.type_map.values():
         if not isinstance(kind, GraphQLObjectType) or "strawberry-definition" not in kind.extensions:
             continue
@@ -111,7 +113,7 @@ def _shorten(graphql: GraphQLSchema) -> None:
             elif short is not None:
                 field.resolve = short
             elif field.args and field.resolve is not None:
-                field.resolve = _checked(field.resolve)
+                field.resolve = _converting(built, field.extensions["strawberry-definition"], _checked(field.resolve))
 
 
 def _checked(resolver: Callable[..., Any]) -> Callable[..., Any]:
@@ -122,6 +124,22 @@ def _checked(resolver: Callable[..., Any]) -> Callable[..., Any]:
         return resolver(source, info, **arguments)
 
     return resolve
+
+
+def _converting(built: strawberry.Schema, declared: Any, call: Callable[..., Any]) -> Callable[..., Any]:
+    """The resolver with what it is made of, where its function takes the parent and info and then what was asked."""
+    function = declared.base_resolver.wrapped_func
+    names = [{"parent": "source", "info": "info"}.get(name, "") for name in inspect.signature(function).parameters]
+    leads = tuple(name for name in names if name)
+    if leads != tuple(names[: len(leads)]):
+        return call
+    registry, config = built.schema_converter.scalar_registry, built.config
+
+    def converted(arguments: dict[str, Any]) -> dict[str, Any]:
+        check(arguments)
+        return convert_arguments(arguments, declared.arguments, scalar_registry=registry, config=config)
+
+    return Converts(call, function, leads, converted, declared, config.info_class)
 
 
 def check(value: Any) -> None:
@@ -143,8 +161,7 @@ def _short(declared: Any) -> Callable[..., Any] | None:
     """The resolver without its wrapper, where nothing is lost by that."""
     resolver = declared.base_resolver
     if resolver is None:
-        read = attrgetter(declared.python_name)
-        return lambda source, info: read(source)
+        return Reads(declared.python_name)
     function = resolver.wrapped_func
     names = list(inspect.signature(function).parameters)
     if names == ["parent", "info"]:

@@ -17,6 +17,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from resolvers.operation import Operation
 from schema import policy
+from schema.marks import ByRecord, Shows
 from schema.vocabulary import ApiScope
 
 T = TypeVar("T")
@@ -92,10 +93,8 @@ def object_type(description: str = "", *, of: type | tuple[type, ...] = ()) -> C
     def declare(cls: type[T]) -> type[T]:
         if shown:
             SHOWN_AS.update(dict.fromkeys(shown, cls.__name__))
-            check = staticmethod(lambda value, info: type(value) in shown)
-        else:
-            check = staticmethod(lambda value, info: True)  # met where its field says so, never behind an abstract type
-        cls.is_type_of = check  # type: ignore[attr-defined]
+        # without a record it is met where its field says so, never behind an abstract type
+        cls.is_type_of = Shows(*shown)  # type: ignore[attr-defined]
         made = strawberry.type(cls, description=description or None)
         _apply_policy(made)
         return made
@@ -107,7 +106,7 @@ def interface_type(description: str) -> Callable[[type[T]], type[T]]:
     """An interface; the type of a value follows from its record."""
 
     def declare(cls: type[T]) -> type[T]:
-        cls.resolve_type = staticmethod(lambda value, info, abstract: SHOWN_AS.get(type(value)))  # type: ignore[attr-defined]
+        cls.resolve_type = ByRecord(SHOWN_AS)  # type: ignore[attr-defined]
         return strawberry.interface(cls, description=description)
 
     return declare

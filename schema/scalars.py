@@ -60,8 +60,10 @@ def read_instant(value: object) -> datetime:
 
 
 def write_instant(value: datetime) -> str:
-    """UTC with milliseconds."""
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """UTC with milliseconds. Written by hand: a page has hundreds, and isoformat takes twice the time."""
+    at = value if value.tzinfo is UTC else value.astimezone(UTC)
+    day = f"{at.year:04}-{at.month:02}-{at.day:02}"
+    return f"{day}T{at.hour:02}:{at.minute:02}:{at.second:02}.{at.microsecond // 1000:03}Z"
 
 
 def read_day(value: object) -> date:
@@ -147,12 +149,13 @@ def read_cursor(value: object) -> str:
     return text
 
 
-def _same(value: Any) -> Any:
+def unchanged(value: Any) -> Any:
+    """How most scalars go out; a compiled operation knows it and does not ask for it."""
     return value
 
 
 def _scalar(
-    name: str, description: str, url: str | None, parse: Callable[[object], Any], serialize: Any = _same
+    name: str, description: str, url: str | None, parse: Callable[[object], Any], serialize: Any = unchanged
 ) -> ScalarDefinition:
     def read(value: object) -> Any:
         try:
@@ -199,7 +202,7 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
     ByteCount: _scalar(
         "ByteCount", "Size in bytes as a JSON number up to 2^53 - 1; map it to a 64-bit integer.", None, read_byte_count
     ),
-    JSON: _scalar("JSON", "Any JSON value, passed through unchanged.", "https://www.rfc-editor.org/rfc/rfc8259", _same),
+    JSON: _scalar("JSON", "Any JSON value, passed through unchanged.", "https://www.rfc-editor.org/rfc/rfc8259", unchanged),
     Cursor: _scalar(
         "Cursor",
         "Opaque, signed position in a list or in the change feed; bound to the viewer and never to be parsed.",

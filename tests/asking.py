@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from graphql import ExecutionResult
+from graphql import ExecutionResult, OperationDefinitionNode, parse, validate
 
+from gateway.execution.compiled import Known, Plans, Ready
 from providers.base import LiveAdapter, Provider
 from providers.errors import Unavailable
 from resolvers.linking import Linking
@@ -20,6 +22,13 @@ from schema import build_schema
 from store.cache import Cache
 from store.vault import Vault
 from tests.household import NOW, Household
+
+
+@cache
+def plans() -> Plans:
+    schema = build_schema()
+    return Plans(schema._schema, schema.execution_context_class)
+
 
 SCOPES = frozenset({"read", "write", "send", "admin"})
 
@@ -79,8 +88,15 @@ class Desk:
 
     async def execute(self, query: str, /, operation: Operation | None = None, **variables: Any) -> Any:
         """The whole result, errors included."""
-        context = Context(operation or self.operation())
-        return await build_schema().execute(query, variable_values=variables, context_value=context)
+        context, schema = Context(operation or self.operation()), build_schema()
+        document = parse(query)
+        if not validate(schema._schema, document):
+            first = next(d for d in document.definitions if isinstance(d, OperationDefinitionNode))
+            ready = plans().ready(Known(), document, first, None, variables)
+            if isinstance(ready, Ready):
+                result, _ = await plans().run(ready, context)
+                return result
+        return await schema.execute(query, variable_values=variables, context_value=context)
 
     async def ask(self, query: str, /, **variables: Any) -> Any:
         """The data of an operation that makes no error."""

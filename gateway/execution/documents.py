@@ -25,6 +25,7 @@ from graphql import (
 )
 
 from gateway.cost import Policy, Weight, weigh
+from gateway.execution.compiled import Known
 from gateway.execution.masking import PARSE_FAILED, VALIDATION_FAILED
 from gateway.limits import LimitExceeded, Limits, check, parse_bounded
 
@@ -53,6 +54,7 @@ class Prepared:
     deadline_variables: frozenset[str]
     weights: dict[tuple[Any, ...], Weight] = field(default_factory=dict)
     depends: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    plans: Known = field(default_factory=Known)
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to execute (GraphQL §6.1 GetOperation). Raises Refused."""

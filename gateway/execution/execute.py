@@ -1,8 +1,9 @@
 """From an operation to its answer: the one way in for HTTP, WebSocket, event streams and the command line.
 
-A request is prepared (documents.py), weighed, its scopes checked, its cost taken from the credential's allowance; then
-graphql-core executes it with one `Operation` as context. Subscriptions renew that operation for each event. Resolvers see a
-`Context`; the library's own view and extension pipeline are left out, as they cost more than most operations.
+A request is prepared (documents.py), weighed, its scopes checked, its cost taken from the credential's allowance; then its
+plan (compiled/) executes it with one `Operation` as context, or graphql-core what has no plan. Subscriptions renew that
+operation for each event. Resolvers see a `Context`; the library's own view and extension pipeline are left out, as they cost
+more than most operations.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final, TypeGuard, cast
+from typing import Any, Final, cast
 
 import structlog
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
 from graphql import execute as graphql_execute
 from graphql.execution import create_source_event_stream, execute_subscription_event
 from strawberry import Schema
-from strawberry.execution import optimized_is_awaitable
 
 from gateway.cost import Policy, Weight
+from gateway.execution.compiled import Plans, Ready
+from gateway.execution.compiled.values import is_awaitable
 from gateway.execution.documents import Documents, Prepared, Refused, deadline, kind_of
 from gateway.execution.masking import BAD_INPUT, INTERNAL, VALIDATION_FAILED, origin, present
 from gateway.execution.rate import Rate
@@ -35,7 +37,6 @@ from resolvers.operation import DEFAULT_DEADLINE_MS, Operation, Services, always
 GRACE: Final = 15.0  # seconds an operation may take beyond the longest deadline before it is ended as broken
 QUERIES: Final = frozenset({"query"})
 ALL_AT_ONCE: Final = frozenset({"query", "mutation"})
-_is_awaitable = cast("Callable[[Any], TypeGuard[Awaitable[Any]]]", optimized_is_awaitable)
 log = structlog.get_logger("kith.execution")
 
 
@@ -63,7 +64,15 @@ class Execution:
     """One per process."""
 
     def __init__(
-        self, schema: Schema, services: Services, limits: Limits, policy: Policy, rate: Rate, telemetry: Telemetry
+        self,
+        schema: Schema,
+        services: Services,
+        limits: Limits,
+        policy: Policy,
+        rate: Rate,
+        telemetry: Telemetry,
+        *,
+        compiled: bool = True,
     ) -> None:
         self._schema = schema._schema
         self._executor = schema.execution_context_class
@@ -71,6 +80,7 @@ class Execution:
         self._limits = limits
         self._rate = rate
         self._telemetry = telemetry
+        self._plans = Plans(self._schema, self._executor) if compiled else None
         self.documents = Documents(self._schema, limits, policy)
 
     async def execute(
@@ -130,7 +140,7 @@ class Execution:
             context_value=context,
             raw_variable_values=request.variables,
             operation_name=request.operation_name,
-            is_awaitable=_is_awaitable,
+            is_awaitable=is_awaitable,
         )
         if isinstance(executor, list):
             yield self._answer(ExecutionResult(None, executor), admitted, operation, principal)
@@ -145,6 +155,8 @@ class Execution:
             yield answer
             return
         self._telemetry.operation("subscription", "ok", 0.0)
+        planned = self._planned(request, admitted)
+        ready = planned if isinstance(planned, Ready) else None
         iterator = cast("AsyncIterator[Any]", source)
         try:
             while True:
@@ -158,9 +170,12 @@ class Execution:
                     yield Answer(errors=[shown], refused=True)
                     return
                 operation.renew()
-                result = execute_subscription_event(executor.build_per_event_executor(event))
-                if inspect.isawaitable(result):
-                    result = await result
+                if ready is not None:
+                    result = await self._run_plan(ready, context, event)
+                else:
+                    told = execute_subscription_event(executor.build_per_event_executor(event))
+                    result = await told if inspect.isawaitable(told) else told
+                    self._telemetry.executed("graphql-core")
                 answer = self._answer(result, admitted, operation, principal)
                 answer.event_id = _cursor(event, answer)
                 yield answer
@@ -216,18 +231,37 @@ class Execution:
     async def _run(self, request: GraphQLRequest, admitted: _Admitted, context: Context) -> ExecutionResult:
         try:
             async with asyncio.timeout(self._services.max_deadline_ms / 1000 + GRACE):
+                planned = self._planned(request, admitted)
+                if isinstance(planned, Ready):
+                    return await self._run_plan(planned, context)
+                if planned is not None:
+                    return planned
+                self._telemetry.executed("graphql-core")
                 result = graphql_execute(
                     self._schema,
                     admitted.prepared.document,
                     context_value=context,
                     variable_values=request.variables,
                     operation_name=request.operation_name,
-                    is_awaitable=_is_awaitable,
+                    is_awaitable=is_awaitable,
                     executor_class=self._executor,
                 )
                 return await result if inspect.isawaitable(result) else result
         except TimeoutError as error:
             return ExecutionResult(None, [GraphQLError("timed out", path=[], original_error=error)])
+
+    def _planned(self, request: GraphQLRequest, admitted: _Admitted) -> Ready | ExecutionResult | None:
+        """The operation ready to run as compiled, the errors of its variables, or None: graphql-core executes it."""
+        if self._plans is None:
+            return None
+        prepared = admitted.prepared
+        return self._plans.ready(prepared.plans, prepared.document, admitted.node, request.operation_name, request.variables)
+
+    async def _run_plan(self, ready: Ready, context: Context, root: Any = None) -> ExecutionResult:
+        assert self._plans is not None
+        result, replayed = await self._plans.run(ready, context, root)
+        self._telemetry.executed("replayed" if replayed else "compiled")
+        return result
 
     def _answer(self, result: ExecutionResult, admitted: _Admitted, operation: Operation, principal: Principal) -> Answer:
         errors = result.errors or []

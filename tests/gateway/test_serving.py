@@ -148,7 +148,7 @@ def test_metrics_are_for_operators(tmp_path: Path) -> None:
     names = set(re.findall(r"^# TYPE (\w+)", answers[0].text, re.MULTILINE))
     wanted = {
         "kith_operations_total", "kith_operation_seconds", "kith_provider_calls_total", "kith_job_lag_seconds", "kith_jobs_dead",
-        "kith_sync_age_seconds", "kith_cache_answers_total", "kith_ledger_gaps", "kith_subscriptions_open",
+        "kith_sync_age_seconds", "kith_cache_answers_total", "kith_ledger_gaps", "kith_subscriptions_open", "kith_executions_total",
     }  # fmt: skip
     assert wanted <= names
     assert '"ada"' not in answers[0].text

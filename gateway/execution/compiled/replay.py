@@ -1,0 +1,69 @@
+"""When a run met something irregular: graphql-core executes the operation, on what the resolvers have said so far.
+
+Every call of a resolver that the run made is known by its path. graphql-core asks for it again and gets what came of it: the
+value, the exception, or the task that is still at work, as an awaitable wherever the resolver gave one, so that its own order of
+things stays. Calls that the run had not made go to the resolver. What is read from a record is read again.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from graphql import ExecutionResult
+from graphql.execution import Executor, MiddlewareManager, execute_subscription_event
+
+from gateway.execution.compiled.run import Call, Run
+from gateway.execution.compiled.values import is_awaitable
+
+
+async def replay(run: Run, executor_class: type[Executor[Any]], raw_variables: dict[str, Any]) -> ExecutionResult:
+    """The answer that graphql-core gives."""
+    again: list[Any] = []
+    known = {tuple(call.path.as_list()): call for call in run.calls}
+
+    def answered(resolver: Callable[..., Any], source: Any, info: Any, **arguments: Any) -> Any:
+        call = known.pop(tuple(info.path.as_list()), None)
+        if call is None:
+            return resolver(source, info, **arguments)
+        if call.later:
+            again.append(coroutine := _again(call))
+            return coroutine
+        if hasattr(call, "error"):
+            raise call.error
+        return call.value
+
+    plan = run.plan
+    executor = executor_class.build(
+        plan.schema,
+        plan.document,
+        root_value=run.root,
+        context_value=run.context,
+        raw_variable_values=raw_variables,
+        operation_name=plan.operation_name,
+        middleware=MiddlewareManager(answered),
+        is_awaitable=is_awaitable,
+    )
+    if isinstance(executor, list):
+        return ExecutionResult(None, executor)
+    try:
+        result: Any = execute_subscription_event(executor) if plan.subscribes else executor.execute_operation()
+        answer: ExecutionResult = await result if inspect.isawaitable(result) else result
+    except BaseException:
+        await run.end(run.tasks)
+        raise
+    else:
+        for coroutine in again:
+            if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:  # given, and then nobody wanted it
+                coroutine.close()
+        await run.end([call.task for call in known.values() if hasattr(call, "task")])
+        return answer
+
+
+async def _again(call: Call) -> Any:
+    if hasattr(call, "task") and not (hasattr(call, "value") or hasattr(call, "error")):
+        await call.task
+    if hasattr(call, "error"):
+        raise call.error
+    return call.value

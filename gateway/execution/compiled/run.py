@@ -1,0 +1,304 @@
+"""One run of a plan: resolvers called, those that wait waited for, the answer filled in as values come.
+
+A resolver's coroutine is begun at once, as eager tasks do (Python 3.12 has them, 3.11 not): most that find their data loaded
+never wait, and cost no task. One that waits becomes a task which, when it has its value, completes what hangs from it and
+writes it into the answer; nothing else waits for it, and all that a loader can take together is asked within one turn of the
+event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio.tasks import _enter_task, _leave_task
+from collections.abc import Awaitable, Callable, Generator
+from contextvars import copy_context
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, Final
+
+from graphql.execution.values import VariableValues
+from graphql.pyutils import Path, gather_with_cancel
+from graphql.type.definition import GraphQLResolveInfoHelpers
+
+from gateway.execution.compiled.values import Classes, is_awaitable
+
+if TYPE_CHECKING:
+    from gateway.execution.compiled.plan import Field, Plan
+
+WAITS: Final = object()  # instead of a value: it will be filled in
+HOLE: Final = -1  # in a field's way: the index of an item
+
+
+class Call:
+    """A field of one object being resolved; what its resolver gets as `info` (graphql-core's GraphQLResolveInfo).
+
+    `value`, `error` and `task` are what has come of it so far, `later` whether the resolver answered with an awaitable.
+    """
+
+    __slots__ = ("error", "field", "indexes", "later", "parent", "run", "task", "value")
+
+    error: Exception
+    task: asyncio.Task[None]
+    value: Any
+
+    def __init__(self, field: Field, run: Run, parent: Call | None, indexes: tuple[int, ...]) -> None:
+        self.field = field
+        self.run = run
+        self.parent = parent
+        self.indexes = indexes
+        self.later = False
+
+    @property
+    def path(self) -> Path:
+        path = None if self.parent is None else self.parent.path
+        indexes = iter(self.indexes)
+        for key, type_name in self.field.way:
+            path = Path(path, next(indexes) if key == HOLE else key, type_name)
+        assert path is not None
+        return path
+
+    @property
+    def context(self) -> Any:
+        return self.run.context
+
+    @property
+    def field_name(self) -> str:
+        return self.field.name
+
+    @property
+    def field_nodes(self) -> list[Any]:
+        return self.field.nodes
+
+    @property
+    def return_type(self) -> Any:
+        return self.field.definition.type
+
+    @property
+    def parent_type(self) -> Any:
+        return self.field.parent_type
+
+    @property
+    def schema(self) -> Any:
+        return self.run.plan.schema
+
+    @property
+    def fragments(self) -> Any:
+        return self.run.plan.fragment_definitions
+
+    @property
+    def root_value(self) -> Any:
+        return self.run.root
+
+    @property
+    def operation(self) -> Any:
+        return self.run.plan.operation
+
+    @property
+    def variable_values(self) -> VariableValues:
+        return self.run.variables
+
+    @property
+    def is_awaitable(self) -> Callable[[Any], bool]:
+        return is_awaitable
+
+    @property
+    def abort_signal(self) -> None:
+        return None
+
+    @property
+    def async_helpers(self) -> GraphQLResolveInfoHelpers:
+        return GraphQLResolveInfoHelpers(gather=lambda values: gather_with_cancel(*values), track=self.run.track)
+
+
+class Run:
+    """One operation, or one event of a subscription, going through its plan."""
+
+    __slots__ = (
+        "_arguments", "_background", "_current", "_done", "_loop", "_starting", "calls", "classes", "context", "irregular", "pending", "plan",
+        "root", "tasks", "variables",
+    )  # fmt: skip
+
+    def __init__(self, plan: Plan, classes: Classes, root: Any, context: Any, variables: VariableValues) -> None:
+        self.plan = plan
+        self.classes = classes
+        self.root = root
+        self.context = context
+        self.variables = variables
+        self.calls: list[Call] = []
+        self.tasks: list[asyncio.Task[None]] = []
+        self.pending = 0
+        self.irregular = False
+        self._done: asyncio.Future[None] | None = None
+        self._arguments: dict[int, dict[str, Any]] = {}
+        self._background: set[asyncio.Future[Any]] = set()
+        self._loop = asyncio.get_running_loop()
+        current = asyncio.current_task()
+        assert current is not None
+        self._current: asyncio.Task[Any] = current
+        self._starting = _Starting()
+
+    async def through(self, source: Any) -> dict[str, Any] | None:
+        """The data; None when something was irregular, and resolvers that wait may still be at work."""
+        data: dict[str, Any] = {}
+        main = self._current
+        try:
+            for part in self.plan.roots:  # one for a query; a mutation's fields one after the other (GraphQL §6.2.2)
+                self._current = main
+                answered = part(source, self, None, ())
+                if self.pending:
+                    self._done = self._loop.create_future()
+                    await self._done
+                if self.irregular:
+                    return None
+                data.update(answered)
+        except Exception:
+            self.irregular = True
+            return None
+        except BaseException:
+            await self.end(self.tasks)
+            raise
+        return data
+
+    def arguments(self, field: Field) -> dict[str, Any]:
+        """What the field's resolver is called with. Raises what graphql-core would put under the field."""
+        known = self._arguments.get(field.number)
+        if known is None:
+            known = field.arguments(self.variables)
+            if not field.shares(known):
+                return known
+            self._arguments[field.number] = known
+        return known
+
+    def begin(self, awaitable: Any, call: Call, out: dict[str, Any], complete: Callable[[Any, Call, Run], Any]) -> Any:
+        """The value if it is there without waiting, else WAITS, and `complete` of it goes into `out` when it is there."""
+        call.later = True
+        if type(awaitable) is not CoroutineType:
+            if isinstance(awaitable, asyncio.Future) and awaitable.done() and not awaitable.cancelled():
+                try:
+                    call.value = value = awaitable.result()
+                except Exception as error:
+                    call.error = error
+                    raise
+                return value
+            awaitable = _awaited(awaitable)
+        loop, current, stand_in = self._loop, self._current, self._starting
+        context = copy_context()
+        _leave_task(loop, current)
+        _enter_task(loop, stand_in)  # type: ignore[arg-type]
+        try:
+            waits_for = context.run(awaitable.send, None)
+        except StopIteration as stop:
+            call.value = stop.value
+            return stop.value
+        except Exception as error:
+            call.error = error
+            raise
+        finally:
+            _leave_task(loop, stand_in)  # type: ignore[arg-type]
+            _enter_task(loop, current)
+        self.pending += 1
+        follow = self._follow(_Rest(awaitable, waits_for), call, out, complete)
+        call.task = task = asyncio.Task(follow, loop=loop, context=context)
+        stand_in.become(task)
+        self._starting = _Starting()
+        self.tasks.append(task)
+        return WAITS
+
+    async def _follow(
+        self, rest: Awaitable[Any], call: Call, out: dict[str, Any], complete: Callable[[Any, Call, Run], Any]
+    ) -> None:
+        try:
+            call.value = value = await rest
+            if not self.irregular:
+                self._current = call.task
+                out[call.field.key] = complete(value, call, self)
+        except Exception as error:
+            if not hasattr(call, "value"):
+                call.error = error
+            self.irregular = True
+        except BaseException:
+            self.irregular = True
+            raise
+        finally:
+            self.pending -= 1
+            if (not self.pending or self.irregular) and self._done is not None and not self._done.done():
+                self._done.set_result(None)
+
+    def track(self, values: Any) -> None:
+        """`info.async_helpers.track`: what is given up is still run to its end."""
+        for value in values:
+            if is_awaitable(value):
+                future = asyncio.ensure_future(value)
+                self._background.add(future)
+                future.add_done_callback(self._background.discard)
+
+    @staticmethod
+    async def end(tasks: list[asyncio.Task[None]]) -> None:
+        """Cancel what is still at work, and see it end."""
+        at_work = [task for task in tasks if not task.done()]
+        for task in at_work:
+            task.cancel()
+        if at_work:
+            await asyncio.gather(*at_work, return_exceptions=True)
+
+
+class _Starting:
+    """The current task while a coroutine takes its first step; then whoever kept it speaks with the task that took over."""
+
+    __slots__ = ("__weakref__", "_cancels", "_task")
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+        self._cancels = 0
+
+    def become(self, task: asyncio.Task[None]) -> None:
+        self._task = task
+        for _ in range(self._cancels):
+            task.cancel()
+
+    def cancel(self, msg: Any = None) -> bool:
+        if self._task is not None:
+            return self._task.cancel(msg)
+        self._cancels += 1
+        return True
+
+    def uncancel(self) -> int:
+        if self._task is not None:
+            return self._task.uncancel()
+        self._cancels = max(0, self._cancels - 1)
+        return self._cancels
+
+    def cancelling(self) -> int:
+        return self._cancels if self._task is None else self._task.cancelling()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._task, name)
+
+
+class _Rest:
+    """What is left of a coroutine after its first step, which ended in waiting for `waits_for`."""
+
+    __slots__ = ("_coroutine", "_waits_for")
+
+    def __init__(self, coroutine: Any, waits_for: Any) -> None:
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        coroutine, waits_for = self._coroutine, self._waits_for
+        try:
+            while True:
+                try:
+                    sent = yield waits_for
+                except GeneratorExit:
+                    coroutine.close()
+                    raise
+                except BaseException as error:
+                    waits_for = coroutine.throw(error)
+                else:
+                    waits_for = coroutine.send(sent)
+        except StopIteration as stop:
+            return stop.value
+
+
+async def _awaited(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable

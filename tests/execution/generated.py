@@ -1,0 +1,422 @@
+"""Schemas, documents, variables and resolvers made up from a number: what graphql-core and compiled plans are compared on.
+
+What a resolver does follows from the number and the place in the answer alone, so that both meet the same: plain values, null
+where none may be, values of the wrong kind, exceptions raised and returned, awaitables that are ready, that take some turns of the
+loop, that take time, lists as generators and asynchronous iterators, types that cannot be told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from graphql import (
+    DocumentNode,
+    GraphQLArgument,
+    GraphQLBoolean,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLFloat,
+    GraphQLID,
+    GraphQLInt,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    GraphQLString,
+    GraphQLUnionType,
+    get_named_type,
+    is_abstract_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+    parse,
+    validate,
+)
+
+from schema.marks import ByRecord, Reads, Shows
+
+LEAVES: Final[list[Any]] = [GraphQLInt, GraphQLString, GraphQLFloat, GraphQLBoolean, GraphQLID]
+
+
+class Trouble(Exception):
+    """What goes wrong in a resolver."""
+
+
+class Strange:
+    """A value of no type."""
+
+    def __repr__(self) -> str:
+        return "<strange>"
+
+
+class Thing:
+    """A record: its attributes come into being when they are read."""
+
+    def __init__(self, world: World, kind: str, place: str) -> None:
+        self.world = world
+        self.kind = kind
+        self.place = place
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self.world.attribute(self, name)
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.place}>"
+
+
+@dataclass
+class Case:
+    """One comparison."""
+
+    seed: int
+    schema: GraphQLSchema
+    document: DocumentNode
+    text: str
+    variables: dict[str, Any]
+    world: World
+
+
+class World:
+    """A schema and how its resolvers behave."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.random = random.Random(seed)
+        self.calm = self.random.random() < 0.35  # nothing goes wrong in it
+        self.quick = self.random.random() < 0.3  # nobody waits
+        self.trouble = 0.0 if self.calm else self.random.choice([0.01, 0.05, 0.2])
+        self.asked: list[Any] = []
+        self._begun: list[Any] = []
+        self.records: dict[str, type] = {}
+        self.shown_as: dict[type, str] = {}
+        self.schema = self._schema()
+
+    # --- the schema ---
+
+    def _schema(self) -> GraphQLSchema:
+        rng = self.random
+        colour = GraphQLEnumType("Colour", {"RED": "red", "GREEN": "green", "BLUE": 3})
+        odd = GraphQLScalarType("Odd", serialize=self._odd)
+        self.leaves = [*LEAVES, colour, odd]
+        self.objects: list[GraphQLObjectType] = []
+        marked = rng.random() < 0.5
+        interfaces = [
+            GraphQLInterfaceType(
+                f"I{n}", lambda: {"shared": GraphQLField(GraphQLNonNull(GraphQLString), resolve=self._resolver("shared"))}
+            )
+            for n in range(rng.randint(0, 2))
+        ]
+        for n in range(rng.randint(2, 5)):
+            name = f"T{n}"
+            self.records[name] = type(name, (Thing,), {})
+            self.shown_as[self.records[name]] = name
+            implements = [i for i in interfaces if rng.random() < 0.6]
+            self.objects.append(GraphQLObjectType(name, self._later(name), interfaces=implements))
+        used = [i for i in interfaces if any(i in t.interfaces for t in self.objects)]
+        union = GraphQLUnionType("U", rng.sample(self.objects, rng.randint(1, len(self.objects))))
+        self.composites: list[Any] = [*self.objects, *used, union]
+        for kind in self.objects:
+            if marked:
+                kind.is_type_of = Shows(self.records[kind.name]) if rng.random() < 0.8 else Shows()
+            elif rng.random() < 0.6:
+                kind.is_type_of = self._is_type_of(kind.name)
+        abstracts: list[Any] = [*used, union]
+        for abstract in abstracts:
+            abstract.resolve_type = ByRecord(self.shown_as) if marked else self._resolve_type if rng.random() < 0.7 else None
+        query = GraphQLObjectType("Query", self._fields("Query", rng.randint(3, 7)))
+        mutation = GraphQLObjectType("Mutation", self._fields("Mutation", 3))
+        return GraphQLSchema(query, mutation, types=self.objects)
+
+    def _later(self, name: str) -> Any:
+        return lambda: self._fields(name, self.random.randint(2, 6))
+
+    def _fields(self, owner: str, count: int) -> dict[str, GraphQLField]:
+        rng = self.random
+        made = {}
+        for n in range(count):
+            name = f"f{n}"
+            kind = self._wrapped(rng.choice(self.leaves) if rng.random() < 0.5 else rng.choice(self.composites))
+            arguments = {}
+            if rng.random() < 0.3:
+                kinds: list[Any] = [GraphQLInt, GraphQLNonNull(GraphQLInt)]
+                arguments = {"n": GraphQLArgument(rng.choice(kinds), default_value=2)}
+                arguments["s"] = GraphQLArgument(GraphQLList(GraphQLString))
+            plain = not arguments and owner not in ("Query", "Mutation") and rng.random() < 0.6
+            made[name] = GraphQLField(kind, arguments, resolve=Reads(name) if plain else self._resolver(name))
+        if owner.startswith("T"):
+            made["shared"] = GraphQLField(GraphQLNonNull(GraphQLString), resolve=self._resolver("shared"))
+        self.kinds = {**getattr(self, "kinds", {}), owner: {name: field.type for name, field in made.items()}}
+        return made
+
+    def _wrapped(self, kind: Any) -> Any:
+        rng = self.random
+        if rng.random() < 0.4:
+            kind = GraphQLNonNull(kind)
+        while rng.random() < 0.3:
+            kind = GraphQLList(kind)
+            if rng.random() < 0.4:
+                kind = GraphQLNonNull(kind)
+        return kind
+
+    # --- what resolvers do ---
+
+    def _kept(self, coroutine: Any) -> Any:
+        self._begun.append(coroutine)
+        return coroutine
+
+    def close(self) -> None:
+        """End coroutines that nobody came to await."""
+        for coroutine in self._begun:
+            coroutine.close()
+        self._begun.clear()
+
+    def at(self, place: str) -> random.Random:
+        """Chance at one place, the same every time."""
+        return random.Random(zlib.crc32(f"{self.seed}:{place}".encode()))
+
+    def _odd(self, value: Any) -> Any:
+        if value == 7:
+            raise Trouble("seven is not odd enough")
+        return None if value == 9 else [value]
+
+    def _resolver(self, name: str) -> Any:
+        def resolve(source: Any, info: Any, **arguments: Any) -> Any:
+            place = "/".join(map(str, info.path.as_list()))
+            self.asked.append(place)
+            return self._outcome(self.at(place), info.return_type, f"{place}{arguments or ''}")
+
+        return resolve
+
+    def attribute(self, thing: Thing, name: str) -> Any:
+        rng = self.at(f"{thing.place}.{name}")
+        if rng.random() < self.trouble / 2:
+            raise Trouble(f"no {name} at {thing.place}")
+        kind = self.kinds[thing.kind].get(name)
+        if kind is None:
+            raise AttributeError(name)
+        return self._value(rng, kind, f"{thing.place}.{name}", lazily=False)
+
+    def _outcome(self, rng: random.Random, kind: Any, place: str) -> Any:
+        how = rng.random()
+        if how < 0.45:
+            if rng.random() < self.trouble:
+                raise Trouble(f"raised at {place}")
+            return self._value(rng, kind, place)
+        if how < 0.5:
+            future = asyncio.get_running_loop().create_future()
+            if rng.random() < self.trouble:
+                future.set_exception(Trouble(f"failed at {place}"))
+            else:
+                future.set_result(self._value(rng, kind, place))
+            return future
+        return self._kept(self._slowly(rng, kind, place))
+
+    async def _slowly(self, rng: random.Random, kind: Any, place: str) -> Any:
+        if not self.quick and rng.random() < 0.5:
+            await asyncio.sleep(rng.uniform(0.001, 1))
+            if rng.random() < 0.2:
+                async with asyncio.timeout(rng.uniform(0.001, 1)):
+                    await asyncio.sleep(rng.uniform(0.001, 0.9))
+        if rng.random() < self.trouble:
+            raise Trouble(f"raised late at {place}")
+        return self._value(rng, kind, place)
+
+    def _value(self, rng: random.Random, kind: Any, place: str, *, lazily: bool = True) -> Any:
+        if rng.random() < self.trouble / 2:
+            return rng.choice([Trouble(f"returned at {place}"), Strange(), [[]], "text", 2**40, None, {}, float("nan"), 7, 9])
+        if is_non_null_type(kind):
+            kind = kind.of_type
+            if rng.random() < self.trouble / 2:
+                return None
+        elif rng.random() < 0.15:
+            return None
+        if is_list_type(kind):
+            return self._list(rng, kind, place, lazily)
+        if is_leaf_type(kind):
+            return self._leaf(rng, kind)
+        if is_abstract_type(kind):
+            possible = sorted(t.name for t in self.schema.get_possible_types(kind))
+            name = rng.choice(possible) if rng.random() > self.trouble / 4 else "T0"
+        else:
+            name = kind.name
+        return self.records[name](self, name, place)
+
+    def _list(self, rng: random.Random, kind: Any, place: str, lazily: bool) -> Any:
+        found = [self._value(rng, kind.of_type, f"{place}/{n}") for n in range(rng.choice([0, 1, 2, 2, 3]))]
+        how = rng.random()
+        if how < 0.2:
+            return tuple(found)
+        if not lazily or how < 0.9:
+            return found
+        if how < 0.93:
+            return _one_by_one(found)
+        if how < 0.96:
+            return _in_time(found)
+        return [self._kept(_ready(item)) if rng.random() < 0.3 else item for item in found]
+
+    def _leaf(self, rng: random.Random, kind: Any) -> Any:
+        match kind.name:
+            case "Int":
+                return rng.choice([0, 1, -5, 2**31 - 1, True, 4.0])
+            case "String":
+                return rng.choice(["", "text", "ü", 4, True])
+            case "Float":
+                return rng.choice([0.5, 1, -2.25])
+            case "Boolean":
+                return rng.choice([True, False])
+            case "ID":
+                return rng.choice(["id", 5])
+            case "Colour":
+                return rng.choice(["red", "green", 3])
+            case _:
+                return rng.choice([1, 3, "five"])
+
+    def _resolve_type(self, value: Any, info: Any, kind: Any) -> Any:
+        rng = self.at(f"{value!r}:type")
+        if rng.random() < self.trouble / 2:
+            return rng.choice([None, "Nobody", "Query", 5, "T0", "U"])
+        if rng.random() < 0.05:
+            return self._kept(_ready(value.kind))
+        return value.kind
+
+    def _is_type_of(self, name: str) -> Any:
+        def is_type_of(value: Any, info: Any) -> Any:
+            rng = self.at(f"{value!r}:is {name}")
+            said = getattr(value, "kind", None) == name
+            if rng.random() < self.trouble / 4:
+                said = not said
+            return self._kept(_ready(said)) if rng.random() < 0.03 else said
+
+        return is_type_of
+
+
+class Writer:
+    """A document for a world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.rng = world.random
+        self.fragments: list[str] = []
+        self.open: list[str] = []
+        self.declared: dict[str, str] = {}
+        self.variables: dict[str, Any] = {}
+        self.names = 0
+
+    def document(self) -> str:
+        mutation = self.rng.random() < 0.15
+        root = self.world.schema.mutation_type if mutation else self.world.schema.query_type
+        body = self.selection(root, 0)
+        declared = f"({', '.join(f'${name}: {kind}' for name, kind in self.declared.items())})" if self.declared else ""
+        return f"{'mutation' if mutation else 'query'} Q{declared} {body}\n" + "\n".join(self.fragments)
+
+    def selection(self, kind: Any, depth: int) -> str:
+        rng = self.rng
+        parts = []
+        if is_abstract_type(kind):
+            if rng.random() < 0.5 or kind.name == "U":
+                parts.append("__typename")
+            possible = self.world.schema.get_possible_types(kind)
+            for one in rng.sample(list(possible), rng.randint(0, len(possible))):
+                parts.append(f"... on {one.name}{self.directive()} {self.selection(one, depth + 1)}")
+            if hasattr(kind, "fields"):
+                parts.append(self.field(kind, "shared", depth))
+        else:
+            names = list(kind.fields)
+            for name in rng.choices(names, k=rng.randint(1, 4)):
+                parts.append(self.field(kind, name, depth))
+            if rng.random() < 0.2:
+                parts.append(f"...{self.directive()} {self.selection(kind, depth + 1)}" if depth < 4 else "__typename")
+            if rng.random() < 0.2 and depth < 4:
+                parts.append(self.spread(kind, depth))
+            if rng.random() < 0.15:
+                parts.append("__typename")
+        return "{ " + " ".join(parts or ["__typename"]) + " }"
+
+    def spread(self, kind: Any, depth: int) -> str:
+        name = f"F{len(self.fragments) + len(self.open)}_{self.names}"
+        self.names += 1
+        self.open.append(name)
+        text = self.selection(kind, depth + 1)
+        self.open.pop()
+        self.fragments.append(f"fragment {name} on {kind.name} {text}")
+        return f"...{name}{self.directive()} " + (f"...{name}" if self.rng.random() < 0.2 else "")
+
+    def field(self, kind: Any, name: str, depth: int) -> str:
+        field, rng = kind.fields[name], self.rng
+        target = get_named_type(field.type)
+        if not is_leaf_type(target) and depth >= 4:
+            return "__typename"
+        arguments, alias = "", ""
+        if field.args and rng.random() < 0.7:
+            self.names += 1
+            alias = f"a{self.names}: "
+            given = rng.random()
+            if given < 0.3:
+                arguments = f"(n: {rng.randint(0, 9)})"
+            elif given < 0.5:
+                arguments = '(s: ["x", null])'
+            elif given < 0.8:
+                arguments = f"(n: ${self.variable('Int!' if rng.random() < 0.5 else 'Int = 4')})"
+            else:
+                arguments = f"(s: [${self.variable('String')}])"
+        elif rng.random() < 0.2:
+            self.names += 1
+            alias = f"a{self.names}: "
+        below = "" if is_leaf_type(target) else " " + self.selection(target, depth + 1)
+        return f"{alias}{name}{arguments}{self.directive()}{below}"
+
+    def directive(self) -> str:
+        rng = self.rng
+        if rng.random() > 0.12:
+            return ""
+        word = rng.choice(["skip", "include"])
+        if rng.random() < 0.4:
+            return f" @{word}(if: {rng.choice(['true', 'false'])})"
+        return f" @{word}(if: ${self.variable('Boolean!')})"
+
+    def variable(self, kind: str) -> str:
+        alike = [name for name, declared in self.declared.items() if declared == kind]
+        if alike and self.rng.random() < 0.5:
+            return self.rng.choice(alike)
+        name = f"v{len(self.declared)}"
+        self.declared[name] = kind
+        rng = self.rng
+        values: dict[str, list[Any]] = {"Boolean!": [True, False], "Int!": [1, 5], "Int = 4": [3, None], "String": ["s", None]}
+        if rng.random() < 0.01:
+            self.variables[name] = "wrong"
+        elif kind.endswith("!") or rng.random() < 0.7:
+            self.variables[name] = rng.choice(values[kind])
+        return name
+
+
+def case(seed: int) -> Case:
+    """The comparison of this number; what does not validate is made up again."""
+    world = World(seed)
+    while True:
+        writer = Writer(world)
+        text = writer.document()
+        document = parse(text)
+        if not validate(world.schema, document, max_errors=1):
+            return Case(seed, world.schema, document, text, writer.variables, world)
+
+
+def _one_by_one(found: list[Any]) -> Iterator[Any]:
+    yield from found
+
+
+async def _in_time(found: list[Any]) -> AsyncIterator[Any]:
+    for one in found:
+        yield one
+
+
+async def _ready(value: Any) -> Any:
+    return value
