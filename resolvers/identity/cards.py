@@ -1,0 +1,214 @@
+"""What identity knows of one contact: the card as it came, and the card read.
+
+`Card` is the line of a `kith resolve` file. `read` turns it into `Facts`: names parsed, values in their one spelling, each with
+who says it. Everything after this module works on Facts alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import msgspec
+
+from resolvers.identity import lines, mailboxes, profiles
+from resolvers.identity.mailboxes import Mailbox, speaks_for, stem
+from resolvers.identity.names import Likeness, Name, compare, mediated, parse
+from resolvers.identity.organizations import of_domain, organization, street
+
+Kind = Literal["ADDRESS_BOOK", "CONNECTION", "MEMBER", "FOLLOWER", "FOLLOWING", "CORRESPONDENT"]
+# how a contact came by a value: it is the profile itself; its network checked it; the viewer wrote it; mail or calls went there;
+# its owner says so and nobody checked
+Basis = Literal["OWN", "CHECKED", "WRITTEN", "USED", "CLAIMED"]
+ValueKind = Literal["EMAIL", "PHONE", "PROFILE"]
+
+
+class CardName(msgspec.Struct, frozen=True):
+    """A display name."""
+
+    full: str = ""
+    given: str | None = None
+    family: str | None = None
+
+
+class CardOrganization(msgspec.Struct, frozen=True):
+    """An employer."""
+
+    name: str = ""
+    title: str | None = None
+
+
+class CardAddress(msgspec.Struct, frozen=True):
+    """A postal address."""
+
+    street: str | None = None
+    city: str | None = None
+    postcode: str | None = None
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """One contact as it came."""
+
+    id: str
+    account: str = ""
+    network: str = ""
+    kind: Kind = "ADDRESS_BOOK"
+    names: tuple[CardName, ...] = ()
+    emails: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    handles: tuple[str, ...] = ()
+    organizations: tuple[CardOrganization, ...] = ()
+    addresses: tuple[CardAddress, ...] = ()
+    birthday: str | None = None
+    photo_sha256: str | None = None
+    updated_at: str | None = None
+
+
+class Value(msgspec.Struct, frozen=True, order=True):
+    """One identifier on one contact. `private` says that one person can own it, as far as the value itself shows."""
+
+    kind: ValueKind
+    key: str
+    basis: Basis
+    private: bool
+    detail: str = ""  # of a phone: its line; of a profile: its network
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One contact read."""
+
+    id: str
+    account: str
+    network: str
+    kind: Kind
+    names: tuple[Name, ...]
+    values: tuple[Value, ...]
+    mailboxes: tuple[Mailbox, ...]
+    users: tuple[tuple[str, str], ...]  # (network, user name) of the contact's own profiles
+    employers: tuple[str, ...]
+    streets: tuple[str, ...]
+    cities: tuple[str, ...]
+    birthday: str
+    photo: str
+    nobody: str  # why this is no single person's card: COUPLE, LIST, ROLE, MACHINE, SEVERAL; empty when it may be
+
+
+_CHECKED: Final[dict[str, Basis]] = {
+    "ADDRESS_BOOK": "WRITTEN",
+    "MEMBER": "CHECKED",
+    "CONNECTION": "CHECKED",
+    "CORRESPONDENT": "USED",
+}
+CHATS: Final = frozenset({"whatsapp", "signal", "telegram", "viber", "sms"})  # a number there is a phone in one hand
+
+
+def read(card: Card, region: str | None = None) -> Facts:
+    """A contact's facts; `region` (ISO 3166) is where national numbers belong."""
+    values: dict[tuple[str, str], Value] = {}
+    boxes: dict[str, Mailbox] = {}
+    said: Basis = _CHECKED.get(card.kind, "CLAIMED")
+
+    def add(kind: ValueKind, key: str, basis: Basis, private: bool, detail: str = "") -> None:
+        old = values.get((kind, key))
+        if old is None or _RANK[basis] < _RANK[old.basis]:
+            values[kind, key] = Value(kind, key, basis, private, detail)
+
+    def add_email(address: str, basis: Basis) -> None:
+        box = mailboxes.mailbox(address)
+        if box is not None:
+            add("EMAIL", box.key, basis, box.owner == "PERSON" and not box.disposable)
+            if basis != "CLAIMED":
+                boxes.setdefault(box.key, box)
+
+    for address in card.emails:
+        add_email(address, said)
+    for text in card.phones:
+        number = lines.number(text, region)
+        if number is not None:
+            line = "MOBILE" if card.network in CHATS else number.line
+            add("PHONE", number.key, said, line in ("MOBILE", "EITHER"), line)
+    users = []
+    written = card.kind == "ADDRESS_BOOK"
+    for handle in card.handles:
+        profile = profiles.of_handle(handle)
+        if profile is not None:
+            add("PROFILE", profile.key, "WRITTEN" if written else "OWN", True, profile.network)
+            users.append((profile.network, profile.user))
+    for url in card.urls:
+        scheme, _, rest = url.partition(":")
+        if scheme.casefold() == "mailto":
+            add_email(rest.partition("?")[0], "WRITTEN" if written else "CLAIMED")
+        elif scheme.casefold() == "tel":
+            number = lines.number(rest, region)
+            if number is not None:
+                add("PHONE", number.key, "WRITTEN" if written else "CLAIMED", number.line in ("MOBILE", "EITHER"), number.line)
+        else:
+            profile = profiles.of_url(url)
+            if profile is not None:
+                # a site of one's own may be a company's: only a network's profile is surely one person's
+                add("PROFILE", profile.key, "WRITTEN" if written else "CLAIMED", bool(profile.network), profile.network)
+                if written and profile.network:
+                    users.append((profile.network, profile.user))
+    names = _speaking(_names(card.names), list(boxes.values())) if card.kind == "CORRESPONDENT" else _names(card.names)
+    if card.kind in ("FOLLOWER", "FOLLOWING"):  # a user name shown for want of a name is none
+        own = {stem(user) for _, user in users}
+        names = tuple(n for n in names if "".join(w.text for w in n.words) not in own or n.full)
+    employers = [organization(o.name) for o in card.organizations if o.name]
+    employers += [of_domain(b.domain) for b in boxes.values() if not b.free and b.owner == "PERSON"]
+    return Facts(
+        id=card.id,
+        account=card.account,
+        network=card.network,
+        kind=card.kind,
+        names=tuple(n for n in names if n.kind == "PERSON"),
+        values=tuple(sorted(values.values())),
+        mailboxes=tuple(boxes[key] for key in sorted(boxes)),
+        users=tuple(dict.fromkeys(users)),
+        employers=tuple(dict.fromkeys(e for e in employers if e)),
+        streets=tuple(s for a in card.addresses if (s := street(a.street or "", a.city or ""))),
+        cities=tuple(c.casefold() for a in card.addresses if (c := a.city)),
+        birthday=card.birthday or "",
+        photo=card.photo_sha256 or "",
+        nobody=_nobody(card, names, list(boxes.values())),
+    )
+
+
+_RANK: Final[dict[Basis, int]] = {"OWN": 0, "CHECKED": 1, "WRITTEN": 2, "USED": 3, "CLAIMED": 4}
+
+
+def _names(given: Iterable[CardName]) -> tuple[Name, ...]:
+    found: dict[tuple[str, str], Name] = {}
+    for one in given:
+        if mediated(one.full):
+            continue
+        for name in parse(one.full, one.given or "", one.family or ""):
+            found.setdefault((name.kind, name.text), name)
+    return tuple(found.values())
+
+
+def _speaking(names: tuple[Name, ...], boxes: list[Mailbox]) -> tuple[Name, ...]:
+    """Of the contradicting names of one sender those that the address itself says: others sent through it."""
+    if not _several(names) or len(boxes) != 1:
+        return names
+    said = [speaks_for(boxes[0].local, n) if n.kind == "PERSON" else 0 for n in names]
+    best = max(said)
+    kept = tuple(n for n, much in zip(names, said, strict=True) if much == best)
+    return names if best < 2 or _several(kept) else kept
+
+
+def _nobody(card: Card, names: tuple[Name, ...], boxes: list[Mailbox]) -> str:
+    if any(n.kind == "COUPLE" for n in names):
+        return "COUPLE"
+    if boxes and all(b.owner != "PERSON" for b in boxes) and card.kind in ("CORRESPONDENT", "ADDRESS_BOOK") and not card.phones:
+        return boxes[0].owner
+    if names and all(n.kind == "ROLE" for n in names):
+        return "ROLE"
+    if card.kind == "CORRESPONDENT" and _several(names):
+        return "SEVERAL"
+    return ""
+
+
+def _several(names: tuple[Name, ...]) -> bool:
+    people = [n for n in names if n.kind == "PERSON" and n.full]
+    return any(compare(a, b) == Likeness.CONTRADICTS for n, a in enumerate(people) for b in people[:n])

@@ -1,0 +1,123 @@
+"""Groups of contacts that are one person: proof applied strongest first, unless any two whom it would bring together are kept apart.
+
+Not a bare union-find, where one bad edge welds two families: before two groups become one, each member of one is held against
+each member of the other. The order is that of strength, then of ids, and whoever hangs together by any value is decided at
+once: so the same facts in any order and any batches give the same groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from resolvers.identity import vetoes
+from resolvers.identity.cards import Facts
+from resolvers.identity.names import Likeness, Name
+from resolvers.identity.proof import Edge, Shared, edges_of
+
+
+class Decisions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the viewer said, in pairs of contact ids in order. `never` goes before `always`, and both before all evidence."""
+
+    never: frozenset[tuple[str, str]] = frozenset()
+    always: frozenset[tuple[str, str]] = frozenset()
+
+
+class Groups(msgspec.Struct, frozen=True, kw_only=True):
+    """The partition: each group's contact ids in order, the first being its label; the proof within; what is shared; what was refused."""
+
+    groups: tuple[tuple[str, ...], ...]
+    edges: tuple[Edge, ...]
+    shared: tuple[Shared, ...]
+    refused: tuple[tuple[Edge, str], ...]
+
+    def labels(self) -> dict[str, str]:
+        """The label of each contact."""
+        return {contact_id: group[0] for group in self.groups for contact_id in group}
+
+
+class _Group:
+    """A group under way: its members, and of their names and birthdays each one once, as that is what is compared."""
+
+    __slots__ = ("birthdays", "generations", "members", "names", "nobody")
+
+    def __init__(self, facts: Facts) -> None:
+        self.members = [facts.id]
+        self.names: set[tuple[Name, ...]] = {facts.names} if facts.names else set()
+        self.birthdays = {facts.birthday} - {""}
+        self.generations = vetoes.generations(facts.names)
+        self.nobody = facts.nobody
+
+    def apart(self, other: _Group) -> str:
+        if self.nobody or other.nobody:
+            return self.nobody or other.nobody
+        if any(vetoes.birthdays_differ(a, b) for a in self.birthdays for b in other.birthdays):
+            return "BIRTHDAY"
+        if len(self.generations | other.generations) > 1:
+            return "GENERATION"
+        if any(vetoes.of_names(a, b) == Likeness.CONTRADICTS for a in self.names for b in other.names if a != b):
+            return "NAMES"
+        return ""
+
+    def absorb(self, other: _Group) -> None:
+        self.members += other.members
+        self.names |= other.names
+        self.birthdays |= other.birthdays
+        self.generations |= other.generations
+
+
+def group(facts: Mapping[str, Facts], decisions: Decisions | None = None) -> Groups:
+    """The groups that follow from these facts and decisions."""
+    said = decisions or Decisions()
+    edges, shared = edges_of(facts)
+    at = {contact_id: _Group(one) for contact_id, one in facts.items()}
+    refused: list[tuple[Edge, str]] = []
+    for left, right in sorted(said.always):
+        if left in at and right in at and (left, right) not in said.never:
+            _join(at, left, right, said.never, forced=True)
+    for edge in edges:
+        why = _join(at, edge.left, edge.right, said.never)
+        if why:
+            refused.append((edge, why))
+    found = sorted({id(g): g for g in at.values()}.values(), key=lambda g: min(g.members))
+    return Groups(
+        groups=tuple(tuple(sorted(g.members)) for g in found),
+        edges=tuple(e for e in edges if at[e.left] is at[e.right]),
+        shared=tuple(sorted(shared, key=lambda s: (s.kind, s.value))),
+        refused=tuple(refused),
+    )
+
+
+def _join(at: dict[str, _Group], left: str, right: str, never: Collection[tuple[str, str]], *, forced: bool = False) -> str:
+    """Bring two groups together; says why not, when not."""
+    one, other = at[left], at[right]
+    if one is other:
+        return ""
+    if never and any((min(a, b), max(a, b)) in never for a in one.members for b in other.members):
+        return "NEVER"
+    why = "" if forced else one.apart(other)
+    if why:
+        return why
+    if len(one.members) < len(other.members):
+        one, other = other, one
+    one.absorb(other)
+    for contact_id in other.members:
+        at[contact_id] = one
+    return ""
+
+
+def component(facts: Mapping[str, Facts], start: Sequence[str]) -> set[str]:
+    """Whoever hangs together with `start` by any value: who must be decided together."""
+    users: dict[tuple[str, str], list[str]] = {}
+    for one in facts.values():
+        for value in one.values:
+            users.setdefault((value.kind, value.key), []).append(one.id)
+    seen, queue = set(start), list(start)
+    while queue:
+        for value in facts[queue.pop()].values:
+            for other in users[value.kind, value.key]:
+                if other not in seen:
+                    seen.add(other)
+                    queue.append(other)
+    return seen

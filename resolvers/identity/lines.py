@@ -1,0 +1,51 @@
+"""Phone numbers as keys: E.164 by the region of whoever typed them, and whether one person or a house answers."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final, Literal
+
+import msgspec
+import phonenumbers
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
+
+Line = Literal["MOBILE", "FIXED", "EITHER", "SERVICE"]
+
+# ITU-T E.164 numbers by the plans that libphonenumber knows; a plan that does not tell mobile from fixed says EITHER
+_LINES: Final[dict[int, Line]] = {
+    PhoneNumberType.MOBILE: "MOBILE",
+    PhoneNumberType.PERSONAL_NUMBER: "MOBILE",
+    PhoneNumberType.FIXED_LINE: "FIXED",
+    PhoneNumberType.FIXED_LINE_OR_MOBILE: "EITHER",
+    PhoneNumberType.VOIP: "FIXED",
+    PhoneNumberType.PAGER: "EITHER",
+    PhoneNumberType.UNKNOWN: "EITHER",
+}
+_EXTENSION: Final = re.compile(r"(?:;ext=|\bext\.?|\bx|#|\bDW|\bposte)\s*\d{1,6}\s*$", re.I)
+_TRUNK: Final = re.compile(r"\(0\)")
+
+
+class Number(msgspec.Struct, frozen=True):
+    """One phone number."""
+
+    key: str
+    line: Line
+
+
+@lru_cache(200_000)
+def number(text: str, region: str | None) -> Number | None:
+    """What a number is; None for what cannot be one."""
+    if len(text) > 60:
+        return None
+    plain = _TRUNK.sub("", text)
+    try:
+        parsed = phonenumbers.parse(plain, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(parsed):
+        return None
+    extension = bool(parsed.extension or _EXTENSION.search(plain))
+    parsed.extension = None
+    key = phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
+    return Number(key=key, line="FIXED" if extension else _LINES.get(phonenumbers.number_type(parsed), "SERVICE"))

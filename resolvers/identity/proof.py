@@ -1,0 +1,189 @@
+"""Which contacts a common value joins: everybody who uses it while they agree, the side it speaks for when they do not.
+
+A private address, a mobile number, a profile that the viewer wrote down, and profiles that claim each other are proof. Whoever
+could have written the value without owning it proves nothing: a link or `mailto:` in a public profile, a name, a photo. As soon
+as those who use a value have names that contradict, it is shared, and joins at most those of its users whose full names agree
+and for whom it speaks; what it had joined before falls apart.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from resolvers.identity.cards import Facts, Value, ValueKind
+from resolvers.identity.mailboxes import mailbox, speaks_for
+from resolvers.identity.names import Likeness
+from resolvers.identity.vetoes import birthdays_differ, likeness, spoken
+
+MAX_USERS: Final = 25  # more contacts than this with one value: nobody's own
+# log-odds of each kind of proof, by which stronger edges are applied first
+WEIGHTS: Final = {"PROFILE": 11.5, "LINKS": 10.4, "EMAIL": 9.2, "PHONE": 8.1, "HOUSE_PHONE": 6.2}
+
+ProofKind = Literal["EMAIL", "PHONE", "PROFILE", "LINKS"]
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """Why two contacts belong together. `value` is what they share; for LINKS the two profiles that claim each other."""
+
+    strength: float
+    left: str
+    right: str
+    kind: ProofKind
+    value: str
+
+
+class Shared(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that several people use, and who."""
+
+    kind: str
+    value: str
+    users: tuple[str, ...]
+
+
+def edges_of(facts: Mapping[str, Facts]) -> tuple[list[Edge], list[Shared]]:
+    """All proof among these contacts, strongest first, and the values that stopped being proof."""
+    users: dict[tuple[ValueKind, str], list[tuple[Facts, Value]]] = defaultdict(list)
+    for contact_id in sorted(facts):
+        one = facts[contact_id]
+        for value in one.values:
+            users[value.kind, value.key].append((one, value))
+    edges: list[Edge] = []
+    shared: list[Shared] = []
+    for (kind, key), found in users.items():
+        if len(found) < 2:
+            continue
+        if kind == "PROFILE":
+            made, contested = _profile(key, found, facts, users)
+        else:
+            made, contested = _address(kind, key, found)
+        edges += made
+        if contested:
+            shared.append(Shared(kind=kind, value=key, users=tuple(f.id for f, _ in found)))
+    edges.sort(key=lambda e: (-e.strength, e.left, e.right, e.kind, e.value))
+    return edges, shared
+
+
+def _address(kind: ValueKind, key: str, found: Sequence[tuple[Facts, Value]]) -> tuple[list[Edge], bool]:
+    """E-mail addresses and phone numbers."""
+    if not all(value.private for _, value in found) or len(found) > MAX_USERS:
+        return [], True
+    users = [facts for facts, value in found if value.basis != "CLAIMED" and not facts.nobody]
+    if len(users) < 2:
+        return [], any(facts.nobody for facts, _ in found)
+    line = "MOBILE" if any(v.detail == "MOBILE" for _, v in found) else found[0][1].detail
+    contested = any(facts.nobody in ("COUPLE", "SEVERAL") and kind == "EMAIL" and facts.nobody == "SEVERAL" for facts, _ in found)
+    grades = {(a.id, b.id): _grade(a, b) for n, b in enumerate(users) for a in users[:n]}
+    contested = contested or _contested(users, grades)
+    if not contested:
+        least = Likeness.COMPATIBLE if line == "EITHER" else Likeness.SILENT
+        strength = WEIGHTS["EMAIL"] if kind == "EMAIL" else WEIGHTS["PHONE"] if line == "MOBILE" else WEIGHTS["HOUSE_PHONE"]
+        least = min(least, Likeness.UNSURE) if least == Likeness.SILENT else least
+        return [_edge(kind, key, a, b, strength) for (a, b), grade in grades.items() if grade >= least], False
+    return _sides(kind, key, users, grades), True
+
+
+def _contested(users: Sequence[Facts], grades: Mapping[tuple[str, str], Likeness]) -> bool:
+    """Whether two users have names that contradict, or names of which nobody shows that they are one person's."""
+    if any(grade == Likeness.CONTRADICTS for grade in grades.values()):
+        return True
+    known = {f.id: f.id for f in users}
+
+    def root(contact_id: str) -> str:
+        while known[contact_id] != contact_id:
+            contact_id = known[contact_id]
+        return contact_id
+
+    for (a, b), grade in grades.items():
+        if grade >= Likeness.PARTLY:
+            known[root(a)] = root(b)
+    return any(grade == Likeness.UNSURE and root(a) != root(b) for (a, b), grade in grades.items())
+
+
+def _grade(a: Facts, b: Facts) -> Likeness:
+    if birthdays_differ(a.birthday, b.birthday):
+        return Likeness.CONTRADICTS
+    return likeness(a, b)
+
+
+def _sides(kind: ValueKind, key: str, users: Sequence[Facts], grades: Mapping[tuple[str, str], Likeness]) -> list[Edge]:
+    """What a contested value still joins: those with one full name, if it is theirs and no more than two people's."""
+    full = [f for f in users if any(n.full for n in f.names)]
+    sides: list[list[Facts]] = []
+    for facts in full:
+        side = next((s for s in sides if all(_of(grades, facts, other) >= Likeness.AGREES for other in s)), None)
+        if side is None:
+            sides.append([facts])
+        else:
+            side.append(facts)
+    if len(sides) > 2:
+        return []
+    if kind == "EMAIL":
+        box = mailbox(key)
+        spoken_for = [max((speaks_for(box.local, n) for f in side for n in f.names), default=0) if box else 0 for side in sides]
+        best = max(spoken_for, default=0)
+        if best < 2 or spoken_for.count(best) > 1:
+            return []
+        sides = [side for side, said in zip(sides, spoken_for, strict=True) if said == best]
+    strength = WEIGHTS["EMAIL" if kind == "EMAIL" else "HOUSE_PHONE"] - 1
+    return [_edge(kind, key, a.id, b.id, strength) for side in sides for n, b in enumerate(side) for a in side[:n]]
+
+
+def _of(grades: Mapping[tuple[str, str], Likeness], a: Facts, b: Facts) -> Likeness:
+    return grades[(a.id, b.id) if (a.id, b.id) in grades else (b.id, a.id)]
+
+
+def _profile(
+    key: str,
+    found: Sequence[tuple[Facts, Value]],
+    facts: Mapping[str, Facts],
+    users: Mapping[tuple[ValueKind, str], Sequence[tuple[Facts, Value]]],
+) -> tuple[list[Edge], bool]:
+    """Profiles: that the viewer wrote them down, or that both sides claim each other."""
+    if len(found) > MAX_USERS * 4:
+        return [], True
+    edges = []
+    known = [(f, v) for f, v in found if v.basis in ("OWN", "CHECKED", "WRITTEN") and not f.nobody]
+    names = [f for f, v in known if v.basis == "WRITTEN"]
+    contested = len(known) > MAX_USERS or any(
+        likeness(a, b) == Likeness.CONTRADICTS for n, a in enumerate(names) for b in names[:n]
+    )
+    for n, (b, w) in enumerate(known):
+        for a, v in known[:n]:
+            if not (v.private and w.private):
+                continue
+            if v.basis == w.basis == "OWN" and a.account == b.account:
+                # one account lists a profile once: a second time with another name may be a handle that somebody else took over
+                if _grade(a, b) >= Likeness.SAME:
+                    edges.append(_edge("PROFILE", key, a.id, b.id, WEIGHTS["PROFILE"]))
+                continue
+            least = Likeness.AGREES if contested else Likeness.SILENT if {v.basis, w.basis} == {"WRITTEN"} else Likeness.UNSURE
+            if _grade(a, b) >= least:
+                edges.append(_edge("PROFILE", key, a.id, b.id, WEIGHTS["PROFILE"]))
+    # one's own profile, which another one claims, and which claims that one back
+    for owner, value in found:
+        if value.basis != "OWN" or owner.nobody:
+            continue
+        claimed = {v.key for v in owner.values if v.kind == "PROFILE" and v.basis == "CLAIMED"}
+        for other, back in found:
+            if back.basis != "CLAIMED" or other.id == owner.id or other.nobody:
+                continue
+            theirs = [v.key for v in other.values if v.kind == "PROFILE" and v.basis == "OWN" and v.key in claimed]
+            if theirs and _grade(owner, other) > Likeness.CONTRADICTS:
+                low, high = sorted((key, theirs[0]))
+                edges.append(_edge("LINKS", f"{low} {high}", owner.id, other.id, WEIGHTS["LINKS"]))
+    return list(dict.fromkeys(edges)), contested
+
+
+def _edge(kind: ProofKind, value: str, a: str, b: str, strength: float) -> Edge:
+    left, right = sorted((a, b))
+    return Edge(strength=strength, left=left, right=right, kind=kind, value=value)
+
+
+def speaks(facts: Facts, keys: Iterable[str]) -> int:
+    """The most that any of these addresses says one of the contact's names."""
+    boxes = [box for key in keys if (box := mailbox(key)) is not None]
+    return max((speaks_for(box.local, name) for box in boxes for name in spoken(facts)), default=0)

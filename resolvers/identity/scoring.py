@@ -1,0 +1,100 @@
+"""Suggestions: candidate pairs ranked by log-odds, first each pair for itself, then against its rivals.
+
+A person is missed once, not many times: when a group has one good counterpart and ten weak ones, the ten are worth less than
+they look alone. The weights of both steps are learnt on generated universes (`python -m benchmarks.identity_weights`) and frozen
+in `data/weights.json` with their version, so that what is suggested does not drift from one release to the next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Final
+
+import msgspec
+
+from resolvers.identity.blocking import candidates
+from resolvers.identity.features import NAMES, Frequencies, features
+from resolvers.identity.tables import text
+from resolvers.identity.wholes import Whole
+
+FLOOR: Final = -5.5  # log-odds below which a pair is not worth showing
+RIVAL_NAMES: Final = ("bias", "score", "best_of_one", "best_of_both", "margin", "margin_worst", "near", "score_high")
+
+
+class Weights(msgspec.Struct, frozen=True):
+    """What was learnt: each weight by its name, and the log-odds above which `--accept` joins at its default."""
+
+    version: str
+    pair: dict[str, float]
+    rivals: dict[str, float]
+
+
+class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Two groups, by their labels, that may be one person."""
+
+    left: str
+    right: str
+    score: float  # log-odds
+
+    @property
+    def probability(self) -> float:
+        """The chance that they are one person."""
+        return 1 / (1 + math.exp(-self.score))
+
+
+@cache
+def weights() -> Weights:
+    """The frozen weights."""
+    return msgspec.json.decode(text("weights.json"), type=Weights)
+
+
+def suggest(wholes: Sequence[Whole], learnt: Weights | None = None) -> list[Suggestion]:
+    """All pairs worth showing, best first, ties by label."""
+    used = learnt or weights()
+    seen = Frequencies(wholes)
+    pairs = candidates(wholes)
+    first = [dot(used.pair, NAMES, features(wholes[a], wholes[b], seen)) for a, b in pairs]
+    second = rank(pairs, first, used)
+    found = [
+        Suggestion(left=min(wholes[a].label, wholes[b].label), right=max(wholes[a].label, wholes[b].label), score=score)
+        for (a, b), score in zip(pairs, second, strict=True)
+        if score > FLOOR
+    ]
+    return sorted(found, key=lambda s: (-s.score, s.left, s.right))
+
+
+def dot(learnt: Mapping[str, float], names: Sequence[str], values: Sequence[float]) -> float:
+    """Log-odds: each value times its weight."""
+    return sum(learnt.get(name, 0.0) * value for name, value in zip(names, values, strict=True) if value)
+
+
+def rank(pairs: Sequence[tuple[int, int]], scores: Sequence[float], learnt: Weights) -> list[float]:
+    """The log-odds of each pair in view of its rivals."""
+    return [dot(learnt.rivals, RIVAL_NAMES, row) for row in rival_features(pairs, scores)]
+
+
+def rival_features(pairs: Sequence[tuple[int, int]], scores: Sequence[float]) -> list[list[float]]:
+    """Each pair's own log-odds, and how they stand to the best others of the same two groups."""
+    best: dict[int, list[float]] = {}
+    near: dict[int, int] = {}
+    for (a, b), score in zip(pairs, scores, strict=True):
+        for n in (a, b):
+            two = best.setdefault(n, [-9.0, -9.0])
+            if score > two[0]:
+                two[0], two[1] = score, two[0]
+            elif score > two[1]:
+                two[1] = score
+    for (a, b), score in zip(pairs, scores, strict=True):
+        for n in (a, b):
+            if score > best[n][0] - 1.5:
+                near[n] = near.get(n, 0) + 1
+    rows = []
+    for (a, b), score in zip(pairs, scores, strict=True):
+        others = [best[n][1] if score >= best[n][0] else best[n][0] for n in (a, b)]
+        margins = sorted(max(-8.0, min(8.0, score - other)) for other in others)
+        leads = sum(score >= best[n][0] for n in (a, b))
+        crowd = math.log(max(near.get(a, 1), near.get(b, 1)))
+        rows.append([1.0, score, float(leads >= 1), float(leads == 2), margins[1] / 4, margins[0] / 4, crowd, max(0.0, score)])
+    return rows

@@ -1,0 +1,53 @@
+"""What keeps two contacts apart whatever they share: names that contradict, birthdays, generations, and nobody's cards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from resolvers.identity.cards import Facts
+from resolvers.identity.mailboxes import said_name
+from resolvers.identity.names import Likeness, Name, compare
+
+
+def likeness(a: Facts, b: Facts) -> Likeness:
+    """How the names of two contacts stand to each other: the best of their names decides, as people have several."""
+    return of_names(spoken(a), spoken(b))
+
+
+def of_names(ours: tuple[Name, ...], theirs: tuple[Name, ...]) -> Likeness:
+    """The best likeness of two sets of names; SILENT when one is empty."""
+    if not ours or not theirs:
+        return Likeness.SILENT
+    return max(compare(x, y) for x in ours for y in theirs)
+
+
+def spoken(facts: Facts) -> tuple[Name, ...]:
+    """The names a contact goes by; for an address without a name what its local part spells (where dots count)."""
+    if facts.names:
+        return facts.names
+    return tuple(n for box in facts.mailboxes if box.domain != "gmail.com" and (n := said_name(box.local)) is not None)
+
+
+def birthdays_differ(a: str, b: str) -> bool:
+    """Whether two birthdays (YYYY-MM-DD or --MM-DD) cannot be one; a year that only one of them knows decides nothing."""
+    if not a or not b:
+        return False
+    return a[-5:] != b[-5:] or (len(a) == len(b) == 10 and a[:4] != b[:4])
+
+
+def generations(names: Iterable[Name]) -> set[str]:
+    """Whether names say Jr or Sr."""
+    return {n.generation for n in names if n.generation}
+
+
+def apart(a: Facts, b: Facts) -> str:
+    """Why two contacts cannot be one person, in one word; empty when nothing speaks against it."""
+    if a.nobody or b.nobody:
+        return a.nobody or b.nobody
+    if birthdays_differ(a.birthday, b.birthday):
+        return "BIRTHDAY"
+    if len(generations((*a.names, *b.names))) > 1:
+        return "GENERATION"
+    if a.names and b.names and likeness(a, b) == Likeness.CONTRADICTS:
+        return "NAMES"
+    return ""
