@@ -253,7 +253,7 @@ PROOFS: Final = (
     ),
     Proof(
         "social-5",
-        "Accounts of nine networks, some of each throttled, revoked, downgraded or partly permitted, two weeks long",
+        "Accounts of eighteen networks, some of each throttled, revoked, downgraded or partly permitted, two weeks long",
         lambda home: mixed_states.live_with_trouble(home, rounds=56),
     ),
     Proof(

@@ -111,7 +111,8 @@ class Workshop:
         if declared.sign_in is not None:
             signed_in = await declared.sign_in(session)
             secret, base_url = signed_in.secret, signed_in.base_url
-            session = self.accounts.session(Account(provider=provider, base_url=base_url), Held(secret), declared)
+            account = Account(provider=provider, base_url=base_url, settings=account.settings)
+            session = self.accounts.session(account, Held(secret), declared)
         profile = await declared.open(session).profile()
         account_id = await self.accounts.add(viewer, declared, profile, secret, base_url=base_url, mode=mode, settings=settings)
         if sync:

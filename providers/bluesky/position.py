@@ -23,7 +23,6 @@ class Position(msgspec.Struct, omit_defaults=True):
     version: int = 1
     log: str = ""
     listed: bool = False
-    refused: bool = False
     convos: dict[str, Known] = {}
     walk: str = ""
     token: str = ""

@@ -1,7 +1,7 @@
 """Bluesky's conversations: all of them once, then what the chat's log tells, and the history of each backwards, the latest active first.
 
 Speaks `chat.bsky.convo.*` through the account's own server. What a conversation and a message are is in `chat.py`. A sign-in that
-shows no chat is said once, and nobody else waits for it.
+shows no chat is said with each run, and nobody else waits for it.
 """
 
 from __future__ import annotations
@@ -87,13 +87,10 @@ class Talks:
         except Refused as error:
             if isinstance(error, CursorExpired) or error.provider_code not in ("scope", "not-found", "403"):
                 raise
-            if not place.refused:  # said once, not with each run
-                place.refused = True
-                text = f"Chat is not shown: {error.message} Link again, with an app password that allows direct messages or at your server."
-                row = Row(item=Unreadable(key=CHAT, outcome="SKIPPED", message=text, reason="FORBIDDEN", container=CHAT))
-                yield Page(rows=(row,), cursor=place.encoded())
+            text = f"Chat is not shown: {error.message} Link again, with an app password that allows direct messages or at your server."
+            row = Row(item=Unreadable(key=CHAT, outcome="SKIPPED", message=text, reason="FORBIDDEN", container=CHAT))
+            yield Page(rows=(row,), cursor=place.encoded())  # with each run: what is not said any more is shown
             return
-        place.refused = False
         while (found := _newest_open(place)) is not None:
             yield await self._history(place, *found)
 

@@ -56,6 +56,7 @@ TURNS: Final = 3
 RECONNECTS: Final = 50
 FRUITLESS: Final = 3
 ROUNDS: Final = 1_000
+ACCESS: Final = "access"  # where the ledger has folders that may not be read: in their own lines only messages are counted
 
 Connect = Callable[[], Awaitable[Connection]]
 
@@ -83,6 +84,7 @@ class Mirror:
         self._selected: tuple[bytes, int] | None = None  # folder and UIDVALIDITY
         self._folders: dict[str, Folder] = {}
         self._shut: set[str] = set()  # folders that were refused to us in this round
+        self._closed: dict[str, str] = {}  # folders that this account may not read, with the server's words
         self._labels: tuple[records.Label, ...] | None = None
         self._gmail = False
         self._doubted = False  # a folder was not the one of this name any more
@@ -165,7 +167,7 @@ class Mirror:
                 if void.prefix not in taken:  # a folder that was away for a while has its old numbers again
                     yield self._page([records.Row(item=records.Voided(container=void.container, prefix=void.prefix))])
             if not marks.voids and not self._doubted and not any(mark.gone for mark in marks.folders.values()):
-                yield self._page((), statements=self._statements(current), done=True)
+                yield self._page(self._withheld(), statements=self._statements(current), done=True)
                 return
         raise Unavailable("The mailbox changes faster than it can be read.", provider_code="restless")
 
@@ -241,6 +243,14 @@ class Mirror:
         del self._marks.folders[ident]
         self._marks.voids.append(Void(container=mark.name, prefix=prefix(ident, mark.validity)))
 
+    def _withheld(self) -> Iterable[records.Row]:
+        """Folders that are listed and not shown, with what to do."""
+        for name, said in self._closed.items():
+            text = f"The folder {name} is not shown to this account: ask whoever runs the server for the right to read it. {said}"
+            yield records.Row(
+                item=records.Unreadable(key=name, outcome="SKIPPED", message=text, reason="FORBIDDEN", container=ACCESS)
+            )
+
     def _told_gone(self, waiting: dict[str, UidSet]) -> Iterable[list[records.Row]]:
         for ident, uids in waiting.items():
             mark = self._marks.folders.get(ident)
@@ -281,6 +291,7 @@ class Mirror:
     async def _look_and_read(self, folder: Folder) -> AsyncGenerator[records.Page]:
         """A folder's news and its latest messages. A folder that is refused stops no other: its ledger shows what is missing."""
         self._shut.discard(folder.ident)
+        self._closed.pop(folder.name, None)
         try:
             async with aclosing(self._look(folder)) as looked:
                 async for page in looked:
@@ -638,8 +649,10 @@ class Mirror:
             reply = await connection.run(b"EXAMINE ", quoted(folder.raw), more, doing=f"to open the folder {folder.name}")
         except (RateLimited, ReauthRequired, ForbiddenAddress):
             raise
-        except Refused:
+        except Refused as error:
             self._selected = None
+            if error.provider_code == "noperm":  # RFC 5530 §3: the access control list says so, whatever is tried
+                self._closed[folder.name] = error.message
             return None
         exists = next((one.number for one in reversed(reply.data) if one.name == "EXISTS"), None)
         validity = number((reply.code("UIDVALIDITY") or b""), 2**32 - 1)

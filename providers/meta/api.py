@@ -159,11 +159,13 @@ class Graph:
             fault = msgspec.json.decode(storable(answer.content), type=Refusal).error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # ValidationError is a DecodeError
             fault = None
-        now = self.session.clock.now()
+        now, regained = self.session.clock.now(), self._regained(answer)
         if fault is None or not fault.code:
             return self._by_status(answer, now)
         own = self.dialect.own(fault, now) if self.dialect.own is not None else None
-        return own or self._by_code(fault, now, self._regained(answer))
+        if isinstance(own, RateLimited) and regained is not None and (own.retry_at is None or own.retry_at < regained):
+            return RateLimited(own.message, retry_at=regained, provider_code=own.provider_code)
+        return own or self._by_code(fault, now, regained)
 
     async def _room(self) -> None:
         clock = self.session.clock

@@ -8,52 +8,32 @@ had said until when it takes none. What an account says of itself is read as a f
 from __future__ import annotations
 
 import asyncio
-import http.client
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
-from urllib.parse import urlsplit
 
+from gateway import watch
 from gateway.linking.service import LinkService
 from gateway.people import named
 from gateway.worker import WATCHES
-from providers.base import Mode
-from providers.google import people as google_people
-from providers.google.api import SCOPE
-from providers.microsoft.graph import SCOPES as GRAPH_SCOPES
-from providers.session import Secret
 from resolvers.linking import CredentialForm, OAuthRedirect
 from schema import build_schema
 from store import leases
-from tests import servers
+from tests import atproto_servers, chat_servers, servers
 from tests.asking import Context
-from tests.chaos.lost_marks import CARD
+from tests.chaos.mixed_networks import NETWORKS, Door, Network, served
+from tests.chaos.mixed_troubles import TROUBLES, WAITS, Trouble
 from tests.chaos.report import Report
-from tests.fediverse import Person
 from tests.gateway.running import opened
 from tests.household import Household, open_sqlite
-from tests.providers.feed_site import Site
-from tests.providers.feed_site import page as site_page
-from tests.providers.github_stub import SCOPES as GITHUB_SCOPES
-from tests.providers.github_stub import GitHub
-from tests.providers.google_stub import Mailbox, People
-from tests.providers.graph_stub import Graph
-from tests.providers.slack_stub import Slack
-from tests.providers.stub_http import Answer, Request, running
-from tests.providers.test_gmail import mail
-from tests.providers.x_stub import SCOPES as X_SCOPES
-from tests.providers.x_stub import X
 from tests.workshop import Workshop, workshop
 
 STEP: Final = timedelta(hours=6)
-BAN: Final = 10 * 3600  # seconds for which a throttled network takes no call
-WATCHED: Final = frozenset({"Mastodon"})  # what is told as it happens has no time at which it is looked at again
-ITEMS: Final = 5
 VIEWERS: Final = ("ada", "bo", "cy", "di")
 ACCOUNTS: Final = """{ viewer { accounts(first: 50) { edges { node {
   id status statusReason nextSyncAt lastSyncedAt capabilities } } } } }"""
@@ -77,225 +57,6 @@ class Hours:
         self.time = max(self.time, until)
 
 
-class Door:
-    """What stands before a network: counts the calls, and those that come although it said that it takes none."""
-
-    def __init__(self, stub: Any, clock: Hours) -> None:
-        self.stub = stub  # what befalls it is its network's own
-        self.clock = clock
-        self.calls = 0
-        self.early = 0
-        self.closed_until = 0.0
-        self.refusal: Callable[[], Answer] | None = None
-        self.bans = False  # the refusal names a time until which there is no other answer
-
-    @property
-    def url(self) -> str:
-        return str(self.stub.url)
-
-    @url.setter
-    def url(self, value: str) -> None:
-        self.stub.url = value
-
-    def answer(self, request: Request) -> Answer:
-        self.calls += 1
-        if self.clock.seconds() < self.closed_until:
-            self.early += 1
-        elif self.refusal is not None:
-            self.closed_until = self.clock.seconds() + BAN if self.bans else 0.0
-        else:
-            found: Answer = self.stub.answer(request)
-            return found
-        assert self.refusal is not None
-        return self.refusal()
-
-
-class Forward:
-    """A real server behind the door, from which each answer is fetched as it is."""
-
-    def __init__(self, target: str) -> None:
-        self.url = ""
-        self.target = urlsplit(target)
-
-    def answer(self, request: Request) -> Answer:
-        if "/streaming" in request.target:  # an answer without an end cannot be fetched whole: this server is one without streams
-            return Answer(404, b'{"error": "Record not found"}')
-        kept = {name: value for name, value in request.headers.items() if name not in ("connection", "accept-encoding")}
-        line = http.client.HTTPConnection(self.target.hostname or "", self.target.port, timeout=30)
-        try:
-            line.request(request.method, request.target, request.body or None, kept)
-            said = line.getresponse()
-            found = Answer(said.status, said.read())
-        finally:
-            line.close()
-        own = ("connection", "content-length", "transfer-encoding", "date", "server")
-        found.headers.update({name: value for name, value in said.getheaders() if name.lower() not in own})
-        return found
-
-
-# --- networks ---------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Network:
-    """What an account's network holds, and by what it is reached: `path` is what stands behind the stub's address.
-
-    `mode` is the account's, where its network would otherwise only be asked live.
-    """
-
-    provider: str
-    make: Callable[[Hours], Any]
-    secret: Secret
-    path: str = ""
-    mode: Mode | None = None
-
-
-def _slack(clock: Hours) -> Slack:
-    team = Slack(clock.seconds)
-    grace = team.member(100, "grace", real_name="Grace Hopper")
-    direct = team.channel(2, user=grace, last_read=f"{clock.seconds() - 1000:.6f}")
-    for n in range(ITEMS):
-        team.post(direct, grace, f"Lunch {n}?", clock.seconds() - 900 + n)
-    return team
-
-
-def _github(clock: Hours) -> GitHub:
-    github = GitHub(clock.seconds)
-    grace = github.user(100, "grace", name="Grace Hopper")
-    github.following, github.organizations = [100], {"acme": [77]}
-    leak = github.thread(12, "Leak", github.me, "02-01T10:00:00")
-    github.comment(leak, grace, "Where, @ada?", "02-01T11:00:00")
-    github.notify(leak)
-    return github
-
-
-def _x(clock: Hours) -> X:
-    net = X(clock.seconds)
-    net.following.append(net.person("100", "grace", name="Grace Hopper"))
-    net.event("10-100", "100", "Lunch?", clock.seconds() - 900)
-    return net
-
-
-def _gmail(clock: Hours) -> Mailbox:
-    mailbox = Mailbox()
-    for n in range(ITEMS):
-        mailbox.deliver(mail(n))
-    return mailbox
-
-
-def _people(clock: Hours) -> People:
-    people = People()
-    for n in range(ITEMS):
-        people.put("connections", n)
-    return people
-
-
-def _graph(clock: Hours) -> Graph:
-    graph = Graph()
-    for n in range(ITEMS):
-        graph.deliver(mail(n), "inbox")
-        graph.put_contact(n)
-    return graph
-
-
-def _feed(clock: Hours) -> Site:
-    site = Site()
-    site.posts = [f"Post {n}" for n in range(ITEMS)]
-    site.pages["/"] = site_page('<link rel="alternate" type="application/atom+xml" href="/feed.xml">')
-    return site
-
-
-NETWORKS: Final = {
-    "Slack": Network("slack", _slack, Secret(access_token="xoxp-1"), "/api"),
-    "GitHub": Network("github", _github, Secret(access_token="token-1")),
-    "X": Network("x", _x, Secret(access_token="token-1", scope=" ".join(sorted(X_SCOPES)))),
-    "Gmail": Network("gmail", _gmail, Secret(access_token="token-1", scope=SCOPE + "gmail.readonly")),
-    "Google contacts": Network("google", _people, Secret(access_token="token-1", scope=" ".join(google_people.SCOPES))),
-    "Microsoft": Network("microsoft", _graph, Secret(access_token="token-1", scope=" ".join(GRAPH_SCOPES)), "/v1.0"),
-    "feed": Network("feeds", _feed, Secret()),
-}
-
-
-# --- troubles ---------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """What befalls an account after its first look, or before it is linked (`at_first`), and what it then says.
-
-    `state` is the account's status; `says` are words of its reason: what is the matter, and what to do.
-    """
-
-    name: str
-    network: str
-    befall: Callable[[Door], None]
-    state: str
-    says: tuple[str, ...]
-    at_first: bool = False
-
-
-def _throttle(*, status: int = 429, body: object = None, **headers: str) -> Callable[[Door], None]:
-    def befall(door: Door) -> None:
-        door.bans = True
-        door.refusal = lambda: Answer(status, body if body is not None else {}, Retry_After=str(BAN), **headers)
-
-    return befall
-
-
-def _revoke(door: Door) -> None:
-    door.stub.tokens.clear()
-
-
-def _narrow(token: str, scopes: frozenset[str]) -> Callable[[Door], None]:
-    def befall(door: Door) -> None:
-        door.stub.tokens[token] = scopes
-
-    return befall
-
-
-def _unenrol(door: Door) -> None:
-    """X answers so to apps whose plan no longer has an interface (`client-not-enrolled`)."""
-    detail = "When authenticating requests to the X API v2 endpoints, you must use keys of an App that is attached to a Project."
-    kind = "https://api.x.com/2/problems/client-forbidden"
-    said = {"type": kind, "title": "Client Forbidden", "status": 403, "reason": "client-not-enrolled", "detail": detail}
-    door.refusal = lambda: Answer(403, said)
-
-
-def _end(door: Door) -> None:
-    door.stub.pages["/feed.xml"] = Answer(410, b"")
-
-
-def _refuse(status: int, body: object = b"") -> Callable[[Door], None]:
-    def befall(door: Door) -> None:
-        door.refusal = lambda: Answer(status, body)
-
-    return befall
-
-
-WAITS: Final = ("nothing to do", "by itself")
-TROUBLES: Final = (
-    Trouble("Slack, revoked", "Slack", _revoke, "REAUTH_REQUIRED", ("again",)),
-    Trouble("Slack, throttled", "Slack", _throttle(body={"ok": False, "error": "ratelimited"}), "ACTIVE", WAITS),
-    Trouble("GitHub, throttled", "GitHub", _throttle(body={"message": "You have exceeded a secondary rate limit."}), "ACTIVE", WAITS),
-    Trouble("GitHub, partly permitted", "GitHub", _narrow("token-1", GITHUB_SCOPES - {"read:org"}), "ACTIVE", ("read:org",), at_first=True),
-    Trouble("GitHub, revoked", "GitHub", _revoke, "REAUTH_REQUIRED", ("again",)),
-    Trouble("X, downgraded", "X", _unenrol, "DEGRADED", ("put the app into a project",)),
-    Trouble("X, throttled", "X", _throttle(body={"title": "Too Many Requests", "status": 429}), "ACTIVE", WAITS),
-    Trouble("Gmail, revoked", "Gmail", _revoke, "REAUTH_REQUIRED", ("again",)),
-    Trouble("Gmail, throttled", "Gmail", _throttle(body={"error": {"code": 429, "message": "No.", "status": "RESOURCE_EXHAUSTED"}}), "ACTIVE", WAITS),
-    Trouble("Google contacts, throttled", "Google contacts", _throttle(body={"error": {"code": 429, "message": "No."}}), "ACTIVE", WAITS),
-    Trouble("Microsoft, partly permitted", "Microsoft", _narrow("token-1", frozenset({"Mail.Read", "User.Read"})), "REAUTH_REQUIRED",
-            ("link the account again and allow everything",), at_first=True),
-    Trouble("Microsoft, throttled", "Microsoft", _throttle(body={"error": {"code": "TooManyRequests", "message": "No."}}), "ACTIVE", WAITS),
-    Trouble("feed, ended", "feed", _end, "DEGRADED", ("ended (410)",)),
-    Trouble("feed, throttled", "feed", _throttle(), "ACTIVE", WAITS),
-    Trouble("Mastodon, revoked", "Mastodon", _refuse(401, {"error": "The access token was revoked"}), "REAUTH_REQUIRED", ("again",)),
-    Trouble("Mastodon, throttled", "Mastodon", _throttle(body={"error": "Too many requests"}), "ACTIVE", WAITS),
-    Trouble("CardDAV, revoked", "CardDAV", _refuse(401), "REAUTH_REQUIRED", ("again",)),
-    Trouble("CardDAV, throttled", "CardDAV", _throttle(), "ACTIVE", WAITS),
-)  # fmt: skip
-
-
 # --- the run ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -315,23 +76,27 @@ async def live_with_trouble(home: Path, *, rounds: int) -> Report:
     """So many rounds with the well accounts alone, and as many with the troubled ones beside them."""
     report = Report()
     home.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - nobody else waits
-    with servers.mastodon() as fediverse, servers.radicale() as books:
-        networks = {**NETWORKS, **_served(fediverse, books)}
+    with ExitStack() as begun:
+        fediverse, books = begun.enter_context(servers.mastodon()), begun.enter_context(servers.radicale())
+        homeserver, pds = begun.enter_context(chat_servers.synapse()), begun.enter_context(atproto_servers.pds())
+        # how often a line is taken up again follows the machine's own time: here none is kept open
+        begun.enter_context(mock.patch.object(watch, "AT_ONCE", 0))
+        networks = {**NETWORKS, **served(fediverse, books, homeserver, pds)}
         alone = await _lived(home / "alone", rounds, networks, ())
         mixed = await _lived(home / "mixed", rounds, networks, TROUBLES)
     report.figures["accounts: well, in trouble"] = f"{len(networks)}, {len(TROUBLES)}"
     report.expect("looks of the well accounts beside the others", mixed.looks, dict.fromkeys(networks, rounds))
     report.expect("looks without the others", alone.looks, mixed.looks)
-    # how often a line is taken up again follows the machine's own time
-    counted = [{name: calls for name, calls in seen.calls.items() if name not in WATCHED} for seen in (mixed, alone)]
-    report.expect("calls of the well accounts beside the others", *counted)
-    report.expect("calls before a network's Retry-After had passed", sum(mixed.early.values()), 0)
+    report.expect("calls of the well accounts beside the others", mixed.calls, alone.calls)
+    report.expect("calls before a network's Retry-After had passed", {name: n for name, n in mixed.early.items() if n}, {})
     report.expect("calls that the networks' contracts do not allow", [*alone.faults, *mixed.faults][:3], [])
     for name in networks:
         well = mixed.said[name]
-        state = (well["status"], well["statusReason"])
-        report.hold(f"{name}, well, is {state}", state == ("ACTIVE", None))
-        if name not in WATCHED:
+        state, words = well["status"], well["statusReason"]
+        says = networks[name].says
+        right = all(one in (words or "") for one in says) if says else words is None
+        report.hold(f"{name}, well, is {state}: {words}", state == "ACTIVE" and right)
+        if not networks[name].watched:
             report.hold(f"{name}, well, says when it is looked at again", (well["nextSyncAt"] or "") > mixed.ended)
     for trouble in TROUBLES:
         said = mixed.said[trouble.name]
@@ -361,21 +126,6 @@ async def _price(report: Report, home: Path) -> None:
     report.hold("the browser has not gone to X before", before)
 
 
-def _served(fediverse: servers.Mastodon, books: servers.CardDav) -> dict[str, Network]:
-    """The networks that are real servers."""
-    other = Person(fediverse, "grace")
-    other.posts(f"@{fediverse.username} are you at the quay?", visibility="direct")
-    for n in range(ITEMS):
-        books.put(f"p{n}", CARD.format(n=n))
-    secret = Secret(username=books.username, password=books.password)
-    return {
-        "Mastodon": Network(
-            "mastodon", lambda clock: Forward(fediverse.url), Secret(access_token=fediverse.token), mode="MIRRORED"
-        ),
-        "CardDAV": Network("carddav", lambda clock: Forward(books.url), secret),
-    }
-
-
 async def _lived(home: Path, rounds: int, networks: Mapping[str, Network], troubles: Sequence[Trouble]) -> Seen:
     home.mkdir()  # noqa: ASYNC240 - nobody else waits
     clock, seen = Hours(), Seen()
@@ -387,12 +137,22 @@ async def _lived(home: Path, rounds: int, networks: Mapping[str, Network], troub
         ids: dict[str, str] = {}
         for name, network, household in _shared(households, networks, troubles):
             kind = networks[network]
-            doors[name] = Door(kind.make(clock), clock)
-            url = await stack.enter_async_context(running(doors[name]))
+            door = doors[name] = kind.door(clock)
+            url = await stack.enter_async_context(door.opened())
             befallen = next((one for one in troubles if one.name == name and one.at_first), None)
+            secret = kind.secret
             if befallen is not None:
-                befallen.befall(doors[name])
-            ids[name] = await shop.link(household.viewer, kind.provider, url + kind.path, kind.secret, sync=False, mode=kind.mode)
+                befallen.befall(door)
+                secret = befallen.secret or secret
+            ids[name] = await shop.link(
+                household.viewer,
+                kind.provider,
+                url + kind.path,
+                secret(door.stub),
+                sync=False,
+                mode=kind.mode,
+                settings=dict(kind.settings),
+            )
             clock.time += timedelta(seconds=1)
         for number in range(rounds):
             await _round(shop, clock)

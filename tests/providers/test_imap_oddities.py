@@ -316,6 +316,8 @@ async def test_a_folder_that_cannot_be_opened_stops_no_other(opened: Open) -> No
         assert mirror.done
         assert {m.container for m in mirror.contacts.values()} == {"INBOX"}
         assert mirror.stated["Lists"].expected == 5  # the ledger shows what is missing
+        told = [row.item for page in [p async for p in opened(fake).pages(mirror.cursor)] for row in page.rows]
+        assert [(one.key, one.reason) for one in told if isinstance(one, Unreadable)] == [("Lists", "FORBIDDEN")]
         fake.tamper = None
         await mirror.follow(opened(fake))
         assert subjects(mirror) == truth(fake)

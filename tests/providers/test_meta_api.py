@@ -15,6 +15,7 @@ from providers.meta.api import VERSION, Dialect, Graph, instant, proof, storable
 from providers.meta.webhook import REPEATS, Operator, sign
 from providers.push import Call, Forged, Line
 from providers.session import Secret
+from providers.whatsapp.sending import DIALECT as WHATSAPP
 from tests.providers.conftest import NOON, Answer, HandClock, SessionMaker, http_answer, scripted
 
 DIALECT = Dialect(name="Meta")
@@ -76,6 +77,17 @@ async def test_a_block_is_waited_out_for_a_day_and_a_limit_until_meta_says(new_s
     body = json.dumps({"error": {"message": "No.", "code": 80001}})
     answer = http_answer(400, body, X_Business_Use_Case_Usage=used)
     assert (await refused(new_session, answer)).retry_at == NOON + timedelta(minutes=7)
+
+
+async def test_a_products_own_limit_lasts_as_long_as_meta_says_too(new_session: SessionMaker) -> None:
+    used = json.dumps({"1": [{"type": "whatsapp", "call_count": 100, "estimated_time_to_regain_access": 600}]})
+    body = json.dumps({"error": {"message": "No.", "code": 80007}})
+    async with scripted(http_answer(400, body, X_Business_Use_Case_Usage=used), http_answer(400, body)) as server:
+        for wait in (timedelta(minutes=600), timedelta(minutes=5)):
+            graph = Graph(new_session(server.url, secret=SECRET), WHATSAPP)
+            with pytest.raises(RateLimited) as refusal:
+                await graph.ask("me", dict[str, Any])
+            assert refusal.value.retry_at == NOON + wait
 
 
 @pytest.mark.parametrize(
