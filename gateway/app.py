@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import structlog
 from sqlalchemy.engine import make_url
 
-from gateway import pushing, secret_key
+from gateway import enriching_terms, pushing, secret_key
 from gateway.accounts import Accounts
 from gateway.clock import SystemClock
 from gateway.demo.run import allowed as demo_places
@@ -27,6 +27,7 @@ from gateway.telemetry import Telemetry
 from gateway.webhooks import Courier
 from providers.addresses import Guard
 from providers.base import Provider, catalogue
+from providers.enrichment.ask import Enrichers
 from providers.lookup.crawl import Web
 from providers.transport import Transport
 from resolvers.operation import Clock, Services
@@ -81,6 +82,7 @@ async def open_installation(
         waker = Waker(database, cache)
         waker.start()
         stack.push_async_callback(waker.stop)
+        web = Web(transport, clock, observer=telemetry)
         services = Services(
             database=database,
             cache=cache,
@@ -92,7 +94,11 @@ async def open_installation(
             max_deadline_ms=int(settings.max_deadline * 1000),
             configured=lambda key: _configured(settings, providers, key),
             wake=waker,
-            web=Web(transport, clock, observer=telemetry),
+            web=web,
+            enrichers=Enrichers(
+                transport=transport, web=web, clock=clock, terms=enriching_terms.of(settings), observer=telemetry
+            ),
+            enrichment_budget=enriching_terms.micros(settings.enrichment_budget),
         )
         installation = Installation(
             settings=settings,

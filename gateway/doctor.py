@@ -20,11 +20,13 @@ from sqlalchemy import Connection, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway import pushing, secret_key
+from gateway import enriching_terms, pushing, secret_key
+from gateway.clock import SystemClock
 from gateway.explorer import PAGE
 from gateway.settings import Settings, SettingsError, unknown, variable
 from providers.base import broken, catalogue
-from store import leases, links, migrate, viewers
+from providers.enrichment.offer import BY_KEY, dollars
+from store import enrichment, leases, links, migrate, viewers
 from store.cache import Cache
 from store.database import Database, DatabaseUnavailable
 from store.tables import account, client_registration, gap, secret
@@ -46,14 +48,22 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 async def examine(settings: Settings, *, retry: bool = False) -> list[Finding]:
     """Every look, in the order in which things depend on each other."""
-    found = [*_variables(settings), *_files(settings), _shadowing(), *_third_parties(), *_lines(settings), _explorer()]
+    found = [
+        *_variables(settings),
+        *_files(settings),
+        _shadowing(),
+        *_third_parties(),
+        *_lines(settings),
+        *_sources(settings),
+        _explorer(),
+    ]
     database_findings, usable = await _database(settings)
     found += database_findings
     found.append(await _cache(settings))
     if usable:
         database = Database(settings.database)
         try:
-            for look in (_jobs, _ledger, _accounts):
+            for look in (_jobs, _ledger, _accounts, _questions):
                 found += await _guarded(look.__name__.strip("_"), lambda look=look: look(database, retry))  # type: ignore[misc]
             found += await _guarded("secrets", lambda: _secrets(settings, database))
         finally:
@@ -162,6 +172,22 @@ def _lines(settings: Settings) -> list[Finding]:
     return found
 
 
+def _sources(settings: Settings) -> list[Finding]:
+    """What is set of the paid sources that viewers may allow to be asked about people."""
+    found = [
+        Finding(check="enrichment", level="wrong", message=f"{name} cannot be asked without {missing}; {STEPS} {page}")
+        for name, missing, page in enriching_terms.half_set(settings)
+    ]
+    terms = enriching_terms.of(settings)
+    for key, each in terms.items():
+        message = f"{BY_KEY[key].name} may be asked for whoever allows it: {dollars(each.price)} a match, at {each.url}"
+        found.append(Finding(check="enrichment", level="ok", message=message))
+    if any(each.price for each in terms.values()) and not settings.enrichment_budget:
+        message = "KITH_ENRICHMENT_BUDGET is 0: paid sources are never asked"
+        found.append(Finding(check="enrichment", level="note", message=message))
+    return found or [Finding(check="enrichment", level="ok", message="no paid source is set up; free ones wait for consent")]
+
+
 def _explorer() -> Finding:
     if PAGE.exists():
         return Finding(check="explorer", level="ok", message="GraphiQL is built in")
@@ -209,8 +235,6 @@ async def _jobs(database: Database, retry: bool) -> list[Finding]:
     if not dead:
         return [Finding(check="jobs", level="ok", message="no job was given up")]
     if retry:
-        from gateway.clock import SystemClock
-
         for job in dead:
             await database.system(leases.retry, job.id, SystemClock().now())
         return [Finding(check="jobs", level="note", message=f"{len(dead)} jobs are tried again")]
@@ -240,6 +264,20 @@ async def _accounts(database: Database, retry: bool) -> list[Finding]:
             message = f"{label} ({viewer.name}) is {status.replace('_', ' ').lower()}{': ' + reason if reason else ''}"
             found.append(Finding(check="accounts", level="wrong", message=message))
     return found[:LISTED] or [Finding(check="accounts", level="ok", message="all accounts are in order")]
+
+
+async def _questions(database: Database, retry: bool) -> list[Finding]:
+    now = SystemClock().now()
+    found = []
+    for viewer in await database.system_read(viewers.listed):
+        for answer in await database.read(viewer.id, enrichment.unconfirmed, now):
+            name = BY_KEY[answer.question.source].name
+            message = (
+                f"a question to {name} of {answer.asked_at:%Y-%m-%d %H:%M} ({viewer.name}) may have cost {dollars(answer.price)} and was "
+                "not answered: compare it with their bill; it is not put again by itself"
+            )
+            found.append(Finding(check="questions", level="note", message=message))
+    return found[:LISTED] or [Finding(check="questions", level="ok", message="every paid question has its answer")]
 
 
 async def _secrets(settings: Settings, database: Database) -> list[Finding]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
@@ -117,6 +118,36 @@ class Settings(BaseSettings):
     instagram_webhooks_secret: SecretStr = Field(default=SecretStr(""), description="App secret of this app. Needed with its id.")
     instagram_webhooks_audience: str = Field(
         default="", description="Verify token that was entered at Meta with this address. Without it: the address itself."
+    )
+    fullcontact_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="API key of FullContact: see docs/providers/fullcontact.md. Without it nobody can allow it.",
+    )
+    fullcontact_price: Decimal | None = Field(
+        default=None,
+        ge=0,
+        le=1000,
+        description="What a match at FullContact costs by your contract, in US dollars. Needed with the key: budgets are kept by it.",
+    )
+    fullcontact_url: str = Field(default="https://api.fullcontact.com", description="Another server of FullContact, for tests.")
+    people_data_labs_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="API key of People Data Labs: see docs/providers/people-data-labs.md. Without it nobody can allow it.",
+    )
+    people_data_labs_price: Decimal | None = Field(
+        default=None,
+        ge=0,
+        le=1000,
+        description="What a match at People Data Labs costs by your plan, in US dollars; 0 for the free one. Needed with the key.",
+    )
+    people_data_labs_url: str = Field(
+        default="https://api.peopledatalabs.com", description="Another server of People Data Labs, for tests."
+    )
+    enrichment_budget: Decimal = Field(
+        default=Decimal(5),
+        ge=0,
+        le=1_000_000,
+        description="What paid sources may cost one viewer in a calendar month (UTC), in US dollars; a viewer may set less.",
     )
     max_deadline: float = Field(
         default=15.0,
@@ -235,6 +266,14 @@ class Settings(BaseSettings):
         if value and not (value.startswith("A") and value.isascii() and value.isalnum()):
             raise ValueError("write the app id as Slack shows it under Basic Information, like A0123456789")
         return value
+
+    @field_validator("fullcontact_url", "people_data_labs_url")
+    @classmethod
+    def _interface(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("write it like https://api.example.org")
+        return value.rstrip("/")
 
     @field_validator("facebook_webhooks_topic", "instagram_webhooks_topic")
     @classmethod
@@ -384,7 +423,7 @@ def table() -> str:
     lines = ["| variable | default | what it does |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
         default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
-        shown = "" if default in ("", ()) else f"`{default}`"
+        shown = "" if default in ("", (), None) else f"`{default}`"
         lines.append(f"| `{variable(name)}` | {shown} | {field.description} |")
     lines.append("| `KITH_<PROVIDER>_URL` | the network's own | Another server of that network, for tests or a mirror. |")
     lines.append("| `KITH_<PROVIDER>_CLIENT_ID` | | Our client at that network, where it does not register clients by itself. |")

@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 import structlog
 from sqlalchemy import Connection
 
-from gateway import pushing, sweeping, sync, watch, writes
+from gateway import enriching, pushing, sweeping, sync, watch, writes
 from gateway.accounts import Accounts
 from gateway.holders import holder_name, is_dead
 from gateway.imports import Imports
@@ -32,7 +32,7 @@ from resolvers.identity.resolve import resolve
 from resolvers.ingest import forget_account, reindexing
 from resolvers.ingest.own import reassign
 from resolvers.operation import Clock, Services
-from store import feed, leases, outbox, uploads, viewers, webhooks
+from store import enrichment, enrichment_runs, feed, leases, outbox, uploads, viewers, webhooks
 from store.blobs import Blobs
 from store.database import Database
 from store.feed import DELIVERY_JOB, Recorder
@@ -49,7 +49,7 @@ HOUSEKEEPING_SECONDS: Final = 3600.0
 COMPACT_EVERY: Final = 86_400
 WATCHES: Final = ("watch",)
 #: Work that takes minutes or hours, and how much of it goes on at once: somebody who sends a mail does not wait for a mailbox.
-LONG: Final = ("sync", "import", "unlink", "reindex")
+LONG: Final = ("sync", "import", "unlink", "reindex", enrichment_runs.JOB)
 LONG_AT_ONCE: Final = 4
 Task = Callable[[Job], Awaitable[timedelta | None]]
 
@@ -92,6 +92,7 @@ def of(installation: Pieces) -> Worker:
         kinds=kinds(installation.accounts, installation.blobs),
         blobs=installation.blobs,
         scribe=installation.scribe,
+        services=installation.services,
     )
 
 
@@ -122,6 +123,7 @@ class Worker:
     owner: str = field(default_factory=holder_name)
     concurrency: int = CONCURRENCY
     kinds: Mapping[str, Kind] = field(default_factory=dict)  # of writes, by name
+    services: Services | None = None
 
     def __post_init__(self) -> None:
         self._tasks: dict[str, Task] = {
@@ -137,6 +139,7 @@ class Worker:
             DELIVERY_JOB: self._webhook,
             pushing.JOB: self._push,
             uploads.JOB: self._uploads,
+            enrichment_runs.JOB: self._enrich,
         }
         self._running: set[asyncio.Task[None]] = set()
         self._long: set[asyncio.Task[None]] = set()
@@ -313,6 +316,9 @@ class Worker:
     async def _webhook(self, job: Job) -> timedelta | None:
         return None if self.courier is None else await self.courier.run(job.viewer_id, job.subject)
 
+    async def _enrich(self, job: Job) -> timedelta | None:
+        return None if self.services is None else await enriching.run(self.services, job.viewer_id, job.subject)
+
     async def _uploads(self, job: Job) -> timedelta | None:
         return None if self.blobs is None else await sweeping.run(self.database, self.blobs, self.clock, job.viewer_id)
 
@@ -321,6 +327,8 @@ class Worker:
         await self.database.write_behind(job.viewer_id, feed.compact, now - timedelta(days=feed.TOMBSTONE_DAYS))
         await self.database.write_behind(job.viewer_id, webhooks.forget_old, now)
         while await self.database.write_behind(job.viewer_id, outbox.forget_settled, now):
+            pass
+        while await self.database.write_behind(job.viewer_id, enrichment.forget_orphans):
             pass
         if self.blobs is not None:
             await sweeping.run(self.database, self.blobs, self.clock, job.viewer_id)

@@ -14,7 +14,7 @@ from resolvers import paging
 from resolvers.accounts import SyncProgress
 from resolvers.mistakes import Mistake
 from resolvers.operation import Operation
-from resolvers.paging import Ask, Cut, Listing, Order
+from resolvers.paging import Ask, Listing, Order
 from store.tables import import_row, import_run
 
 
@@ -97,47 +97,23 @@ def by_id(conn: Connection, viewer: str, import_ids: Sequence[str]) -> dict[str,
 
 async def page(operation: Operation, ask: Ask) -> Listing:
     """Imports, latest first."""
-    order = Order((import_run.c.created_at, import_run.c.id), descending=True)
-    scope = paging.bound("imports")
-    after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[datetime, str])
 
     def mine(viewer: str) -> sa.Select[Any]:
         return select(import_run).where(import_run.c.viewer_id == viewer)
 
-    def read(conn: Connection, viewer: str) -> Cut:
-        return paging.cut(conn, mine(viewer), order, ask.size, after=after)
-
-    return paging.listing(
-        operation,
-        scope,
-        await operation.read(read),
-        key=lambda row: (row.created_at, row.id),
-        node=of_row,
-        count=lambda: paging.counted(operation, mine),
-    )
+    order = Order((import_run.c.created_at, import_run.c.id), descending=True)
+    return await paging.rows(operation, paging.bound("imports"), ask, order, tuple[datetime, str], mine, of_row)
 
 
 async def rows(operation: Operation, import_id: str, ask: Ask, outcome: str | None = None) -> Listing:
     """What became of each row, in the order of the file."""
-    order = Order((import_row.c.position,))
-    scope = paging.bound("rows", import_id, outcome)
-    after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[int])
 
     def mine(viewer: str) -> sa.Select[Any]:
         query = select(import_row).where(import_row.c.viewer_id == viewer, import_row.c.import_id == import_id)
         return query if outcome is None else query.where(import_row.c.outcome == outcome)
 
-    def read(conn: Connection, viewer: str) -> Cut:
-        return paging.cut(conn, mine(viewer), order, ask.size, after=after)
-
-    return paging.listing(
-        operation,
-        scope,
-        await operation.read(read),
-        key=lambda row: (row.position,),
-        node=_row,
-        count=lambda: paging.counted(operation, mine),
-    )
+    scope = paging.bound("rows", import_id, outcome)
+    return await paging.rows(operation, scope, ask, Order((import_row.c.position,)), tuple[int], mine, _row)
 
 
 def _row(row: Any) -> ImportRow:

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from providers.enrichment.offer import GITHUB, GRAVATAR, PUBLIC_WEB
 from providers.lookup import documents, resources, walk
 from providers.lookup.crawl import Web
 from providers.lookup.directories import THIRD_PARTIES
@@ -23,12 +24,14 @@ from providers.lookup.graph import Link
 from providers.lookup.reading import Ask, Profile, Reading, trouble
 from providers.lookup.resources import Resource
 from resolvers import identities, people, web
+from resolvers.disclosures import About, Ledger
 from resolvers.identity.keys import normalise_url
 from resolvers.loaders import batched, load
 from resolvers.operation import Operation
 from resolvers.refusals import Refusal
 from store import web_links
 from store.cache import REST
+from store.disclosures import LOOKUP
 
 MAX_RESOURCES: Final = 1_000
 MAX_NODES: Final = 200
@@ -95,7 +98,9 @@ async def one(operation: Operation, text: str, third_parties: Sequence[str] | No
         resource = resources.read(text)
     except ValueError as error:
         raise Refusal("BAD_ARGUMENTS", str(error)) from None
-    found = await walk.look_up(resource, _Shelf(operation).read, consented=consented)
+    shelf = _Shelf(operation)
+    found = await walk.look_up(resource, shelf.read, consented=consented)
+    await shelf.settled()
     await _keep(operation, [found])
     return _result(found, text).lookup
 
@@ -119,6 +124,7 @@ async def many(operation: Operation, texts: Sequence[str], third_parties: Sequen
                 looking = walk.look_up(resource, shelf.read, consented=consented, crawled=len(texts) > 1)
                 flights[resource] = group.create_task(looking)
             found.append(flights[resource])
+    await shelf.settled()
     await _keep(operation, [each.result() for each in flights.values()])
     return [each if isinstance(each, Result) else _result(each.result(), text) for each, text in zip(found, texts, strict=True)]
 
@@ -257,6 +263,7 @@ class _Shelf:
             raise Refusal("NOT_AVAILABLE", "this installation looks nothing up")
         self._operation = operation
         self._web: Web = services.web
+        self._ledger = Ledger(services.database, services.clock, operation.viewer)
         seconds = max(operation.remaining(), services.max_deadline_ms / 1000 - operation.elapsed()) - MARGIN
         self._until = services.clock.now() + timedelta(seconds=max(0.0, seconds))
         self._ends = asyncio.get_running_loop().time() + seconds
@@ -271,6 +278,10 @@ class _Shelf:
         if place not in self._read:
             self._read[place] = asyncio.create_task(self._found(ask, place))
         return await asyncio.shield(self._read[place])
+
+    async def settled(self) -> None:
+        """Returns when the log says of everything that has ended how it did."""
+        await self._ledger.settled()
 
     async def _found(self, ask: Ask, place: _Place) -> Reading:
         operation = self._operation
@@ -309,7 +320,8 @@ class _Shelf:
         return {place: reading for place, reading in known.items() if reading is not None}
 
     async def _fly(self, ask: Ask, place: _Place) -> Reading:
-        reading = await documents.read(ask, self._web, self._until + timedelta(seconds=LINGER))
+        web = self._web.logged(self._ledger.about(_told(ask)))
+        reading = await documents.read(ask, web, self._until + timedelta(seconds=LINGER))
         # what robots may not read somebody may ask for in person, and what was not asked can be asked
         if reading.state not in ("BUDGET_SPENT", "UNSUPPORTED"):
             self._to_keep[place] = reading
@@ -337,6 +349,19 @@ class _Shelf:
             if await self._operation.cache.get(*next(iter(values))) is not None:
                 return
             await asyncio.sleep(REST + 0.1)
+
+
+def _told(ask: Ask) -> About:
+    """What the log says of a document that is asked for: whoever looks something up wants that."""
+    kind, value = _known_by(ask.subject) or ("URL", normalise_url(ask.subject))
+    hashed = ask.protocol == GRAVATAR.lower()
+    return About(
+        source={"gravatar": GRAVATAR, "github": GITHUB}.get(ask.protocol, PUBLIC_WEB),
+        purpose=LOOKUP,
+        kind=kind,
+        value=value,
+        sent=(f"the SHA-256 of {ask.subject}" if hashed else ask.subject,),
+    )
 
 
 def _place(ask: Ask) -> _Place:

@@ -13,6 +13,8 @@ from resolvers import (
     catalogue,
     contacts,
     conversations,
+    disclosures,
+    enrichment_runs,
     identities,
     imports,
     keys,
@@ -46,6 +48,8 @@ _LOADED: Final[dict[Kind, Any]] = {
     "UPLOAD": uploads.by_id,
     "LABEL": labels.by_id,
     "IDENTITY": identities.by_id,
+    "DISCLOSURE": disclosures.by_id,
+    "ENRICHMENT_RUN": enrichment_runs.by_id,
 }
 # as the change feed shows them: an id that was absorbed is nobody, never its survivor
 _EXACT: Final[dict[Kind, Any]] = {**_LOADED, "PERSON": people.exactly, "CONVERSATION": conversations.exactly}

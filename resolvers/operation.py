@@ -17,6 +17,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from providers.base import LiveAdapter, Provider
+from providers.enrichment.ask import Enrichers
 from providers.lookup.crawl import Web
 from store.cache import Cache, ViewerCache
 from store.database import Database
@@ -104,6 +105,8 @@ class Services:
     linking: Linking | None = None
     courier: Courier | None = None
     web: Web | None = None  # the way to strangers' hosts
+    enrichers: Enrichers | None = None  # the way to outside sources of facts
+    enrichment_budget: int = 0  # what these may cost a viewer in a month, in millionths of a US dollar
     facts: Facts = field(default_factory=Facts)
 
 

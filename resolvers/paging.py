@@ -206,6 +206,31 @@ def listing(
     )
 
 
+async def rows(
+    operation: Operation,
+    scope: str,
+    ask: Ask,
+    order: Order,
+    shape: type[Any],
+    query: Callable[[str], Select[Any]],
+    node: Callable[[Any], Any],
+) -> Listing:
+    """A page of the rows of `query(viewer)`, forwards, each made a node; `shape` is what a cursor of this order holds."""
+    after: Position | None = None if ask.after is None else position(operation, scope, ask.after, shape)
+
+    def read(conn: Connection, viewer: str) -> Cut:
+        return cut(conn, query(viewer), order, ask.size, after=after)
+
+    return listing(
+        operation,
+        scope,
+        await operation.read(read),
+        key=lambda row: tuple(getattr(row, column.key or "") for column in order.columns),
+        node=node,
+        count=lambda: counted(operation, query),
+    )
+
+
 async def counted(operation: Operation, query: Callable[[str], Select[Any]]) -> int:
     """How many rows `query(viewer)` has in all."""
 

@@ -21,7 +21,7 @@ from resolvers import changes, paging
 from resolvers.changes import Change, ChangeFilter
 from resolvers.mistakes import Mistake, NodeMistake, not_found
 from resolvers.operation import Operation
-from resolvers.paging import Ask, Cut, Listing, Order
+from resolvers.paging import Ask, Listing, Order
 from resolvers.writing import Answer, Mistaken, Payload, payload, perform, remembered
 from store import feed, ids, leases, webhooks
 from store.feed import DELIVERY_JOB, Recorder
@@ -100,25 +100,17 @@ async def of_viewer(operation: Operation) -> list[Shown]:
 async def deliveries(operation: Operation, webhook_id: str, ask: Ask, outcome: str | None) -> Listing:
     """What was sent to a webhook, latest first."""
     d = webhook_delivery.c
-    order = Order((d.occurred_at, d.id), descending=True)
-    scope = paging.bound("deliveries", webhook_id, outcome)
-    after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[datetime, str])
 
     def mine(viewer: str) -> sa.Select[Any]:
         query = select(webhook_delivery).where(d.viewer_id == viewer, d.webhook_id == webhook_id)
         return query if outcome is None else query.where(d.outcome == outcome)
 
-    def read(conn: Connection, viewer: str) -> Cut:
-        return paging.cut(conn, mine(viewer), order, ask.size, after=after)
+    def node(row: Any) -> ShownDelivery:
+        return shown_delivery(operation, webhooks.delivery_of(row))
 
-    return paging.listing(
-        operation,
-        scope,
-        await operation.read(read),
-        key=lambda row: (row.occurred_at, row.id),
-        node=lambda row: shown_delivery(operation, webhooks.delivery_of(row)),
-        count=lambda: paging.counted(operation, mine),
-    )
+    scope = paging.bound("deliveries", webhook_id, outcome)
+    order = Order((d.occurred_at, d.id), descending=True)
+    return await paging.rows(operation, scope, ask, order, tuple[datetime, str], mine, node)
 
 
 async def create(operation: Operation, target_url: str, where: ChangeFilter, since: str | None, key: str | None) -> Payload:

@@ -61,6 +61,8 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     upload_id: str | None = None
     import_id: str | None = None
     erased_count: int | None = None
+    enrichment_source: str | None = None
+    enrichment_run_id: str | None = None
     secret: str | None = None
     link: LinkSession | None = None
 

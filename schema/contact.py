@@ -5,13 +5,14 @@ from __future__ import annotations
 import strawberry
 from strawberry import Parent
 
-from resolvers import accounts, contact_editing, contacts, photos
+from resolvers import accounts, completions, contact_editing, contacts, photos
 from schema import loads
 from schema.declare import UNSET, Info, asked, field, input_type, object_type
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, Edge, LiveList
 from schema.references import (
     AccountRef,
+    CompletionRef,
     ImageRef,
     PersonRef,
     SourcedAddressRef,
@@ -44,6 +45,10 @@ async def _contact_groups(parent: Parent[contacts.Contact], info: Info) -> list[
     return await contacts.groups(info.context.operation, parent)
 
 
+async def _completions(parent: Parent[contacts.Contact], info: Info) -> list[completions.Completion]:
+    return await completions.of_contact(info.context.operation, parent)
+
+
 @object_type("One record of one account, as that network keeps it.", of=contacts.Contact)
 class Contact(Versioned):
     id: strawberry.ID = field("Opaque global id.")
@@ -74,6 +79,11 @@ class Contact(Versioned):
     provider_created_at: DateTime | None = field("When the network says it was made.")
     provider_updated_at: DateTime | None = field("When the network says it was changed.")
     vcard: str | None = field("The record as vCard 4.")
+    completions: list[CompletionRef] | None = field(
+        "What it lacks and the viewer's other contacts of the person know, then consented outside sources; at most 50.",
+        _completions,
+        semantic=True,
+    )
 
 
 @object_type("A group of an address book, list or room.")

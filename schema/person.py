@@ -7,7 +7,7 @@ from typing import Annotated
 import strawberry
 from strawberry import Parent
 
-from resolvers import activities, contacts, conversations, evidence, identities, messages, people, photos, timeline
+from resolvers import activities, contacts, conversations, enrichment, evidence, identities, messages, people, photos, timeline
 from resolvers.loaders import load
 from resolvers.paging import Ask, Listing
 from schema.activity import ActivityFilter
@@ -20,6 +20,8 @@ from schema.references import (
     ActivityConnectionRef,
     ContactConnectionRef,
     ConversationConnectionRef,
+    EnrichmentPreviewRef,
+    EnrichmentRef,
     EvidenceRef,
     IdentityRef,
     ImageRef,
@@ -36,7 +38,7 @@ from schema.references import (
 )
 from schema.scalars import DateTime
 from schema.timeline import TimelineFilter
-from schema.vocabulary import ContactRelation, OrderDirection, PersonNature, PersonOrderField
+from schema.vocabulary import ContactRelation, EnrichmentSource, OrderDirection, PersonNature, PersonOrderField
 
 
 async def _former_ids(parent: Parent[people.Person], info: Info) -> list[str]:
@@ -116,6 +118,19 @@ async def _person_timeline(
     )
 
 
+async def _enrichment(
+    parent: Parent[people.Person],
+    info: Info,
+    sources: Annotated[list[EnrichmentSource] | None, argument(description="Which sources; all consented by default.")] = UNSET,
+) -> enrichment.Enrichment | None:
+    wanted = None if sources is UNSET or sources is None else [each.value for each in sources]
+    return await enrichment.of_person(info.context.operation, parent, wanted)
+
+
+async def _enrichment_preview(parent: Parent[people.Person], info: Info) -> list[enrichment.Preview]:
+    return await enrichment.preview(info.context.operation, parent)
+
+
 @object_type(
     "A human being or organisation: a view over contacts and identities, into which nothing is copied.", of=people.Person
 )
@@ -154,6 +169,10 @@ class Person(Versioned):
     )
     unread_count: int | None = field("Unread messages from them; null where unknown.", _unread_count)
     why: list[EvidenceRef] | None = field("What makes these contacts one person; at most 100.", _why, semantic=True)
+    enrichment: EnrichmentRef | None = field("Facts from consented outside sources; null without consent.", _enrichment)
+    enrichment_preview: list[EnrichmentPreviewRef] | None = field(
+        "What each outside source would be sent about them, and its price; asks nobody.", _enrichment_preview, semantic=True
+    )
 
 
 @object_type("People.")

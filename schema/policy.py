@@ -24,6 +24,9 @@ WEIGHTS: Final[dict[tuple[str, str], int]] = {
     ("Person", "activities"): 3,
     ("Person", "timeline"): 5,
     ("Person", "why"): 2,
+    ("Person", "enrichment"): 50,
+    ("Person", "enrichmentPreview"): 5,
+    ("Contact", "completions"): 50,
     ("Message", "text"): 2,
     ("Message", "newText"): 2,
     ("Message", "html"): 3,
@@ -60,6 +63,8 @@ SCOPES: Final[dict[tuple[str, str], Scope]] = {
     ("Mutation", "testWebhook"): "ADMIN",
     ("Mutation", "replayWebhook"): "ADMIN",
     ("Mutation", "revokeApiKey"): "ADMIN",
+    ("Mutation", "setEnrichmentConsent"): "ADMIN",
+    ("Mutation", "enrichPeople"): "WRITE",
 }
 ROOTS: Final[dict[str, Scope]] = {"Query": "READ", "Mutation": "WRITE", "Subscription": "READ"}
 # ways from a payload back to everything of the viewer's: whoever may only write does not read through them
@@ -74,6 +79,7 @@ BACK: Final[dict[tuple[str, str], Scope]] = {
     ("EditMessagePayload", "message"): "READ",
     ("DeleteMessagePayload", "conversation"): "READ",
     ("ReactPayload", "message"): "READ",
+    ("EnrichPeoplePayload", "run"): "READ",
 }
 
 # what lets whoever reads it do more than read

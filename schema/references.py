@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from schema.change import Change, ChangeConnection, FeedState
     from schema.contact import Contact, ContactConnection
     from schema.conversation import Conversation, ConversationConnection, Participant
+    from schema.enrichment import (
+        Completion,
+        DisclosureConnection,
+        Enrichment,
+        EnrichmentConsent,
+        EnrichmentMoney,
+        EnrichmentPreview,
+        EnrichmentRun,
+        EnrichmentRunConnection,
+    )
     from schema.errors import UserError
     from schema.evidence import Evidence
     from schema.identity import Identity
@@ -55,6 +65,14 @@ ContactRef = Annotated["Contact", strawberry.lazy("schema.contact")]
 ContactConnectionRef = Annotated["ContactConnection", strawberry.lazy("schema.contact")]
 ConversationRef = Annotated["Conversation", strawberry.lazy("schema.conversation")]
 ConversationConnectionRef = Annotated["ConversationConnection", strawberry.lazy("schema.conversation")]
+CompletionRef = Annotated["Completion", strawberry.lazy("schema.enrichment")]
+DisclosureConnectionRef = Annotated["DisclosureConnection", strawberry.lazy("schema.enrichment")]
+EnrichmentRef = Annotated["Enrichment", strawberry.lazy("schema.enrichment")]
+EnrichmentConsentRef = Annotated["EnrichmentConsent", strawberry.lazy("schema.enrichment")]
+EnrichmentMoneyRef = Annotated["EnrichmentMoney", strawberry.lazy("schema.enrichment")]
+EnrichmentPreviewRef = Annotated["EnrichmentPreview", strawberry.lazy("schema.enrichment")]
+EnrichmentRunRef = Annotated["EnrichmentRun", strawberry.lazy("schema.enrichment")]
+EnrichmentRunConnectionRef = Annotated["EnrichmentRunConnection", strawberry.lazy("schema.enrichment")]
 EvidenceRef = Annotated["Evidence", strawberry.lazy("schema.evidence")]
 FeedStateRef = Annotated["FeedState", strawberry.lazy("schema.change")]
 FormFieldRef = Annotated["FormField", strawberry.lazy("schema.provider")]

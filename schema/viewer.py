@@ -13,6 +13,9 @@ from resolvers import (
     changes,
     contacts,
     conversations,
+    disclosures,
+    enrichment_consents,
+    enrichment_runs,
     imports,
     keys,
     people,
@@ -40,6 +43,10 @@ from schema.references import (
     ChangeConnectionRef,
     ContactConnectionRef,
     ConversationConnectionRef,
+    DisclosureConnectionRef,
+    EnrichmentConsentRef,
+    EnrichmentMoneyRef,
+    EnrichmentRunConnectionRef,
     FeedStateRef,
     ImportConnectionRef,
     OwnAddressRef,
@@ -211,6 +218,32 @@ async def _viewer_imports(
     return await imports.page(info.context.operation, Ask(first=first, after=plain(after)))
 
 
+async def _enrichment_consents(parent: Parent[viewers.Viewer], info: Info) -> list[enrichment_consents.Shown]:
+    return await enrichment_consents.of_viewer(info.context.operation)
+
+
+async def _enrichment_money(parent: Parent[viewers.Viewer], info: Info) -> enrichment_consents.Money:
+    return await enrichment_consents.money(info.context.operation)
+
+
+async def _viewer_enrichment_runs(
+    parent: Parent[viewers.Viewer],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+) -> Listing:
+    return await enrichment_runs.page(info.context.operation, Ask(first=first, after=plain(after)))
+
+
+async def _viewer_disclosures(
+    parent: Parent[viewers.Viewer],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+) -> Listing:
+    return await disclosures.page(info.context.operation, Ask(first=first, after=plain(after)))
+
+
 @object_type("The signed-in user.", of=viewers.Viewer)
 class Viewer(Node):
     id: strawberry.ID = field("Opaque global id.")
@@ -245,6 +278,18 @@ class Viewer(Node):
         semantic=True,
     )
     imports: ImportConnectionRef | None = field("Imported archives, latest first.", _viewer_imports, semantic=True)
+    enrichment_consents: list[EnrichmentConsentRef] | None = field(
+        "What the viewer allows to be asked where.", _enrichment_consents, semantic=True
+    )
+    enrichment_money: EnrichmentMoneyRef | None = field(
+        "What paid sources may cost this month, and have cost.", _enrichment_money, semantic=True
+    )
+    enrichment_runs: EnrichmentRunConnectionRef | None = field(
+        "People put to outside sources in the background, latest first.", _viewer_enrichment_runs, semantic=True
+    )
+    disclosures: DisclosureConnectionRef | None = field(
+        "What was sent to enrichment sources, latest first.", _viewer_disclosures, semantic=True
+    )
     webhooks: list[WebhookRef] | None = field("Webhooks; at most 50.", _webhooks, semantic=True)
     api_keys: list[ApiKeyRef] | None = field("API keys, revoked ones for 90 days; at most 200.", _api_keys, semantic=True)
 

@@ -283,6 +283,66 @@ class ClaimState(Enum):
     REVOKED = value("REVOKED", "Was said and is no longer.")
 
 
+@word("Outside sources of facts; more may be added.")
+class EnrichmentSource(Enum):
+    GRAVATAR = value("GRAVATAR", "Gravatar.")
+    GITHUB = value("GITHUB", "GitHub.")
+    FULLCONTACT = value("FULLCONTACT", "FullContact.")
+    PEOPLE_DATA_LABS = value("PEOPLE_DATA_LABS", "People Data Labs.")
+    PUBLIC_WEB = value("PUBLIC_WEB", "Public web pages.")
+
+
+@word("What a question to an outside source came to; more may be added.")
+class EnrichmentOutcome(Enum):
+    FOUND = value("FOUND", "It knows the person.")
+    NOT_FOUND = value("NOT_FOUND", "It knows nobody by what it was asked.")
+    PENDING = value("PENDING", "It is looking; ask again at retryAt.")
+    ASKING = value("ASKING", "It is being asked just now.")
+    TIMED_OUT = value("TIMED_OUT", "No answer by the deadline; it is there the next time.")
+    OPTED_OUT = value("OPTED_OUT", "The person asked not to be told of; nobody asks again.")
+    INVALID = value("INVALID", "It cannot read what it was asked.")
+    RATE_LIMITED = value("RATE_LIMITED", "It takes no more questions until retryAt.")
+    OUT_OF_CREDIT = value("OUT_OF_CREDIT", "The installation's credits there are used up.")
+    REFUSED = value("REFUSED", "It refuses the installation's key or plan, or robots.")
+    UNAVAILABLE = value("UNAVAILABLE", "It could not be reached, or has trouble of its own.")
+    UNCONFIRMED = value(
+        "UNCONFIRMED", "Nobody knows whether it answered, and whether that was paid for; it is not asked again by itself."
+    )
+    BUDGET_SPENT = value("BUDGET_SPENT", "This month's money is used up; nothing was sent.")
+    NO_CONSENT = value("NO_CONSENT", "The viewer has not allowed it; nothing was sent.")
+    NOT_SET_UP = value("NOT_SET_UP", "This installation has no contract with it; nothing was sent.")
+    NOTHING_TO_ASK = value("NOTHING_TO_ASK", "No identifier of theirs may be sent; nothing was sent.")
+    GONE = value("GONE", "They are nobody any more; nothing was sent.")
+    QUEUED = value("QUEUED", "It is their turn later.")
+
+
+@word("Why something left.")
+class DisclosurePurpose(Enum):
+    CONSENT = value("CONSENT", "The viewer had allowed this source to be asked.")
+    LOOKUP = value("LOOKUP", "The viewer looked it up.")
+
+
+@word("How the sending of something ended.")
+class DisclosureOutcome(Enum):
+    ANSWERED = value("ANSWERED", "The other side answered.")
+    CUT = value("CUT", "The line broke, or no answer came in time.")
+    NOT_SENT = value("NOT_SENT", "No connection came about: nothing has left.")
+    UNCONFIRMED = value("UNCONFIRMED", "It is under way, or the process ended before its end was known.")
+
+
+@word("A field with a best value.")
+class PersonField(Enum):
+    NAME = value("NAME", "Name.")
+    PHOTO = value("PHOTO", "Photo.")
+    EMAIL = value("EMAIL", "E-mail address.")
+    PHONE = value("PHONE", "Phone number.")
+    URL = value("URL", "Web address.")
+    ORGANIZATION = value("ORGANIZATION", "Employer.")
+    ADDRESS = value("ADDRESS", "Postal address.")
+    BIRTHDAY = value("BIRTHDAY", "Birthday.")
+    BIO = value("BIO", "Self-description.")
+
+
 @word("What a resource says about another.")
 class LookupRelation(Enum):
     ME = value("ME", "The same person.")

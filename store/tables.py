@@ -282,6 +282,54 @@ web_link = _owned("web_link", _text("speaker"), _text("target"),  # providers/lo
                   _at("read_at"), key=("speaker", "target", "relation"), indexes=(("target",),))  # fmt: skip
 identity = _owned("identity", _text("id"), _text("contact_id"))  # through which contact it was shown
 
+# --- outside sources of facts: what they may be asked, what was asked and answered, and what left ------------------------
+
+enrichment_consent = _owned("enrichment_consent", _text("source"), _bool("granted"), _text("fields", ""), _at("changed_at"),
+                            _at("paused_until", True), _maybe("paused_outcome"), _maybe("paused_message"), key=("source",))  # fmt: skip
+enrichment_answer = _owned(
+    "enrichment_answer",  # the last answer to each question; a question is an identifier as contacts have it, and whom it is put to
+    _text("source"),
+    _text("kind"),
+    _text("value"),
+    _text("outcome"),  # OPEN from before anything leaves until the answer is kept
+    _maybe("message"),
+    Column("price", BigInteger, nullable=False),  # millionths of a US dollar
+    Column("facts", LargeBinary),
+    _at("asked_at"),
+    _at("answered_at", True),
+    _at("again_at", True),  # from when on it may be put again; null: never by itself
+    _text("holder", ""),  # the run that has put it, where one has
+    key=("source", "kind", "value"),
+    indexes=(("kind", "value"),),
+)
+enrichment_spending = _owned("enrichment_spending", _text("month"), Column("spent", BigInteger, nullable=False),
+                             Column("allowed", BigInteger), key=("month",))  # fmt: skip
+disclosure = _owned(
+    "disclosure",
+    _text("id"),
+    _text("source"),
+    _text("purpose"),  # CONSENT or LOOKUP
+    _at("consented_at", True),
+    _text("kind"),  # about whom: an identifier as contacts have it
+    _text("value"),
+    _text("recipient"),
+    _text("method"),
+    _text("url"),
+    Column("body", LargeBinary),
+    _text("sent"),  # JSON list of sentences
+    Column("price", BigInteger, nullable=False),
+    _text("outcome"),  # OPEN from before anything leaves until its end is known
+    Column("http_status", Integer),
+    _at("sent_at"),
+    _at("answered_at", True),
+    indexes=(("sent_at", "id"), ("source", "kind", "value", "sent_at")),
+)
+enrichment_run = _owned("enrichment_run", _text("id"), _text("sources"), _bool("again"), _text("state"), _int("total"), _int("done", 0),
+                        _int("found", 0), _int("unconfirmed", 0), _at("created_at"), _at("finished_at", True),
+                        indexes=(("created_at", "id"),))  # fmt: skip
+enrichment_item = _owned("enrichment_item", _text("run_id"), _int("position"), _text("person_id"), _text("state"), _maybe("message"),
+                         key=("run_id", "position"), indexes=(("run_id", "state", "position"),))  # fmt: skip
+
 # --- conversations ------------------------------------------------------------------------------------------------------
 
 conversation = _owned(

@@ -1,8 +1,12 @@
-"""doctor, keys: keeping an installation well."""
+"""doctor, keys, disclosures: keeping an installation well, and an eye on what leaves it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import csv
+import sys
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
@@ -11,12 +15,18 @@ from gateway import doctor as examining
 from gateway import rotation, verification
 from gateway.app import open_installation
 from gateway.cli.frame import CommandFailed, JsonOption, ViewerOption, app, load, out, run, show, show_json, tell
+from gateway.installation import Installation
 from gateway.people import named
 from gateway.settle import JobDead
-from store import accounts
+from resolvers.disclosures import Shown, of
+from store import accounts, disclosures
 
 keys_app = typer.Typer(help="The keys that seal stored secrets.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+PAGE: Final = 500
+COLUMNS: Final = (
+    "sent_at", "source", "recipient", "purpose", "consented_at", "sent", "request", "body", "outcome", "http_status", "price", "answered_at",
+)  # fmt: skip
 SIGNS = {"ok": "  ok  ", "note": " note ", "wrong": "WRONG "}
 
 
@@ -42,6 +52,41 @@ def doctor(
             out.print(f"{SIGNS[finding.level]} {finding.check}: {finding.message}", markup=False)
     if any(finding.level == "wrong" for finding in found):
         raise typer.Exit(1)
+
+
+@app.command("disclosures")
+def list_disclosures(viewer: ViewerOption = None, json: JsonOption = False) -> None:
+    """Write out what was sent about people to outside sources, oldest first, as CSV."""
+
+    async def work() -> None:
+        table = csv.writer(sys.stdout)
+        if not json:
+            table.writerow(COLUMNS)
+        async with open_installation(load()) as installation:
+            async for shown in _log(installation, (await named(installation, viewer)).id):
+                row = _cells(shown)
+                if json:
+                    show_json(dict(zip(COLUMNS, row, strict=True)))
+                else:
+                    table.writerow(row)
+
+    run(work)
+
+
+async def _log(installation: Installation, viewer: str) -> AsyncIterator[Shown]:
+    after: tuple[datetime, str] | None = None
+    while page := await installation.database.read(viewer, disclosures.following, after, PAGE):
+        for kept in page:
+            yield of(kept)
+        after = (page[-1].sent_at, page[-1].id)
+
+
+def _cells(shown: Shown) -> list[Any]:
+    found = []
+    for name in COLUMNS:
+        value = getattr(shown, name)
+        found.append(value.isoformat() if isinstance(value, datetime) else "; ".join(value) if isinstance(value, list) else value)
+    return found
 
 
 def _verify(account: str, viewer: str | None, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ documents; of robots.txt what it says, for a day.
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,8 +19,10 @@ import httpx2 as httpx
 import msgspec
 from protego import Protego
 
+from providers import disclosing
 from providers.breaker import Breakers
 from providers.breaker import Policy as BreakerPolicy
+from providers.disclosing import Log, Logged, Outgoing
 from providers.errors import Malformed, ProviderError, RateLimited, Refused
 from providers.formats import charset
 from providers.http import MAX_REDIRECTS, REDIRECTS, USER_AGENT, Response, Session
@@ -77,11 +80,20 @@ class Web:
     ) -> None:
         self.clock = clock
         self._transport = transport
+        self._wire = transport  # the transport, or what stands before it and tells a log
+        self._log: Log | None = None
         self._observer = observer
         self._pace = pace
         self._seconds = seconds
         self._breakers = Breakers(clock, troubled)
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
+
+    def logged(self, log: Log) -> Web:
+        """The same way out for one viewer, whose log is told of all that leaves; paces, troubled hosts and robots.txt are everybody's."""
+        view = copy.copy(self)
+        view._log = log
+        view._wire = Logged(self._transport, log)
+        return view
 
     async def get(
         self,
@@ -133,7 +145,18 @@ class Web:
 
     async def texts(self, name: str) -> Sequence[str]:
         """The TXT records of a name."""
-        return await self._session(f"https://{name}/").texts(name)
+        asking = self._session(f"https://{name}/", self._transport).texts(name)
+        if self._log is None:
+            return await asking
+        outgoing = Outgoing(method="DNS", url=f"dns:{name}?type=TXT", recipient=name, body=None)  # RFC 4501
+        try:
+            entry = await disclosing.begin(self._log, outgoing)
+        except BaseException:
+            asking.close()
+            raise
+        found = await asking
+        await disclosing.end(self._log, entry, "ANSWERED", None)
+        return found
 
     async def _ask(self, url: str, accept: str, until: datetime, max_bytes: int) -> Response:
         host = self._place(_host(url))
@@ -162,12 +185,12 @@ class Web:
         finally:
             host.turn.release()
 
-    def _session(self, url: str) -> Session:
+    def _session(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> Session:
         return Session(
             account=Account(provider=_PROVIDER, base_url=url),
-            credentials=_NOBODY,
+            credentials=NOBODY,
             clock=self.clock,
-            transport=self._transport,
+            transport=transport or self._wire,
             breakers=self._breakers,
             observer=self._observer,
             interactive=True,
@@ -258,7 +281,7 @@ class _Nobody:
         return old
 
 
-_NOBODY: Final = _Nobody()
+NOBODY: Final = _Nobody()
 
 
 def _host(url: str) -> str:

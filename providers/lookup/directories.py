@@ -87,7 +87,10 @@ async def read_gravatar(ask: Ask, web: Web, until: datetime) -> Reading:
     for account in _objects(document.get("verified_accounts")):
         if not account.get("is_hidden"):
             notes.says(account.get("url"), "ME", GRAVATAR, vouched=True)
-    notes.shows(name=document.get("display_name"), photo=document.get("avatar_url"), bio=document.get("description"))
+    notes.shows(
+        name=document.get("display_name"), photo=document.get("avatar_url"), bio=document.get("description"),
+        organization=document.get("company"), title=document.get("job_title"), place=document.get("location"),
+    )  # fmt: skip
     return notes.done(fetched, web.clock.now())
 
 
@@ -103,7 +106,10 @@ async def read_github(ask: Ask, web: Web, until: datetime) -> Reading:
     accounts, listed = await _listed(f"{ask.url}/social_accounts", web, until)
     for account in _objects(listed):
         notes.says(account.get("url"), "ME", GITHUB, mutual=True)
-    notes.shows(name=document.get("name"), photo=document.get("avatar_url"), bio=document.get("bio"))
+    notes.shows(
+        name=document.get("name"), photo=document.get("avatar_url"), bio=document.get("bio"),
+        organization=document.get("company"), place=document.get("location"),
+    )  # fmt: skip
     return notes.done(fetched, web.clock.now(), size=len(fetched.response.content) + len(accounts.response.content))
 
 

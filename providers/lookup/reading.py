@@ -73,6 +73,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     photo: str | None = None
     bio: str | None = None
+    organization: str | None = None
+    title: str | None = None
+    place: str | None = None
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,10 +130,28 @@ class Notes:
             self._statements[statement] = None
         return found.uri
 
-    def shows(self, *, name: Any = None, photo: Any = None, bio: Any = None, uri: str | None = None) -> None:
+    def shows(
+        self,
+        *,
+        name: Any = None,
+        photo: Any = None,
+        bio: Any = None,
+        organization: Any = None,
+        title: Any = None,
+        place: Any = None,
+        uri: str | None = None,
+    ) -> None:
         """Notes what is shown of the speaker."""
         picture = resources.web(photo) if isinstance(photo, str) else None
-        shown = Profile(uri=uri or self.speaker, name=_line(name), photo=picture, bio=_line(bio, 2_000))
+        shown = Profile(
+            uri=uri or self.speaker,
+            name=_line(name),
+            photo=picture,
+            bio=_line(bio, 2_000),
+            organization=_line(organization),
+            title=_line(title),
+            place=_line(place),
+        )
         if shown.name or shown.photo or shown.bio:
             self._profiles.append(shown)
 

@@ -23,6 +23,12 @@ from schema.mutations.contacts import (
 )
 from schema.mutations.conversations import MarkConversationsPayload, mark_conversations
 from schema.mutations.correcting import DeleteMessagePayload, EditMessagePayload, delete_message, edit_message
+from schema.mutations.enrichment import (
+    EnrichPeoplePayload,
+    SetEnrichmentConsentPayload,
+    enrich_people,
+    set_enrichment_consent,
+)
 from schema.mutations.imports import CancelImportPayload, ImportArchivePayload, cancel_import, import_archive
 from schema.mutations.linking import (
     BeginLinkPayload,
@@ -96,6 +102,12 @@ class Mutation:
     edit_message: EditMessagePayload | None = field("Edits a sent message, where the network can.", edit_message, semantic=True)
     delete_message: DeleteMessagePayload | None = field("Deletes a message at the network.", delete_message, semantic=True)
     react: ReactPayload | None = field("Adds or removes a reaction.", react, semantic=True)
+    set_enrichment_consent: SetEnrichmentConsentPayload | None = field(
+        "Allows or forbids an outside source.", set_enrichment_consent, semantic=True
+    )
+    enrich_people: EnrichPeoplePayload | None = field(
+        "Puts many people to the outside sources that are allowed, in the background.", enrich_people, semantic=True
+    )
     update_viewer: UpdateViewerPayload | None = field(
         "Changes name, language, time zone or region.", update_viewer, semantic=True
     )

@@ -33,7 +33,10 @@ class Request:
 
 
 class Answer:
-    """One answer; `body` is JSON unless it is bytes."""
+    """One answer; `body` is JSON unless it is bytes. `after` so many seconds; `cut`: the line breaks instead."""
+
+    after = 0.0
+    cut = False
 
     def __init__(self, status: int = 200, body: Any = None, **headers: str) -> None:
         self.status = status
@@ -72,7 +75,12 @@ async def running(stub: Stub) -> AsyncIterator[str]:
                     await _joined("\r\n".join(head).encode(), reader, writer, beyond)
                     break
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
-                writer.write(stub.answer(Request(method, target, headers, body)).encoded())
+                answer = stub.answer(Request(method, target, headers, body))
+                if answer.after:
+                    await asyncio.sleep(answer.after)
+                if answer.cut:
+                    break
+                writer.write(answer.encoded())
                 await writer.drain()
                 if headers.get("connection", "").lower() == "close":
                     break
