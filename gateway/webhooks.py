@@ -124,7 +124,9 @@ class Courier:
         def read(conn: Connection, viewer: str) -> tuple[list[Delivery], changes.Taken | None]:
             held = webhooks.pending(conn, viewer, hook.id, PAGE)
             place = Place(hook.position, hook.began)
-            where = ChangeFilter(kinds=hook.kinds, account_ids=hook.account_ids, messages_after=hook.messages_after)
+            where = ChangeFilter(
+                kinds=hook.kinds, account_ids=hook.account_ids, messages_after=hook.messages_after, stream_id=hook.stream_id
+            )
             if len(held) > 1 or (held and held[0].attempts + 1 < PROBE):
                 return held, None
             # of a node that changed again meanwhile only the last change is told, as in a list of changes

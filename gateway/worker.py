@@ -32,10 +32,11 @@ from resolvers.identity.resolve import resolve
 from resolvers.ingest import forget_account, reindexing
 from resolvers.ingest.own import reassign
 from resolvers.operation import Clock, Services
-from store import enrichment, enrichment_runs, feed, leases, outbox, uploads, viewers, webhooks
+from resolvers.streams.matching import Matching
+from store import enrichment, enrichment_runs, feed, leases, outbox, streams, uploads, viewers, webhooks
 from store.blobs import Blobs
 from store.database import Database
-from store.feed import DELIVERY_JOB, Recorder
+from store.feed import DELIVERY_JOB, STREAM_JOB, Recorder
 from store.leases import Job
 
 log = structlog.get_logger()
@@ -137,10 +138,12 @@ class Worker:
             "watch": self._watch,
             outbox.JOB: self._write,
             DELIVERY_JOB: self._webhook,
+            STREAM_JOB: self._streams,
             pushing.JOB: self._push,
             uploads.JOB: self._uploads,
             enrichment_runs.JOB: self._enrich,
         }
+        self._matching = Matching(self.database, self.clock)
         self._running: set[asyncio.Task[None]] = set()
         self._long: set[asyncio.Task[None]] = set()
         self._watching: set[asyncio.Task[None]] = set()
@@ -319,12 +322,17 @@ class Worker:
     async def _enrich(self, job: Job) -> timedelta | None:
         return None if self.services is None else await enriching.run(self.services, job.viewer_id, job.subject)
 
+    async def _streams(self, job: Job) -> timedelta | None:
+        return await self._matching.run(job.viewer_id)
+
     async def _uploads(self, job: Job) -> timedelta | None:
         return None if self.blobs is None else await sweeping.run(self.database, self.blobs, self.clock, job.viewer_id)
 
     async def _compact(self, job: Job) -> timedelta:
         now = self.clock.now()
-        await self.database.write_behind(job.viewer_id, feed.compact, now - timedelta(days=feed.TOMBSTONE_DAYS))
+        old = now - timedelta(days=feed.TOMBSTONE_DAYS)
+        await self.database.write_behind(job.viewer_id, feed.compact, old)
+        await self.database.write_behind(job.viewer_id, streams.forget_ended, old)
         await self.database.write_behind(job.viewer_id, webhooks.forget_old, now)
         while await self.database.write_behind(job.viewer_id, outbox.forget_settled, now):
             pass

@@ -26,7 +26,7 @@ from resolvers.operation import Operation
 from resolvers.paging import Ask, Cut, Listing, Order
 from resolvers.refusals import ItemUnreadable
 from resolvers.sources import Answered, Freshness
-from store import ids
+from store import ids, streams
 from store.among import among
 from store.tables import account, activity, contact
 
@@ -59,6 +59,7 @@ class ActivityFilter(msgspec.Struct, frozen=True, kw_only=True):
     person_ids: tuple[str, ...] | None = None
     verbs: tuple[str, ...] | None = None
     object_kinds: tuple[str, ...] | None = None
+    stream_id: str | None = None
     after: datetime | None = None
     before: datetime | None = None
 
@@ -310,7 +311,8 @@ async def page(operation: Operation, ask: Ask, where: ActivityFilter, fresh: Fre
 
 async def follow(operation: Operation, where: ActivityFilter) -> AsyncIterator[Activity]:
     """Activities as they are taken in, of those that pass the filter; one that is a copy of another is none of its own."""
-    async for change in changes.follow(operation, None, changes.ChangeFilter(kinds=("ACTIVITY",))):
+    wanted = changes.ChangeFilter(kinds=("ACTIVITY",), stream_id=where.stream_id)
+    async for change in changes.follow(operation, None, wanted):
         if isinstance(change, changes.NodeUpserted) and change.created:
             found = await operation.read(_met, change.node_id, where)
             if found is not None:
@@ -359,8 +361,10 @@ async def counted(operation: Operation, person_id: str | None, where: ActivityFi
 
 
 def _wanted(viewer: str, where: ActivityFilter, start: datetime | None = None) -> sa.Select[Any]:
-    """The rows that a list shows, each act once."""
+    """The rows that a list shows, each act once; of a stream each that meets it, since a rule may ask for one of several copies."""
     query = _passing(viewer, where, start)
+    if where.stream_id is not None:
+        return query
     return query.where(sa.not_(_copies_another(_seen_through(_earlier.c, viewer, where))))
 
 
@@ -380,6 +384,8 @@ def _passing(viewer: str, where: ActivityFilter, start: datetime | None) -> sa.S
         query = query.where(mine.object_kind.in_(where.object_kinds))
     if where.person_ids is not None:
         query = query.where(contact.c.person_id.in_(where.person_ids))
+    if where.stream_id is not None:
+        query = query.where(streams.holds(where.stream_id, mine.id))
     return query.where(*_seen_through(mine, viewer, where))
 
 

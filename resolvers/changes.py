@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -17,7 +17,8 @@ from sqlalchemy import Connection, select
 from resolvers import paging, sources
 from resolvers.operation import Operation
 from resolvers.paging import Edge, Listing, PageInfo
-from store import feed
+from resolvers.refusals import Refusal
+from store import feed, streams
 from store.tables import activity, message
 from store.tables import feed as feed_table
 
@@ -42,6 +43,7 @@ class ChangeFilter(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[str, ...] | None = None
     account_ids: tuple[str, ...] | None = None
     messages_after: datetime | None = None
+    stream_id: str | None = None
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,11 +127,14 @@ class FeedState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """What one read of the feed gave: rows, the place after them, whether that is the head, or why to start again."""
+    """What one read of the feed gave: rows, the place after them, whether there is no more now, whether more is certain to come
+    once it has been matched with a stream, or why to start again.
+    """
 
     rows: tuple[tuple[Place, feed.Change], ...] = ()
     end: Place
     reached: bool = False
+    waits: bool = False
     resync: str | None = None
 
 
@@ -169,13 +174,15 @@ def take(conn: Connection, viewer: str, at: Place | None, size: int, where: Chan
     if max(at.began, at.position) > head.position:
         # positions only grow: this one was given by a database that is no longer there
         return Taken(end=Place(0, head.position), resync="RESTORED")
+    reach = _reach(conn, viewer, at, head.position, where.stream_id)
     kept: list[tuple[Place, feed.Change]] = []
     position, reached = at.position, False
     for _ in range(ROUNDS):
         wanted = size - len(kept)
         rows = feed.read(
-            conn, viewer, position, wanted, began=at.began, coalesce=coalesce, kinds=where.kinds, account_ids=where.account_ids
-        )
+            conn, viewer, position, wanted, began=at.began, coalesce=coalesce, kinds=where.kinds, account_ids=where.account_ids,
+            until=reach.position, stream=reach.stream,
+        )  # fmt: skip
         shown = _in_window(conn, viewer, rows, where.messages_after)
         kept += [(Place(row.position, max(at.began, row.position)), row) for row in shown]
         reached = len(rows) < wanted
@@ -184,8 +191,30 @@ def take(conn: Connection, viewer: str, at: Place | None, size: int, where: Chan
         if reached or len(kept) >= size:
             break
     if reached:
-        position = head.position
-    return Taken(rows=tuple(kept), end=Place(position, max(at.began, position)), reached=reached)
+        position = max(position, reach.position)
+    return Taken(rows=tuple(kept), end=Place(position, max(at.began, position)), reached=reached, waits=reach.waits)
+
+
+class _Reach(NamedTuple):
+    """How far the feed can be read, whether there is more that cannot be read yet, and of which stream at which revision."""
+
+    position: int
+    waits: bool = False
+    stream: tuple[str, int] | None = None
+
+
+def _reach(conn: Connection, viewer: str, at: Place, head: int, stream_id: str | None) -> _Reach:
+    """Up to the head; of a stream up to where activities have been matched, and from before its rule was made only once what was
+    stored then has been: so nothing is passed by of which it is not known yet whether it meets the rule. Raises Refusal.
+    """
+    if stream_id is None:
+        return _Reach(head)
+    found = streams.get(conn, viewer, stream_id)
+    if found is None:
+        raise Refusal("UNKNOWN_NODE", "there is no such stream; read the list of streams again")
+    position, behind = streams.reach(conn, viewer, head)
+    replaying = found.enabled and found.replayed_at is None and at.position < found.since
+    return _Reach(at.position if replaying else position, replaying or (behind and found.enabled), (found.id, found.revision))
 
 
 def _in_window(conn: Connection, viewer: str, rows: list[feed.Change], since: datetime | None) -> list[feed.Change]:
@@ -218,7 +247,7 @@ async def page(
 
     async def count() -> int | None:
         """What is still to come; the window of messages is looked at page by page, so nobody can tell with one."""
-        if taken.resync is not None or where.messages_after is not None:
+        if taken.resync is not None or where.messages_after is not None or where.stream_id is not None:
             return None
         return await operation.read(_count, at, where, coalesce)
 
@@ -231,7 +260,7 @@ async def page(
             end_cursor=edges[-1].cursor if edges else None,
         ),
         count=count,
-        up_to_date=taken.reached,
+        up_to_date=taken.reached and not taken.waits,
     )
 
 

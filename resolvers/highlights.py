@@ -39,7 +39,7 @@ async def of(operation: Operation, node: Any, terms: Sequence[Term]) -> list[Hig
         fields = [("subject", node.subject), ("text", await messages.text(operation, node))]
     elif isinstance(node, attachments.Attachment):
         fields = [("name", node.name)]
-    found = [_window(name, value, terms) for name, value in fields if value and terms]
+    found = [around(name, value, terms) for name, value in fields if value and terms]
     return [one for one in found if one is not None][:MAX_HIGHLIGHTS]
 
 
@@ -48,8 +48,10 @@ def matches(text: str, terms: Sequence[Term]) -> list[TextSpan]:
     return [span(text, start, end) for start, end in _places(text, terms)][:MAX_SPANS]
 
 
-def _window(name: str, value: str, terms: Sequence[Term]) -> Highlight | None:
-    """The text around the first match, on word boundaries."""
+def around(name: str, value: str, terms: Sequence[Term]) -> Highlight | None:
+    """The text around the first match, on word boundaries; None where there is none."""
+    if not terms:
+        return None
     first = next(iter(_places(value[:MAX_LOOKED_AT], terms)), None)
     if first is None:
         return None

@@ -1,7 +1,7 @@
 """Mistakes of a caller who writes: data beside the answer, never an exception of the operation.
 
-They become the contract's UserError: `Mistake` an InputError, `NodeMistake` a NodeError, `NetworkMistake` a ProviderError.
-`field` is the path into the input, list positions as digits.
+They become the contract's UserError: `Mistake` an InputError, `NodeMistake` a NodeError, `NetworkMistake` a ProviderError,
+`RuleMistake` a StreamRuleError. `field` is the path into the input, list positions as digits.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
+
+from resolvers.search_query import TextSpan
 
 
 class Mistake(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +41,17 @@ class NetworkMistake(msgspec.Struct, frozen=True, kw_only=True):
     retry_at: datetime | None = None
 
 
-AnyMistake = Mistake | NodeMistake | NetworkMistake
+class RuleMistake(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream rule that cannot be read: where, and what could stand there."""
+
+    code: str = "INVALID_RULE"
+    message: str
+    field: tuple[str, ...] = ()
+    span: TextSpan
+    expected: tuple[str, ...] = ()
+
+
+AnyMistake = Mistake | NodeMistake | NetworkMistake | RuleMistake
 
 
 def not_found(node_id: str, *field: str) -> NodeMistake:

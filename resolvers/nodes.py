@@ -29,6 +29,7 @@ from resolvers import (
 from resolvers.loaders import load
 from resolvers.operation import Operation
 from resolvers.refusals import Refusal
+from resolvers.streams import reading as streams
 from store import ids
 from store.ids import Kind
 
@@ -50,6 +51,7 @@ _LOADED: Final[dict[Kind, Any]] = {
     "IDENTITY": identities.by_id,
     "DISCLOSURE": disclosures.by_id,
     "ENRICHMENT_RUN": enrichment_runs.by_id,
+    "STREAM": streams.by_id,
 }
 # as the change feed shows them: an id that was absorbed is nobody, never its survivor
 _EXACT: Final[dict[Kind, Any]] = {**_LOADED, "PERSON": people.exactly, "CONVERSATION": conversations.exactly}

@@ -23,7 +23,7 @@ from resolvers.mistakes import Mistake, NodeMistake, not_found
 from resolvers.operation import Operation
 from resolvers.paging import Ask, Listing, Order
 from resolvers.writing import Answer, Mistaken, Payload, payload, perform, remembered
-from store import feed, ids, leases, webhooks
+from store import feed, ids, leases, streams, webhooks
 from store.feed import DELIVERY_JOB, Recorder
 from store.tables import account, webhook_delivery
 from store.webhooks import FORMER, MAX_WEBHOOKS, PLACE, Delivery, Webhook
@@ -42,6 +42,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     target_url: str
     kinds: tuple[str, ...] | None
     account_ids: tuple[str, ...] | None
+    stream_id: str | None
     health: str
     health_reason: str | None
     cursor: str | None
@@ -65,8 +66,9 @@ class ShownDelivery(msgspec.Struct, frozen=True, kw_only=True):
 def shown(operation: Operation, hook: Webhook) -> Shown:
     """The webhook as clients see it."""
     return Shown(
-        id=hook.id, version=hook.version, target_url=hook.target_url, kinds=hook.kinds, account_ids=hook.account_ids, health=hook.health,
-        health_reason=hook.health_reason, created_at=hook.created_at, cursor=changes.cursor(operation, changes.Place(hook.position, hook.began)),
+        id=hook.id, version=hook.version, target_url=hook.target_url, kinds=hook.kinds, account_ids=hook.account_ids,
+        stream_id=hook.stream_id, health=hook.health, health_reason=hook.health_reason, created_at=hook.created_at,
+        cursor=changes.cursor(operation, changes.Place(hook.position, hook.began)),
     )  # fmt: skip
 
 
@@ -127,10 +129,11 @@ async def create(operation: Operation, target_url: str, where: ChangeFilter, sin
         place = began or changes.at_head(feed.head(conn, viewer).position)
         hook = Webhook(
             id=ids.mint("WEBHOOK"), version=1, target_url=target, kinds=where.kinds, account_ids=where.account_ids,
-            messages_after=where.messages_after, health="ACTIVE", health_reason=None, position=place.position, began=place.began,
-            failing_since=None, retry_at=None, former_until=None, created_at=now,
+            messages_after=where.messages_after, stream_id=where.stream_id, health="ACTIVE", health_reason=None,
+            position=place.position, began=place.began, failing_since=None, retry_at=None, former_until=None, created_at=now,
         )  # fmt: skip
         webhooks.add(conn, viewer, hook, _sealed(operation, viewer, hook.id, PLACE[1], secret))
+        leases.enqueue(conn, viewer, DELIVERY_JOB, hook.id, now)
         recorder.upsert("WEBHOOK", hook.id, 1, created=True)
         return Answer(node_id=hook.id, secret=secret)
 
@@ -161,6 +164,7 @@ async def update(
             values["kinds"] = None if where.kinds is None else " ".join(where.kinds)
             values["account_ids"] = None if where.account_ids is None else " ".join(where.account_ids)
             values["messages_after"] = where.messages_after
+            values["stream_id"] = where.stream_id
         if enabled is False:
             values |= {"health": "DISABLED", "health_reason": "Switched off.", "retry_at": None, "failing_since": None}
         elif enabled or (target_url is not None and hook.health != "DISABLED"):
@@ -175,6 +179,7 @@ async def update(
                 values["former_until"] = now + SIGNS_TOO
             webhooks.put_secret(conn, viewer, webhook_id, PLACE[1], _sealed(operation, viewer, webhook_id, PLACE[1], secret))
         webhooks.change(conn, viewer, webhook_id, **values)
+        leases.enqueue(conn, viewer, DELIVERY_JOB, webhook_id, now)
         recorder.upsert("WEBHOOK", webhook_id, hook.version + 1)
         return Answer(node_id=webhook_id, secret=secret)
 
@@ -267,6 +272,8 @@ def _known(conn: Connection, viewer: str, where: ChangeFilter) -> None:
         found = select(account.c.id).where(account.c.viewer_id == viewer, account.c.id == account_id)
         if conn.execute(found).one_or_none() is None:
             raise Mistaken(not_found(account_id, "filter", "accountIds"))
+    if where.stream_id is not None and streams.get(conn, viewer, where.stream_id) is None:
+        raise Mistaken(not_found(where.stream_id, "filter", "streamId"))
 
 
 def _target(url: str) -> str:

@@ -10,11 +10,12 @@ from strawberry import Parent
 from resolvers import activities, people, photos
 from resolvers.loaders import load
 from resolvers.paging import Ask
+from resolvers.streams import reading
 from schema import loads
 from schema.declare import UNSET, Info, asked, field, input_type, object_type
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, Edge, First, LiveList
-from schema.references import AccountRef, ImageRef, PersonRef
+from schema.references import AccountRef, ImageRef, PersonRef, StreamRef
 from schema.scalars import JSON, URL, DateTime, LanguageTag
 from schema.timeline import TimelineItem
 from schema.vocabulary import ActivityObjectKind, ActivityVerb, ActorKind, Visibility
@@ -84,6 +85,10 @@ async def _copies(parent: Parent[activities.Activity], info: Info, first: First 
     return await load(info.context.operation, activities.copies, parent.id, Ask(first=first).size) or ()
 
 
+async def _streams(parent: Parent[activities.Activity], info: Info) -> Sequence[reading.Shown]:
+    return await load(info.context.operation, reading.of_activities, parent.id) or ()
+
+
 async def _original(parent: Parent[activities.Activity], info: Info) -> JSON | None:
     return await load(info.context.operation, activities.originals, parent.id)
 
@@ -103,6 +108,7 @@ class Activity(Versioned, TimelineItem):
     visibility: Visibility = field("Who may see it.")
     mentions: list[ActivityActor] = field("People named.", _mentions)
     copies: list[Activity] | None = field("The same posted elsewhere.", _copies, semantic=True)
+    streams: list[StreamRef] | None = field("Streams whose rule it meets; at most 100.", _streams, semantic=True)
     original: JSON | None = field("The network's own record, lossless.", _original)
     url: URL | None = field("Where to open it at the network.")
 
@@ -114,6 +120,7 @@ class ActivityFilter:
     person_ids: list[strawberry.ID] | None = asked("By any of these people.", default=UNSET)
     verbs: list[ActivityVerb] | None = asked("With any of these verbs.", default=UNSET)
     object_kinds: list[ActivityObjectKind] | None = asked("About any of these kinds.", default=UNSET)
+    stream_id: strawberry.ID | None = asked("That meet the rule of this stream.", default=UNSET)
     after: DateTime | None = asked("After.", default=UNSET)
     before: DateTime | None = asked("Before.", default=UNSET)
 

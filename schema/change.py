@@ -148,6 +148,10 @@ class FeedAdvanced(Change):
 class ChangeFilter:
     kinds: list[NodeKind] | None = asked("Of any of these kinds.", default=UNSET)
     account_ids: list[strawberry.ID] | None = asked("Through any of these accounts.", default=UNSET)
+    stream_id: strawberry.ID | None = asked(
+        "Only activities that meet the rule of this stream, once they have been matched; one that no longer does comes once more.",
+        default=UNSET,
+    )
     messages_after: DateTime | None = asked("Messages and activities only from here on, for stores with a window.", default=UNSET)
 
 

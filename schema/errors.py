@@ -12,6 +12,7 @@ from schema import loads
 from schema.declare import field, interface_type, object_type
 from schema.references import AccountRef
 from schema.scalars import DateTime
+from schema.search import TextSpan
 from schema.vocabulary import UserErrorCode
 
 
@@ -44,4 +45,13 @@ class ProviderError(UserError):
     account: AccountRef | None = field("The account whose network refused.", loads.account)
     provider_code: str | None = field("The network's own code.")
     retry_at: DateTime | None = field("When trying again makes sense.")
+    field: list[str] = field("Path into input.")
+
+
+@object_type("A mistake in a stream rule, with its place.", of=mistakes.RuleMistake)
+class StreamRuleError(UserError):
+    code: UserErrorCode = field("Always INVALID_RULE.")
+    message: str = field("Sentence for people.")
+    span: TextSpan = field("The offending part of the rule.")
+    expected: list[str] = field("What could stand there, for completion; at most 20.")
     field: list[str] = field("Path into input.")

@@ -20,6 +20,8 @@ WEIGHTS: Final[dict[tuple[str, str], int]] = {
     ("Viewer", "timeline"): 5,
     ("Viewer", "search"): 10,
     ("Viewer", "suggest"): 3,
+    ("Stream", "activities"): 5,
+    ("StreamRuleCheck", "matches"): 20,
     ("Person", "conversations"): 3,
     ("Person", "activities"): 3,
     ("Person", "timeline"): 5,
@@ -56,6 +58,9 @@ SCOPES: Final[dict[tuple[str, str], Scope]] = {
     ("Mutation", "editMessage"): "SEND",
     ("Mutation", "deleteMessage"): "SEND",
     ("Mutation", "react"): "SEND",
+    ("Mutation", "createStream"): "WRITE",
+    ("Mutation", "updateStream"): "WRITE",
+    ("Mutation", "deleteStream"): "WRITE",
     ("Mutation", "createApiKey"): "ADMIN",
     ("Mutation", "createWebhook"): "ADMIN",
     ("Mutation", "updateWebhook"): "ADMIN",
@@ -80,6 +85,8 @@ BACK: Final[dict[tuple[str, str], Scope]] = {
     ("DeleteMessagePayload", "conversation"): "READ",
     ("ReactPayload", "message"): "READ",
     ("EnrichPeoplePayload", "run"): "READ",
+    ("CreateStreamPayload", "stream"): "READ",
+    ("UpdateStreamPayload", "stream"): "READ",
 }
 
 # what lets whoever reads it do more than read

@@ -11,6 +11,7 @@ from schema.declare import UNSET, Info, argument, asked, field, input_type, obje
 from schema.lists import plain
 from schema.references import ConversationRef, LookupRef, LookupResultRef, NodeRef, PersonRef, ProviderRef, ServerRef, ViewerRef
 from schema.scalars import URL, EmailAddress, PhoneNumber
+from schema.stream import StreamRuleCheck, rule_check
 from schema.vocabulary import Capability
 
 
@@ -133,4 +134,5 @@ class Query:
     )
     lookups: list[LookupResultRef] = field("Batch look-up with a state for each item; at most 1000.", _query_lookups)
     providers: list[ProviderRef] = field("Catalogue of networks, whole or with all of the given capabilities.", _query_providers)
+    stream_rule: StreamRuleCheck | None = field("Parses a stream rule without saving it.", rule_check, semantic=True)
     server: ServerRef | None = field("This installation: version, features and limits.", _server, semantic=True)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from schema.message import Message, MessageConnection
     from schema.person import Person, PersonConnection
     from schema.provider import FormField, Provider
-    from schema.search import SearchConnection, Suggestion
+    from schema.search import Highlight, SearchConnection, Suggestion
     from schema.server import Server
     from schema.sourced import (
         SourcedAddress,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         SourcedText,
         SourcedUrl,
     )
+    from schema.stream import Stream
     from schema.timeline import TimelineConnection
     from schema.upload import UploadTicket
     from schema.viewer import Viewer
@@ -76,6 +77,7 @@ EnrichmentRunConnectionRef = Annotated["EnrichmentRunConnection", strawberry.laz
 EvidenceRef = Annotated["Evidence", strawberry.lazy("schema.evidence")]
 FeedStateRef = Annotated["FeedState", strawberry.lazy("schema.change")]
 FormFieldRef = Annotated["FormField", strawberry.lazy("schema.provider")]
+HighlightRef = Annotated["Highlight", strawberry.lazy("schema.search")]
 IdentityRef = Annotated["Identity", strawberry.lazy("schema.identity")]
 ImageRef = Annotated["Image", strawberry.lazy("schema.image")]
 ImportRef = Annotated["Import", strawberry.lazy("schema.imports")]
@@ -103,6 +105,7 @@ SourcedOrganizationRef = Annotated["SourcedOrganization", strawberry.lazy("schem
 SourcedPhoneRef = Annotated["SourcedPhone", strawberry.lazy("schema.sourced")]
 SourcedTextRef = Annotated["SourcedText", strawberry.lazy("schema.sourced")]
 SourcedUrlRef = Annotated["SourcedUrl", strawberry.lazy("schema.sourced")]
+StreamRef = Annotated["Stream", strawberry.lazy("schema.stream")]
 SuggestionRef = Annotated["Suggestion", strawberry.lazy("schema.search")]
 SyncProgressRef = Annotated["SyncProgress", strawberry.lazy("schema.account")]
 TimelineConnectionRef = Annotated["TimelineConnection", strawberry.lazy("schema.timeline")]

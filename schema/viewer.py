@@ -25,6 +25,7 @@ from resolvers import (
     webhooks,
 )
 from resolvers.paging import Ask, Listing
+from resolvers.streams import reading
 from schema import loads
 from schema.activity import ActivityFilter
 from schema.change import ChangeFilter
@@ -52,6 +53,7 @@ from schema.references import (
     OwnAddressRef,
     PersonConnectionRef,
     SearchConnectionRef,
+    StreamRef,
     SuggestionRef,
     TimelineConnectionRef,
     WebhookRef,
@@ -70,6 +72,10 @@ async def _feed(parent: Parent[viewers.Viewer], info: Info) -> changes.FeedState
 
 async def _unread(parent: Parent[viewers.Viewer], info: Info) -> viewers.UnreadCounts:
     return await info.context.operation.read(viewers.unread)
+
+
+async def _streams(parent: Parent[viewers.Viewer], info: Info) -> list[reading.Shown]:
+    return await reading.of_viewer(info.context.operation)
 
 
 async def _own_addresses(parent: Parent[viewers.Viewer], info: Info) -> list[accounts.OwnAddress]:
@@ -269,6 +275,7 @@ class Viewer(Node):
     suggest: list[SuggestionRef] | None = field(
         "Completions while typing, from stored data only; at most 20.", _viewer_suggest, semantic=True
     )
+    streams: list[StreamRef] | None = field("Saved rules over activities; at most 1000.", _streams, semantic=True)
     own_addresses: list[OwnAddressRef] | None = field(
         "Addresses and handles that are the viewer's own, per account; they decide direction.", _own_addresses, semantic=True
     )

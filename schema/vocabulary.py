@@ -67,6 +67,7 @@ class NodeKind(Enum):
     ACTIVITY = value("ACTIVITY", "Activity.")
     OWN_ADDRESS = value("OWN_ADDRESS", "OwnAddress.")
     LABEL = value("LABEL", "Label.")
+    STREAM = value("STREAM", "Stream.")
     WEBHOOK = value("WEBHOOK", "Webhook.")
     API_KEY = value("API_KEY", "ApiKey.")
     IMPORT = value("IMPORT", "Import.")

@@ -34,6 +34,7 @@ class Webhook(Versioned):
     target_url: URL = field("Where events go.")
     kinds: list[NodeKind] | None = field("Only changes of these kinds; null means all.")
     account_ids: list[strawberry.ID] | None = field("Only these accounts; null means all.")
+    stream_id: strawberry.ID | None = field("Only activities of this stream.")
     health: WebhookHealth = field("Whether it works.")
     health_reason: str | None = field("Why it does not.")
     cursor: Cursor | None = field("Last position delivered.")

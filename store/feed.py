@@ -18,14 +18,15 @@ from sqlalchemy import Connection, select
 
 from store import leases
 from store.rows import insert
-from store.tables import feed, feed_head, webhook
+from store.tables import feed, feed_head, stream, stream_match, webhook
 
 TOMBSTONE_DAYS: Final = 90
 _INSERT: Final = feed.insert()
 DELIVERY_JOB: Final = "webhook"  # the kind of the job that sends rows to a webhook
+STREAM_JOB: Final = "streams"  # the kind of the job that matches activities with streams
 Op = Literal["UPSERT", "DELETE", "MERGE", "SPLIT", "SETTLE"]
 NodeKind = Literal[
-    "ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "ACTIVITY", "OWN_ADDRESS", "API_KEY", "IMPORT", "WEBHOOK", "LABEL"
+    "ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "ACTIVITY", "OWN_ADDRESS", "API_KEY", "IMPORT", "WEBHOOK", "LABEL", "STREAM"
 ]  # fmt: skip
 Origin = Literal["PROVIDER", "CLIENT", "IDENTITY", "SYSTEM"]
 
@@ -141,6 +142,8 @@ class Recorder:
             ],
         )
         _wake_receivers(conn, viewer, self._now)
+        if any(c.kind == "ACTIVITY" for c in self._changes):
+            _wake_streams(conn, viewer, self._now)
         self._changes, self._upserts = [], {}
         return last
 
@@ -157,9 +160,16 @@ def _wake_receivers(conn: Connection, viewer: str, now: datetime) -> None:
     being waited for after a failure: that job is due by itself.
     """
     w = webhook.c
-    ready = select(w.id).where(w.viewer_id == viewer, w.health != "DISABLED", w.retry_at.is_(None)).order_by(w.id)
-    for webhook_id in conn.execute(ready).scalars().all():
+    # what a stream's receiver is sent is known once it has been matched (store/streams.py)
+    ready = select(w.id).where(w.viewer_id == viewer, w.health != "DISABLED", w.retry_at.is_(None), w.stream_id.is_(None))
+    for webhook_id in conn.execute(ready.order_by(w.id)).scalars().all():
         leases.enqueue(conn, viewer, DELIVERY_JOB, webhook_id, now)
+
+
+def _wake_streams(conn: Connection, viewer: str, now: datetime) -> None:
+    """Have new activities matched, where somebody has a rule."""
+    if conn.execute(select(stream.c.id).where(stream.c.viewer_id == viewer, stream.c.enabled).limit(1)).first() is not None:
+        leases.enqueue(conn, viewer, STREAM_JOB, viewer, now)
 
 
 def begin(conn: Connection, viewer: str) -> None:
@@ -202,14 +212,20 @@ def read(
     coalesce: bool = False,
     kinds: Sequence[str] | None = None,
     account_ids: Sequence[str] | None = None,
+    until: int | None = None,
+    stream: tuple[str, int] | None = None,
 ) -> list[Change]:
-    """At most `limit` rows after a position, in order.
+    """At most `limit` rows after a position, in order, none behind `until`; of a `stream` (id, revision) what meets it or once did.
 
     With `began` > `after` this is a fill from nothing: only the last upsert of each node, and of the other rows only those
     younger than `began`. With `coalesce` an upsert that has a later row of the same node is left out; other rows never
     are, since they name several nodes.
     """
     query = _after(viewer, after, began, coalesce, kinds, account_ids).order_by(feed.c.position).limit(limit)
+    if until is not None:
+        query = query.where(feed.c.position <= until)
+    if stream is not None:
+        query = query.where(_of_stream(viewer, *stream, began))
     return [
         Change(
             position=r.position,
@@ -266,6 +282,14 @@ def _after(
     if account_ids is not None:
         query = query.where(sa.or_(feed.c.account_id.is_(None), feed.c.account_id.in_(account_ids)))
     return query
+
+
+def _of_stream(viewer: str, stream_id: str, revision: int, began: int) -> sa.ColumnElement[bool]:
+    """What concerns a stream: what meets it, and what no more does for those who may have it."""
+    m = stream_match.c
+    whole = (m.viewer_id == viewer, m.stream_id == stream_id, m.revision == revision, m.activity_id == feed.c.node_id)
+    told = sa.or_(sa.not_(m.ended), feed.c.position > began)
+    return sa.and_(feed.c.kind == "ACTIVITY", select(sa.literal(1)).where(*whole, told).correlate(feed).exists())
 
 
 def oldest(conn: Connection, viewer: str) -> datetime | None:

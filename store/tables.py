@@ -439,6 +439,38 @@ activity = _owned(
     ),
 )
 
+# --- streams ------------------------------------------------------------------------------------------------------------
+
+stream = _owned(
+    "stream",
+    _text("id"),
+    _text("name"),
+    _text("rule"),  # as it was typed
+    Column("enabled", Boolean, nullable=False),
+    _int("revision", 1),  # of the rule and what it is matched from; what met another one is past
+    Column(
+        "since", BigInteger, nullable=False
+    ),  # position of the feed from which on what arrives is matched; the replay does what was there
+    _int("replayed", 0),  # stored activities that were looked at
+    _int("replay_total", 0),
+    _at("replay_at", True),  # (occurred_at, id) of the last of them
+    _maybe("replay_id"),
+    _at("replayed_at", True),  # when all were
+    _at("created_at"),
+    _int("version", 1),
+    indexes=(("created_at", "id"),),
+)
+stream_match = _owned("stream_match", _text("stream_id"), _int("revision"), _text("activity_id"), _at("occurred_at"),
+                      _bool("ended"),  # it met the rule once and does no more, or is gone: whoever has it is told
+                      key=("stream_id", "revision", "activity_id"),
+                      indexes=(("stream_id", "revision", "occurred_at", "activity_id"), ("activity_id",)))  # fmt: skip
+stream_past = _owned(
+    "stream_past", _text("stream_id"), _int("revision"), key=("stream_id", "revision")
+)  # whose matches are to be erased
+stream_reader = _owned("stream_reader", Column("position", BigInteger, nullable=False),  # of the feed, up to which activities were matched
+                       _int("rules", 0),  # grows with each change of a rule
+                       key=())  # fmt: skip
+
 # --- what was done, and what changed ------------------------------------------------------------------------------------
 
 import_run = _owned(
@@ -527,6 +559,7 @@ webhook = _owned(
     _maybe("kinds"),  # space-separated, null for all
     _maybe("account_ids"),
     _at("messages_after", True),
+    _maybe("stream_id"),  # only activities of this stream
     _text("health"),
     _maybe("health_reason"),
     Column("position", BigInteger, nullable=False),  # the last one that was taken from the feed

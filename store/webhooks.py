@@ -35,6 +35,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     kinds: tuple[str, ...] | None
     account_ids: tuple[str, ...] | None
     messages_after: datetime | None
+    stream_id: str | None = None
     health: str
     health_reason: str | None
     position: int
@@ -86,6 +87,16 @@ def listed(conn: Connection, viewer: str) -> list[Webhook]:
 def change(conn: Connection, viewer: str, webhook_id: str, **values: Any) -> None:
     """Change columns."""
     conn.execute(sa.update(webhook).where(webhook.c.viewer_id == viewer, webhook.c.id == webhook_id).values(**values))
+
+
+def disable_of(conn: Connection, viewer: str, stream_id: str, reason: str) -> list[Webhook]:
+    """Switch off the receivers of a stream that goes. Returns them as they are then."""
+    w = webhook.c
+    mine = (w.viewer_id == viewer, w.stream_id == stream_id, w.health != "DISABLED")
+    found = [_webhook(row) for row in conn.execute(select(webhook).where(*mine)).all()]
+    off: dict[str, Any] = {"health": "DISABLED", "health_reason": reason, "retry_at": None}
+    conn.execute(sa.update(webhook).where(*mine).values(version=w.version + 1, **off))
+    return [msgspec.structs.replace(one, version=one.version + 1, **off) for one in found]
 
 
 def drop(conn: Connection, viewer: str, webhook_id: str) -> None:

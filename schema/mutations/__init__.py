@@ -40,6 +40,14 @@ from schema.mutations.linking import (
 )
 from schema.mutations.reacting import ReactPayload, react
 from schema.mutations.sending import SendMessagePayload, UndoSendPayload, send_message, undo_send
+from schema.mutations.streams import (
+    CreateStreamPayload,
+    DeleteStreamPayload,
+    UpdateStreamPayload,
+    create_stream,
+    delete_stream,
+    update_stream,
+)
 from schema.mutations.uploads import CreateUploadPayload, create_upload
 from schema.mutations.viewer import (
     CreateApiKeyPayload,
@@ -111,6 +119,9 @@ class Mutation:
     update_viewer: UpdateViewerPayload | None = field(
         "Changes name, language, time zone or region.", update_viewer, semantic=True
     )
+    create_stream: CreateStreamPayload | None = field("Saves a rule over activities.", create_stream, semantic=True)
+    update_stream: UpdateStreamPayload | None = field("Changes a stream.", update_stream, semantic=True)
+    delete_stream: DeleteStreamPayload | None = field("Deletes a stream.", delete_stream, semantic=True)
     create_webhook: CreateWebhookPayload | None = field("Registers a receiver of changes.", create_webhook, semantic=True)
     update_webhook: UpdateWebhookPayload | None = field("Changes a webhook.", update_webhook, semantic=True)
     delete_webhook: DeleteWebhookPayload | None = field("Deletes a webhook.", delete_webhook, semantic=True)

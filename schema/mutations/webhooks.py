@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 import strawberry
 from strawberry import Parent
 
@@ -30,6 +31,7 @@ async def _delivery(parent: Parent[Payload], info: Info) -> webhooks.ShownDelive
 class CreateWebhookInput:
     target_url: URL = asked("Where events go.")
     filter: ChangeFilter | None = asked("Which changes.", default=UNSET)
+    stream_id: strawberry.ID | None = asked("Only activities of this stream.", default=UNSET)
     since: Cursor | None = asked("Where to start; now by default.", default=UNSET)
     idempotency_key: str | None = asked(KEY, default=UNSET)
 
@@ -93,8 +95,11 @@ class ReplayWebhookPayload(Written):
 
 async def create_webhook(info: Info, input: Annotated[CreateWebhookInput, argument(description=WHAT)]) -> Payload:
     """Registers a receiver of changes."""
+    where = given(input.filter, Where)
+    if (stream_id := plain(input.stream_id)) is not None:
+        where = msgspec.structs.replace(where, stream_id=stream_id)
     return await webhooks.create(
-        info.context.operation, input.target_url, given(input.filter, Where), plain(input.since), plain(input.idempotency_key)
+        info.context.operation, input.target_url, where, plain(input.since), plain(input.idempotency_key)
     )
 
 

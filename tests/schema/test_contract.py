@@ -12,6 +12,30 @@ from tests.schema.sdl import parts
 
 CONTRACT = Path(__file__).parents[1] / "contracts" / "kith"
 # what different things answer each in their own way; clients select in fragments there
+#: The issue on streams asks for a dry run, for how far a replay has come, and for a position to go on from after a line was cut.
+STREAMS = {
+    ("ChangeFilter", "streamId"),
+    ("Stream", "matchedTo"),
+    ("Stream", "replay"),
+    ("StreamReplay",),
+    ("StreamReplay", "done"),
+    ("StreamReplay", "total"),
+    ("StreamReplay", "finishedAt"),
+    ("StreamRuleCheck", "matches"),
+    ("StreamRuleCheck", "matches", "first"),
+    ("StreamRuleCheck", "matches", "after"),
+    ("StreamRuleCheck", "matches", "from"),
+    ("StreamPreview",),
+    ("StreamPreview", "edges"),
+    ("StreamPreview", "pageInfo"),
+    ("StreamPreview", "totalCount"),
+    ("StreamPreview", "lookedAt"),
+    ("StreamPreview", "reached"),
+    ("StreamPreviewEdge",),
+    ("StreamPreviewEdge", "cursor"),
+    ("StreamPreviewEdge", "node"),
+    ("StreamPreviewEdge", "highlights"),
+}
 #: What the contract lacks and the issue on mail asks for: a send that nobody can vouch for is neither done nor refused, and the
 #: client must be able to say so. Clients handle unknown members of an enum (contract/NOTES.md, "Evolution").
 #: And a look-up has to be told which third parties may learn of it, where consent is not kept.
@@ -20,6 +44,7 @@ BEYOND = {
     ("DeliveryState", "UNCONFIRMED"),
     ("Query", "lookup", "thirdParties"),
     ("Query", "lookups", "thirdParties"),
+    *STREAMS,
 }
 #: And consent is only one when it is shown before who would be sent what at which price, and after what it has cost; many people are
 #: asked about in the background, where a question may end without anybody knowing; a contact is filled from what others know.

@@ -1,0 +1,301 @@
+"""Stored activities carried through the rules: what arrives as the feed tells it, what was there before by a replay.
+
+One leased job a viewer does both in turns, so that neither overtakes the other:
+
+    live    feed rows after the reader's place → activities as they are now → rules → matches and the new place, one transaction
+    replay  the latest stored activities first, for all streams that begin together → matches and how far it came, one transaction
+
+What an activity meets is asked of its present state: a row of the feed only says that it is time to ask. A process that dies leaves places that
+agree with the matches; whoever comes next goes on from them. Rules are compiled once a process and kept while they are the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+import structlog
+from sqlalchemy import Connection, select
+
+from providers import records
+from resolvers.operation import Clock
+from resolvers.streams.documents import Document, document
+from resolvers.streams.matcher import Matcher
+from resolvers.streams.rules import BadRule, parse
+from store import feed, streams
+from store.among import among, asked
+from store.database import Database
+from store.feed import Recorder
+from store.streams import Match, Reader, Stream
+from store.tables import account, activity
+
+log = structlog.get_logger("kith.streams")
+
+PAGE: Final = 500  # activities that are looked at in one go
+MATCHES_AT_ONCE: Final = 2_000  # in one transaction, which is about 20 ms
+TURN: Final = 20.0  # seconds that one viewer may keep a worker before others get a turn
+KEPT: Final = 50  # viewers whose rules stay compiled
+SAMPLE: Final = 1_000  # activities that say how common words are
+WORTH_IT: Final = 100  # rules from which on that is asked
+_decode = msgspec.msgpack.Decoder(records.Activity).decode
+_COLUMNS: Final = (activity.c.id, activity.c.account_id, activity.c.occurred_at, activity.c.record)
+_BY_ID: Final = select(*_COLUMNS).where(among(activity.c.id))
+
+
+class Rules(NamedTuple):
+    """A viewer's rules, compiled: of the streams with their revisions, as of a state of the rules."""
+
+    as_of: int
+    matcher: Matcher
+    revisions: dict[str, int]
+
+
+class Found(NamedTuple):
+    """A row of an activity, and what a rule sees of it; None when the record is damaged."""
+
+    id: str
+    occurred_at: datetime
+    document: Document | None
+
+
+class _News(NamedTuple):
+    """What the feed has for the streams: (position, activity) in order, each activity once, and where that ends."""
+
+    seen: Reader
+    until: int
+    places: list[tuple[int, str]]
+    rows: dict[str, Any]
+    networks: dict[str, str]
+    lost: bool
+
+
+class Matching:
+    """The job, with the rules that this process has compiled."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._rules: OrderedDict[str, Rules] = OrderedDict()
+
+    async def run(self, viewer: str) -> timedelta | None:
+        """Match what there is. Returns when to go on, None when all is done."""
+        ends = time.monotonic() + TURN
+        while time.monotonic() < ends:
+            if not await self._live(viewer) and not await self._replay(viewer) and not await self._erase(viewer):
+                return None
+        return timedelta()
+
+    async def _live(self, viewer: str) -> bool:
+        """A stretch of the feed; whether there was something."""
+        news = await self._database.read(viewer, _news)
+        if news is None:
+            return False
+        if news.lost:
+            log.warning("the feed was cut behind the place of the streams; all are matched anew", viewer=viewer)
+            await self._database.write_behind(viewer, _restart, self._clock.now())
+            return True
+        if news.until == news.seen.position:
+            return False
+        rules = await self._compiled(viewer, news.seen.rules)
+        if rules is None:
+            return True
+        met = await asyncio.to_thread(_live_matches, news, rules)
+        for end, part, looked_at, gone in _portions(news, met):
+            seen = Reader(news.seen.position, rules.as_of)
+            now = self._clock.now()
+            if not await self._database.write_behind(
+                viewer, streams.settle, seen, end, part, looked_at, gone, rules.revisions, now
+            ):
+                return True  # somebody was faster, or a rule has changed: from the rows anew
+            news = news._replace(seen=Reader(end, rules.as_of))
+        return True
+
+    async def _replay(self, viewer: str) -> bool:
+        """A stretch of what is stored, for the streams that have waited longest; whether there were any."""
+        stretch = await self._database.read(viewer, _stretch)
+        if stretch is None:
+            return False
+        seen, group, rows, networks = stretch
+        found = await asyncio.to_thread(_replay_matches, group, rows, networks)
+        now = self._clock.now()
+        for part, last, looked_at in found:
+            if not await self._database.write_behind(viewer, _replayed, seen, group, part, last, looked_at, now):
+                return True
+            if last is not None:
+                group = [msgspec.structs.replace(one, replay_at=last[0], replay_id=last[1]) for one in group]
+        return True
+
+    async def _erase(self, viewer: str) -> bool:
+        return await self._database.write_behind(viewer, streams.erase_past)
+
+    async def _compiled(self, viewer: str, as_of: int) -> Rules | None:
+        """The rules as of a state; None when they have changed since. Only what is new is compiled."""
+        known = self._rules.get(viewer)
+        if known is not None and known.as_of == as_of:
+            self._rules.move_to_end(viewer)
+            return known
+        reader, listed, sample = await self._database.read(viewer, _wanted, known is None)
+        if reader is None or reader.rules != as_of:
+            return None
+        rules = await asyncio.to_thread(_renewed, known, as_of, listed, sample)
+        self._rules[viewer] = rules
+        self._rules.move_to_end(viewer)
+        while len(self._rules) > KEPT:
+            self._rules.popitem(last=False)
+        return rules
+
+
+def _news(conn: Connection, viewer: str) -> _News | None:
+    """What has come since; None when nobody wants anything matched."""
+    seen = streams.reader(conn, viewer)
+    if seen is None or not streams.wanted(conn, viewer):
+        return None
+    head = feed.head(conn, viewer)
+    if seen.position < head.horizon or seen.position > head.position:
+        return _News(seen, head.position, [], {}, {}, lost=True)
+    changes = feed.read(conn, viewer, seen.position, PAGE, kinds=("ACTIVITY",))
+    until = changes[-1].position if len(changes) == PAGE else head.position
+    places: dict[str, int] = {}
+    for change in changes:
+        places.setdefault(change.node_id, change.position)
+    rows = {row.id: row for row in conn.execute(_BY_ID, asked(viewer, places)).all()}
+    return _News(seen, until, [(at, node_id) for node_id, at in places.items()], rows, _networks(conn, viewer), lost=False)
+
+
+def _restart(conn: Connection, viewer: str, now: datetime) -> None:
+    streams.restart(conn, viewer, feed.head(conn, viewer).position, now)
+
+
+def _networks(conn: Connection, viewer: str) -> dict[str, str]:
+    """Of which network each account is."""
+    rows = conn.execute(select(account.c.id, account.c.provider).where(account.c.viewer_id == viewer))
+    return {row.id: row.provider for row in rows}
+
+
+def _wanted(conn: Connection, viewer: str, fresh: bool) -> tuple[Reader | None, list[Stream], list[Found]]:
+    """The rules, and where they are compiled from nothing a sample of what they will meet."""
+    listed = [one for one in streams.listed(conn, viewer) if one.enabled]
+    sample: list[Found] = []
+    if fresh and len(listed) >= WORTH_IT:
+        latest = select(*_COLUMNS).where(activity.c.viewer_id == viewer).order_by(activity.c.occurred_at.desc()).limit(SAMPLE)
+        networks = _networks(conn, viewer)
+        sample = [looked_at(row, networks) for row in conn.execute(latest)]
+    return streams.reader(conn, viewer), listed, sample
+
+
+def _renewed(known: Rules | None, as_of: int, listed: Sequence[Stream], sample: Sequence[Found]) -> Rules:
+    if known is None:
+        common = Counter(key for found in sample if found.document is not None for key in found.document.keys)
+        known = Rules(as_of, Matcher(common), {})
+    revisions = {one.id: one.revision for one in listed}
+    for stream_id in known.revisions.keys() - revisions.keys():
+        known.matcher.remove(stream_id)
+    for one in listed:
+        if known.revisions.get(one.id) != one.revision:
+            enter(known.matcher, one)
+    return Rules(as_of, known.matcher, revisions)
+
+
+def enter(matcher: Matcher, one: Stream) -> None:
+    """Have a stream's rule matched, if it can be understood: one that a later language refuses meets nothing."""
+    try:
+        matcher.add(one.id, parse(one.rule))
+    except BadRule as error:
+        matcher.remove(one.id)
+        log.warning("the rule of a stream cannot be understood any more", stream=one.id, error=str(error))
+
+
+def looked_at(row: Any, networks: Mapping[str, str]) -> Found:
+    """What a rule sees of a stored activity."""
+    try:
+        return Found(row.id, row.occurred_at, document(_decode(row.record), networks.get(row.account_id, "")))
+    except (msgspec.MsgspecError, ValueError, TypeError):
+        return Found(row.id, row.occurred_at, None)  # damaged: its list says so where it is shown
+
+
+def _matches(rules: Matcher, revisions: Mapping[str, int], found: Found) -> list[Match]:
+    if found.document is None:
+        return []
+    return [Match(str(name), revisions[str(name)], found.id, found.occurred_at) for name in rules.match(found.document)]
+
+
+def _live_matches(news: _News, rules: Rules) -> dict[str, list[Match]]:
+    return {
+        node_id: _matches(rules.matcher, rules.revisions, looked_at(row, news.networks)) for node_id, row in news.rows.items()
+    }
+
+
+def _portions(news: _News, met: Mapping[str, list[Match]]) -> list[tuple[int, list[Match], list[str], list[str]]]:
+    """The news in parts that are one transaction each: where it ends, what is met, what was looked at and what is gone."""
+    parts: list[tuple[int, list[Match], list[str], list[str]]] = []
+    part: list[Match] = []
+    there: list[str] = []
+    gone: list[str] = []
+    for n, (_, node_id) in enumerate(news.places):
+        part += met.get(node_id, ())
+        (there if node_id in news.rows else gone).append(node_id)
+        if len(part) >= MATCHES_AT_ONCE and n + 1 < len(news.places):
+            # all rows before the next one's are done: an activity's later rows find it looked at already
+            parts.append((news.places[n + 1][0] - 1, part, there, gone))
+            part, there, gone = [], [], []
+    parts.append((news.until, part, there, gone))
+    return parts
+
+
+def _stretch(conn: Connection, viewer: str) -> tuple[Reader, list[Stream], list[Any], dict[str, str]] | None:
+    """The streams whose replay goes on next, those that began together, and the activities that it comes to."""
+    seen = streams.reader(conn, viewer)
+    waiting = streams.waiting(conn, viewer)
+    if seen is None or not waiting:
+        return None
+    first = min(waiting, key=lambda one: one.since)
+    group = [one for one in waiting if (one.replay_at, one.replay_id) == (first.replay_at, first.replay_id)]
+    query = select(*_COLUMNS).where(activity.c.viewer_id == viewer)
+    if first.replay_at is not None and first.replay_id is not None:
+        mark = sa.tuple_(sa.literal(first.replay_at, activity.c.occurred_at.type), sa.literal(first.replay_id))
+        query = query.where(sa.tuple_(activity.c.occurred_at, activity.c.id) < mark)
+    rows = conn.execute(query.order_by(activity.c.occurred_at.desc(), activity.c.id.desc()).limit(PAGE)).all()
+    return seen, group, list(rows), _networks(conn, viewer)
+
+
+def _replay_matches(
+    group: Sequence[Stream], rows: Sequence[Any], networks: Mapping[str, str]
+) -> list[tuple[list[Match], tuple[datetime, str] | None, int]]:
+    """What a stretch meets, in parts that are one transaction each: matches, the last activity (None at the end), how many."""
+    matcher = Matcher()
+    for one in group:
+        enter(matcher, one)
+    revisions = {one.id: one.revision for one in group}
+    parts: list[tuple[list[Match], tuple[datetime, str] | None, int]] = []
+    part: list[Match] = []
+    count = 0
+    for n, row in enumerate(rows):
+        part += _matches(matcher, revisions, looked_at(row, networks))
+        count += 1
+        if len(part) >= MATCHES_AT_ONCE and n + 1 < len(rows):
+            parts.append((part, (row.occurred_at, row.id), count))
+            part, count = [], 0
+    ended = len(rows) < PAGE
+    parts.append((part, None if ended else (rows[-1].occurred_at, rows[-1].id), count))
+    return parts
+
+
+def _replayed(
+    conn: Connection, viewer: str, seen: Reader, group: Sequence[Stream], met: Sequence[Match], last: tuple[datetime, str] | None,
+    count: int, now: datetime,
+) -> bool:  # fmt: skip
+    """Write what a stretch meets; at the end clients are told that the streams are whole."""
+    if not streams.replayed(conn, viewer, seen, group, met, last, count, now):
+        return False
+    if last is None:
+        recorder = Recorder(now, origin="SYSTEM")
+        for one in group:
+            recorder.upsert("STREAM", one.id, one.version + 1, fields=("matchCount", "replay"))
+        recorder.flush(conn, viewer)
+    return True
