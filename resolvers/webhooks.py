@@ -273,7 +273,7 @@ def _known(conn: Connection, viewer: str, where: ChangeFilter) -> None:
         if conn.execute(found).one_or_none() is None:
             raise Mistaken(not_found(account_id, "filter", "accountIds"))
     if where.stream_id is not None and streams.get(conn, viewer, where.stream_id) is None:
-        raise Mistaken(not_found(where.stream_id, "filter", "streamId"))
+        raise Mistaken(not_found(where.stream_id, "streamId"))
 
 
 def _target(url: str) -> str:

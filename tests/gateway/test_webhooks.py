@@ -20,10 +20,12 @@ from providers.addresses import Guard
 from providers.transport import Transport
 from resolvers import changes
 from resolvers.changes import ChangeFilter
+from resolvers.streams.matching import Matching
 from store import feed, leases, webhooks
 from store.feed import DELIVERY_JOB
 from tests.asking import Clock, Desk, nodes
 from tests.household import ME, Household, card, mail
+from tests.posts import post as said
 from tests.providers.stub_http import Answer, Request, running
 
 CREATE = """mutation($input: CreateWebhookInput!) { createWebhook(input: $input) {
@@ -444,4 +446,38 @@ async def test_an_event_accepted_before_a_crash_comes_again_under_the_same_id(
 
 
 def test_the_filter_of_a_webhook_is_that_of_a_subscription() -> None:
-    assert set(ChangeFilter.__struct_fields__) == {"kinds", "account_ids", "messages_after"}
+    assert set(ChangeFilter.__struct_fields__) == {"kinds", "account_ids", "messages_after", "stream_id"}
+
+
+async def test_a_webhook_of_a_stream_is_told_what_meets_its_rule_once_that_is_known_and_again_when_it_is_sent_back(
+    post: Post,
+) -> None:
+    household, viewer = post.desk.household, post.desk.household.viewer
+    account = await household.account("mastodon")
+    text = """mutation { createStream(input: { name: "Birds", rule: "heron" }) { stream { id matchedTo } } }"""
+    stream = (await post.desk.ask(text))["createStream"]["stream"]
+    matching = Matching(household.database, post.clock)
+    await matching.run(viewer)
+    hook, secret = await post.create(streamId=stream["id"])
+    await post.deliver(hook)
+    await household.take(account, said(1, "A heron"), said(2, "A boat"), said(3, "Another heron"))
+    await post.deliver(hook)
+    assert post.receiver.events == []  # stored, but nobody knows yet whether it meets the rule
+    await matching.run(viewer)
+    assert await post.asked_for()
+    await post.deliver(hook)
+    shown = "query($id: ID!) { viewer { activities(filter: { streamId: $id }) { edges { node { id } } } } }"
+    met = [node["id"] for node in reversed(nodes((await post.desk.ask(shown, id=stream["id"]))["viewer"]["activities"]))]
+    assert [event["data"]["nodeId"] for event in post.receiver.events] == met
+    assert signed_with(secret, post.receiver.requests[0])
+    await post.desk.ask(REPLAY, input={"webhookId": hook, "since": stream["matchedTo"]})
+    await post.deliver(hook)
+    assert [event["data"]["nodeId"] for event in post.receiver.events] == met * 2
+    assert len(set(post.receiver.ids)) == 2
+    await post.desk.ask("mutation($id: ID!) { deleteStream(input: { streamId: $id }) { streamId } }", id=stream["id"])
+    assert await post.deliver(hook) is None
+    assert ((await post.shown())["health"], (await post.shown())["healthReason"]) == ("DISABLED", "Its stream was deleted.")
+    (error,) = (await post.desk.ask(CREATE, input={"targetUrl": "https://example.org/", "streamId": stream["id"]}))[
+        "createWebhook"
+    ]["errors"]
+    assert (error["code"], error["field"]) == ("NOT_FOUND", ["streamId"])
