@@ -13,7 +13,7 @@ import json
 import random
 import sqlite3
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -598,7 +598,12 @@ def slack_ts(said: Said) -> str:
 
 
 def _slack_day(world: World, talk: Talk, some: list[Said]) -> Iterator[bytes]:
-    """Slashes escaped, as Slack's writer does; the first one of a conversation says who came."""
+    """Slashes escaped, as Slack's writer does."""
+    yield json.dumps(slack_messages(world, talk, some)).replace("/", "\\/").encode()
+
+
+def slack_messages(world: World, talk: Talk, some: Iterable[Said]) -> list[dict[str, object]]:
+    """What was said as Slack writes messages, in exports and in answers; the first one of a conversation says who came."""
     found: list[dict[str, object]] = []
     for said in some:
         n = said.number % 1_000_000
@@ -621,7 +626,7 @@ def _slack_day(world: World, talk: Talk, some: list[Said]) -> Iterator[bytes]:
                 {"id": f"F{n}", "name": "plan.pdf", "mimetype": "application/pdf", "size": 9, "permalink": link, "mode": "hosted"}
             ]
         found.append(one)
-    yield json.dumps(found).replace("/", "\\/").encode()
+    return found
 
 
 # --- Evernote -------------------------------------------------------------------------------------------------------------

@@ -270,7 +270,7 @@ def x_twitter(world: World, path: Path) -> Path:
         ("direct-messages", "direct_messages", (_x_talk(world, talk) for talk in talks if not talk.title)),
         ("direct-messages-group", "direct_messages_group", (_x_talk(world, talk) for talk in talks if talk.title)),
         ("direct-message-headers", "direct_message_headers", (_x_talk(world, talk) for talk in talks if not talk.title)),
-        ("tweets", "tweets", _x_posts(world)),
+        ("tweets", "tweets", ({"tweet": post} for post in x_posts(world))),
         ("like", "like", ({"like": {"tweetId": str(10**18 + n), "fullText": "5 &amp; 6", "expandedUrl": ""}} for n in range(3))),
         ("ad-impressions", "ad_impressions", iter([{"ad": {"adsUserData": {}}}])),
     ]
@@ -350,11 +350,11 @@ def _x_time(at: datetime) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.000Z"
 
 
-def _x_posts(world: World) -> Iterator[dict[str, Any]]:
+def x_posts(world: World) -> Iterator[dict[str, Any]]:
     """What the owner posted, a post of somebody else that the owner repeated, and one that mentions each of those whose names are known."""
     for n in range(POSTS):
-        yield {"tweet": _x_post(3 * 10**18 + n, html.escape(post_text(n), quote=False), BEGIN + timedelta(seconds=n))}
-    yield {"tweet": _x_post(4 * 10**18, "RT @quay_club: The roof is tight, and so are we…", BEGIN)}
+        yield _x_post(3 * 10**18 + n, html.escape(post_text(n), quote=False), BEGIN + timedelta(seconds=n))
+    yield _x_post(4 * 10**18, "RT @quay_club: The roof is tight, and so are we…", BEGIN)
     for person in world.everybody():
         if x_named(person):
             mention = {
@@ -365,7 +365,7 @@ def _x_posts(world: World) -> Iterator[dict[str, Any]]:
                 "id": x_id(person),
             }
             at = BEGIN + timedelta(days=person.number)
-            yield {"tweet": _x_post(2 * 10**18 + person.number, f"@{handle(person)} 5 &lt; 6", at, mention)}
+            yield _x_post(2 * 10**18 + person.number, f"@{handle(person)} 5 &lt; 6", at, mention)
 
 
 def _x_post(number: int, text: str, at: datetime, *mentions: dict[str, Any]) -> dict[str, Any]:

@@ -264,7 +264,7 @@ PROOFS: Final = (
     ),
     Proof(
         "social-2",
-        "60 people on fifteen networks, everybody's lists against the book, each network left in turn",
+        "60 people on every network, by archives and linked accounts: everybody's lists against the book, each network left in turn",
         lambda home: universe.take_in_the_universe(home, people=60, messages=8),
     ),
     Proof(

@@ -229,7 +229,7 @@ def words(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Manner:
+class Manner:
     """How a network tells conversations: `who` gives the key of somebody's contact, the rest what of a group is in the files."""
 
     who: Callable[[Person, Talk], str]
@@ -245,7 +245,7 @@ class _Manner:
     theirs: str = "INBOUND"  # which way a message of somebody else goes
 
 
-def _tell(page: Page, world: World, talk: Talk, manner: _Manner, known: Iterable[int] | None = None) -> None:
+def tell(page: Page, world: World, talk: Talk, manner: Manner, known: Iterable[int] | None = None) -> None:
     """A conversation as a network tells it; `known` are those in it of whom the network says so, all by default."""
     said = [one for one in talk.said() if one.sender is None or not manner.mine_only]
     if not said:
@@ -262,9 +262,9 @@ def _tell(page: Page, world: World, talk: Talk, manner: _Manner, known: Iterable
         room.letters.append(Letter(manner.at(talk, one).replace(microsecond=0), way, words(manner.text(talk, one)), cards))
 
 
-def _tell_all(page: Page, world: World, manner: _Manner) -> Page:
+def _tell_all(page: Page, world: World, manner: Manner) -> Page:
     for talk in world.conversations():
-        _tell(page, world, talk, manner)
+        tell(page, world, talk, manner)
     return page
 
 
@@ -320,10 +320,10 @@ def _linkedin(world: World) -> Page:
             Act(page.network, None, "LIKE", "", exports.BEGIN + timedelta(days=person.number)),
         ]
     page.acts += _posts(page.network)
-    return _tell_all(page, world, _Manner(_by_number))
+    return _tell_all(page, world, Manner(by_number))
 
 
-def _by_number(person: Person, talk: Talk) -> str:
+def by_number(person: Person, talk: Talk) -> str:
     return str(person.number)
 
 
@@ -360,7 +360,7 @@ def _x(world: World) -> Page:
         if exports.x_named(person):
             text = f"@{exports.handle(person)} 5 < 6"
             page.acts.append(Act(page.network, None, "CREATE", text, exports.BEGIN + timedelta(days=person.number)))
-    return _tell_all(page, world, _Manner(_by_number))
+    return _tell_all(page, world, Manner(by_number, key=thread))
 
 
 def _facebook(world: World) -> Page:
@@ -372,7 +372,7 @@ def _facebook(world: World) -> Page:
     for person in world.everybody()[:2]:
         page.knows(f"book {person.number}", "ADDRESS_BOOK", person.name, emails=(person.email,))
     page.acts += _posts(page.network)
-    return _tell_all(page, world, _Manner(_by_number))
+    return _tell_all(page, world, Manner(by_number))
 
 
 def _instagram(world: World) -> Page:
@@ -388,7 +388,7 @@ def _instagram(world: World) -> Page:
         page.acts.append(Act(page.network, None, "LIKE", "", None))
     page.acts.append(Act(page.network, None, "LIKE", "", None))
     page.acts += _posts(page.network)
-    return _tell_all(page, world, _Manner(lambda person, talk: page.met(f"name {person.number}", person.name)))
+    return _tell_all(page, world, Manner(lambda person, talk: page.met(f"name {person.number}", person.name)))
 
 
 def _mastodon(world: World) -> Page:
@@ -405,7 +405,7 @@ def _mastodon(world: World) -> Page:
         named = [f"@{exports.handle(world.person(n))}" for n in talk.members]
         return " ".join([*named, said.text.replace("\u200d", "")])  # what is invisible in HTML goes
 
-    manner = _Manner(_by_number, key=lambda talk: talk.members, subject=lambda talk: None, text=text, mine_only=True)
+    manner = Manner(by_number, key=lambda talk: talk.members, subject=lambda talk: None, text=text, mine_only=True)
     return _tell_all(page, world, manner)
 
 
@@ -429,9 +429,9 @@ def _whatsapp(world: World) -> Page:
         if talk.title and not authors:
             page.met(talk.title, talk.title)
             alone = replace(talk, title="")
-            _tell(page, world, alone, _Manner(lambda person, talk: f"{talk.number}", text=said))
+            tell(page, world, alone, Manner(lambda person, talk: f"{talk.number}", text=said))
             continue
-        _tell(page, world, talk, _Manner(who, text=said, heard="AUTHOR", sent="NOBODY"), authors if talk.title else None)
+        tell(page, world, talk, Manner(who, text=said, heard="AUTHOR", sent="NOBODY"), authors if talk.title else None)
     return page
 
 
@@ -446,7 +446,7 @@ def _android_sms(world: World) -> Page:
         left = -1_500 if said.sender is not None and not talk.title else 0  # of an SMS that came, when it was sent
         return said.at + timedelta(milliseconds=said.number % 1000 + left)
 
-    manner = _Manner(who, key=lambda talk: talk.members, subject=lambda talk: None, at=at, heard="AUTHOR")
+    manner = Manner(who, key=lambda talk: talk.members, subject=lambda talk: None, at=at, heard="AUTHOR")
     return _tell_all(page, world, manner)
 
 
@@ -456,10 +456,10 @@ def _imessage(world: World) -> Page:
     def who(person: Person, talk: Talk) -> str:
         return page.met(str(person.number), phones=_numbers(person))
 
-    return _tell_all(page, world, _Manner(who, key=_thread, heard="AUTHOR"))
+    return _tell_all(page, world, Manner(who, key=thread, heard="AUTHOR"))
 
 
-def _thread(talk: Talk) -> Hashable:
+def thread(talk: Talk) -> Hashable:
     """With one person there is one conversation, however often it was begun."""
     return talk.number if talk.title else ("with", talk.members)
 
@@ -479,7 +479,7 @@ def _telegram(world: World) -> Page:
 
     for talk in world.conversations():
         authors = {one.sender for one in talk.said() if one.sender is not None} if talk.title else None
-        _tell(page, world, talk, _Manner(who, key=_thread, text=text, heard="AUTHOR", sent="NOBODY"), authors)
+        tell(page, world, talk, Manner(who, key=thread, text=text, heard="AUTHOR", sent="NOBODY"), authors)
     return page
 
 
@@ -488,7 +488,7 @@ def _discord(world: World) -> Page:
     for person in world.everybody():
         url = f"https://discord.com/users/{chat_exports.discord_id(person)}"
         page.knows(str(person.number), "CONNECTION", person.name, url=url)
-    manner = _Manner(_by_number, text=lambda talk, said: chat_exports.discord_text(said)[1], mine_only=True)
+    manner = Manner(by_number, text=lambda talk, said: chat_exports.discord_text(said)[1], mine_only=True)
     return _tell_all(page, world, manner)
 
 
@@ -500,18 +500,23 @@ def _slack(world: World) -> Page:
     for person in world.everybody():
         url = f"{team}/{chat_exports.slack_id(person)}"
         page.knows(str(person.number), "MEMBER", person.name, emails=(person.email,), phones=_numbers(person), url=url)
+    for talk in world.conversations():
+        tell(page, world, talk, slack_manner(talk))
+    return page
+
+
+def slack_manner(talk: Talk) -> Manner:
+    """How a workspace tells a conversation: groups and channels take turns."""
 
     def text(talk: Talk, said: Said) -> str:
         return f"{said.text} @{MY_NAME}" if said.number % 1_000_000 % 4 == 1 else said.text
 
-    group = _Manner(_by_number, subject=lambda talk: None, text=text)
-    channel = _Manner(
-        _by_number, kind=lambda talk: "CHANNEL", subject=lambda talk: f"boats-{talk.number}", text=text, heard="AUTHOR", sent="NOBODY",
+    if not talk.title or not talk.number % 2:
+        return Manner(by_number, subject=lambda talk: None, text=text)
+    return Manner(
+        by_number, kind=lambda talk: "CHANNEL", subject=lambda talk: f"#boats-{talk.number}", text=text, heard="AUTHOR", sent="NOBODY",
         listed=False, theirs="BETWEEN_OTHERS",
     )  # fmt: skip
-    for talk in world.conversations():
-        _tell(page, world, talk, channel if talk.title and talk.number % 2 else group)
-    return page
 
 
 def _evernote(world: World) -> Page:

@@ -325,12 +325,15 @@ class ConversationHead(Record, frozen=True, kw_only=True, omit_defaults=True):
 
     A LIVE network lists conversations so, with their latest message. A mirrored one says it beside their messages: the name of
     a room and those who never wrote in it are in none of them.
+
+    Not `whole` is what a network says that tells neither the name nor all members: what else is known, of an archive perhaps, stays.
     """
 
     key: str
     kind: ConversationKind
     last_activity_at: datetime
     subject: str | None = None
+    whole: bool = True
     participants: tuple[Participant, ...] = ()
     last_message: Message | None = None
     unread: bool | None = None

@@ -47,6 +47,7 @@ trusted_key_servers: []
 suppress_key_server_warning: true
 rc_message: {rate}
 rc_registration: {rate}
+rc_room_creation: {rate}
 rc_invites: {{per_room: {rate}, per_user: {rate}, per_issuer: {rate}}}
 rc_joins: {{local: {rate}, remote: {rate}}}
 rc_login: {{address: {rate}, account: {rate}, failed_attempts: {rate}}}

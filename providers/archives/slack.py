@@ -21,7 +21,7 @@ from providers.archives.export import MAX_MEMBERS, NOTE, Export, Facts, Misread,
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item
 from providers.base import ArchiveFormat
-from providers.slack.message import Place, Post, User, contact, handle, message, participant, short
+from providers.slack.message import Place, Post, User, channel_name, contact, handle, message, participant, short
 
 _MEMBERS: Final = re.compile(rb'\s*\[\s*\{\s*"id"\s*:\s*"[UW][A-Z0-9]{2,20}"\s*,\s*"team_id"\s*:')
 _CONVERSATIONS: Final = re.compile(rb'\s*\[\s*\{\s*"id"\s*:\s*"[CGD][A-Z0-9]{2,20}"\s*,\s*"(?:name|created)"\s*:')
@@ -199,6 +199,6 @@ def _whole(home: Conversation, item: records.Message, about: About) -> records.C
     place = _place(home, about)
     members = home.members[:MAX_MEMBERS] if home.kind != "CHANNEL" else []
     return records.ConversationHead(
-        key=home.id, kind=home.kind, last_activity_at=item.sent_at, subject=short(home.name) if home.kind == "CHANNEL" else None,
+        key=home.id, kind=home.kind, last_activity_at=item.sent_at, subject=channel_name(home.name) if home.kind == "CHANNEL" else None,
         participants=tuple(participant(user, place, "MEMBER") for user in members),
     )  # fmt: skip

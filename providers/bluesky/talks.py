@@ -73,6 +73,7 @@ class Talks:
         self._me = me
         self._allowed = allowed
         self._casts: dict[str, Cast] = {}
+        self._heads: dict[str, Row] = {}  # not yet said beside a message, without which there is no conversation to be called so
 
     async def pages(self, place: Position) -> AsyncIterator[Page]:
         """What happened since the place, then what is missing of the past. Raises CursorExpired and ProviderError."""
@@ -170,7 +171,7 @@ class Talks:
         """A new message; whoever writes has read what was before."""
         cast = await self._cast(convo_id)
         mine = view.sender is not None and view.sender.did == self._me
-        rows = [Row(item=bluesky_chat.message(view, convo_id, cast, unread=not mine))]
+        rows = [Row(item=bluesky_chat.message(view, convo_id, cast, unread=not mine)), *self._called(convo_id)]
         if mine:
             known.unread = 0
             return rows + _read(convo_id, known.read(view.id))
@@ -198,6 +199,7 @@ class Talks:
                 rows.append(Row(item=Gone(kind="MESSAGE", key=view.id)))
             elif view.shows:
                 rows.append(Row(item=bluesky_chat.message(view, convo_id, cast, unread=self._unread(known, view))))
+                rows += self._called(convo_id)
         if answer.cursor:
             known.token = onward(known.token, answer.cursor)
             return Page(rows=tuple(rows), cursor=place.encoded())
@@ -229,7 +231,15 @@ class Talks:
                 if error.provider_code == "scope":
                     raise
         head = bluesky_chat.head(convo, cast)
-        return [] if head is None else [Row(item=head)]
+        if head is None:
+            return []
+        self._heads[convo.id] = Row(item=head)
+        return [self._heads[convo.id]]
+
+    def _called(self, convo_id: str) -> list[Row]:
+        """What a conversation is, once beside the first of its messages that are handed over."""
+        head = self._heads.pop(convo_id, None)
+        return [] if head is None else [head]
 
     async def _cast(self, convo_id: str) -> Cast:
         if convo_id not in self._casts:

@@ -47,6 +47,7 @@ from providers.slack.message import (
     Place,
     Post,
     User,
+    channel_name,
     contact,
     instant,
     message,
@@ -589,7 +590,7 @@ class Slack:
     async def _head(self, channel: str, top: str) -> list[Row]:
         setting, room = await self._setting(channel), self._rooms[channel]
         people = tuple(participant(user, setting, "MEMBER") for user in setting.others)
-        subject = None if room.kind != "CHANNEL" else f"#{short(room.name)}"
+        subject = None if room.kind != "CHANNEL" else channel_name(room.name)
         item = ConversationHead(
             key=channel, kind=room.kind, last_activity_at=instant(top), subject=subject, participants=people,
             url=f"https://{self._me.host}/archives/{channel}",

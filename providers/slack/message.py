@@ -252,6 +252,11 @@ def plain(text: str, people: Mapping[str, User]) -> str:
     return seen.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").replace("\x00", "\ufffd").strip()
 
 
+def channel_name(name: str | None) -> str:
+    """What a channel is called, live and in exports alike."""
+    return f"#{short(name)}"
+
+
 def escaped(text: str) -> str:
     """Text as Slack takes it, so that nothing of it is mark-up."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -262,10 +262,12 @@ def text_of(event: Event) -> str:
 
 
 def head(conversation: str, at: datetime, cast: Cast, members: Iterable[str]) -> ConversationHead:
+    """A conversation; of a group no more than who has written, which its archive knows better."""
     return ConversationHead(
         key=conversation,
         kind=kind(conversation),
         last_activity_at=at,
+        whole=kind(conversation) == "DIRECT",
         participants=tuple(participant(each, "MEMBER", cast) for each in members),
         url=talk_url(conversation),
     )

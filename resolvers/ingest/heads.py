@@ -37,7 +37,8 @@ def put_heads(
         row = known.get(conversation_id)
         if row is None:
             continue
-        values = {"kind": head.kind, "subject": head.subject, "url": head.url}
+        subject = head.subject if head.whole or head.subject is not None else row.subject
+        values = {"kind": head.kind, "subject": subject, "url": head.url}
         changed = any(getattr(row, name) != value for name, value in values.items())
         if not _members(conn, viewer, target, conversation_id, head, recorder, now) and not changed:
             continue
@@ -76,7 +77,7 @@ def _members(
             select(conversation_member).where(mine.viewer_id == viewer, mine.conversation_id == conversation_id)
         )
     }
-    left = [key for key, row in held.items() if row.role in conversations.STANDING and key not in others]
+    left = [key for key, row in held.items() if head.whole and row.role in conversations.STANDING and key not in others]
     for kind, address in left:
         conn.execute(
             sa.delete(conversation_member).where(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from providers.quota import Quota
 from tests.asking import Clock
-from tests.chaos import bluesky_faults, chat_faults, fediverse_faults, looking_up, mixed_states, universe
+from tests.chaos import bluesky_faults, chat_faults, fediverse_faults, looking_up, mixed_states, universe, universe_servers
 
 
 async def test_throttled_revoked_downgraded_and_partly_permitted_accounts_say_what_to_do_and_cost_the_others_nothing(
@@ -50,5 +50,6 @@ def test_everybody_on_all_networks_has_exactly_what_the_generators_book_says_and
     tmp_path: Path,
 ) -> None:
     # without the address book, what mail and what phones say of somebody is no longer of one person
-    report = universe.take_in_the_universe(tmp_path / "home", people=10, messages=4, unlinked=("vcard", universe.LINKED))
+    linked = (universe_servers.MASTODON, "slack", "x", "linkedin", "github")
+    report = universe.take_in_the_universe(tmp_path / "home", people=10, messages=4, linked=linked, unlinked=("vcard", "x"))
     assert report.broken == []

@@ -1,45 +1,41 @@
 """People who are on all networks at once: everything is taken in, on both databases, and everybody's lists are compared with the book.
 
-    World ──archives──▶ kith import ──▶ GraphQL: contacts, conversations, timeline, activities of every person
-      ├──posts──▶ Mastodon-compatible server ──▶ a linked account
+    World ──archives──▶ kith import ─┐
+      ├──real servers, stubs──▶ link ─┴─▶ GraphQL: contacts, conversations, timeline, activities of every person
       └──────────────▶ Book (benchmarks/universe_book.py) ─── exactly equal, before and after each network is left
 
-The networks of NETWORKS are archives, an address book and mail among them; one more is a real server, where people post themselves: a
-second account of Mastodon, beside that of the archive.
+Archives are of NETWORKS, an address book and mail among them. Accounts are linked at what `universe_servers.py` and `universe_stubs.py`
+fill from the same world; where an archive is of the same account, both count each thing once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import html
 import json
-import re
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from benchmarks.exports import World, handle
-from benchmarks.universe_book import NETWORKS, Act, Book, Letter, Life, Page, Room, words, write
+from benchmarks.exports import World
+from benchmarks.universe_book import Book, Life, words, write
 from store import leases
 from store.database import Database
 from tests import servers
-from tests.chaos import raw
+from tests.chaos import raw, universe_servers, universe_stubs
 from tests.chaos.clients import ask
-from tests.chaos.linking import link_mastodon
 from tests.chaos.report import Report
-from tests.fediverse import Person
+from tests.chaos.universe_sources import Source, link, places, stubs
 from tests.gateway_process import Gateway, kith_serve
 
-MASTODON: Final = "mastodon"
-LINKED: Final = "mastodon, linked"  # two accounts are there; that of the server is called by its handle alone
-EVERYWHERE: Final = (*NETWORKS, LINKED)
+#: Accounts that are linked: at real servers, and at stubs.
+LINKED: Final = (
+    universe_servers.MASTODON, universe_servers.MATRIX, universe_servers.BLUESKY, "slack", "x", "linkedin", "github",
+)  # fmt: skip
 PATIENCE: Final = 120.0  # seconds until an account is gone and people have been looked at again
 PAGE: Final = 100
 TOGETHER: Final = 10  # people whose lists are asked for at once
@@ -61,48 +57,86 @@ LISTS: Final = {
 }
 
 
-def take_in_the_universe(home: Path, *, people: int, messages: int, unlinked: Sequence[str] = EVERYWHERE) -> Report:
-    """So many people on every network, with about so many messages in each talk; `unlinked` are left one after the other."""
+def take_in_the_universe(
+    home: Path, *, people: int, messages: int, linked: Sequence[str] = LINKED, unlinked: Sequence[str] | None = None
+) -> Report:
+    """So many people on every network, with about so many messages in each talk; accounts at `linked` beside the archives.
+
+    `unlinked` are left one after the other, all networks by default.
+    """
     report = Report()
     world = World(people=people, talks=people, messages=messages)
-    paths, book = write(world, home.parent / f"{home.name}-files", mails=people * messages)
-    report.figures["people, networks"] = f"{people}, {len(EVERYWHERE)}"
+    files = home.parent / f"{home.name}-files"
+    paths, book = write(world, files, mails=people * messages)
     with contextlib.ExitStack() as stack:
-        server = stack.enter_context(servers.mastodon())
-        home_server = _fill(server, world)
-        book.pages[LINKED] = home_server.page
+        sources = {}
+        for source, more in _sources(stack, world, book, files, linked):
+            sources[source.called] = source
+            book.pages[source.called] = source.page
+            paths += more
+        report.figures["people, networks, accounts linked"] = f"{people}, {len(book.pages)}, {len(sources)}"
         cluster = stack.enter_context(servers.postgres())
-        allowed = {
-            "KITH_ALLOW_PRIVATE_HOSTS": f"127.0.0.1/32:{urlsplit(server.url).port}",
-            "KITH_RATE_COST": "0",
-            "KITH_MAX_COST": "1000000",
-        }
+        settings = {"KITH_ALLOW_PRIVATE_HOSTS": "127.0.0.0/8:*,::1/128:*", "KITH_RATE_COST": "0", "KITH_MAX_COST": "1000000"}
 
-        def live(name: str, owner: str | None, settings: dict[str, str]) -> None:
-            with kith_serve(home / name.lower(), owner_url=owner, **settings) as gateway:
-                _live(report, name, gateway, paths, home_server, book, unlinked)
+        def live(name: str, owner: str | None, more: dict[str, str]) -> None:
+            with stubs(sources) as made:
+                there = {**settings, **places(sources, made), **more}
+                with kith_serve(home / name.lower(), owner_url=owner, **there) as gateway:
+                    _live(report, name, gateway, paths, sources, made, book, list(book.pages) if unlinked is None else unlinked)
+                for called, stub in made.items():
+                    report.hold(
+                        f"{name}: {called} was asked what its contract has not: {stub.violations[:2]}", not stub.violations
+                    )
 
         with ThreadPoolExecutor() as both:
             lives = [
-                both.submit(live, "SQLite", None, allowed),
-                both.submit(live, "PostgreSQL", cluster.owner_url, {**allowed, "KITH_DATABASE_URL": cluster.app_url}),
+                both.submit(live, "SQLite", None, {}),
+                both.submit(live, "PostgreSQL", cluster.owner_url, {"KITH_DATABASE_URL": cluster.app_url}),
             ]
             for one in lives:
                 one.result()
     return report
 
 
+def _sources(
+    stack: contextlib.ExitStack, world: World, book: Book, files: Path, linked: Sequence[str]
+) -> Iterator[tuple[Source, list[Path]]]:
+    """The accounts to be linked, each with archives that are of the same account and that only its server makes."""
+    filled: dict[str, Callable[[], Source]] = {
+        universe_servers.MASTODON: lambda: universe_servers.mastodon(stack, world),
+        universe_servers.MATRIX: lambda: universe_servers.matrix(stack, world),
+        "slack": lambda: universe_stubs.slack(world, book.pages["slack"]),
+        "x": lambda: universe_stubs.x(world, book.pages["x"]),
+        "linkedin": lambda: universe_stubs.linkedin(world, book.pages["linkedin"], files),
+        "github": lambda: universe_stubs.github(world),
+    }
+    for called in linked:
+        if called == universe_servers.BLUESKY:
+            source, repository = universe_servers.bluesky(stack, world, files)
+            yield source, [repository]
+        else:
+            yield filled[called](), []
+
+
 def _live(
-    report: Report, name: str, gateway: Gateway, paths: list[Path], home_server: HomeServer, book: Book, unlinked: Sequence[str]
+    report: Report,
+    name: str,
+    gateway: Gateway,
+    paths: list[Path],
+    sources: Mapping[str, Source],
+    made: Mapping[str, Any],
+    book: Book,
+    unlinked: Sequence[str],
 ) -> None:
     key = gateway.token("owner", "read", "write", "admin")
     ask(gateway, key, REGION)
     # whose the mail is, is known when the chats come
     gateway.kith("import", *map(str, paths[:2]))
     gateway.kith("import", *map(str, paths[2:]))
-    link_mastodon(gateway, key, home_server.server, token=home_server.token, mode="MIRRORED")
+    for source in sources.values():
+        link(gateway, key, source, made.get(source.called))
     gateway.kith("sync")
-    report.expect(f"{name}: accounts", sorted(_accounts(gateway, key)), sorted(EVERYWHERE))
+    report.expect(f"{name}: accounts", sorted(_accounts(gateway, key)), sorted(book.pages))
     _settle(gateway, key, None, len(book.lives()))
     _compare(report, f"{name}, everything", gateway, key, book)
     for network in unlinked:
@@ -110,49 +144,6 @@ def _live(
         book = book.without(network)
         _settle(gateway, key, network, len(book.lives()))
         _compare(report, f"{name}, without {network}", gateway, key, book)
-
-
-@dataclass(frozen=True)
-class HomeServer:
-    """The server that the owner's account is at, by its token there, and what it holds."""
-
-    server: servers.Mastodon
-    token: str
-    page: Page
-
-
-def _fill(server: servers.Mastodon, world: World) -> HomeServer:
-    """Everybody posts, some repeat a stranger; whoever has a talk with the owner alone begins one there, and is answered."""
-    page = Page(LINKED)
-    owner, stranger = Person(server, "robin"), Person(server, "stranger")
-    far = str(stranger.posts("Seen from far away, and by nobody whom the owner follows")["id"])
-    theirs = {one.number: Person(server, handle(one), one.name) for one in world.everybody()}
-    for number, person in theirs.items():
-        owner.follows(person)
-        url = server.get(f"/api/v1/accounts/{person.id}")["url"]
-        page.knows(str(number), "FOLLOWING", world.person(number).name, url=url, handle=url)
-        for n in range(2):
-            post = person.posts(f"What the {n} boats of {person.name} have done since yesterday")
-            page.acts.append(Act(LINKED, str(number), "CREATE", _plain(post), _moment(post["created_at"])))
-        if number % 3 == 0:
-            post = person.does("POST", f"statuses/{far}/reblog")
-            page.acts.append(Act(LINKED, str(number), "ANNOUNCE", _plain(post["reblog"]), _moment(post["created_at"])))
-    for talk in world.conversations():
-        if talk.title:
-            continue
-        (number,) = talk.members
-        room = page.rooms.setdefault(talk.number, Room(LINKED, "DIRECT", None))
-        answers: dict[str, str] = {}
-        for author, other, way in ((theirs[number], owner, "INBOUND"), (owner, theirs[number], "OUTBOUND")):
-            post = author.posts(f"@{other.name} are you at the quay, {talk.number}", visibility="direct", **answers)
-            answers = {"in_reply_to_id": post["id"]}
-            room.letters.append(Letter(_moment(post["created_at"]), way, _plain(post), frozenset({str(number)})))
-    return HomeServer(server, owner.token, page)
-
-
-def _plain(post: dict[str, Any]) -> str:
-    """A post without its markup, of which this server knows paragraphs, links and names."""
-    return words(html.unescape(re.sub(r"<[^>]*>", "", post["content"])))
 
 
 def _settle(gateway: Gateway, key: str, gone: str | None, people: int) -> None:
@@ -300,7 +291,7 @@ def _network(accounts: list[dict[str, Any]]) -> str:
 def _called(account: dict[str, Any]) -> str:
     """How the book calls an account."""
     key: str = account["provider"]["key"]
-    return LINKED if key == MASTODON and account["label"].startswith("@") else key
+    return universe_servers.MASTODON if key == "mastodon" and account["label"].startswith("@") else key
 
 
 def _moment(text: str) -> datetime:

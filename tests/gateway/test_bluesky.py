@@ -119,6 +119,23 @@ async def test_people_chat_and_posts_arrive_and_change(household: Household, atp
         assert await at.conversations() == []
 
 
+async def test_a_group_that_was_there_before_has_its_name_and_those_who_are_silent(
+    household: Household, atproto_server: AtProto, tmp_path: Path
+) -> None:
+    async with desk(household, atproto_server, tmp_path) as at:
+        club = at.network.convo(did(1), at.network.person(3), name="Boat club")
+        at.network.say(club, did(1), "Who is coming?")
+        secret = Secret(username=at.network.user.handle, password=at.network.user.app_password("again", privileged=True))
+        other = await Household.open(household.database, "u_else")
+        await at.shop.link(other.viewer, "bluesky", at.network.url, secret)
+        for viewer in (household, other):  # one hears of it while it follows, the other finds it there
+            await at.sync()
+            data = await ask(at.shop, viewer, CONVERSATIONS)
+            (group,) = [edge["node"] for edge in data["viewer"]["conversations"]["edges"] if edge["node"]["kind"] == "GROUP"]
+            assert group["subject"] == "Boat club"
+            assert {edge["node"]["name"] for edge in group["participants"]["edges"]} == {"Person 1", "Person 3"}
+
+
 async def test_a_message_is_there_once_and_here_once(household: Household, atproto_server: AtProto, tmp_path: Path) -> None:
     async with desk(household, atproto_server, tmp_path) as at:
         done = await at.to_convo("Grüße: https://example.org/ä.")

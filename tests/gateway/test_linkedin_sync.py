@@ -19,9 +19,8 @@ from store import accounts
 from tests.gateway.rooms import ask
 from tests.gateway.running import TestClock, opened
 from tests.household import Household
-from tests.providers.linkedin_stub import LinkedIn, url
+from tests.providers.linkedin_stub import LinkedIn, tables, url
 from tests.providers.stub_http import running
-from tests.providers.test_linkedin import tables
 from tests.workshop import Workshop, workshop
 
 GRANT = Secret(access_token="own-token")

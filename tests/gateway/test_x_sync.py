@@ -20,7 +20,6 @@ from tests.gateway.rooms import ask
 from tests.gateway.running import asking, opened
 from tests.gateway.test_sign_in import signed_in
 from tests.household import Household
-from tests.providers import x_stub
 from tests.providers.stub_http import running
 from tests.providers.x_stub import ME, SCOPES, X
 from tests.workshop import workshop
@@ -30,6 +29,8 @@ SEND = """mutation($input: SendMessageInput!) { sendMessage(input: $input) {
   message { id delivery { state } } errors { code message } } }"""
 ROOMS = """{ viewer { conversations(first: 20) { edges { node { kind participants(first: 20) { edges { node { name } } }
   messages(last: 50) { edges { node { id text direction delivery { state } } } } } } } } }"""
+GROUPS = """{ viewer { conversations(first: 50) { edges { node { subject messageCount
+  participants(first: 20) { edges { node { address } } } } } } } }"""
 SEEN = """{ viewer { accounts { edges { node { status statusReason nextSyncAt } } }
   activities(first: 50) { edges { node { verb actor { name } } } }
   contacts(first: 100) { edges { node { names { full } } } } } }"""
@@ -110,12 +111,34 @@ async def test_at_its_limit_an_account_says_what_to_do(household: Household, tmp
     assert net.violations == []
 
 
-async def test_the_archive_and_the_linked_account_are_one(
-    household: Household, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_group_keeps_the_name_and_the_members_that_only_its_archive_has(household: Household, tmp_path: Path) -> None:
+    world = exports.World(people=8, talks=10, messages=3)
+    (*_, group) = [talk for talk in world.conversations() if talk.title]
+    net = X(time.time, me=exports.MY_X_ID)
+    net.person(exports.MY_X_ID, exports.MY_HANDLE, name="Robin Vale")
+    talkative = world.person(group.members[0])
+    net.person(exports.x_id(talkative), "talkative", name=talkative.name)
+    net.event(exports.x_talk_id(world, group), exports.x_id(talkative), "And now?", time.time() - 60)
+    file = exports.x_twitter(world, tmp_path / "twitter.zip")
+
+    async def seen() -> Any:
+        rooms = [edge["node"] for edge in (await ask(shop, household, GROUPS))["viewer"]["conversations"]["edges"]]
+        return next(room for room in rooms if room["subject"] == group.title)
+
+    async with running(net) as url, workshop(household.database, tmp_path / "home", f"127.0.0.1/32:{urlsplit(url).port}") as shop:
+        await shop.bring(household.viewer, file)
+        before = await seen()
+        assert len(before["participants"]["edges"]) == len(group.members)
+        await shop.link(household.viewer, "x", url, GRANT)
+        after = await seen()
+        assert after["messageCount"] == before["messageCount"] + 1
+        silent = {f"{exports.x_id(world.person(n))}@x.com" for n in group.members[1:]}
+        assert silent < {edge["node"]["address"] for edge in after["participants"]["edges"]}
+
+
+async def test_the_archive_and_the_linked_account_are_one(household: Household, tmp_path: Path) -> None:
     world = exports.World(people=8, talks=3, messages=4)
-    monkeypatch.setattr(x_stub, "ME", exports.MY_X_ID)
-    net = X(time.time)
+    net = X(time.time, me=exports.MY_X_ID)
     net.person(exports.MY_X_ID, exports.MY_HANDLE, name="Robin Vale")
     (followed, *_), _ = exports.x_follows(world)
     net.following.append(net.person(exports.x_id(followed), "handle", name=f"{followed.given} by the network"))

@@ -6,7 +6,10 @@ which the real one does not tell.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,24 @@ def problem(status: int, message: str, **more: Any) -> Answer:
 
 def url(slug: str) -> str:
     return f"https://www.linkedin.com/in/{slug}"
+
+
+def tables(path: Path) -> dict[str, list[dict[str, str]]]:
+    """The tables of an archive as the interface hands them out: by the titles of their columns."""
+    names = {
+        "Connections": "CONNECTIONS", "messages": "INBOX", "Invitations": "INVITATIONS", "Shares": "MEMBER_SHARE_INFO",
+        "Reactions": "ALL_LIKES", "Comments": "ALL_COMMENTS", "Profile": "PROFILE", "Email Addresses": "EMAIL_ADDRESSES",
+    }  # fmt: skip
+    found = {}
+    with zipfile.ZipFile(path) as copy:
+        for file in copy.namelist():
+            domain = names.get(Path(file).stem)
+            if domain is not None:
+                text = copy.read(file).decode("utf-8-sig")
+                text = text[text.index("First Name,") :] if domain == "CONNECTIONS" else text  # without the notes above it
+                rows = csv.DictReader(io.StringIO(text))
+                found[domain] = [{name: value or "" for name, value in row.items() if name} for row in rows]
+    return found
 
 
 class LinkedIn:

@@ -50,8 +50,11 @@ def denied(error: str, **more: Any) -> Answer:
 class Slack:
     """One workspace. `now` tells the time (POSIX seconds); `page` is the most that a list gives at a time, `few` that of histories."""
 
-    def __init__(self, now: Callable[[], float], seed: int = 0) -> None:
+    def __init__(self, now: Callable[[], float], seed: int = 0, *, team: str = TEAM, host: str = "acme", me: str = ME) -> None:
         self.url = ""
+        self.team = team
+        self.host = f"{host}.slack.com"
+        self.me = me
         self.now = now
         self.description = Description(CONTRACT)
         self.random = random.Random(seed)
@@ -72,17 +75,17 @@ class Slack:
         self.closed: dict[str, float] = {}
         self.troubled: list[Callable[[], Answer]] = []
         self.violations: list[str] = []
-        self.member(77, "ada", real_name="Ada Byron")
+        self.member(77, "ada", id_=me, real_name="Ada Byron")
 
     # --- what there is ----------------------------------------------------------------------------------------------
 
-    def member(self, number: int, name: str, **profile: Any) -> str:
+    def member(self, number: int, name: str, *, id_: str = "", **profile: Any) -> str:
         """A member; what is no field of a profile is one of the user."""
-        id_ = f"U{number:08}"
+        id_ = id_ or f"U{number:08}"
         own: Item = {key: profile.pop(key) for key in ("deleted", "is_bot") if key in profile}
         names = {"real_name": name.title(), "display_name": name}
         self.members[id_] = {
-            "id": id_, "name": name, "team_id": TEAM, "is_bot": False, "is_app_user": False, "updated": 1, **own,
+            "id": id_, "name": name, "team_id": self.team, "is_bot": False, "is_app_user": False, "updated": 1, **own,
             "profile": {
                 **names, "avatar_hash": "x", "real_name_normalized": "x", "display_name_normalized": "x", "title": "", "phone": "",
                 "skype": "", "status_text": "", "status_emoji": "", "fields": [], **profile,
@@ -90,19 +93,21 @@ class Slack:
         }  # fmt: skip
         return id_
 
-    def channel(self, number: int, name: str = "", *, user: str = "", members: tuple[str, ...] = (), **more: Any) -> str:
+    def channel(
+        self, number: int, name: str = "", *, user: str = "", members: tuple[str, ...] = (), id_: str = "", **more: Any
+    ) -> str:
         """A channel, a group (with `members`) or a direct conversation (with `user`)."""
-        id_ = f"{'D' if user else 'G' if members else 'C'}{number:08}"
+        id_ = id_ or f"{'D' if user else 'G' if members else 'C'}{number:08}"
         if user:
             found: Item = {"id": id_, "created": 1, "is_im": True, "is_org_shared": False, "priority": 0, "user": user}
         else:
-            words = {"creator": ME, "last_set": 0, "value": ""}
+            words = {"creator": self.me, "last_set": 0, "value": ""}
             found = {
-                "id": id_, "name": name or "mpdm-x-1", "name_normalized": "x", "created": 1, "creator": ME, "is_archived": False,
+                "id": id_, "name": name or "mpdm-x-1", "name_normalized": "x", "created": 1, "creator": self.me, "is_archived": False,
                 "is_channel": not members, "is_general": False, "is_group": False, "is_im": False, "is_mpim": bool(members),
                 "is_org_shared": False, "is_private": bool(members), "is_shared": False, "purpose": words, "topic": words,
             }  # fmt: skip
-        self.channels[id_] = {**found, **more, "people": [user, ME] if user else list(members)}
+        self.channels[id_] = {**found, **more, "people": [user, self.me] if user else list(members)}
         self.posts[id_] = []
         return id_
 
@@ -119,7 +124,7 @@ class Slack:
 
     def keys(self) -> set[str]:
         """The keys of all contacts and messages that the user has."""
-        people = {id_ for id_, each in self.members.items() if not each["is_bot"] and not each.get("deleted") and id_ != ME}
+        people = {id_ for id_, each in self.members.items() if not each["is_bot"] and not each.get("deleted") and id_ != self.me}
         return people | {f"{channel}/{post['ts']}" for channel, posts in self.posts.items() for post in posts}
 
     # --- answering --------------------------------------------------------------------------------------------------
@@ -166,7 +171,7 @@ class Slack:
         return Answer(429, {"ok": False, "error": "ratelimited"}, Retry_After=str(seconds))
 
     def _auth_test(self, request: Request) -> Answer:
-        return self._ok(url="https://acme.slack.com/", team="Acme", user="ada", team_id=TEAM, user_id=ME)
+        return self._ok(url=f"https://{self.host}/", team="Acme", user="ada", team_id=self.team, user_id=self.me)
 
     def _users_list(self, request: Request) -> Answer:
         shown, following = self._paged([self._shown(each) for each in self.members.values()], request)
@@ -229,7 +234,7 @@ class Slack:
         matches = []
         for channel, post in found[(number - 1) * size : number * size]:
             root = post.get("thread_ts")
-            link = f"https://acme.slack.com/archives/{channel}/p{post['ts'].replace('.', '')}" + (
+            link = f"https://{self.host}/archives/{channel}/p{post['ts'].replace('.', '')}" + (
                 f"?thread_ts={root}" if root else ""
             )
             matches.append({"ts": post["ts"], "channel": {"id": channel}, "permalink": link, "text": post["text"]})
@@ -243,14 +248,14 @@ class Slack:
         if channel not in self.posts:
             return denied("channel_not_found")
         root, text = request.one("thread_ts"), named(text)
-        ts = self.post(channel, ME, text, self.now(), **({"thread_ts": root} if root else {}))
-        return self._ok(channel=channel, ts=ts, message={"type": "message", "text": text, "ts": ts, "user": ME})
+        ts = self.post(channel, self.me, text, self.now(), **({"thread_ts": root} if root else {}))
+        return self._ok(channel=channel, ts=ts, message={"type": "message", "text": text, "ts": ts, "user": self.me})
 
     def _chat_update(self, request: Request) -> Answer:
         found = self._own(request, "cant_update_message")
         if isinstance(found, Answer):
             return found
-        found |= {"text": named(request.one("text")), "edited": {"user": ME, "ts": f"{self.now():.6f}"}}
+        found |= {"text": named(request.one("text")), "edited": {"user": self.me, "ts": f"{self.now():.6f}"}}
         return self._ok(channel=request.one("channel"), ts=found["ts"], text=found["text"], message=found)
 
     def _chat_delete(self, request: Request) -> Answer:
@@ -269,7 +274,7 @@ class Slack:
         found = next((post for post in posts if post["ts"] == request.one("ts")), None)
         if found is None:
             return denied("message_not_found")
-        return found if found.get("user") == ME else denied(refusal)
+        return found if found.get("user") == self.me else denied(refusal)
 
     def _conversations_mark(self, request: Request) -> Answer:
         """The mark goes where it is put, backwards too; each kind of conversation has a scope of its own."""
@@ -316,7 +321,7 @@ class Slack:
         root = request.one("thread_ts")
         shown = [{"id": each["id"], "name": each["title"], "size": len(self.files[each["id"]])} for each in wanted]
         more = {"files": shown, **({"thread_ts": root} if root else {})}
-        self.waiting.append(lambda: self.post(channel, ME, text, self.now(), **more))
+        self.waiting.append(lambda: self.post(channel, self.me, text, self.now(), **more))
         if not self.lazy:
             self.hurry()
         return self._ok(files=[{"id": each["id"], "title": each["title"]} for each in wanted])

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
-import zipfile
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -138,24 +135,6 @@ async def run(adapter: LinkedIn, cursor: bytes | None = None) -> Run:
     return Run(rows, cursor)
 
 
-def tables(path: Path) -> dict[str, list[dict[str, str]]]:
-    """The tables of an archive as the interface hands them out: by the titles of their columns."""
-    names = {
-        "Connections": "CONNECTIONS", "messages": "INBOX", "Invitations": "INVITATIONS", "Shares": "MEMBER_SHARE_INFO",
-        "Reactions": "ALL_LIKES", "Comments": "ALL_COMMENTS", "Profile": "PROFILE", "Email Addresses": "EMAIL_ADDRESSES",
-    }  # fmt: skip
-    found = {}
-    with zipfile.ZipFile(path) as copy:
-        for file in copy.namelist():
-            domain = names.get(Path(file).stem)
-            if domain is not None:
-                text = copy.read(file).decode("utf-8-sig")
-                text = text[text.index("First Name,") :] if domain == "CONNECTIONS" else text  # without the notes above it
-                rows = csv.DictReader(io.StringIO(text))
-                found[domain] = [{name: value or "" for name, value in row.items() if name} for row in rows]
-    return found
-
-
 # --- one account with the archive -----------------------------------------------------------------------------------------
 
 
@@ -163,7 +142,7 @@ async def test_all_that_the_archive_has_comes_with_the_same_keys_and_the_same_wo
     net: linkedin_stub.LinkedIn, opened: Opened, tmp_path: Path
 ) -> None:
     path = written.linkedin(written.World(people=30, talks=12), tmp_path / "copy of my data")
-    net.domains = tables(path)
+    net.domains = linkedin_stub.tables(path)
     net.page = 7
     me = {"profile": url(written.MY_SLUG)}
     found = await run(opened(me))

@@ -104,7 +104,7 @@ def test_what_is_broken_is_named_and_the_next_one_is_read(tmp_path: Path) -> Non
     assert [reason for _, _, reason, _ in unreadable(path, "slack")] == ["UNREADABLE", "UNREADABLE", "EXCLUDED"]
     assert {item.text: item.category for item in read(path).values()} == {"x": "PERSONAL", "beep": "NOTIFICATION"}
     (head,) = items(path, "slack", records.ConversationHead)
-    assert (head.subject, head.kind) == ("boats", "CHANNEL")
+    assert (head.subject, head.kind) == ("#boats", "CHANNEL")  # as the live account calls it
 
 
 def test_an_export_with_a_file_cut_anywhere_is_read_and_adds_up(tmp_path: Path) -> None:

@@ -46,8 +46,9 @@ def problem(status: int, kind: str, detail: str = "No.", **more: Any) -> Answer:
 class X:
     """One user's X. `now` tells the time (POSIX seconds); `page` is the most that a list gives at a time."""
 
-    def __init__(self, now: Callable[[], float], seed: int = 0) -> None:
+    def __init__(self, now: Callable[[], float], seed: int = 0, *, me: str = ME) -> None:
         self.url = ""
+        self.me = me
         self.now = now
         self.description = Description(CONTRACT)
         self.random = random.Random(seed)
@@ -71,7 +72,7 @@ class X:
         self.cuts: list[Answer] = []  # in the place of the answer to a message that was taken
         self.violations: list[str] = []
         self._numbers = 0
-        self.person(ME, "ada", name="Ada Byron")
+        self.person(self.me, "ada", name="Ada Byron")
 
     # --- what there is ----------------------------------------------------------------------------------------------
 
@@ -136,8 +137,8 @@ class X:
     def _getUsersMe(self, request: Request, values: list[str]) -> Answer:
         if ME in self.suspended:
             return problem(403, "not-authorized-for-resource", "Your account is suspended.")
-        self._bill("user", [ME], 10)
-        return Answer(200, {"data": self._user(self.people[ME], request)})
+        self._bill("user", [self.me], 10)
+        return Answer(200, {"data": self._user(self.people[self.me], request)})
 
     def _getUsersFollowing(self, request: Request, values: list[str]) -> Answer:
         return self._people(self.following, request, values)
@@ -173,7 +174,9 @@ class X:
         return self._posts([each for each in self.posts if each["author_id"] == ME], request, values)
 
     def _getUsersMentions(self, request: Request, values: list[str]) -> Answer:
-        return self._posts([each for each in self.posts if "@" + self.people[ME]["username"] in each["text"]], request, values)
+        return self._posts(
+            [each for each in self.posts if "@" + self.people[self.me]["username"] in each["text"]], request, values
+        )
 
     def _posts(self, posts: list[Item], request: Request, values: list[str]) -> Answer:
         self._mine(values)
@@ -186,7 +189,7 @@ class X:
         return self._list(shown, self._includes(found[0], request, "author_id"), found[1], self._missing(found[0], "author_id"))
 
     def _createDirectMessagesByParticipantId(self, request: Request, values: list[str]) -> Answer:
-        return self._said(request, "-".join(sorted([ME, values[0]], key=int)))
+        return self._said(request, "-".join(sorted([self.me, values[0]], key=int)))
 
     def _createDirectMessagesByConversationId(self, request: Request, values: list[str]) -> Answer:
         return self._said(request, values[0])
@@ -202,7 +205,7 @@ class X:
         }
         for n, link in enumerate(links):
             text = text.replace(link, f"https://t.co/{n}")
-        number = self.event(conversation, ME, text, self.now(), entities=entities)
+        number = self.event(conversation, self.me, text, self.now(), entities=entities)
         self.spent += 15
         return (
             self.cuts.pop(0) if self.cuts else Answer(201, {"data": {"dm_conversation_id": conversation, "dm_event_id": number}})
@@ -249,7 +252,7 @@ class X:
         return faults
 
     def _mine(self, values: list[str]) -> None:
-        if values != [ME]:
+        if values != [self.me]:
             self.violations.append(f"asked for {values}")
 
     def _paged(self, items: list[Any], request: Request, default: int) -> tuple[list[Any], str] | Answer:
