@@ -381,7 +381,7 @@ def _instagram(world: World) -> Page:
     _follows(
         page,
         world,
-        lambda one, relation: page.knows(f"list {one.number}", relation, url=f"https://www.instagram.com/{exports.handle(one)}"),
+        lambda one, relation: page.knows(f"list {one.number}", relation, url=instagram_page(one), handle=instagram_page(one)),
     )
     for person in world.everybody()[:2]:
         page.knows(f"book {person.number}", "ADDRESS_BOOK", f"{person.given} {person.family}", emails=(person.email,))
@@ -389,6 +389,11 @@ def _instagram(world: World) -> Page:
     page.acts.append(Act(page.network, None, "LIKE", "", None))
     page.acts += _posts(page.network)
     return _tell_all(page, world, Manner(lambda person, talk: page.met(f"name {person.number}", person.name)))
+
+
+def instagram_page(person: Person) -> str:
+    """By which Instagram knows somebody everywhere, as long as they keep their user name."""
+    return f"https://www.instagram.com/{exports.handle(person)}"
 
 
 def _mastodon(world: World) -> Page:
@@ -464,15 +469,21 @@ def thread(talk: Talk) -> Hashable:
     return talk.number if talk.title else ("with", talk.members)
 
 
+def telegram_handle(person: Person) -> str:
+    """By which Telegram knows somebody everywhere."""
+    return f"telegram:{chat_exports.telegram_id(person)}"
+
+
 def _telegram(world: World) -> Page:
     """Who is no contact with an account is known by an id, which is no number. Groups are known by those who wrote."""
     page = Page("telegram")
     for person in world.everybody():
         key = str(person.number) if person.number % 5 != 4 else f"number {person.number}"
-        page.knows(key, "ADDRESS_BOOK", person.name, phones=_numbers(person))
+        known = {"handle": telegram_handle(person)} if person.number % 5 != 4 else {}
+        page.knows(key, "ADDRESS_BOOK", person.name, phones=_numbers(person), **known)
 
     def who(person: Person, talk: Talk) -> str:
-        return page.met(str(person.number), person.name)
+        return page.met(str(person.number), person.name, handle=telegram_handle(person))
 
     def text(talk: Talk, said: Said) -> str:
         return chat_exports.telegram_text(said)
@@ -483,11 +494,16 @@ def _telegram(world: World) -> Page:
     return page
 
 
+def discord_handle(person: Person) -> str:
+    """By which Discord knows somebody everywhere."""
+    return f"https://discord.com/users/{chat_exports.discord_id(person)}"
+
+
 def _discord(world: World) -> Page:
     page = Page("discord")
     for person in world.everybody():
-        url = f"https://discord.com/users/{chat_exports.discord_id(person)}"
-        page.knows(str(person.number), "CONNECTION", person.name, url=url)
+        url = discord_handle(person)
+        page.knows(str(person.number), "CONNECTION", person.name, url=url, handle=url)
     manner = Manner(by_number, text=lambda talk, said: chat_exports.discord_text(said)[1], mine_only=True)
     return _tell_all(page, world, manner)
 

@@ -15,7 +15,7 @@ import contextlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from benchmarks.universe_book import Book, Life, words, write
 from store import leases
 from store.database import Database
 from tests import servers
-from tests.chaos import raw, universe_servers, universe_stubs
+from tests.chaos import raw, universe_bots, universe_servers, universe_stubs
 from tests.chaos.clients import ask
 from tests.chaos.report import Report
 from tests.chaos.universe_sources import Source, link, places, stubs
@@ -35,6 +35,7 @@ from tests.gateway_process import Gateway, kith_serve
 #: Accounts that are linked: at real servers, and at stubs.
 LINKED: Final = (
     universe_servers.MASTODON, universe_servers.MATRIX, universe_servers.BLUESKY, "slack", "x", "linkedin", "github",
+    "facebook", "instagram", universe_bots.DISCORD, universe_bots.TELEGRAM,
 )  # fmt: skip
 PATIENCE: Final = 120.0  # seconds until an account is gone and people have been looked at again
 PAGE: Final = 100
@@ -109,6 +110,10 @@ def _sources(
         "x": lambda: universe_stubs.x(world, book.pages["x"]),
         "linkedin": lambda: universe_stubs.linkedin(world, book.pages["linkedin"], files),
         "github": lambda: universe_stubs.github(world),
+        "facebook": lambda: universe_bots.facebook(world, book.pages["facebook"]),
+        "instagram": lambda: universe_bots.instagram(world, book.pages["instagram"]),
+        universe_bots.DISCORD: lambda: universe_bots.discord(world),
+        universe_bots.TELEGRAM: lambda: universe_bots.telegram(world),
     }
     for called in linked:
         if called == universe_servers.BLUESKY:
@@ -174,10 +179,10 @@ async def _open_there(url: str) -> int:
 
 
 def _compare(report: Report, when: str, gateway: Gateway, key: str, book: Book) -> None:
-    """Everybody's lists with the book's; who is who, their contacts say."""
-    wanted = {_who(life): life for life in book.lives()}
-    found = {_who(life): life for life in _lives(gateway, key)}
-    report.expect(f"{when}: people", len(found), len(wanted))
+    """Everybody's lists with the book's; who is who, their contacts say, and of those whose contacts look alike all lists together."""
+    lives, shown = book.lives(), list(_lives(gateway, key))
+    wanted, found = _by_contacts(lives), _by_contacts(shown)
+    report.expect(f"{when}: people", len(shown), len(lives))
     for who in wanted.keys() - found.keys():
         report.hold(f"{when}: nobody has the contacts {sorted(map(str, who))}", False)
     for who in found.keys() - wanted.keys():
@@ -192,8 +197,13 @@ def _compare(report: Report, when: str, gateway: Gateway, key: str, book: Book) 
     report.hold(f"{when}: the viewer's acts lack {_some(own - acts)} and have {_some(acts - own)} too many", acts == own)
 
 
-def _who(life: Life) -> frozenset[tuple[Hashable, int]]:
-    return frozenset(life.contacts.items())
+def _by_contacts(lives: Iterable[Life]) -> dict[frozenset[tuple[Hashable, int]], Life]:
+    found: dict[frozenset[tuple[Hashable, int]], Life] = {}
+    for life in lives:
+        who = frozenset(life.contacts.items())
+        old = found.get(who)
+        found[who] = life if old is None else Life(**{list_: getattr(old, list_) + getattr(life, list_) for list_ in LISTS})
+    return found
 
 
 def _some(items: Counter[Hashable]) -> str:
@@ -291,7 +301,9 @@ def _network(accounts: list[dict[str, Any]]) -> str:
 def _called(account: dict[str, Any]) -> str:
     """How the book calls an account."""
     key: str = account["provider"]["key"]
-    return universe_servers.MASTODON if key == "mastodon" and account["label"].startswith("@") else key
+    if key == "mastodon" and account["label"].startswith("@"):
+        return universe_servers.MASTODON
+    return universe_bots.LABELS.get((key, account["label"]), key)
 
 
 def _moment(text: str) -> datetime:

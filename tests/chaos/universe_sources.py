@@ -35,8 +35,8 @@ class Source:
     """An account at a network. `stub` makes what stands for the network, where that is no real server.
 
     It is linked by what is typed into the form of `method`, or, where the network signs people in on a page of its own, by the `grant`
-    that comes of it. `path` is what stands behind the stub's address. `called` is its name in the book, which is the network's own where an
-    archive of it is the same account; `label` then tells nothing, else it tells the account from that of the archive.
+    that comes of it. `path` is what stands behind the stub's address. The book calls it as the network is
+    called where it is the only account there, or one with an archive.
     """
 
     network: str
@@ -47,7 +47,7 @@ class Source:
     grant: Secret | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     path: str = ""
-    label: str | None = None
+    running: Callable[[Any], AbstractAsyncContextManager[Any]] = stub_http.running
 
     @property
     def called(self) -> str:
@@ -82,7 +82,7 @@ def served(*running: AbstractAsyncContextManager[Any]) -> Iterator[None]:
 def stubs(sources: Mapping[str, Source]) -> Iterator[dict[str, Any]]:
     """A new stub of every network that needs one, by what the book calls it."""
     made = {called: source.stub() for called, source in sources.items() if source.stub is not None}
-    with served(*(stub_http.running(one) for one in made.values())):
+    with served(*(sources[called].running(one) for called, one in made.items())):
         yield made
 
 
