@@ -53,6 +53,7 @@ from tests.chaos import (
     universe,
 )
 from tests.chaos.report import Report
+from tests.execution import ported
 
 Scenario = Callable[[Path], "Report | Awaitable[Report]"]
 PAGE_GRACE: Final = 0.25  # seconds beyond its deadline within which a page must have arrived
@@ -305,6 +306,11 @@ PROOFS: Final = (
         "speed-2",
         "100,000 made-up operations by graphql-core and by their compiled plans",
         lambda home: compiled_operations.compare(cases=100_000),
+    ),
+    Proof(
+        "speed-2",
+        "graphql-core's own tests of execution, on compiled plans",
+        lambda home: ported.run(all_of_them=True),
     ),
     Proof(
         "speed-2",

@@ -225,11 +225,11 @@ class Run:
 
     def track(self, values: Any) -> None:
         """`info.async_helpers.track`: what is given up is still run to its end."""
-        for value in values:
-            if is_awaitable(value):
-                future = asyncio.ensure_future(value)
-                self._background.add(future)
-                future.add_done_callback(self._background.discard)
+        awaitables = [value for value in values if is_awaitable(value)]
+        if awaitables:
+            future = asyncio.gather(*awaitables, return_exceptions=True)
+            self._background.add(future)
+            future.add_done_callback(self._background.discard)
 
     @staticmethod
     async def end(tasks: list[asyncio.Task[None]]) -> None:
