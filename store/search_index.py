@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, Final, Literal
 
 import msgspec
@@ -24,6 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, text
 from sqlalchemy.dialects import postgresql, sqlite
 
+from store import search_entries
 from store.among import among, asked
 from store.rows import insert
 from store.tables import Instant, microseconds, search_doc
@@ -47,11 +49,10 @@ _COLUMNS: Final = {
 }  # fmt: skip
 _WRITTEN: Final = ("kind", "at", "place", "title", "sender", "receivers", "body", "facets")
 _STATES: Final = frozenset({"isread", "isunread"})  # facets that replace each other
-_THERE: Final = sa.select(search_doc.c.node_id, search_doc.c.n, search_doc.c.sender, search_doc.c.receivers, search_doc.c.facets).where(
-    among(search_doc.c.node_id)
-)  # fmt: skip
+_THERE: Final = sa.select(
+    search_doc.c.node_id, search_doc.c.n, *(search_doc.c[name] for name in search_entries.WORDS)
+).where(among(search_doc.c.node_id))  # fmt: skip
 _FACETS: Final = sa.select(search_doc.c.node_id, search_doc.c.kind, search_doc.c.facets).where(among(search_doc.c.node_id))
-_TAKEN: Final = text("SELECT n FROM search_doc WHERE n IN (SELECT value FROM json_each(:places))")
 Column = Literal["any", "head", "title", "sender", "receivers", "people", "facets"]
 
 
@@ -109,23 +110,30 @@ def put(conn: Connection, viewer: str, docs: Sequence[Doc], *, onto: bool = Fals
         for row in rows:
             if (old := there.get(row["node_id"])) is not None:
                 _lay(row, old)
-    if on_sqlite:
-        _settle(conn, rows, {node_id: old.n for node_id, old in there.items()})
-    else:
+    if not on_sqlite:
         for row in rows:
             row["pairs"] = _pairs(row)
-    insert(conn, _PUT[conn.dialect.name], rows)
+        insert(conn, _PUT["postgresql"], rows)
+        return
+    search_entries.settle(conn, rows, {node_id: old.n for node_id, old in there.items()})
+    for row in rows:
+        row["pairs"] = search_entries.INDEXED
+    rows.sort(key=itemgetter("n"))
+    insert(conn, _PUT["sqlite"], rows)
+    search_entries.write(conn, {node_id: tuple(old[1:]) for node_id, old in there.items()}, rows)
 
 
-def _put_statement(insert: Any, own: str) -> sa.Insert:
+def _put_statement(insert: Any, **own: Any) -> sa.Insert:
     statement = insert(search_doc)
-    made: sa.Insert = statement.on_conflict_do_update(
-        index_elements=["viewer_id", "node_id"], set_={name: statement.excluded[name] for name in (*_WRITTEN, own)}
-    )
+    written = {name: statement.excluded[name] for name in _WRITTEN}
+    made: sa.Insert = statement.on_conflict_do_update(index_elements=["viewer_id", "node_id"], set_=written | own)
     return made
 
 
-_PUT: Final = {"sqlite": _put_statement(sqlite.insert, "n"), "postgresql": _put_statement(postgresql.insert, "pairs")}
+_PUT: Final = {
+    "sqlite": _put_statement(sqlite.insert, n=sa.literal_column("excluded.n"), pairs=search_entries.AGAIN),
+    "postgresql": _put_statement(postgresql.insert, pairs=sa.literal_column("excluded.pairs")),
+}
 
 
 def _lay(row: dict[str, Any], old: Any) -> None:
@@ -145,9 +153,18 @@ def put_facets(conn: Connection, viewer: str, facets: Mapping[str, frozenset[str
         for row in conn.execute(_FACETS, asked(viewer, facets)).all()
         if (now := _facets(viewer, row.kind, facets[row.node_id])) != row.facets
     ]
-    if changed:
-        mine = sa.update(search_doc).where(search_doc.c.viewer_id == viewer, search_doc.c.node_id == sa.bindparam("whose"))
-        conn.execute(mine.values(facets=sa.bindparam("now")), changed)
+    if not changed:
+        return
+    mine = sa.update(search_doc).where(search_doc.c.viewer_id == viewer, search_doc.c.node_id == sa.bindparam("whose"))
+    theirs = mine.values(facets=sa.bindparam("now"))
+    if conn.dialect.name != "sqlite":
+        conn.execute(theirs, changed)
+        return
+    there = conn.execute(_THERE, asked(viewer, [row["whose"] for row in changed])).all()
+    conn.execute(theirs.values(pairs=search_entries.AGAIN), changed)
+    facets_now = {row["whose"]: row["now"] for row in changed}
+    rows = [{**old._mapping, "facets": facets_now[old.node_id]} for old in there]
+    search_entries.write(conn, {old.node_id: tuple(old[1:]) for old in there}, rows)
 
 
 def drop(conn: Connection, viewer: str, node_ids: Sequence[str]) -> None:
@@ -291,28 +308,6 @@ def _stretch(since: datetime | None, until: datetime | None) -> tuple[int, int]:
     low = -TIMELESS * 2 if since is None else _moment(since) << BITS
     high = (TIMELESS if since is not None else TIMELESS * 2 - 1) if until is None else _moment(until) << BITS
     return low, high
-
-
-def _settle(conn: Connection, rows: list[dict[str, Any]], known: Mapping[str, int]) -> None:
-    """Give each row of SQLite a row id that nobody else has: its place, or the next one free. `known`: those that have one."""
-    places = msgspec.json.encode([row["place"] for row in rows]).decode()
-    taken = set(conn.execute(_TAKEN, {"places": places}).scalars())
-    given: set[int] = set()
-    for row in rows:
-        mine = known.get(row["node_id"])
-        if mine is not None and 0 <= mine - row["place"] < 64:
-            row["n"] = row["place"] = mine  # where it stands already, or as near as it got
-            given.add(mine)
-            continue
-        while row["place"] in given or (row["place"] in taken and not _free(conn, row["place"])):
-            row["place"] += 1
-            taken.add(row["place"])
-        given.add(row["place"])
-        row["n"] = row["place"]
-
-
-def _free(conn: Connection, place: int) -> bool:
-    return conn.execute(sa.select(search_doc.c.n).where(search_doc.c.n == place)).one_or_none() is None
 
 
 def _expression(viewer: str, terms: Sequence[Term], kinds: Sequence[str], unless: Sequence[Term] = ()) -> str:

@@ -602,8 +602,8 @@ search_doc = Table(
     _text("receivers", ""),
     Column("body", Text, nullable=False),
     _text("facets", ""),  # states and places, each one word
-    _text("pairs", ""),  # on its way to PostgreSQL's index, empty when it is there
+    _text("pairs", ""),  # on its way to PostgreSQL's index, empty when it is there; on SQLite search_entries.INDEXED
     sa.UniqueConstraint("viewer_id", "node_id", name="search_doc_once"),
-    Index("search_doc_by_place_node_id", "viewer_id", "place", "node_id"),
+    Index("search_doc_by_place_node_id", "viewer_id", "place", "node_id").ddl_if(dialect="postgresql"),
 )
 OWNED = tuple(t for t in metadata.sorted_tables if t not in SYSTEM)

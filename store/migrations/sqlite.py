@@ -43,6 +43,14 @@ _BY_COLUMN: Final = (
     f"CREATE TRIGGER search_doc_change AFTER UPDATE ON search_doc WHEN {_CHANGED} BEGIN {_DROP} {_PUT} END",
 )
 
+_UNLESS_INDEXED: Final = (
+    "DROP TRIGGER search_doc_put",
+    "DROP TRIGGER search_doc_change",
+    f"CREATE TRIGGER search_doc_put AFTER INSERT ON search_doc WHEN new.pairs = '' BEGIN {_PUT} END",
+    f"""CREATE TRIGGER search_doc_change AFTER UPDATE ON search_doc WHEN new.pairs = old.pairs AND ({_CHANGED})
+        BEGIN {_DROP} {_PUT} END""",
+)
+
 
 def create_search() -> None:
     for statement in _FIRST:
@@ -52,4 +60,10 @@ def create_search() -> None:
 def search_by_column() -> None:
     """The index of revision 0007, empty."""
     for statement in _BY_COLUMN:
+        op.execute(statement)
+
+
+def indexed_by_many() -> None:
+    """Revision 0027: triggers leave alone what store/search_entries.py has indexed itself, which it says in `pairs`."""
+    for statement in _UNLESS_INDEXED:
         op.execute(statement)

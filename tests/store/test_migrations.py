@@ -8,17 +8,21 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from store import accounts, migrate
-from store.database import Database
-from store.tables import metadata
+from store import accounts, migrate, search_index
+from store.database import Database, sqlite_engine
+from store.tables import metadata, search_doc
 from tests import servers
-from tests.household import Household, card
+from tests.household import NOW, Household, card
+
+FOLDER = Path(migrate.__file__).parent / "migrations"
 
 
 def differences(connection: sa.Connection) -> list[Any]:
@@ -30,7 +34,12 @@ def differences(connection: sa.Connection) -> list[Any]:
     context = MigrationContext.configure(connection, opts={"include_name": ours, "compare_type": True})
     found = compare_metadata(context, metadata)
     # PostgreSQL's own column of the search index is written by a trigger and read by a function; the code never names it
-    return [d for d in found if not (d[0] == "remove_column" and d[3].name == "tsv")]
+    return [
+        d
+        for d in found
+        if not (d[0] == "remove_column" and d[3].name == "tsv")
+        and not (d[0] == "add_index" and d[1].name == "search_doc_by_place_node_id" and connection.dialect.name == "sqlite")
+    ]
 
 
 async def test_sqlite_is_migrated_to_what_the_code_knows_and_again_changes_nothing(tmp_path: Path) -> None:
@@ -79,14 +88,20 @@ async def test_migrating_a_database_that_is_in_use_keeps_its_data(tmp_path: Path
 
 
 def test_the_last_revision_is_known_without_alembic() -> None:
-    folder = Path(migrate.__file__).parent / "migrations"
-    assert migrate.head() == ScriptDirectory(str(folder)).get_current_head()
+    assert migrate.head() == ScriptDirectory(str(FOLDER)).get_current_head()
+
+
+def until(connection: sa.Connection, number: str) -> None:
+    """Every revision up to this one."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["connection"] = connection
+    command.upgrade(config, number)
 
 
 def again(connection: sa.Connection, number: str) -> None:
     """What a revision does, on tables of any later one."""
-    folder = Path(migrate.__file__).parent / "migrations"
-    revision = ScriptDirectory(str(folder)).get_revision(number)
+    revision = ScriptDirectory(str(FOLDER)).get_revision(number)
     with Operations.context(MigrationContext.configure(connection)):
         revision.module.upgrade()
 
@@ -123,4 +138,36 @@ async def test_an_account_that_an_export_made_is_its_networks_and_stays_the_same
         known = "ada@example.org" if network == "mastodon" else "Ada@example.org"
         (told,) = await household.take(account_id, card(known, "Ada"))
         assert told.outcome != "CREATED"
+    await database.close()
+
+
+async def test_documents_that_were_indexed_one_by_one_are_found_changed_and_forgotten_like_others(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'kith.db'}"
+    engine = sqlite_engine(str(tmp_path / "kith.db"))
+    with engine.connect() as connection:
+        until(connection, "0026")
+        rows = [
+            {"viewer_id": "u_robin", "node_id": f"m_{n}", "kind": "MESSAGE", "at": NOW, "place": n, "n": n, "title": f"boat {n}",
+             "body": "harbour", "facets": "urobinmessage"}
+            for n in range(1, 4)
+        ]  # fmt: skip
+        connection.execute(search_doc.insert(), rows)  # as the release before does
+    assert await migrate.migrate(url)
+    database = Database(url)
+
+    async def found(word: str) -> list[str]:
+        hits = await database.read("u_robin", search_index.match, word, kinds=["MESSAGE"], limit=9)
+        return sorted(hit.node_id for hit in hits)
+
+    assert await found("harbour") == ["m_1", "m_2", "m_3"]
+    await database.write(
+        "u_robin", search_index.put, [search_index.Doc(node_id="m_2", kind="MESSAGE", title="ferry", body="quay", at=NOW)]
+    )
+    await database.write("u_robin", search_index.drop, ["m_3"])
+    with engine.connect() as connection:  # it still runs
+        connection.execute(sa.update(search_doc).where(search_doc.c.node_id == "m_1").values(body="island"))
+    assert [await found(word) for word in ("harbour", "quay", "island")] == [[], ["m_2"], ["m_1"]]
+    with engine.connect() as connection:
+        connection.exec_driver_sql("INSERT INTO search_fts(search_fts, rank) VALUES ('integrity-check', 1)")
+    engine.dispose()
     await database.close()

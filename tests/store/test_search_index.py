@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Connection, text
 
 from store import search_index
 from store.search_index import Doc, Term
@@ -67,6 +68,31 @@ async def test_a_changed_or_deleted_text_is_no_longer_found_by_its_old_words(hou
     assert (await find(household, "apples"), await find(household, "pears")) == ([], ["m_1"])
     await household.database.write(household.viewer, drop, ["m_1"])
     assert await find(household, "pears") == []
+
+
+async def test_the_index_agrees_with_its_documents_whatever_is_written_and_in_whatever_order(household: Household) -> None:
+    def doc(n: int, word: str, *facets: str, sender: str = "") -> Doc:
+        at = NOW - timedelta(seconds=n % 7)  # several at one moment, and back and forth
+        body = f"{word} boat"
+        return Doc(node_id=f"m_{n}", kind="MESSAGE", title=word, sender=sender, body=body, facets=frozenset(facets), at=at)
+
+    def write(conn: Connection, viewer: str) -> None:
+        search_index.put(conn, viewer, [doc(n, "apples", "isunread") for n in range(40)])
+        search_index.put(conn, viewer, [doc(n, "pears", "isread") for n in range(60, 20, -1)])
+        search_index.put(conn, viewer, [doc(n, "pears", sender="Ada") for n in range(50, 56)], onto=True)
+        search_index.put_facets(conn, viewer, {f"m_{n}": frozenset({"isread", "isflagged"}) for n in range(0, 70, 3)})
+        search_index.drop(conn, viewer, [f"m_{n}" for n in range(10)])
+        search_index.put(conn, viewer, [Doc(node_id=f"m_{n}", kind="MESSAGE", title="plums", at=NOW) for n in range(5, 15)])
+
+    database, viewer = household.database, household.viewer
+    await database.write(viewer, write)
+    for word, many in {"apples": 6, "pears": 40, "plums": 10, "boat": 46, "ada": 6}.items():
+        assert await database.read(viewer, search_index.count, search_index.plain_terms(word), kinds=KINDS) == many, word
+    flagged = [Term(column="facets", words=("isflagged",))]
+    assert await database.read(viewer, search_index.count, flagged, kinds=KINDS) == 16
+    if database.sqlite:
+        check = text("INSERT INTO search_fts(search_fts, rank) VALUES ('integrity-check', 1)")  # against the documents, too
+        await database.write(viewer, lambda conn, viewer: conn.execute(check))
 
 
 async def test_another_viewer_finds_nothing(household: Household) -> None:
