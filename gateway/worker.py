@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 import structlog
 from sqlalchemy import Connection
 
-from gateway import enriching, pushing, sweeping, sync, watch, writes
+from gateway import enriching, giving_back, pushing, sweeping, sync, watch, writes
 from gateway.accounts import Accounts
 from gateway.holders import holder_name, is_dead
 from gateway.imports import Imports
@@ -301,6 +301,7 @@ class Worker:
 
     async def _unlink(self, job: Job) -> None:
         await pushing.end(self.accounts, self.database, job.viewer_id, job.subject)
+        await giving_back.run(self.accounts, self.database, job.viewer_id, job.subject)
         done = False
         while not done:
             done = await self.database.write_behind(job.viewer_id, self._forget, job.subject)

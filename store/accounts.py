@@ -193,6 +193,16 @@ def own_values(conn: Connection, viewer: str) -> frozenset[str]:
     return frozenset(value.casefold() for value in rows.scalars())
 
 
+def sharing(conn: Connection, viewer: str, account_id: str) -> list[Account]:
+    """Other accounts that have an address of this one, but those that are being unlinked as well."""
+    rows = conn.execute(
+        select(own_address.c.account_id, own_address.c.value).where(own_address.c.viewer_id == viewer, own_address.c.mine)
+    ).all()
+    mine = {row.value.casefold() for row in rows if row.account_id == account_id}
+    alike = {row.account_id for row in rows if row.value.casefold() in mine}
+    return [one for one in listed(conn, viewer) if one.id in alike and one.id != account_id and one.status != "UNLINKING"]
+
+
 def same_user(
     conn: Connection,
     viewer: str,

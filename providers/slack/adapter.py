@@ -40,7 +40,7 @@ from providers.records import (
 from providers.slack import events as slack_events
 from providers.slack import files as slack_files
 from providers.slack import sending as slack_sending
-from providers.slack.api import HOME, KEY, PARTIAL, ask, instant_text, scopes
+from providers.slack.api import HOME, KEY, PARTIAL, ask, give_back, instant_text, scopes
 from providers.slack.message import (
     MAX_REACTIONS,
     MEMBERS,
@@ -721,6 +721,7 @@ PROVIDER = Provider(
     default_url=HOME,
     open=_open,
     authorize=authorize,
+    give_back=give_back,
     send_scopes=frozenset(slack_sending.SENDING),
     switchboard=slack_events.switchboard,
     line="slack_events",

@@ -13,13 +13,15 @@ import msgspec
 
 from providers.errors import Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Response, Session
+from providers.session import Secret
 
 KEY: Final = "slack"
 HOME: Final = "https://slack.com/api"
 #: Tiers 2, 3 and 4 allow 20, 50 and 100 calls a minute: of a hundred units a minute, what a call of each costs.
 TIER_2, TIER_3, TIER_4 = 5, 2, 1
 UNITS: Final = {
-    "auth.test": TIER_4, "users.list": TIER_2, "users.info": TIER_4, "users.conversations": TIER_3, "conversations.info": TIER_3,
+    "auth.test": TIER_4, "auth.revoke": TIER_3, "users.list": TIER_2, "users.info": TIER_4, "users.conversations": TIER_3,
+    "conversations.info": TIER_3,
     "conversations.members": TIER_4, "conversations.history": TIER_3, "conversations.replies": TIER_3, "search.messages": TIER_2,
     "conversations.mark": TIER_3, "chat.postMessage": TIER_3, "chat.update": TIER_3, "chat.delete": TIER_3,
     "files.info": TIER_4, "files.getUploadURLExternal": TIER_4, "files.completeUploadExternal": TIER_4,
@@ -63,6 +65,17 @@ async def ask(session: Session, method: str, kind: type[Entity], **parameters: s
                 raise
             await session.clock.sleep(max(0.1, seconds))
     raise AssertionError  # the last attempt returns or raises
+
+
+class Revoked(msgspec.Struct, frozen=True):
+    """auth.revoke."""
+
+    revoked: bool
+
+
+async def give_back(session: Session, secret: Secret) -> bool:
+    """End the token. Raises ProviderError."""
+    return (await ask(session, "auth.revoke", Revoked)).revoked
 
 
 async def scopes(session: Session) -> tuple[str, ...]:

@@ -25,8 +25,8 @@ SCOPES = frozenset(
 )  # fmt: skip
 #: Calls a minute by method, and of these the scope that each needs (any conversation's will do).
 ALLOWED = {
-    "auth.test": (100, ""), "users.list": (20, "users:read"), "users.info": (100, "users:read"), "users.conversations": (50, "channels:read"),
-    "conversations.info": (50, "channels:read"), "conversations.members": (100, "channels:read"),
+    "auth.test": (100, ""), "auth.revoke": (50, ""), "users.list": (20, "users:read"), "users.info": (100, "users:read"),
+    "users.conversations": (50, "channels:read"), "conversations.info": (50, "channels:read"), "conversations.members": (100, "channels:read"),
     "conversations.history": (50, "channels:history"), "conversations.replies": (50, "channels:history"),
     "conversations.mark": (50, ""), "search.messages": (20, "search:read"), "chat.postMessage": (60, "chat:write"),
     "chat.update": (50, "chat:write"), "chat.delete": (50, "chat:write"), "files.info": (100, "files:read"),
@@ -172,6 +172,10 @@ class Slack:
 
     def _auth_test(self, request: Request) -> Answer:
         return self._ok(url=f"https://{self.host}/", team="Acme", user="ada", team_id=self.team, user_id=self.me)
+
+    def _auth_revoke(self, request: Request) -> Answer:
+        self.tokens.pop(request.headers["authorization"].removeprefix("Bearer "))
+        return self._ok(revoked=True)
 
     def _users_list(self, request: Request) -> Answer:
         shown, following = self._paged([self._shown(each) for each in self.members.values()], request)

@@ -1,0 +1,68 @@
+"""Grants given back: the network of an account that is unlinked is told that what it granted is not needed any more.
+
+By OAuth's revocation (RFC 7009) at the address that came with the grant, or by the network's own way (`Provider.give_back`). Only what a sign-in
+of ours was granted is given back: a token that somebody typed in is theirs, and may serve other programs. Networks end a whole
+grant with one of its tokens (RFC 7009 §2.1), so it stays while another account of the same person lives from it. What the network says to it
+changes nothing here: the sealed secret is erased all the same. Asked again after a crash, a network has nothing left to take back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from gateway.accounts import Accounts, Grant, Held
+from providers import oauth
+from providers.base import Provider
+from providers.errors import ProviderError, ReauthRequired
+from providers.session import Account, Secret
+from store import accounts
+from store.database import Database
+
+log = structlog.get_logger("kith.giving_back")
+
+SECONDS: Final = 15.0  # for the network to answer; erasing waits no longer for it
+
+
+async def run(opener: Accounts, database: Database, viewer: str, account_id: str) -> bool:
+    """Give back the grant of an account, if it is ours to give; whether the network took it."""
+    found = await database.read(viewer, accounts.get, account_id)
+    provider = None if found is None else opener.providers.get(found.provider)
+    if found is None or provider is None:
+        return False
+    secret = await _granted(opener, viewer, found, provider)
+    if secret is None:
+        return False
+    for other in await database.read(viewer, accounts.sharing, account_id):
+        theirs = opener.providers.get(other.provider)
+        if theirs is not None and _one_grant(secret, await _granted(opener, viewer, other, theirs)):
+            return False
+    about = Account(provider=found.provider, base_url=found.base_url, user_id=found.user_id)
+    session = opener.session(about, Held(secret), provider)
+    try:
+        async with asyncio.timeout(SECONDS):
+            if provider.give_back is not None:
+                return await provider.give_back(session, secret)
+            return await oauth.revoke(session, oauth.renewal(secret), secret)
+    except (ProviderError, TimeoutError) as error:
+        log.info(
+            "a grant was not given back", account=account_id, provider=found.provider, reason=str(error) or "no answer in time"
+        )
+        return False
+
+
+async def _granted(opener: Accounts, viewer: str, account: accounts.Account, provider: Provider) -> Secret | None:
+    """What an account's sign-in was granted; None where none was."""
+    try:
+        secret = await Grant(opener, viewer, account.id, account.base_url, provider).read()
+    except ReauthRequired:
+        return None
+    return secret if secret.client_id else None
+
+
+def _one_grant(secret: Secret, other: Secret | None) -> bool:
+    """Whether both were granted to the same client by the same server."""
+    endpoint = "revocation_endpoint"
+    return other is not None and (secret.client_id, secret.extra.get(endpoint)) == (other.client_id, other.extra.get(endpoint))

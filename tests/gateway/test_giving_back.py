@@ -1,0 +1,113 @@
+"""Unlinking tells the network, where it takes grants back, on both databases; what it says keeps nothing here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+
+from providers.records import OwnAddress, Profile
+from providers.session import Secret
+from store import accounts
+from tests.gateway.rooms import ask
+from tests.household import Household
+from tests.providers.slack_stub import SCOPES, Slack
+from tests.providers.stub_http import Answer, Request, running
+from tests.workshop import Workshop, workshop
+
+ADA = (OwnAddress(value="ada@example.org", primary=True),)
+UNLINK = "mutation($id: ID!) { unlinkAccount(input: { accountId: $id }) { errors { code message } } }"
+
+
+class Revoking:
+    """A network's revocation endpoint (RFC 7009)."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.asked: list[dict[str, str]] = []
+        self.status = 200
+
+    def answer(self, request: Request) -> Answer:
+        assert (request.method, request.path) == ("POST", "/revoke")
+        self.asked.append({name: values[0] for name, values in parse_qs(request.body.decode()).items()})
+        return Answer(self.status, b"")
+
+    def grant(self, token: str) -> Secret:
+        extra = {
+            "token_endpoint": f"{self.url}/token",
+            "revocation_endpoint": f"{self.url}/revoke",
+            "token_endpoint_auth_method": "client_secret_post",
+        }
+        return Secret(access_token=f"access-{token}", refresh_token=token, client_id="kith", client_secret="hidden", extra=extra)
+
+
+@asynccontextmanager
+async def open_shop(household: Household, home: Path) -> AsyncIterator[tuple[Workshop, Revoking]]:
+    net = Revoking()
+    async with running(net), workshop(household.database, home, "127.0.0.0/8:*") as shop:
+        yield shop, net
+
+
+async def linked(shop: Workshop, household: Household, provider: str, user: str, secret: Secret, url: str) -> str:
+    profile = Profile(user_id=user, label=user, own_addresses=ADA)
+    return await shop.accounts.add(household.viewer, shop.providers[provider], profile, secret, base_url=url)
+
+
+async def unlink(shop: Workshop, household: Household, account_id: str) -> None:
+    done = await ask(shop, household, UNLINK, id=account_id)
+    assert done["unlinkAccount"]["errors"] == []
+    await shop.worker.run_one(household.viewer, "unlink", account_id)
+    assert await household.database.read(household.viewer, accounts.get, account_id) is None
+    assert await household.database.read(household.viewer, accounts.sealed, account_id) is None
+
+
+async def test_an_account_that_is_unlinked_gives_its_grant_back(household: Household, tmp_path: Path) -> None:
+    async with open_shop(household, tmp_path) as (shop, net):
+        account_id = await linked(shop, household, "gmail", "ada@example.org", net.grant("refresh-1"), net.url)
+        await unlink(shop, household, account_id)
+        assert net.asked == [
+            {"token": "refresh-1", "token_type_hint": "refresh_token", "client_id": "kith", "client_secret": "hidden"}
+        ]
+
+
+async def test_a_grant_that_another_account_of_the_same_person_lives_from_is_given_back_with_the_last_one(
+    household: Household, tmp_path: Path
+) -> None:
+    async with open_shop(household, tmp_path) as (shop, net):
+        mail = await linked(shop, household, "gmail", "ada@example.org", net.grant("refresh-1"), net.url)
+        people = await linked(shop, household, "google", "people/1", net.grant("refresh-2"), net.url)
+        await unlink(shop, household, mail)
+        assert net.asked == []
+        await unlink(shop, household, people)
+        assert [form["token"] for form in net.asked] == ["refresh-2"]
+
+
+async def test_a_token_that_somebody_typed_in_is_left_to_them(household: Household, tmp_path: Path) -> None:
+    async with open_shop(household, tmp_path) as (shop, net):
+        typed = Secret(access_token="theirs", extra=net.grant("theirs").extra)
+        await unlink(shop, household, await linked(shop, household, "mastodon", "1", typed, net.url))
+        assert net.asked == []
+
+
+@pytest.mark.parametrize("status", [400, 403, 503])
+async def test_a_network_that_takes_nothing_back_keeps_nothing_here(household: Household, tmp_path: Path, status: int) -> None:
+    async with open_shop(household, tmp_path) as (shop, net):
+        net.status = status
+        await unlink(shop, household, await linked(shop, household, "gmail", "ada@example.org", net.grant("refresh-1"), net.url))
+        assert net.asked
+
+
+async def test_slack_ends_the_token_that_a_sign_in_gave(household: Household, tmp_path: Path) -> None:
+    team = Slack(time.time)
+    team.tokens = {"xoxp-1": SCOPES, "xoxp-2": SCOPES}
+    async with running(team) as url, workshop(household.database, tmp_path, "127.0.0.0/8:*") as shop:
+        granted = Secret(access_token="xoxp-1", client_id="app", client_secret="hidden")
+        await unlink(shop, household, await linked(shop, household, "slack", "U1", granted, f"{url}/api"))
+        assert set(team.tokens) == {"xoxp-2"}
+        await unlink(shop, household, await linked(shop, household, "slack", "U2", Secret(access_token="xoxp-2"), f"{url}/api"))
+        assert set(team.tokens) == {"xoxp-2"}
+    assert team.violations == []
