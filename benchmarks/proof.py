@@ -46,6 +46,7 @@ from tests.chaos import (
     mixed_states,
     reconnecting,
     rotating_grants,
+    round_trips,
     searching,
     shared_contacts,
     stopping,
@@ -139,6 +140,12 @@ def _so_much_faster(report: Report) -> None:
     for name, (_, least) in execution.OPERATIONS.items():
         times = report.figures[f"{name}: times as fast"]
         report.hold(f"{name}: {times} times as fast, not {least} at least", isinstance(times, float) and times >= least)
+
+
+def _exported_in_bounded_memory(report: Report) -> None:
+    for name, value in report.figures.items():
+        if name.endswith("RSS at most, MiB"):
+            report.hold(f"{name}: {value}, not less than {WORKER_MIB}", isinstance(value, int) and value < WORKER_MIB)
 
 
 def _in_one_pass(report: Report) -> None:
@@ -317,6 +324,12 @@ PROOFS: Final = (
         "The people page and a flat list with the data loaded, by graphql-core and by their compiled plans",
         execution.compare,
         _so_much_faster,
+    ),
+    Proof(
+        "open-4",
+        "5,000 contacts with everything that is stored of one, exported and taken in again three times, on both databases",
+        lambda home: round_trips.there_and_back(home, contacts=5_000),
+        _exported_in_bounded_memory,
     ),
 )
 

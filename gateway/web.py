@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway import explorer
 from gateway.endpoint import Endpoint
+from gateway.exports import Exports
 from gateway.figures import Figures
 from gateway.files import Files
 from gateway.health import Health
@@ -59,6 +60,7 @@ def application(installation: Installation) -> ASGIApp:
         *Photos(installation).routes(),
         *Uploads(installation).routes(),
         *PortableContacts(installation).routes(),
+        *Exports(installation).routes(),
         *Hooks(installation).routes(),
         *explorer.routes(),
     ]

@@ -52,6 +52,7 @@ LinkMethod = Literal["OAUTH_REDIRECT", "DEVICE_CODE", "PASSWORD", "APP_PASSWORD"
 FieldKind = Literal["TEXT", "EMAIL", "PASSWORD", "URL", "NUMBER", "SELECT", "CHECKBOX"]
 ArchiveFormat = Literal[
     "VCARD",
+    "JSCONTACT",
     "CSV",
     "LDIF",
     "MBOX",

@@ -98,7 +98,8 @@ async def page(operation: Operation, question: Question) -> Page:
     found: list[Entry] = []
     matches, filter_declined = _matching(question)
     start = 0
-    while rows := await operation.read(_rows, start, SLICE):
+    changed = None if question.updated_since is None else await operation.read(_changed, question.updated_since)
+    while rows := await operation.read(_rows, start, SLICE, changed):
         found += [row for row in rows if matches(row)]
         start += SLICE
     declined = ["filtered"] if filter_declined else []
@@ -145,10 +146,10 @@ def _total(conn: Connection, viewer: str) -> int:
     return int(conn.execute(select(sa.func.count()).select_from(person).where(*_listed(viewer))).scalar_one())
 
 
-def _rows(conn: Connection, viewer: str, start: int, size: int) -> list[Entry]:
-    """Entries in the stored order, which is the one of names."""
-    order = person.c.sort_name, person.c.id
-    rows = conn.execute(select(person).where(*_listed(viewer)).order_by(*order).offset(start).limit(size))
+def _rows(conn: Connection, viewer: str, start: int, size: int, ids: frozenset[str] | None = None) -> list[Entry]:
+    """Entries in the stored order, which is the one of names; of these people alone where `ids` says so."""
+    query = select(person).where(*_listed(viewer)).order_by(person.c.sort_name, person.c.id).offset(start).limit(size)
+    rows = conn.execute(query if ids is None else query.where(among(person.c.id)), {} if ids is None else asked(viewer, ids))
     found = []
     for row in rows:
         try:
@@ -198,6 +199,16 @@ def _facts(rows: Sequence[Any], told: datetime | None) -> Facts:
         note="\n\n".join(dict.fromkeys(one.note for one in found if one.note)) or None,
         tags=tuple(dict.fromkeys(group for one in found for group in one.groups)),
     )
+
+
+def _changed(conn: Connection, viewer: str, since: datetime) -> frozenset[str]:
+    """Who may have changed since then: by their contacts, or by the change feed."""
+    since = since.replace(microsecond=0)
+    own = select(contact.c.person_id).where(
+        contact.c.viewer_id == viewer, contact.c.updated_at >= since, contact.c.person_id.is_not(None)
+    )
+    told = select(feed.c.node_id).where(feed.c.viewer_id == viewer, feed.c.kind == "PERSON", feed.c.at >= since)
+    return frozenset(conn.execute(own.union(told)).scalars())
 
 
 def _told(conn: Connection, viewer: str, person_ids: Sequence[str]) -> dict[str, datetime]:

@@ -14,7 +14,7 @@ from gateway.settings import SettingsError
 from providers.errors import ProviderError
 from store.database import DatabaseUnavailable
 
-GROUPS: Final = ("accounts", "asking", "importing", "keeping", "resolving", "serving", "signin")
+GROUPS: Final = ("accounts", "asking", "exporting", "importing", "keeping", "resolving", "serving", "signin")
 
 
 def register() -> None:

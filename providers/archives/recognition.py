@@ -20,7 +20,7 @@ MAX_FOLDERS = 100_000
 # Asked in this order: an mbox begins like nothing else; a mail may have a card attached, and its header may have commas.
 # Tables of a network's export have names and addresses in them too, which makes none of them an address book.
 _ORDER: tuple[ArchiveFormat, ...] = (
-    *("MAILDIR", "MBOX", "VCARD"),
+    *("MAILDIR", "MBOX", "VCARD", "JSCONTACT"),
     *("LINKEDIN", "X_TWITTER", "INSTAGRAM", "FACEBOOK", "MASTODON", "GOOGLE_TAKEOUT", "TELEGRAM", "SLACK", "DISCORD", "WHATSAPP"),
     *("BLUESKY_CAR", "ANDROID_SMS", "IMESSAGE", "EVERNOTE"),
     *("LDIF", "EML", "CSV"),

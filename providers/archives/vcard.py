@@ -99,7 +99,8 @@ def _item(raw: vcard.RawCard, container: str, region: str | None) -> records.Con
             return _unreadable(
                 raw, container, "SKIPPED", "EMPTY", "The card is empty: there is no name, address or number to import."
             )
-        return vcard.to_contact(card, key=None, region=region, container=container)
+        found = vcard.to_contact(card, key=None, region=region, container=container)
+        return msgspec.structs.replace(found, vcard=vcard.kept_beside(card))
     except Exception as error:  # a card is a stranger's file: whatever it does, the next one is read
         message = f"The card could not be understood ({type(error).__name__}). Export it again, or enter this contact by hand."
         return _unreadable(raw, container, "FAILED", "UNREADABLE", message)

@@ -19,7 +19,7 @@ from typing import TypeVar
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from providers import records
-from providers.formats import email_address, phone_number
+from providers.formats import email_address, phone_number, vcard_own
 from providers.formats.vcard_syntax import Card, Property, RawCard, parse, split_cards
 
 __all__ = ["Card", "Property", "RawCard", "contact_key", "is_empty", "parse", "split_cards", "to_contact"]
@@ -28,6 +28,7 @@ MAX_PHOTO = 5 * 1024 * 1024  # bytes, decoded
 MAX_VALUES = 500  # of one kind on one card
 MAX_TEXT = 100_000  # characters of a note; 1,000 of anything short
 MAX_SHORT = 1_000
+MAX_KEPT = 512 * 1024  # bytes of a card that are kept beside its contact
 
 # Types that say how a value is used, in the words a user knows; the rest (internet, voice, x400 …) says nothing to people.
 _LABELS = (
@@ -177,8 +178,9 @@ def to_contact(card: Card, *, key: str | None, region: str | None, container: st
         languages=_distinct(_short(value.text).lower() for value in sorted(card.all("LANG"), key=_preference)),
         note=_note(card),
         photo=photo,
+        **vcard_own.facts(card),
         uid=_uid(card),
-        vcard=_card_text(card) if keep_card else None,
+        vcard=text_of(card) if keep_card else None,
         container=container,
         created_at=_instant(card.first("CREATED", "X-CREATED")),
         updated_at=_instant(card.first("REV")),
@@ -202,6 +204,14 @@ def contact_key(card: Card) -> str:
     return "hash:" + _digest("\n".join((*emails, "", *phones, "", *names)))
 
 
+def kept_beside(card: Card) -> str | None:
+    """The card's text as it is kept beside a contact that came from a file: its picture is elsewhere, and one that is too long is not kept."""
+    told = tuple(item for item in card.properties if item.name not in ("PHOTO", "X-MS-CARDPICTURE"))
+    if sum(len(item.raw) for item in told) > MAX_KEPT:
+        return None
+    return text_of(Card(version=card.version, properties=told))
+
+
 def is_empty(card: Card) -> bool:
     """Whether a card says nothing: no property but the frame that every card has."""
     return not any(
@@ -216,7 +226,8 @@ def is_empty(card: Card) -> bool:
 def _names(card: Card, emails: tuple[records.Email, ...], phones: tuple[records.Phone, ...]) -> tuple[records.Name, ...]:
     parts = _name_parts(card)
     full = [text for value in sorted(card.all("FN"), key=_preference) if (text := _shown(value.text))]
-    nickname = next((text for value in card.all("NICKNAME", "X-NICKNAME") if (text := _shown(", ".join(value.items)))), None)
+    nicknames = (value for value in card.all("NICKNAME", "X-NICKNAME") if not value.parameter("ALTID"))
+    nickname = next((text for value in nicknames if (text := _shown(", ".join(value.items)))), None)
     nickname = nickname or _android(card, "nickname")
     if not full:  # FN is often missing or says "null": N, then the organisation, a mail, a number
         joined = " ".join(parts[part] for part in ("prefix", "given", "middle", "family", "suffix") if parts.get(part))
@@ -238,12 +249,18 @@ def _names(card: Card, emails: tuple[records.Email, ...], phones: tuple[records.
         if (value := card.first(name)) and (text := _shown(value.text))
     )
     main = records.Name(full=full[0], nickname=nickname, phonetic=phonetic or None, **parts)
-    return _distinct((main, *(records.Name(full=other) for other in full[1:])))[:20]
+    return _distinct((main, *vcard_own.further_names(card, full[0], full[1:], _parts)))[:20]
 
 
 def _name_parts(card: Card) -> dict[str, str]:
+    """The parts of the first name: of an N that does not belong to another name."""
+    _, *others = [value.parameter("ALTID") for value in sorted(card.all("FN"), key=_preference)] or [()]
+    belongs = {altid for altids in others for altid in altids}
+    return _parts(next((value for value in card.all("N") if not belongs & set(value.parameter("ALTID"))), None))
+
+
+def _parts(value: Property | None) -> dict[str, str]:
     """N as the five parts of RFC 6350 §6.2.2, those that say something."""
-    value = card.first("N")
     if value is None:
         return {}
     order = ("family", "given", "middle", "prefix", "suffix")
@@ -274,6 +291,7 @@ def _emails(card: Card, labels: Labels) -> tuple[records.Email, ...]:
         if not raw or "x400" in value.types:
             continue
         address = email_address.normalised(raw)
+        raw = vcard_own.written(value) or raw
         email = records.Email(raw=raw, address=address, label=_label(labels, value), preferred=value is best)
         found.setdefault(address or raw, email)
     return tuple(found.values())[:MAX_VALUES]
@@ -288,7 +306,9 @@ def _phones(card: Card, labels: Labels, region: str | None) -> tuple[records.Pho
             continue
         types = value.types | frozenset((_label(labels, value) or "",))
         line: phone_number.LineType = "MOBILE" if types & _MOBILE_TYPES else "FIXED" if types & _FIXED_TYPES else "UNKNOWN"
-        phone = phone_number.read(raw, region, label=_label(labels, value), line=line, preferred=value is best)
+        phone = vcard_own.phone(
+            value, phone_number.read(raw, region, label=_label(labels, value), line=line, preferred=value is best)
+        )
         found.setdefault((phone.number or phone.raw, phone.extension), phone)
     return tuple(found.values())[:MAX_VALUES]
 
@@ -384,7 +404,7 @@ def _addresses(card: Card, labels: Labels) -> tuple[records.Address, ...]:
     found: list[records.Address] = []
     for value in islice(card.all("ADR"), MAX_VALUES):
         # RFC 6350 §6.3.1: post office box, extended address, street, locality, region, code, country
-        parts = [_shown(", ".join(item for item in items if item.strip()), MAX_SHORT) for items in value.parts]
+        parts = [_lines(", ".join(item for item in items if item.strip())) for items in value.parts]
         box, extended, street, locality, region, code, country = (*parts, *("",) * 7)[:7]
         lines = [line for line in (", ".join(item for item in (box, extended) if item), street) if line]
         city = " ".join(item for item in (code, locality) if item)
@@ -416,13 +436,16 @@ def _addresses(card: Card, labels: Labels) -> tuple[records.Address, ...]:
 
 
 def _organizations(card: Card) -> tuple[records.Organization, ...]:
-    titles = [text for value in card.all("TITLE") if (text := _shown(value.text))]
-    titles = titles or [text for value in card.all("ROLE") if (text := _shown(value.text))]
+    by_group, alone = vcard_own.titles(card)
+    titles = [text for title in alone if (text := _shown(title))]
+    titles = titles or ([] if by_group else [text for value in card.all("ROLE") if (text := _shown(value.text))])
     found: list[records.Organization] = []
     for index, value in enumerate(card.all("ORG")):
         # RFC 6350 §6.6.4: the name, then units; a comma in it is meant as one, whatever the version says
         name, *units = [_shown(", ".join(items)) for items in value.parts]
         title = titles[index] if index < len(titles) else None
+        if by_group:  # a job's title stands in its group
+            title = _shown(by_group.get(value.group.lower(), "")) or None
         if name or any(units):
             department = "; ".join(unit for unit in units if unit) or None
             found.append(records.Organization(name=name, department=department, title=title))
@@ -569,7 +592,7 @@ def _instant(value: Property | None) -> datetime | None:
     return found
 
 
-def _card_text(card: Card) -> str | None:
+def text_of(card: Card) -> str | None:
     """The card as text when that is lossless: UTF-8, and nothing that a store refuses."""
     try:
         text = card.serialise().decode("utf-8")
@@ -592,12 +615,17 @@ def _label(labels: Labels, value: Property) -> str | None:
     """What the user calls a value: Apple's label beside it, else the first type that says something to people."""
     if value.group and (beside := labels.get(value.group.lower())):
         return beside
-    types = value.types
-    found = [label for label in _LABELS if label in types]
-    if found:
-        return " ".join("cell" if label in ("mobile", "iphone") else label for label in found[:2])
+    if found := label_of(value.types):
+        return found
     custom = next((item for item in value.parameter("TYPE") if item.lower().startswith("x-") and len(item) > 2), None)
     return _short(custom[2:]) if custom else None
+
+
+def label_of(types: Iterable[str]) -> str | None:
+    """The label that TYPE values make, those that say something to people."""
+    told = frozenset(types)
+    found = [label for label in _LABELS if label in told]
+    return " ".join("cell" if label in ("mobile", "iphone") else label for label in found[:2]) or None
 
 
 def _best(card: Card, name: str) -> Property | None:
@@ -627,6 +655,11 @@ def _shown(text: str, limit: int = MAX_SHORT) -> str:
     """A short text in one line; empty for what stands for nothing."""
     text = _BLANKS.sub(" ", text[:limit]).strip()
     return "" if text.lower() in ("null", "(null)", "undefined") else text
+
+
+def _lines(text: str) -> str:
+    """A short text whose lines stay apart."""
+    return "\n".join(line for part in text[:MAX_SHORT].splitlines() if (line := _shown(part)))
 
 
 def _short(text: str) -> str:

@@ -137,6 +137,20 @@ def test_an_import_of_several_files_shows_what_became_of_each(kith: Kith, tmp_pa
     ]
 
 
+def test_contacts_are_written_to_a_file_whole_or_not_at_all_and_taken_in_again(kith: Kith, tmp_path: Path) -> None:
+    (tmp_path / "cards.vcf").write_text(CARDS, newline="")
+    kith("import", str(tmp_path / "cards.vcf"))
+    out = tmp_path / "out.json"
+    assert kith("export", "contacts", "--format", "jscontact", "--to", str(out)).returncode == 0
+    assert [card["name"]["full"] for card in json.loads(out.read_text())] == ["Ada Example"]
+    assert "1" in kith("import", str(out), "--viewer", "ada").stdout
+    done = kith("export", "contacts", "--format", "csv", "--to", str(out))
+    assert (done.returncode, "vcard or jscontact" in done.stderr) == (2, True)
+    done = kith("export", "contacts", "--to", str(tmp_path / "nowhere" / "out.vcf"))
+    assert (done.returncode, "No such file" in done.stderr) == (1, True)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["cards.vcf", "out.json"]
+
+
 def test_an_import_of_nothing_says_so(kith: Kith, tmp_path: Path) -> None:
     missing = kith("import", str(tmp_path / "missing.vcf"))
     assert missing.returncode == 1 and "missing.vcf" in missing.stderr and "Traceback" not in missing.stderr
