@@ -29,7 +29,7 @@ async def test_what_is_exported_is_taken_in_again_without_loss_whichever_way_it_
             f"way {n}, by {form}: lost or changed": 0 for n, form in enumerate(WAYS, 1)
         }
         after = Household(household.database, "u_after3")
-        (again,) = await shop.bring(after.viewer, await written(shop, after, "jscontact", tmp_path / "again.json"))
+        (again,) = await shop.bring(after.viewer, await written(shop, after, "vcard", tmp_path / "again.vcf"))
         assert (again.created, again.failed, again.skipped) == (0, 0, 0)
 
 
