@@ -27,6 +27,7 @@ from benchmarks.processes import load
 from providers.bluesky import watch as bluesky_watch
 from tests.chaos import (
     address_books,
+    asking_sources,
     bluesky_faults,
     cache_outage,
     chat_faults,
@@ -303,6 +304,11 @@ PROOFS: Final = (
         "1,000 look-ups in one query at 60 hosts of which 10 hang",
         lambda home: looking_up.ask_a_thousand(home, resources=1_000),
         _within_its_deadline,
+    ),
+    Proof(
+        "open-6",
+        "1,000 people put to two paid sources by a worker that is killed 20 times: the log is what arrived, nothing is paid twice",
+        lambda home: asking_sources.ask_through_kills(home, people=1_000, kills=20),
     ),
     Proof(
         "open-4",

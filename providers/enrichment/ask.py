@@ -29,9 +29,15 @@ from providers.session import Account, Clock, Observer
 #: For one question, connection included; and for one that has to wait for its turn at a host, which nobody waits for.
 SECONDS: Final = 30.0
 BACKGROUND: Final = 120.0
-#: How each paid source is spoken with, and how often at most: People Data Labs' free plan; FullContact allows sixty times as much.
+#: How each paid source is spoken with.
 SPOKEN: Final[Mapping[str, ModuleType]] = {offer.FULLCONTACT: full_contact, offer.PEOPLE_DATA_LABS: people_data_labs}
-PACE: Final = Quota(calls=100, seconds=60.0, concurrency=4, interactive_reserve=0.2, sentence="It is asked no faster than that.")
+_SLOWLY: Final = "It is asked no faster than that."
+#: How often each is asked at most: FullContact, Rate Limiting, has 6,000 a minute; People Data Labs, Usage Limits, 1,000, and 100 for nothing.
+PACES: Final[Mapping[str, Quota]] = {
+    offer.FULLCONTACT: Quota(calls=3_000, seconds=60.0, concurrency=4, interactive_reserve=0.2, sentence=_SLOWLY),
+    offer.PEOPLE_DATA_LABS: Quota(calls=900, seconds=60.0, concurrency=4, interactive_reserve=0.2, sentence=_SLOWLY),
+}
+FREE: Final = Quota(calls=90, seconds=60.0, concurrency=4, interactive_reserve=0.2, sentence=_SLOWLY)
 #: Where a profile stands that these know people by.
 PROFILES: Final = frozenset({"linkedin.com", "twitter.com", "x.com", "facebook.com", "github.com"})
 #: FullContact, Response Codes & Errors; People Data Labs, Person Enrichment API; 451 is RFC 7725.
@@ -69,7 +75,6 @@ class Enrichers:
         clock: Clock,
         terms: Mapping[str, Terms],
         observer: Observer | None = None,
-        pace: Quota = PACE,
     ) -> None:
         self._transport = transport
         self._web = web
@@ -77,7 +82,7 @@ class Enrichers:
         self._terms = terms
         self._observer = observer
         self._breakers = Breakers(clock)
-        self._budgets = {key: TokenBudget(pace, clock) for key in SPOKEN}
+        self._budgets = {key: TokenBudget(PACES[key] if each.price else FREE, clock) for key, each in terms.items()}
 
     def available(self, source: str) -> bool:
         """Whether a source can be asked here at all."""

@@ -9,7 +9,16 @@ from pathlib import Path
 
 from providers.quota import Quota
 from tests.asking import Clock
-from tests.chaos import bluesky_faults, chat_faults, fediverse_faults, looking_up, mixed_states, universe, universe_servers
+from tests.chaos import (
+    asking_sources,
+    bluesky_faults,
+    chat_faults,
+    fediverse_faults,
+    looking_up,
+    mixed_states,
+    universe,
+    universe_servers,
+)
 
 
 async def test_throttled_revoked_downgraded_and_partly_permitted_accounts_say_what_to_do_and_cost_the_others_nothing(
@@ -28,6 +37,11 @@ async def test_many_look_ups_ask_each_host_at_its_pace_and_nothing_twice_though_
     report = await looking_up.ask_a_thousand(
         tmp_path / "home", resources=40, hosts=8, hanging=1, pace=pace, seconds=2.0, clock=Clock()
     )
+    assert report.broken == []
+
+
+async def test_people_put_to_paid_sources_are_paid_for_once_though_the_worker_is_killed(tmp_path: Path) -> None:
+    report = await asking_sources.ask_through_kills(tmp_path / "home", people=20, kills=1)
     assert report.broken == []
 
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import csv
+from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import Connection
+from typer.testing import CliRunner
 
 from gateway import secret_key
+from gateway.cli.command import register
+from gateway.cli.frame import app
 from gateway.doctor import Finding, examine
 from gateway.installation import Installation
 from gateway.people import named
@@ -16,7 +24,9 @@ from gateway.rotation import retire, rotate
 from gateway.settings import Settings, SettingsError
 from providers.records import Profile
 from providers.session import Secret
-from store import accounts, leases
+from store import accounts, disclosures, enrichment, leases
+from store.disclosures import Entry
+from store.enrichment import Question
 from tests.gateway.running import opened
 
 
@@ -131,3 +141,51 @@ async def test_doctor_finds_a_variable_that_means_nothing(monkeypatch: pytest.Mo
     monkeypatch.setenv("KITH_DATABSE_URL", "x")
     said = [finding.message for finding in await examine(Settings(home=tmp_path)) if finding.level == "note"]
     assert any("KITH_DATABSE_URL" in message for message in said)
+
+
+async def test_doctor_names_what_is_missing_of_a_paid_source_and_questions_that_may_have_been_paid_for(tmp_path: Path) -> None:
+    half = Settings(home=tmp_path / "kith", fullcontact_key=SecretStr("key"))
+    assert [(f.level, "KITH_FULLCONTACT_PRICE" in f.message) for f in await about("enrichment", half)] == [("wrong", True)]
+    whole = half.model_copy(update={"fullcontact_price": Decimal("0.25")})
+    assert [(f.level, "0.25 USD" in f.message) for f in await about("enrichment", whole)] == [("ok", True)]
+    async with opened(tmp_path) as installation:
+        whose = await named(installation, "ada")
+        long_ago = installation.clock.now() - timedelta(days=1)
+        await _left_open(installation, whose.id, long_ago)
+        (finding,) = await about("questions", installation.settings)
+    assert finding.level == "note" and "FullContact" in finding.message and "0.28 USD" in finding.message
+
+
+def test_the_log_of_what_left_is_written_out_row_by_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fill() -> None:
+        async with opened(tmp_path) as installation:
+            await _left_open(installation, (await named(installation, None)).id, installation.clock.now())
+
+    asyncio.run(fill())
+    register()
+    monkeypatch.setenv("KITH_HOME", str(tmp_path / "kith"))
+    written = CliRunner().invoke(app, ["disclosures"])
+    assert written.exit_code == 0, written.output
+    lines = written.stdout.splitlines()
+    (row,) = csv.DictReader(lines[next(n for n, line in enumerate(lines) if line.startswith("sent_at,")) :])
+    assert (row["source"], row["recipient"], row["outcome"]) == ("FULLCONTACT", "api.example", "UNCONFIRMED")
+    assert (row["request"], row["body"], row["sent"]) == ("POST https://api.example/", "{}", "the e-mail address ada@example.org")
+
+
+async def about(check: str, settings: Settings) -> list[Finding]:
+    return [finding for finding in await examine(settings) if finding.check == check]
+
+
+async def _left_open(installation: Installation, viewer: str, at: datetime) -> None:
+    """A question that had left when its process died."""
+
+    def write(conn: Connection, whose: str) -> None:
+        enrichment.decide(conn, whose, "FULLCONTACT", True, ["EMAIL"], at)
+        enrichment.begin(conn, whose, Question("FULLCONTACT", "EMAIL", "ada@example.org"), 280_000, 10**9, at)
+        entry = Entry(
+            source="FULLCONTACT", purpose="CONSENT", kind="EMAIL", value="ada@example.org", recipient="api.example", method="POST",
+            url="https://api.example/", body=b"{}", sent=["the e-mail address ada@example.org"], price=280_000,
+        )  # fmt: skip
+        disclosures.begin(conn, whose, [entry], at)
+
+    await installation.database.write(viewer, write)
