@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
+from providers.portable_contacts.entry import NETWORKS
 from resolvers import accounts, identities, people, viewers
 from resolvers.operation import Operation
 from resolvers.projection import SourcedPhone
@@ -37,11 +38,8 @@ PRIMARY: Final[Mapping[str, str]] = {
     "organizations": "name", "accounts": "username",
 }  # fmt: skip
 SEARCHED: Final = ("displayName", "emails", "accounts.username")
-#: Where networks' handles are at home (§7.4: the domain of an account).
-DOMAINS: Final[Mapping[str, str]] = {
-    "bluesky": "bsky.app", "github": "github.com", "x": "x.com", "telegram": "t.me", "linkedin": "linkedin.com", "facebook": "facebook.com",
-    "instagram": "instagram.com",
-}  # fmt: skip
+#: Where networks' handles are at home (§7.6: the domain of an account); of several names of one the first.
+DOMAINS: Final[Mapping[str, str]] = {network: domain for domain, network in reversed(list(NETWORKS.items()))}
 LABELS: Final[Mapping[str, Sequence[str]]] = {
     "emails": ("work", "home", "other"),
     "urls": ("work", "home", "blog", "profile", "other"),

@@ -247,3 +247,14 @@ async def test_the_start_page_leads_to_where_the_contacts_are(desk: Desk) -> Non
             "http://portablecontacts.net/spec/1.0",
             f"{desk.installation.settings.url}/portablecontacts",
         ]
+
+
+async def test_host_meta_names_them_as_xml_and_as_json(desk: Desk) -> None:
+    base = f"{desk.installation.settings.url}/portablecontacts"
+    async with asking(desk.installation) as nobody:
+        found = await nobody.get("/.well-known/host-meta")
+        assert found.headers["content-type"].startswith("application/xrd+xml")
+        assert found.headers["access-control-allow-origin"] == "*"
+        (link,) = ElementTree.fromstring(found.content)
+        assert link.attrib == {"rel": "http://portablecontacts.net/spec/1.0", "href": base}
+        assert (await nobody.get("/.well-known/host-meta.json")).json() == {"links": [{**link.attrib}]}
