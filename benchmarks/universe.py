@@ -125,7 +125,7 @@ class Universe:
         cards, mail = folder / "people.vcf", folder / "mail.mbox"
         with cards.open("w", encoding="utf-8", newline="") as out:
             for person in people:
-                out.write(_card(person, self.seed))
+                out.write(card(person, self.seed))
         book = _Book()
         with mail.open("wb") as out_mail:
             for entry in self._mails(people, book):
@@ -242,7 +242,7 @@ def _quoted(character: str) -> str:
     return "_" if character == " " else "".join(f"={byte:02X}" for byte in character.encode())
 
 
-def _card(person: Person, seed: int) -> str:
+def card(person: Person, seed: int) -> str:
     lines = [
         "BEGIN:VCARD",
         "VERSION:4.0",

@@ -215,7 +215,7 @@ def write(world: World, folder: Path, *, mails: int) -> tuple[list[Path], Book]:
         chat_exports.evernote(world, folder / "cards.enex"),
     ]  # fmt: skip
     pages = [
-        _address_book(written.people), _mail(written.mail), _linkedin(world), _x(world), _facebook(world), _instagram(world),
+        address_book(written.people), _mail(written.mail), _linkedin(world), _x(world), _facebook(world), _instagram(world),
         _mastodon(world), _whatsapp(world), _android_sms(world), _telegram(world), _discord(world), _imessage(world), _slack(world),
         _evernote(world),
     ]  # fmt: skip
@@ -271,8 +271,9 @@ def _tell_all(page: Page, world: World, manner: Manner) -> Page:
 # --- address book and mail --------------------------------------------------------------------------------------------------
 
 
-def _address_book(people: Iterable[Person]) -> Page:
-    page = Page("vcard")
+def address_book(people: Iterable[Person], network: str = "vcard") -> Page:
+    """What cards say."""
+    page = Page(network)
     for person in people:
         page.knows(str(person.number), "ADDRESS_BOOK", person.name, emails=(person.email,), phones=_numbers(person))
     return page

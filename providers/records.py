@@ -91,11 +91,15 @@ class Url(Record, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Handle(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """A name on a network, `handle` as the network writes it (with its host where it has one); `url` = profile page."""
+    """A name on a network, `handle` as the network writes it (with its host where it has one); `url` = profile page.
+
+    `claimed`: a profile names it as its owner's at another network, and nobody has checked that.
+    """
 
     provider: str
     handle: str
     url: str | None = None
+    claimed: bool = False
 
 
 class Organization(Record, frozen=True, kw_only=True, omit_defaults=True):

@@ -104,9 +104,8 @@ def contact(user: User, relation: Relation, container: str) -> Contact:
     address = normalised(user.email) if user.email else None
     handles = [Handle(provider=KEY, handle=login, url=web(user.url))]
     if name := short(user.twitter_username):
-        handles.append(
-            Handle(provider="x", handle=name, url=f"https://x.com/{name}" if name.isascii() and name.isalnum() else None)
-        )
+        page = f"https://x.com/{name}" if name.isascii() and name.isalnum() else None
+        handles.append(Handle(provider="x", handle=name, url=page, claimed=True))
     place = short(user.location)
     return Contact(
         key=user.key,

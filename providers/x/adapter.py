@@ -531,4 +531,5 @@ PROVIDER = Provider(
     renew=x_api.renew,
     estimate=estimate,
     archive=XArchive(),
+    network_first=True,  # an archive has the ids of people and not their names
 )

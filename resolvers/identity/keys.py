@@ -58,7 +58,7 @@ def keys_of(contact: records.Contact) -> tuple[Key, ...]:
     own = _profiles(contact)
     for handle in contact.handles:
         value = f"{handle.provider}:{handle.handle.casefold().lstrip('@')}"
-        source: KeySource = written if written == "written" else "own"
+        source: KeySource = "own" if written == "claimed" and not handle.claimed else written
         add("HANDLE", value, True, source)
         if handle.url:
             add("URL", normalise_url(handle.url), True, source)

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +23,7 @@ from tests.chaos.clients import Event, ask
 from tests.chaos.report import Report
 from tests.gateway_process import Gateway, kith_serve
 from tests.providers.bluesky_stub import Bluesky, Convo
-from tests.providers.stub_http import running
+from tests.providers.stub_http import running, served
 from tests.tcp_proxy import tcp_proxy
 
 RECENT: Final = 50  # posts of which one is deleted: of older ones Kith does not notice it
@@ -63,28 +61,6 @@ class Life:
         network.unsay(self.convo, self.dice.choice(shown))
 
 
-@contextmanager
-def served(network: Bluesky) -> Iterator[None]:
-    """The stub in a thread of its own: whoever waits for a process of Kith's keeps it from nothing."""
-    ready, loop = threading.Event(), asyncio.new_event_loop()
-    ended = asyncio.Event()
-
-    async def serve() -> None:
-        async with running(network):
-            ready.set()
-            await ended.wait()
-
-    serving = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
-    serving.start()
-    ready.wait(10)
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(ended.set)
-        serving.join()
-        loop.close()
-
-
 async def live_through_cuts(home: Path, *, messages: int, cuts: int, asked: int, quiet: float = 0.0, seed: int = 5) -> Report:
     """So many posts and messages before the account is linked, so many cuts while it follows, so many timed and sent in the end.
 
@@ -96,7 +72,7 @@ async def live_through_cuts(home: Path, *, messages: int, cuts: int, asked: int,
         network.page, network.beyond = 50, server.url
         network.people[network.user.did] = {"did": network.user.did, "handle": network.user.handle, "displayName": "Ada"}
         bob = network.person(1)
-        with served(network), tcp_proxy(int(network.url.rpartition(":")[2])) as line:
+        with served(running(network)), tcp_proxy(int(network.url.rpartition(":")[2])) as line:
             life = Life(network, bob, network.convo(bob), random.Random(seed))
             life.go_on(messages, "before")
             settings = {"KITH_ALLOW_PRIVATE_HOSTS": f"127.0.0.1/32:{line.port}", "KITH_RATE_COST": "0"}

@@ -1,4 +1,4 @@
-"""The same people seen by a bot at Discord and one at Telegram, by the pages of a Facebook account, and by a professional account at Instagram.
+"""The same people seen by a bot at Discord and one at Telegram, by pages of Facebook and a professional account at Instagram; and a site.
 
 A bot is an account of its own beside the archive of its owner, and says what the owner says elsewhere; people are the same in both, by the
 network's own name for them. Pages and professional accounts are the owner's: one account with the archive, in which no talk is of both.
@@ -7,7 +7,7 @@ network's own name for them. Pages and professional accounts are the owner's: on
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from benchmarks import chat_exports, exports
@@ -19,6 +19,7 @@ from providers.session import Secret
 from tests.chaos.universe_sources import Source
 from tests.providers import discord_stub, meta_stub
 from tests.providers.discord_stub import Discord
+from tests.providers.feed_site import Site
 from tests.providers.meta_stub import Graph
 from tests.providers.telegram_stub import TOKEN, BotApi
 
@@ -26,6 +27,7 @@ DISCORD, TELEGRAM = "discord, bot", "telegram, bot"
 #: What the accounts of bots are called, beside which there is one of an archive.
 LABELS: Final = {("discord", "kithbot (bot)"): DISCORD, ("telegram", "Harbour (@harbour_bot)"): TELEGRAM}
 PAGE: Final = "700"
+ENTRIES: Final = 20  # of a feed, some of them in its archive
 FEW: Final = 20  # messages that Instagram shows of a conversation
 GRANT: Final = Secret(access_token="token-1", client_id=meta_stub.APP, client_secret=meta_stub.SECRET, scope=" ".join(SCOPES))
 
@@ -169,3 +171,21 @@ def _answered(page: Page, key: object, card: str, some: list[Said]) -> None:
     for said in some:
         way = "OUTBOUND" if said.sender is None else "INBOUND"
         room.letters.append(Letter(said.at.replace(microsecond=0), way, words(said.text), frozenset({card})))
+
+
+# --- feeds ------------------------------------------------------------------------------------------------------------------
+
+
+def feeds(world: World) -> Source:
+    """What somebody publishes at a site of their own: an author by name, whom nothing joins."""
+    page = Page("feeds")
+    author = page.met("author", "Ada Ray")
+    for n in range(ENTRIES):
+        page.acts.append(Act("feeds", author, "CREATE", f"Post {n}.", datetime(2026, 4, n % 28 + 1, 10, tzinfo=UTC)))
+
+    def site() -> Site:
+        made = Site()
+        made.posts = [f"Boats {n}" for n in range(ENTRIES)]
+        return made
+
+    return Source("feeds", page, site, "NO_SECRET", {"url": "{stub}/feed.xml"})

@@ -1,4 +1,4 @@
-"""The same people at real servers: a Mastodon-compatible one, a Synapse and a PDS are filled from the universe, each with its page of the book.
+"""The same people at real servers: a Mastodon-compatible one, a Synapse, a PDS and a CardDAV server, each with its page of the book.
 
 What a server dates itself it dates now; only Bluesky's records and chat have the moments of the universe.
 """
@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from benchmarks import exports
 from benchmarks.exports import World, handle, post_text
-from benchmarks.universe import MY_NAME
-from benchmarks.universe_book import Act, Letter, Page, Room, words
+from benchmarks.universe import MY_NAME, Universe, card
+from benchmarks.universe_book import Act, Letter, Page, Room, address_book, words
 from tests import atproto_servers, chat_servers, servers
 from tests.chaos.universe_sources import Source
 from tests.chat_servers import MatrixUser
@@ -65,6 +65,16 @@ def _plain(post: dict[str, Any]) -> str:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
+
+
+def carddav(stack: ExitStack, world: World) -> Source:
+    """An address book that is kept at a server, with the cards of everybody."""
+    server = stack.enter_context(servers.radicale())
+    people = [Universe(world.people, 0, world.seed).person(n) for n in range(world.people)]
+    for person in people:
+        server.put(f"{world.seed:08x}-0000-4000-8000-{person.number:012x}", card(person, world.seed))
+    form = {"server": server.url, "username": server.username, "password": server.password}
+    return Source("carddav", address_book(people, "carddav"), None, "PASSWORD", form)
 
 
 def matrix(stack: ExitStack, world: World) -> Source:

@@ -6,9 +6,8 @@ Real servers are shared by both databases; a stub counts calls and may not be as
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -55,34 +54,10 @@ class Source:
 
 
 @contextmanager
-def served(*running: AbstractAsyncContextManager[Any]) -> Iterator[None]:
-    """Servers of a test's own in a thread of theirs: whoever waits for a process of Kith's keeps them from nothing."""
-    ready, loop = threading.Event(), asyncio.new_event_loop()
-    ended = asyncio.Event()
-
-    async def serve() -> None:
-        async with AsyncExitStack() as stack:
-            for one in running:
-                await stack.enter_async_context(one)
-            ready.set()
-            await ended.wait()
-
-    serving = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
-    serving.start()
-    ready.wait(10)
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(ended.set)
-        serving.join()
-        loop.close()
-
-
-@contextmanager
 def stubs(sources: Mapping[str, Source]) -> Iterator[dict[str, Any]]:
     """A new stub of every network that needs one, by what the book calls it."""
     made = {called: source.stub() for called, source in sources.items() if source.stub is not None}
-    with served(*(sources[called].running(one) for called, one in made.items())):
+    with stub_http.served(*(sources[called].running(one) for called, one in made.items())):
         yield made
 
 

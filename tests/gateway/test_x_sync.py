@@ -136,6 +136,19 @@ async def test_a_group_keeps_the_name_and_the_members_that_only_its_archive_has(
         assert silent < {edge["node"]["address"] for edge in after["participants"]["edges"]}
 
 
+async def test_an_archive_that_comes_after_the_link_takes_nobodys_name_away(household: Household, tmp_path: Path) -> None:
+    world = exports.World(people=4, talks=1, messages=2)
+    net = X(time.time, me=exports.MY_X_ID)
+    net.person(exports.MY_X_ID, exports.MY_HANDLE, name="Robin Vale")
+    net.following = [net.person(exports.x_id(one), f"user{one.number}", name=one.name) for one in exports.x_follows(world)[0]]
+    async with running(net) as url, workshop(household.database, tmp_path / "home", f"127.0.0.1/32:{urlsplit(url).port}") as shop:
+        await shop.link(household.viewer, "x", url, GRANT)
+        await shop.bring(household.viewer, exports.x_twitter(world, tmp_path / "twitter.zip"))
+        nodes = [edge["node"] for edge in (await ask(shop, household, SEEN))["viewer"]["contacts"]["edges"]]
+        names = {name["full"] for node in nodes for name in node["names"]}
+        assert {one.name for one in exports.x_follows(world)[0]} <= names
+
+
 async def test_the_archive_and_the_linked_account_are_one(household: Household, tmp_path: Path) -> None:
     world = exports.World(people=8, talks=3, messages=4)
     net = X(time.time, me=exports.MY_X_ID)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -92,6 +93,30 @@ async def running(stub: Stub) -> AsyncIterator[str]:
         yield stub.url
     finally:
         server.close()
+
+
+@contextmanager
+def served(*running: AbstractAsyncContextManager[Any]) -> Iterator[None]:
+    """Servers of a test's own in a thread of theirs: whoever waits for a process of Kith's keeps them from nothing."""
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+    ended = asyncio.Event()
+
+    async def serve() -> None:
+        async with AsyncExitStack() as stack:
+            for one in running:
+                await stack.enter_async_context(one)
+            ready.set()
+            await ended.wait()
+
+    serving = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    serving.start()
+    ready.wait(10)
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        serving.join()
+        loop.close()
 
 
 async def _joined(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, beyond: str) -> None:

@@ -141,7 +141,8 @@ async def test_every_field_of_a_profile_arrives(account: github_stub.GitHub, ope
     assert found.bio == "Found the first bug.\nStill looking."
     assert [each.name for each in found.organizations] == ["navy", "acme"]
     assert found.addresses[0].formatted == "Arlington"
-    assert [(each.provider, each.handle) for each in found.handles] == [("github", "grace"), ("x", "amazing")]
+    said = [(each.provider, each.handle, each.claimed) for each in found.handles]
+    assert said == [("github", "grace", False), ("x", "amazing", True)]
     assert found.url == "https://github.com/grace"
     assert found.followers == 5
     assert found.photo is not None

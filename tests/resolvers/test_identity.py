@@ -57,6 +57,18 @@ def test_a_link_that_only_its_owner_claims_joins_nobody() -> None:
     assert groups(book, verified) == [{0, 1}]
 
 
+def test_a_name_at_another_network_that_a_profile_only_claims_joins_nobody() -> None:
+    def known(network: str, key: str, *handles: records.Handle) -> records.Contact:
+        own = records.Handle(provider=network, handle=key, url=f"https://{network}.example/{key}")
+        return records.Contact(key=key, relation="FOLLOWER", names=(records.Name(full=key),), handles=(own, *handles))
+
+    famous = records.Handle(provider="x", handle="grace", url="https://x.example/grace")
+    impostor = known("github", "mallory", records.Handle(provider="x", handle="grace", url=famous.url, claimed=True))
+    assert groups(known("x", "grace"), impostor) == [{0}, {1}]
+    book = records.Contact(key="b", relation="ADDRESS_BOOK", names=(records.Name(full="Grace"),), handles=(famous,))
+    assert groups(known("x", "grace"), book) == [{0, 1}]
+
+
 def test_two_cards_with_the_same_company_page_stay_apart() -> None:
     assert groups(card("1", "Ada", urls=["https://firm.example"]), card("2", "Bob", urls=["https://firm.example"])) == [{0}, {1}]
 
