@@ -177,9 +177,9 @@ def _answered(page: Page, key: object, card: str, some: list[Said]) -> None:
 
 
 def feeds(world: World) -> Source:
-    """What somebody publishes at a site of their own: an author by name, whom nothing joins."""
+    """What somebody publishes at a site of their own: an author by name and page, whom nothing joins."""
     page = Page("feeds")
-    author = page.met("author", "Ada Ray")
+    author = page.met("author", "Ada Ray", url="https://blog.example/")
     for n in range(ENTRIES):
         page.acts.append(Act("feeds", author, "CREATE", f"Post {n}.", datetime(2026, 4, n % 28 + 1, 10, tzinfo=UTC)))
 
