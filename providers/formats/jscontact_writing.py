@@ -24,6 +24,7 @@ FEATURES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 ANNIVERSARIES: Final[Mapping[str, str]] = {"BDAY": "birth", "ANNIVERSARY": "wedding", "DEATHDATE": "death"}
 KINDS: Final = frozenset({"individual", "org", "group", "location", "device", "application"})
+MAX_DEPTH: Final = 50
 STAMP: Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z\Z")
 DAY: Final = re.compile(r"(?:(\d{4})(?:-(\d\d)|(\d\d)(\d\d))?|--(\d\d)(\d\d)?|---(\d\d))\Z")
 _MEMBER: Final = re.compile(r"/(?!@|version|uid|vCardProps)[A-Za-z0-9:.-]{1,100}\Z")
@@ -81,9 +82,12 @@ class _Writer:
         ):
             return False
         try:
-            self.made[pointer[0][1:]] = msgspec.json.decode(one.text)
+            value = msgspec.json.decode(one.text)
         except (msgspec.DecodeError, RecursionError):
             return False
+        if not _is_shallow(value, MAX_DEPTH):
+            return False
+        self.made[pointer[0][1:]] = value
         return True
 
     def leftovers(self) -> None:
@@ -272,6 +276,12 @@ class _Writer:
         told = tuple(pair for pair in one.parameters if pair != ("VALUE", ("uri",)))
         stripped = Property(raw=one.raw, name=one.name, group=one.group, parameters=told, value=one.value, version=one.version)
         return self.put("media", stripped, {"kind": "photo", "uri": one.text})
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    """Whether a value has at most so many levels: what is deeper is left as the text that it is."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)
 
 
 _PLACES: Final[Mapping[str, Callable[[_Writer, Property], bool]]] = {

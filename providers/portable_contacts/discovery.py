@@ -28,8 +28,10 @@ MAX_BYTES: Final = 256 * 1024
 MAX_DOCUMENTS: Final = 8
 ADVICE: Final = "Enter the address that your provider names for PortableContacts, or your address there (name@example.org)."
 _ADDRESS: Final = re.compile(r"(?:acct:)?([^\s@/:]+)@([^\s@/]+)\Z")
+# bounded between its parts, so that a page of nothing but beginnings costs no more than its length
 _META: Final = re.compile(
-    rb"""<meta\s[^>]*http-equiv\s*=\s*["']?X-XRDS-Location["']?[^>]*content\s*=\s*["']([^"'>]+)""", re.IGNORECASE
+    rb"""<meta\s[^<>]{0,300}?http-equiv\s{0,9}=\s{0,9}["']?X-XRDS-Location["']?[^<>]{1,300}?content\s{0,9}=\s{0,9}["']([^<>"']{1,2000})""",
+    re.IGNORECASE,
 )
 
 

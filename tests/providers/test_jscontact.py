@@ -162,6 +162,16 @@ def test_what_a_contact_has_no_place_for_is_in_the_card_that_is_written_again() 
     assert again["language"] == "de"
 
 
+def test_a_member_that_is_nested_without_measure_is_kept_as_a_text() -> None:
+    deep: Any = 1
+    for _ in range(300):
+        deep = [deep]
+    again = jscontact_writing.written(vcard_writing.whole(read({**CARD, "example:deep": deep}), "a uid"), "a uid")
+    assert "example:deep" not in again
+    assert ["jsprop", {"jsptr": "/example:deep"}, "unknown"] in [one[:3] for one in again["vCardProps"]]
+    assert read(again).names == read(CARD).names
+
+
 #: RFC 9555 §2: properties of a card, and what they are in JSContact.
 MEANS: Final[list[tuple[str, str, Any]]] = [
     ("KIND:org", "kind", "org"),

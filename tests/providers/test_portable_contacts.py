@@ -364,6 +364,12 @@ async def test_a_secret_goes_to_no_other_host_that_a_document_names(endpoint: En
     assert not any("authorization" in one.headers for one in other.asked)
 
 
+async def test_a_page_of_nothing_but_beginnings_costs_no_more_than_its_length(endpoint: Endpoint, opened: Open) -> None:
+    endpoint.places["/"] = Answer(200, b"<meta http-equiv=" * 14_000, Content_Type="text/html")
+    with pytest.raises(Refused):
+        await opened("/", user_id=None).profile()
+
+
 def test_an_address_that_is_typed_is_asked_of_its_host() -> None:
     assert discovery.base_url({"url": " ada@social.example "}) == (
         "https://social.example/.well-known/webfinger?resource=acct%3Aada%40social.example&rel=http%3A%2F%2Fportablecontacts.net%2Fspec%2F1.0"
