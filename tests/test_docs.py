@@ -93,6 +93,30 @@ def test_every_provider_has_a_page_that_the_documents_lead_to(key: str) -> None:
     assert any(page.name in text for text in others), f"no page links to {page.name}"
 
 
+#: What every page of an adapter says, in this order: of one that is linked, and of a format that is imported.
+LINKED = (
+    "What it gives", "What the network does not give", "Quotas and price", "Scopes", "Getting credentials", "Verified against",
+)  # fmt: skip
+IMPORTED = ("What it gives", "What the format does not give", "How to export", "Verified against")
+
+
+@pytest.mark.parametrize("key", catalogue())
+def test_every_page_of_a_provider_says_all_that_is_to_be_known_under_the_same_headings(key: str) -> None:
+    provider = catalogue()[key]
+    text = (ROOT / provider.docs_path).read_text()
+    sections = {part.partition("\n")[0]: part.partition("\n")[2] for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]}
+    wanted = LINKED if provider.link_forms else IMPORTED
+    assert [heading for heading in sections if heading in wanted] == list(wanted)
+    assert [heading for heading in wanted if len(sections[heading].split()) < 5] == []
+    if provider.link_forms:
+        assert re.search(r"free of charge|charge|bill|price|\$", sections["Quotas and price"], re.IGNORECASE), (
+            "nothing is said of the price"
+        )
+        assert re.search(r"^1\. ", sections["Getting credentials"], re.MULTILINE), "credentials are to be had step by step"
+    scopes = {scope.rpartition("/auth/")[2] for form in provider.link_forms for scope in form.scopes}
+    assert [scope for scope in sorted(scopes) if scope not in text] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_no_link_leads_nowhere(page: Path) -> None:
     broken = []
