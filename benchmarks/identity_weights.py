@@ -46,7 +46,7 @@ def examples(folder: Path, region: str | None) -> Examples:
     rows = [_sparse(features(all_[a], all_[b], seen)) for a, b in pairs]
     same = [float(truth[all_[a].label] == truth[all_[b].label]) for a, b in pairs]
     print(f"{folder}: {len(cards)} contacts, {len(all_)} groups, {len(pairs)} pairs, {int(sum(same))} true")
-    return pairs, rows, same
+    return list(pairs), rows, same
 
 
 def fit(rows: Sequence[Row], same: Sequence[float], size: int) -> list[float]:

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import execution, figures
+from benchmarks import execution, figures, people
 from benchmarks.processes import load
 from providers.bluesky import watch as bluesky_watch
 from tests.chaos import (
@@ -314,6 +314,18 @@ PROOFS: Final = (
         "open-4",
         "5,000 contacts of one Kith read by another, on both databases, then 500 changes, 500 deletions and a merge",
         lambda home: shared_contacts.share(home, contacts=5_000, changed=500),
+    ),
+    Proof(
+        "people-1",
+        "Who is who in four universes of 7,000 contacts (UNIVERSE names them; towns of our own without it)",
+        lambda home: people.resolve(home, people=2_000, seeds=(101, 102, 103, 104)),
+        people.judge_recall,
+    ),
+    Proof(
+        "people-3",
+        "Who is who among 100,000 contacts: processor seconds, memory, and one that changes",
+        lambda home: people.resolve(home, people=23_000, seeds=(105,)),
+        people.judge_pace,
     ),
     Proof(
         "speed-2",

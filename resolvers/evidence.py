@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.identity.explain import sentence
+from resolvers.identity.explain import mutual, sentence
 from store.tables import account, contact, contact_key, evidence
 
 MAX_EVIDENCE: Final = 100
@@ -109,6 +109,9 @@ def _told(row: Any, cards: Mapping[str, Any], keys: Mapping[tuple[str, str, str]
         provider, _, handle = row.value.partition(":")
         return ProviderIdEvidence(**common, provider=provider, handle=handle or None)
     to = f"https://{row.value}"
+    if row.detail is not None:
+        common["sentence"] = mutual(row.value, row.detail)
+        return ProfileLinkEvidence(**common, from_=f"https://{row.detail}", to=to, claim="RECIPROCAL")
     pages = [_page(cards[i]) for i in pair if said.get(i) != "own"]
     claim = "VERIFIED" if "verified" in said.values() else "RECIPROCAL" if all(s == "own" for s in said.values()) else "CLAIMED"
     return ProfileLinkEvidence(**common, from_=next((p for p in pages if p), to), to=to, claim=claim)

@@ -6,7 +6,7 @@ who says it. Everything after this module works on Facts alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -65,7 +65,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: str | None = None
 
 
-class Value(msgspec.Struct, frozen=True, order=True):
+class Value(msgspec.Struct, frozen=True, order=True, gc=False):
     """One identifier on one contact. `private` says that one person can own it, as far as the value itself shows."""
 
     kind: ValueKind
@@ -150,10 +150,7 @@ def read(card: Card, region: str | None = None) -> Facts:
                 add("PROFILE", profile.key, "WRITTEN" if written else "CLAIMED", bool(profile.network), profile.network)
                 if written and profile.network:
                     users.append((profile.network, profile.user))
-    names = _speaking(_names(card.names), list(boxes.values())) if card.kind == "CORRESPONDENT" else _names(card.names)
-    if card.kind in ("FOLLOWER", "FOLLOWING"):  # a user name shown for want of a name is none
-        own = {stem(user) for _, user in users}
-        names = tuple(n for n in names if "".join(w.text for w in n.words) not in own or n.full)
+    names = names_of(card.names, card.kind, list(boxes.values()), frozenset(stem(user) for _, user in users))
     employers = [organization(o.name) for o in card.organizations if o.name]
     employers += [of_domain(b.domain) for b in boxes.values() if not b.free and b.owner == "PERSON"]
     return Facts(
@@ -170,24 +167,32 @@ def read(card: Card, region: str | None = None) -> Facts:
         cities=tuple(c.casefold() for a in card.addresses if (c := a.city)),
         birthday=card.birthday or "",
         photo=card.photo_sha256 or "",
-        nobody=_nobody(card, names, list(boxes.values())),
+        nobody=nobody_of(card.kind, names, list(boxes.values()), has_phone=bool(card.phones)),
     )
 
 
 _RANK: Final[dict[Basis, int]] = {"OWN": 0, "CHECKED": 1, "WRITTEN": 2, "USED": 3, "CLAIMED": 4}
 
 
-def _names(given: Iterable[CardName]) -> tuple[Name, ...]:
+def names_of(
+    given: Iterable[CardName], kind: Kind, boxes: Sequence[Mailbox], users: Collection[str] = frozenset()
+) -> tuple[Name, ...]:
+    """The names that are the contact's own: not those of others who write through it, nor user names shown for want of a name."""
     found: dict[tuple[str, str], Name] = {}
     for one in given:
         if mediated(one.full):
             continue
         for name in parse(one.full, one.given or "", one.family or ""):
             found.setdefault((name.kind, name.text), name)
-    return tuple(found.values())
+    names = tuple(found.values())
+    if kind == "CORRESPONDENT":
+        return _speaking(names, boxes)
+    if kind in ("FOLLOWER", "FOLLOWING"):
+        return tuple(n for n in names if n.full or "".join(w.text for w in n.words) not in users)
+    return names
 
 
-def _speaking(names: tuple[Name, ...], boxes: list[Mailbox]) -> tuple[Name, ...]:
+def _speaking(names: tuple[Name, ...], boxes: Sequence[Mailbox]) -> tuple[Name, ...]:
     """Of the contradicting names of one sender those that the address itself says: others sent through it."""
     if not _several(names) or len(boxes) != 1:
         return names
@@ -197,18 +202,19 @@ def _speaking(names: tuple[Name, ...], boxes: list[Mailbox]) -> tuple[Name, ...]
     return names if best < 2 or _several(kept) else kept
 
 
-def _nobody(card: Card, names: tuple[Name, ...], boxes: list[Mailbox]) -> str:
+def nobody_of(kind: Kind, names: Sequence[Name], boxes: Sequence[Mailbox], *, has_phone: bool) -> str:
+    """Why this is no single person's card; empty when it may be one."""
     if any(n.kind == "COUPLE" for n in names):
         return "COUPLE"
-    if boxes and all(b.owner != "PERSON" for b in boxes) and card.kind in ("CORRESPONDENT", "ADDRESS_BOOK") and not card.phones:
+    if boxes and all(b.owner != "PERSON" for b in boxes) and kind in ("CORRESPONDENT", "ADDRESS_BOOK") and not has_phone:
         return boxes[0].owner
     if names and all(n.kind == "ROLE" for n in names):
         return "ROLE"
-    if card.kind == "CORRESPONDENT" and _several(names):
+    if kind == "CORRESPONDENT" and _several(names):
         return "SEVERAL"
     return ""
 
 
-def _several(names: tuple[Name, ...]) -> bool:
+def _several(names: Sequence[Name]) -> bool:
     people = [n for n in names if n.kind == "PERSON" and n.full]
     return any(compare(a, b) == Likeness.CONTRADICTS for n, a in enumerate(people) for b in people[:n])

@@ -1,24 +1,37 @@
-"""Groups of contacts that are one person, from facts alone: the same facts in any order give the same groups.
+"""Groups of contacts as the store keeps them: the engine's answer (`grouping.py`) for contacts with stored keys, and what to write.
 
-A value is proof only while those who carry it can be one person: as soon as two of them have full names without a common
-word, or too many carry it, it is a shared mailbox or a switchboard, joins nobody, and what it had joined falls apart.
+A value is proof only while those who carry it can be one person: as soon as two of them have names that contradict, or too many
+carry it, it is a shared mailbox or a switchboard, joins nobody, and what it had joined falls apart.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
-from resolvers.identity.keys import Key, meet
-from store.words import fold
+from resolvers.identity import profiles, proof
+from resolvers.identity.cards import Basis, CardName, Facts, Kind, Value, ValueKind, names_of, nobody_of
+from resolvers.identity.grouping import Groups, group
+from resolvers.identity.keys import Key
+from resolvers.identity.mailboxes import mailbox
 
-MAX_CARRIERS: Final = 25  # more contacts than this with one value: nobody's own
+MAX_CARRIERS: Final = proof.MAX_USERS  # more contacts than this with one value: nobody's own
 # log-odds that two contacts with this in common are one person; frozen with the release
 WEIGHTS: Final[dict[str, float]] = {"EMAIL": 9.2, "PHONE": 8.1, "HANDLE": 11.5, "URL": 7.6}
 SHARED_WEIGHT: Final = 0.4
+
+_KINDS: Final[dict[str, Kind]] = {
+    "CONNECTION": "CONNECTION", "MEMBER": "MEMBER", "FOLLOWER": "FOLLOWER", "FOLLOWING": "FOLLOWING", "CORRESPONDENT": "CORRESPONDENT",
+    "ATTENDEE": "CORRESPONDENT", "PROFILE": "MEMBER",
+}  # fmt: skip
+# what an address or number on a record is worth when nothing more is said of it
+_BASES: Final[dict[Kind, Basis]] = {
+    "ADDRESS_BOOK": "WRITTEN", "CONNECTION": "CHECKED", "MEMBER": "CHECKED", "CORRESPONDENT": "USED", "FOLLOWER": "CLAIMED",
+    "FOLLOWING": "CLAIMED",
+}  # fmt: skip
+_SOURCES: Final[dict[str, Basis]] = {"own": "OWN", "written": "WRITTEN", "verified": "CHECKED", "claimed": "CLAIMED"}
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,10 +41,16 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     born: int
     names: tuple[str, ...]
     keys: tuple[Key, ...]
+    relation: str = "ADDRESS_BOOK"
+    account_id: str = ""
+    birthday: str = ""
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """Why two contacts belong together (or why that is not enough, when `shared`)."""
+    """Why two contacts belong together (or why that is not enough, when `shared`).
+
+    `detail` is the other link where two profiles name each other.
+    """
 
     left: str
     right: str
@@ -39,6 +58,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True, order=True):
     value: str
     shared: bool
     weight: float
+    detail: str | None = None
 
 
 class Partition(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,57 +68,80 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True):
     edges: tuple[Edge, ...]
 
 
-def partition(facts: Iterable[Fact]) -> Partition:
-    """The groups that follow from `facts`, oldest group first."""
-    ordered = sorted(facts, key=lambda f: (f.born, f.contact_id))
-    carriers: dict[tuple[str, str], list[tuple[Fact, Key]]] = defaultdict(list)
-    for fact in ordered:
-        for key in fact.keys:
-            if key.strong:
-                carriers[key.kind, key.value].append((fact, key))
-    parent = {f.contact_id: f.contact_id for f in ordered}
-    order = {f.contact_id: n for n, f in enumerate(ordered)}
+def partition(facts: Iterable[Fact], crowded: Collection[tuple[str, str]] = ()) -> Partition:
+    """The groups that follow from `facts`, oldest group first; (kind, value) in `crowded` are carried by too many to count."""
+    known = {fact.contact_id: fact for fact in facts}
+    found = group({contact_id: _read(fact, crowded) for contact_id, fact in sorted(known.items())})
 
-    def root(contact_id: str) -> str:
-        while parent[contact_id] != contact_id:
-            parent[contact_id] = parent[parent[contact_id]]
-            contact_id = parent[contact_id]
-        return contact_id
+    def age(contact_id: str) -> tuple[int, str]:
+        return known[contact_id].born, contact_id
 
-    edges: list[Edge] = []
-    for (kind, value), users in sorted(carriers.items()):
-        if len(users) < 2:
+    groups = sorted((tuple(sorted(members, key=age)) for members in found.groups), key=lambda g: age(g[0]))
+    return Partition(groups=tuple(groups), edges=_once([*map(_joining, found.edges), *_shared(found, groups)]))
+
+
+def _read(fact: Fact, crowded: Collection[tuple[str, str]]) -> Facts:
+    kind = _KINDS.get(fact.relation, "ADDRESS_BOOK")
+    values, boxes = [], []
+    for key in fact.keys:
+        if (key.kind, key.value) in crowded:
             continue
-        shared = is_shared([fact for fact, _ in users])
-        for n, (right, right_key) in enumerate(users[1:], 1):
-            # the oldest that this one meets: a star, not every pair
-            left = next((fact for fact, key in users[:n] if meet(key, right_key)), None)
-            if left is None:
-                continue
-            edges.append(
-                Edge(left=left.contact_id, right=right.contact_id, kind=kind, value=value, shared=shared,
-                     weight=SHARED_WEIGHT if shared else WEIGHTS[kind])
-            )  # fmt: skip
-            if not shared:
-                a, b = root(left.contact_id), root(right.contact_id)
-                if a != b:
-                    first, second = sorted((a, b), key=order.__getitem__)
-                    parent[second] = first
-    groups: dict[str, list[str]] = defaultdict(list)
-    for fact in ordered:
-        groups[root(fact.contact_id)].append(fact.contact_id)
-    kept = tuple(sorted(e for e in edges if root(e.left) == root(e.right)))
-    return Partition(groups=tuple(tuple(g) for g in groups.values()), edges=kept)
+        if key.kind in ("EMAIL", "PHONE"):
+            if not key.strong:
+                continue  # a role's or a house's: said once and for all of the value, and proof to nobody
+            box = mailbox(key.value) if key.kind == "EMAIL" else None
+            if box is not None:
+                boxes.append(box)
+            basis = _SOURCES[key.source] if key.source != "claimed" else _BASES[kind]
+            values.append(Value(_value_kind(key), key.value, basis, True, "MOBILE" if key.kind == "PHONE" else ""))
+        else:
+            values.append(Value("PROFILE", f"{key.kind} {key.value}", _SOURCES[key.source], _one_persons(key), key.kind))
+    names = names_of((CardName(full=name) for name in fact.names), kind, boxes)
+    return Facts(
+        id=fact.contact_id, account=fact.account_id, network="", kind=kind, names=tuple(n for n in names if n.kind == "PERSON"),
+        values=tuple(sorted(values)), mailboxes=tuple(boxes), users=(), employers=(), streets=(), cities=(), birthday=fact.birthday,
+        photo="", nobody=nobody_of(kind, names, boxes, has_phone=any(k.kind == "PHONE" for k in fact.keys)),
+    )  # fmt: skip
 
 
-def is_shared(users: Sequence[Fact]) -> bool:
-    """Whether those who carry one value cannot all be one person."""
-    if len(users) > MAX_CARRIERS:
+def _value_kind(key: Key) -> ValueKind:
+    return "EMAIL" if key.kind == "EMAIL" else "PHONE"
+
+
+def _one_persons(key: Key) -> bool:
+    """Whether the page itself is one person's: a profile of a network is, a site may be a company's."""
+    if key.kind == "HANDLE":
         return True
-    full = [
-        words
-        for fact in users
-        for name in fact.names
-        if len(words := frozenset(w for w in fold(name).split() if len(w) > 1)) >= 2
-    ]
-    return any(not (a & b) for n, a in enumerate(full) for b in full[:n])
+    profile = profiles.of_url(f"https://{key.value}")
+    return profile is not None and bool(profile.network)
+
+
+def _joining(edge: proof.Edge) -> Edge:
+    if edge.kind in ("EMAIL", "PHONE"):
+        return Edge(left=edge.left, right=edge.right, kind=edge.kind, value=edge.value, shared=False, weight=WEIGHTS[edge.kind])
+    value, _, back = edge.value.partition(" URL ") if edge.kind == "LINKS" else (edge.value, "", "")
+    kind, _, value = value.partition(" ")
+    return Edge(left=edge.left, right=edge.right, kind=kind, value=value, shared=False, weight=WEIGHTS[kind], detail=back or None)
+
+
+def _once(edges: Iterable[Edge]) -> tuple[Edge, ...]:
+    """Each value once between two contacts: that one is the other's page goes before that they name each other."""
+    kept: dict[tuple[str, str, str, str], Edge] = {}
+    for edge in sorted(edges, key=lambda e: (e.shared, e.detail is not None)):
+        kept.setdefault((edge.left, edge.right, edge.kind, edge.value), edge)
+    return tuple(kept[key] for key in sorted(kept))
+
+
+def _shared(found: Groups, groups: Sequence[tuple[str, ...]]) -> Iterable[Edge]:
+    """What those of one group have in common although it joins nobody: a star from the oldest."""
+    place = {contact_id: (n, k) for n, members in enumerate(groups) for k, contact_id in enumerate(members)}
+    joined = {(edge.kind, edge.value, edge.left, edge.right) for edge in found.edges}
+    for one in found.shared:
+        if one.kind == "PROFILE":
+            continue
+        first: dict[int, str] = {}
+        for contact_id in sorted(one.users, key=place.__getitem__):
+            oldest = first.setdefault(place[contact_id][0], contact_id)
+            left, right = sorted((oldest, contact_id))
+            if oldest != contact_id and (one.kind, one.value, left, right) not in joined:
+                yield Edge(left=left, right=right, kind=one.kind, value=one.value, shared=True, weight=SHARED_WEIGHT)

@@ -24,6 +24,11 @@ def sentence(kind: str, value: str, places: Sequence[str], *, shared: bool) -> s
     return f"Contacts of {where} point to {what}."
 
 
+def mutual(one: str, other: str) -> str:
+    """The sentence for two profiles that name each other."""
+    return f"The profiles {one} and {other} name each other, which nobody can arrange who does not own both."
+
+
 def _join(names: list[str]) -> str:
     if len(names) < 2:
         return names[0] if names else "your accounts"

@@ -70,7 +70,7 @@ def features(a: Whole, b: Whole, seen: Frequencies) -> list[float]:
     return f
 
 
-@lru_cache(300_000)
+@lru_cache(100_000)
 def best_names(ours: tuple[Name, ...], theirs: tuple[Name, ...]) -> tuple[Likeness, tuple[Name, Name] | None]:
     """The best likeness among two groups' names, and which names have it."""
     best, pair = Likeness.SILENT if not ours or not theirs else Likeness.CONTRADICTS, None
@@ -155,7 +155,7 @@ def _users(f: list[float], a: Whole, b: Whole, seen: Frequencies, *, same: bool)
         _set(f, "says_word")
 
 
-@lru_cache(200_000)
+@lru_cache(100_000)
 def _near_stem(x: str, y: str) -> float:
     if min(len(x), len(y)) < 5:
         return 0.0
@@ -237,7 +237,7 @@ def look_alikes(a: Whole, b: Whole) -> list[tuple[str, str]]:
     return found
 
 
-@lru_cache(200_000)
+@lru_cache(100_000)
 def _look_alike(local: str, domain: str, other: str, place: str) -> bool:
     if local == other:
         if site(domain) == site(place):
@@ -261,7 +261,7 @@ _POSTS: Final = frozenset(
 _CONFUSED: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "3": "e", "5": "s", "|": "l"})
 
 
-@lru_cache(200_000)
+@lru_cache(100_000)
 def _confusable(one: str, other: str) -> bool:
     """Whether two different texts look alike at a glance."""
     shapes = []

@@ -107,16 +107,29 @@ def _join(at: dict[str, _Group], left: str, right: str, never: Collection[tuple[
     return ""
 
 
-def component(facts: Mapping[str, Facts], start: Sequence[str]) -> set[str]:
+class Users:
+    """Who has each value: by it one contact that changed finds whom it must be decided with."""
+
+    def __init__(self, facts: Mapping[str, Facts]) -> None:
+        self._by_value: dict[tuple[str, str], list[str]] = {}
+        for one in facts.values():
+            for value in one.values:
+                self._by_value.setdefault((value.kind, value.key), []).append(one.id)
+
+    def of(self, kind: str, key: str) -> Sequence[str]:
+        """The contacts that have a value."""
+        return self._by_value.get((kind, key), ())
+
+
+def component(facts: Mapping[str, Facts], start: Sequence[str], users: Users | None = None) -> set[str]:
     """Whoever hangs together with `start` by any value: who must be decided together."""
-    users: dict[tuple[str, str], list[str]] = {}
-    for one in facts.values():
-        for value in one.values:
-            users.setdefault((value.kind, value.key), []).append(one.id)
+    known = users or Users(facts)
     seen, queue = set(start), list(start)
     while queue:
         for value in facts[queue.pop()].values:
-            for other in users[value.kind, value.key]:
+            if value.kind == "EMAIL" and not value.private:
+                continue  # a role's, a list's: proof to nobody, whoever has it
+            for other in known.of(value.kind, value.key):
                 if other not in seen:
                     seen.add(other)
                     queue.append(other)

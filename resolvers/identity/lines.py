@@ -26,7 +26,7 @@ _EXTENSION: Final = re.compile(r"(?:;ext=|\bext\.?|\bx|#|\bDW|\bposte)\s*\d{1,6}
 _TRUNK: Final = re.compile(r"\(0\)")
 
 
-class Number(msgspec.Struct, frozen=True):
+class Number(msgspec.Struct, frozen=True, gc=False):
     """One phone number."""
 
     key: str

@@ -14,7 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from resolvers.identity import spelling
-from resolvers.identity.names import Name, Word, alike
+from resolvers.identity.names import Name, Word
 from resolvers.identity.tables import sections
 
 Owner = Literal["PERSON", "ROLE", "LIST", "MACHINE"]
@@ -25,7 +25,7 @@ _PARTS: Final = re.compile(r"[._\-+\d]+")
 _SECOND_LEVEL: Final = frozenset({"co", "com", "org", "net", "ac", "gov", "edu", "or", "ne"})
 
 
-class Mailbox(msgspec.Struct, frozen=True):
+class Mailbox(msgspec.Struct, frozen=True, gc=False):
     """One address."""
 
     key: str
@@ -36,7 +36,7 @@ class Mailbox(msgspec.Struct, frozen=True):
     disposable: bool
 
 
-@lru_cache(200_000)
+@lru_cache(100_000)
 def mailbox(address: str) -> Mailbox | None:
     """What an address is; None for what is none."""
     text = unicodedata.normalize("NFC", address.strip().strip("<>")).lower()
@@ -90,27 +90,27 @@ def parts(local: str) -> tuple[str, ...]:
     return tuple(w for p in _PARTS.split(local.casefold()) if (w := spelling.latin(p)))
 
 
-@lru_cache(200_000)
+@lru_cache(100_000)
 def speaks_for(local: str, name: Name) -> int:
     """How much a local part or a user name says a name: 0 nothing, 1 one word of it, 2 an initial and a word, 3 two words."""
     words = parts(local)
     best = 0
-    own = [w for w in name.words if w.forms or w.text]
+    own = [(w, texts) for w in name.words if (texts := _texts(w))]
     if len(words) >= 2:
         hits = _hits(words, own)
         if len(hits) >= 2:
             best = 3 if all(len(words[i]) > 1 for i in hits[:2]) else 2
     whole = "".join(words)
-    for one in own:
-        for text in _texts(one):
+    for one, texts in own:
+        for text in texts:
             if len(text) < 3 or text not in whole:
                 continue
             best = max(best, 1)
             rest = whole.replace(text, "", 1)
-            for other in own:
+            for other, seconds in own:
                 if other is one:
                     continue
-                for second in _texts(other):
+                for second in seconds:
                     if len(second) >= 2 and second in rest:
                         return 3
                     if rest and rest[0] == second[:1] and len(rest) <= 2:
@@ -118,18 +118,21 @@ def speaks_for(local: str, name: Name) -> int:
     return best
 
 
-def _texts(word: Word) -> list[str]:
-    return [t for t in dict.fromkeys((word.text, *word.forms)) if t]
+@lru_cache(50_000)
+def _texts(word: Word) -> tuple[str, ...]:
+    return tuple(t for t in dict.fromkeys((word.text, *word.forms)) if t)
 
 
-def _hits(words: tuple[str, ...], own: list[Word]) -> list[int]:
+def _hits(words: tuple[str, ...], own: list[tuple[Word, tuple[str, ...]]]) -> list[int]:
+    """Which words of a local part are words of a name, or their first letters."""
     hits, used = [], set()
     for n, text in enumerate(words):
-        made = Word(text=text, forms=(spelling.sound(text),))
-        found = next((k for k, w in enumerate(own) if k not in used and alike(made, w)), None)
-        if found is not None:
-            used.add(found)
-            hits.append(n)
+        heard = spelling.sound(text)
+        for k, (_, texts) in enumerate(own):
+            if k not in used and (text in texts or heard in texts or (len(text) == 1 and any(t[0] == text for t in texts))):
+                used.add(k)
+                hits.append(n)
+                break
     return hits
 
 

@@ -37,7 +37,7 @@ class Likeness(IntEnum):
     SAME = 6  # the same words
 
 
-class Word(msgspec.Struct, frozen=True):
+class Word(msgspec.Struct, frozen=True, gc=False):
     """One word of a name: in Latin letters, with every way in which it may be read; empty `forms` when it cannot be read."""
 
     text: str
@@ -87,7 +87,7 @@ _ADDRESS: Final = re.compile(r"\S+@\S+")
 _CHEERS: Final = re.compile(r"[!?#*=]+.*")
 
 
-@lru_cache(200_000)
+@lru_cache(100_000)
 def parse(full: str, given: str = "", family: str = "") -> tuple[Name, ...]:
     """The names that a display name holds: one, none, or two where it is written in two scripts. Structured parts win."""
     if given and family and not _JOINED.search(given) and not _odd(given) and not _odd(family):
@@ -316,7 +316,7 @@ def _hangul_family(word: str) -> Word:
 _NONE, _TYPO, _INITIAL, _PET, _SOUNDS_LIKE, _EQUAL = range(6)
 
 
-@lru_cache(500_000)
+@lru_cache(100_000)
 def alike(a: Word, b: Word) -> int:
     """How like two words are: 0 not at all, then a slip of the pen, an initial, a pet form, another spelling, equal."""
     if (a.text and a.text == b.text) or (a.native and a.native == b.native):
@@ -396,7 +396,7 @@ def _slip(a: str, b: str) -> bool:
     return longer[:-1] != shorter  # Daniel and Daniela
 
 
-@lru_cache(500_000)
+@lru_cache(100_000)
 def compare(a: Name, b: Name) -> Likeness:
     """Whether two names can be one person's."""
     if a.kind != "PERSON" or b.kind != "PERSON":

@@ -222,7 +222,8 @@ def _write_evidence(conn: Connection, viewer: str, partition: Partition, now: da
             evidence.insert(),
             [
                 {"viewer_id": viewer, "left_id": e.left, "right_id": e.right, "kind": e.kind, "value": e.value,
-                 "strength": "HINT" if e.shared else "PROOF", "weight": e.weight, "shared": e.shared, "observed_at": now}
+                 "strength": "HINT" if e.shared else "PROOF", "weight": e.weight, "shared": e.shared, "detail": e.detail,
+                 "observed_at": now}
                 for e in partition.edges
             ],
         )  # fmt: skip

@@ -29,7 +29,7 @@ _NOBODYS: Final = frozenset(
 )
 
 
-class Profile(msgspec.Struct, frozen=True):
+class Profile(msgspec.Struct, frozen=True, gc=False):
     """One profile: `key` is its address without scheme, `network` empty for a site of one's own."""
 
     key: str

@@ -9,7 +9,7 @@ and for whom it speaks; what it had joined before falls apart.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -17,7 +17,7 @@ import msgspec
 from resolvers.identity.cards import Facts, Value, ValueKind
 from resolvers.identity.mailboxes import mailbox, speaks_for
 from resolvers.identity.names import Likeness
-from resolvers.identity.vetoes import birthdays_differ, likeness, spoken
+from resolvers.identity.vetoes import birthdays_differ, likeness
 
 MAX_USERS: Final = 25  # more contacts than this with one value: nobody's own
 # log-odds of each kind of proof, by which stronger edges are applied first
@@ -63,8 +63,8 @@ def edges_of(facts: Mapping[str, Facts]) -> tuple[list[Edge], list[Shared]]:
         edges += made
         if contested:
             shared.append(Shared(kind=kind, value=key, users=tuple(f.id for f, _ in found)))
-    edges.sort(key=lambda e: (-e.strength, e.left, e.right, e.kind, e.value))
-    return edges, shared
+    # two profiles that name each other are met from both sides
+    return sorted(set(edges), key=lambda e: (-e.strength, e.left, e.right, e.kind, e.value)), shared
 
 
 def _address(kind: ValueKind, key: str, found: Sequence[tuple[Facts, Value]]) -> tuple[list[Edge], bool]:
@@ -82,7 +82,12 @@ def _address(kind: ValueKind, key: str, found: Sequence[tuple[Facts, Value]]) ->
         least = Likeness.COMPATIBLE if line == "EITHER" else Likeness.SILENT
         strength = WEIGHTS["EMAIL"] if kind == "EMAIL" else WEIGHTS["PHONE"] if line == "MOBILE" else WEIGHTS["HOUSE_PHONE"]
         least = min(least, Likeness.UNSURE) if least == Likeness.SILENT else least
-        return [_edge(kind, key, a, b, strength) for (a, b), grade in grades.items() if grade >= least], False
+        known = {f.id: f for f in users}
+        return [
+            _edge(kind, key, a, b, strength + _voice(kind, key, known[a], known[b]))
+            for (a, b), grade in grades.items()
+            if grade >= least
+        ], False
     return _sides(kind, key, users, grades), True
 
 
@@ -153,8 +158,8 @@ def _profile(
     )
     for n, (b, w) in enumerate(known):
         for a, v in known[:n]:
-            if not (v.private and w.private):
-                continue
+            if v.basis == w.basis == "WRITTEN" and not (v.private and w.private):
+                continue  # a page that stands on two cards may be their employer's
             if v.basis == w.basis == "OWN" and a.account == b.account:
                 # one account lists a profile once: a second time with another name may be a handle that somebody else took over
                 if _grade(a, b) >= Likeness.SAME:
@@ -183,7 +188,7 @@ def _edge(kind: ProofKind, value: str, a: str, b: str, strength: float) -> Edge:
     return Edge(strength=strength, left=left, right=right, kind=kind, value=value)
 
 
-def speaks(facts: Facts, keys: Iterable[str]) -> int:
-    """The most that any of these addresses says one of the contact's names."""
-    boxes = [box for key in keys if (box := mailbox(key)) is not None]
-    return max((speaks_for(box.local, name) for box in boxes for name in spoken(facts)), default=0)
+def _voice(kind: ValueKind, key: str, a: Facts, b: Facts) -> float:
+    """What an address adds that says a name of those who have it: it goes before one that was added by mistake."""
+    box = mailbox(key) if kind == "EMAIL" else None
+    return 0.1 * max((speaks_for(box.local, name) for name in (*a.names, *b.names)), default=0) if box is not None else 0.0

@@ -6,6 +6,7 @@ outside any transaction, and write them only if the facts read are still the fac
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -14,6 +15,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
+from providers import records
 from resolvers.identity.clusters import MAX_CARRIERS, Fact, Partition, partition
 from resolvers.identity.keys import Key
 from resolvers.identity.people import regroup
@@ -34,6 +36,7 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     minted: dict[str, str]
     current: dict[str, str]
     prints: dict[str, bytes]
+    crowded: frozenset[tuple[str, str]] = frozenset()  # values that too many carry
 
 
 async def resolve(database: Database, viewer: str, now: datetime, *, step: int = STEP) -> int:
@@ -44,7 +47,7 @@ async def resolve(database: Database, viewer: str, now: datetime, *, step: int =
         component = await database.read(viewer, read_component, step)
         if not component.dirty:
             return seen
-        groups = partition(component.facts)
+        groups = partition(component.facts, component.crowded)
         if await database.write_behind(viewer, write_groups, component, groups, now):
             seen += len(component.dirty)
             tries = 0
@@ -68,15 +71,16 @@ def read_component(conn: Connection, viewer: str, step: int) -> Component:
     frontier = set(begin)
     values_seen: set[tuple[str, str]] = set()
     people_seen: set[str] = set()
+    crowded: set[tuple[str, str]] = set()
     while frontier:
         known |= frontier
         fresh_keys = _keys(conn, viewer, frontier)
         keys.update(fresh_keys)
-        values = {(k.kind, k.value) for found in fresh_keys.values() for k in found if k.strong} - values_seen
+        values = {(k.kind, k.value) for found in fresh_keys.values() for k in found if _counts(k)} - values_seen
         values_seen |= values
         people = {p for p in _people(conn, viewer, frontier) if p not in people_seen}
         people_seen |= people
-        frontier = (_carriers(conn, viewer, values) | _members(conn, viewer, people)) - known
+        frontier = (_carriers(conn, viewer, values, crowded) | _members(conn, viewer, people)) - known
     rows: list[Any] = []
     ordered = sorted(known)
     for n in range(0, len(ordered), _IN):
@@ -87,21 +91,22 @@ def read_component(conn: Connection, viewer: str, step: int) -> Component:
             contact.c.person_id,
             contact.c.fingerprint,
             contact.c.record,
+            contact.c.relation,
+            contact.c.account_id,
         )
         rows += conn.execute(
             select(*columns).where(
                 contact.c.viewer_id == viewer, contact.c.id.in_(ordered[n : n + _IN]), contact.c.person_id.is_not(None)
             )
         ).all()
-    facts = tuple(
-        Fact(contact_id=r.id, born=r.born, names=_names(r.record), keys=tuple(sorted(keys.get(r.id, ())))) for r in rows
-    )
+    facts = tuple(_fact(row, keys.get(row.id, [])) for row in rows)
     return Component(
         dirty=begin,
         facts=facts,
         minted={r.id: r.minted_id for r in rows},
         current={r.id: r.person_id for r in rows},
         prints={r.id: r.fingerprint for r in rows},
+        crowded=frozenset(crowded),
     )
 
 
@@ -125,21 +130,37 @@ def write_groups(conn: Connection, viewer: str, component: Component, groups: Pa
     return True
 
 
-class _JustNames(msgspec.Struct):
+class _Said(msgspec.Struct):
     """The part of a contact's record that identity reads besides its keys."""
 
-    names: list[_JustName] = []
+    names: list[_Name] = []
+    dates: list[records.PartialDate] = []
 
 
-class _JustName(msgspec.Struct):
+class _Name(msgspec.Struct):
     full: str
 
 
-_decode = msgspec.msgpack.Decoder(_JustNames).decode
+_decode = msgspec.msgpack.Decoder(_Said).decode
 
 
-def _names(record: bytes) -> tuple[str, ...]:
-    return tuple(n.full for n in _decode(record).names)
+def _fact(row: Any, keys: Sequence[Key]) -> Fact:
+    said = _decode(row.record)
+    return Fact(
+        contact_id=row.id, born=row.born, names=tuple(n.full for n in said.names), keys=tuple(sorted(keys)), relation=row.relation,
+        account_id=row.account_id, birthday=next((day for d in said.dates if (day := _birthday(d))), ""),
+    )  # fmt: skip
+
+
+def _birthday(date: records.PartialDate) -> str:
+    if date.label != "birthday" or date.month is None or date.day is None:
+        return ""
+    return f"{'-' if date.year is None else f'{date.year:04d}'}-{date.month:02d}-{date.day:02d}"
+
+
+def _counts(key: Key) -> bool:
+    """Whether contacts must be decided together because they carry this: proof, and links, which may be returned."""
+    return key.strong or key.kind in ("URL", "HANDLE")
 
 
 def _keys(conn: Connection, viewer: str, contact_ids: Collection[str]) -> dict[str, list[Key]]:
@@ -151,27 +172,32 @@ def _keys(conn: Connection, viewer: str, contact_ids: Collection[str]) -> dict[s
     return found
 
 
-def _carriers(conn: Connection, viewer: str, values: Collection[tuple[str, str]]) -> set[str]:
+def _carriers(conn: Connection, viewer: str, values: Collection[tuple[str, str]], crowded: set[tuple[str, str]]) -> set[str]:
+    """Who carries these; what too many carry is added to `crowded`."""
     found: set[str] = set()
     by_kind: dict[str, list[str]] = {}
     for kind, value in values:
         by_kind.setdefault(kind, []).append(value)
+    k = contact_key.c
     for kind, wanted in sorted(by_kind.items()):
         for part in _parts(wanted):
-            rows = conn.execute(
-                select(contact_key.c.value, contact_key.c.contact_id).where(
-                    contact_key.c.viewer_id == viewer,
-                    contact_key.c.kind == kind,
-                    contact_key.c.value.in_(part),
-                    contact_key.c.strong,
-                )
+            query = (
+                select(k.value, k.contact_id, contact.c.person_id)
+                .join(contact, sa.and_(contact.c.viewer_id == k.viewer_id, contact.c.id == k.contact_id))
+                .where(k.viewer_id == viewer, k.kind == kind, k.value.in_(part))
             )
-            users: dict[str, list[str]] = {}
-            for row in rows:
-                users.setdefault(row.value, []).append(row.contact_id)
-            for carriers in users.values():
-                # one more than may share a value is enough to know that nobody owns it; the whole crowd is not walked
-                found.update(sorted(carriers)[: MAX_CARRIERS + 1] if len(carriers) > MAX_CARRIERS * 4 else carriers)
+            if kind in ("EMAIL", "PHONE"):
+                query = query.where(k.strong)
+            users: dict[str, list[Any]] = {}
+            for row in conn.execute(query):
+                users.setdefault(row.value, []).append(row)
+            for value, carriers in users.items():
+                if len(carriers) > MAX_CARRIERS * 4:
+                    # a crowd is not walked, but for those whom the value may have joined before it was one
+                    crowded.add((kind, value))
+                    often = Counter(row.person_id for row in carriers)
+                    carriers = [row for row in carriers if often[row.person_id] > 1]
+                found.update(row.contact_id for row in carriers)
     return found
 
 

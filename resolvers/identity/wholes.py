@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import combinations
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ from resolvers.identity.mailboxes import stem
 from resolvers.identity.names import Name
 from resolvers.identity.vetoes import spoken
 
+T = TypeVar("T")
 _PROFILE_KINDS: Final = frozenset({"CONNECTION", "MEMBER", "FOLLOWER", "FOLLOWING"})
 # what people put around a user name that is taken
 _PREFIXES: Final = ("the", "real", "its", "iam", "mr", "mrs", "dr", "official", "hey", "just")
@@ -69,36 +70,44 @@ def whole(members: Iterable[Facts]) -> Whole:
     names = tuple(dict.fromkeys(n for f in cards for n in f.names)) or tuple(dict.fromkeys(n for f in cards for n in spoken(f)))
     values = [v for f in cards for v in f.values]
     boxes = [b for f in cards for b in f.mailboxes if b.owner == "PERSON"]
-    users = frozenset(u for f in cards for u in f.users if u[0] not in ("facebook", "slack", "whatsapp") and not u[1].isdigit())
-    locals_ = frozenset(b.local for b in boxes)
+    users = _set(u for f in cards for u in f.users if u[0] not in ("facebook", "slack", "whatsapp") and not u[1].isdigit())
+    locals_ = _set(b.local for b in boxes)
     return Whole(
         label=cards[0].id,
         members=tuple(f.id for f in cards),
         names=names,
-        tokens=frozenset(form for n in names for w in n.words if not w.initial for form in w.forms[:3]),
-        keys=frozenset(key for n in names for key in full_keys(n)),
-        private=frozenset((v.kind, v.key) for v in values if v.private and v.basis != "CLAIMED"),
-        common=frozenset((v.kind, v.key) for v in values if not v.private and v.basis != "CLAIMED"),
-        claims=frozenset((v.kind, v.key) for v in values if v.basis == "CLAIMED"),
+        tokens=_set(form for n in names for w in n.words if not w.initial for form in w.forms[:3]),
+        keys=_set(key for n in names for key in full_keys(n)),
+        private=_set((v.kind, v.key) for v in values if v.private and v.basis != "CLAIMED"),
+        common=_set((v.kind, v.key) for v in values if not v.private and v.basis != "CLAIMED"),
+        claims=_set((v.kind, v.key) for v in values if v.basis == "CLAIMED"),
         locals=locals_,
-        addresses=frozenset((b.local, b.domain) for b in boxes),
+        addresses=_set((b.local, b.domain) for b in boxes),
         users=users,
-        stems=frozenset(
+        stems=_set(
             s
             for text in (*locals_, *(u for _, u in users))
             if len(s := bare(stem(text.partition(".")[0] if text not in locals_ else text))) > 3
         ),
-        employers=frozenset(e for f in cards for e in f.employers),
-        streets=frozenset(s for f in cards for s in f.streets),
-        cities=frozenset(c for f in cards for c in f.cities),
-        birthdays=frozenset(f.birthday for f in cards if f.birthday),
-        photos=frozenset(f.photo for f in cards if f.photo),
-        books=frozenset(f.account for f in cards if f.kind == "ADDRESS_BOOK"),
-        networks=frozenset(f.network for f in cards if f.kind in _PROFILE_KINDS),
-        kinds=frozenset(f.kind for f in cards),
+        employers=_set(e for f in cards for e in f.employers),
+        streets=_set(s for f in cards for s in f.streets),
+        cities=_set(c for f in cards for c in f.cities),
+        birthdays=_set(f.birthday for f in cards if f.birthday),
+        photos=_set(f.photo for f in cards if f.photo),
+        books=_set(f.account for f in cards if f.kind == "ADDRESS_BOOK"),
+        networks=_set(f.network for f in cards if f.kind in _PROFILE_KINDS),
+        kinds=_set(f.kind for f in cards),
         nobody=any(f.nobody for f in cards),
         named=any(f.names for f in cards),
     )
+
+
+_EMPTY: Final[frozenset[Any]] = frozenset()
+
+
+def _set(values: Iterable[T]) -> frozenset[T]:
+    """Most sets of most people are empty: these are all one."""
+    return frozenset(values) or _EMPTY
 
 
 def wholes(facts: Mapping[str, Facts], groups: Iterable[tuple[str, ...]]) -> list[Whole]:

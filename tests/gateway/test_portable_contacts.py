@@ -215,8 +215,8 @@ async def test_who_was_joined_or_deleted_since_is_named_beside_the_changes(desk:
     since = household.now.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert (await desk.get(updatedSince=since))["deleted"] == []
     book = await household.account("vcard", "cards")
-    both = card("4", "Ada Hashimoto", "mork@example.org", "ada@example.org")
-    await household.take(book, both, records.Gone(kind="CONTACT", key="2"))
+    his = card("3", "Mork Hashimoto", "mork@example.org", "ada@example.org")  # what was taken for Ada's card was his
+    await household.take(book, his, records.Gone(kind="CONTACT", key="2"))
     await household.resolve()
     found = await desk.get(updatedSince=since)
     there = {entry["displayName"]: entry["id"] for entry in (await desk.get())["entry"]}

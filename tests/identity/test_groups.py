@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import people
 from resolvers.identity.cards import Card, CardName, Facts, Kind, read
 from resolvers.identity.grouping import Decisions, component, group
 from tests.identity.town import build
@@ -185,3 +188,10 @@ def test_who_leaves_leaves_the_others_as_if_never_met(seed: int) -> None:
     without = {key: one for key, one in everything.items() if one.account != "mail"}
     assert group(without) == group(dict(sorted(without.items(), reverse=True)))
     assert {c for g in group(without).groups for c in g} == set(without)
+
+
+def test_the_proof_in_small_walks_into_no_trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("UNIVERSE", raising=False)
+    report = people.resolve(tmp_path, people=60, seeds=(1,))
+    assert report.broken == []
+    assert report.figures["town-1: wrong joins"] == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from tests.household import card, follower
 
 def facts(*contacts: records.Contact) -> list[Fact]:
     return [
-        Fact(contact_id=f"c{n}", born=n, names=tuple(name.full for name in c.names), keys=keys_of(c))
+        Fact(contact_id=f"c{n}", born=n, names=tuple(name.full for name in c.names), keys=keys_of(c), relation=c.relation)
         for n, c in enumerate(contacts)
     ]
 
@@ -96,3 +97,39 @@ def test_the_groups_do_not_depend_on_the_order_of_the_facts(seed: int, count: in
     shuffled = known[:]
     r.shuffle(shuffled)
     assert partition(known) == partition(shuffled)
+
+
+def test_a_card_of_two_does_not_bridge_them() -> None:
+    david, lorraine = card("1", "David Lloyd", "david@example.org"), card("2", "Lorraine Lloyd", "lorraine@example.org")
+    assert groups(david, lorraine, card("3", "David & Lorraine Lloyd", "david@example.org", "lorraine@example.org")) == [
+        {0}, {1}, {2},
+    ]  # fmt: skip
+
+
+def test_one_bad_address_does_not_weld_two_people_who_had_joined_others() -> None:
+    ada = card("1", "Ada Lovelace", "ada@example.org"), card("2", "Lovelace, Ada", "ada@example.org", "both@example.org")
+    nameless = msgspec.structs.replace(card("4", "?", "bob@example.org", "both@example.org"), names=())
+    bob = card("3", "Bob Ray", "bob@example.org"), nameless
+    assert groups(*ada, *bob) == [{0, 1}, {2, 3}]
+
+
+def test_profiles_that_name_each_other_join_and_the_reason_names_both() -> None:
+    one = follower("ada", "ada", urls=[records.Url(url="https://other.example/@ada")])
+    back = msgspec.structs.replace(
+        follower("ada2", "ada"), handles=(), url="https://other.example/@ada", urls=(records.Url(url=one.url or ""),)
+    )
+    assert groups(one, back) == [{0, 1}]
+    (edge,) = partition(facts(one, back)).edges
+    assert edge.detail is not None
+    assert {edge.value, edge.detail} == {"social.example/@ada", "other.example/@ada"}
+    assert groups(one, msgspec.structs.replace(back, urls=())) == [{0}, {1}]
+
+
+def test_birthdays_keep_a_father_and_his_son_apart_whatever_they_share() -> None:
+    born = [records.PartialDate(year=y, month=m, day=3, label="birthday") for y, m in ((1948, 2), (1979, 5))]
+    pair = [msgspec.structs.replace(card(str(n), "Jan Novak", "novak@example.org"), dates=(d,)) for n, d in enumerate(born)]
+    known = [
+        msgspec.structs.replace(f, birthday=f"{d.year}-{d.month:02d}-{d.day:02d}")
+        for f, d in zip(facts(*pair), born, strict=True)
+    ]
+    assert [set(g) for g in partition(known).groups] == [{"c0"}, {"c1"}]
