@@ -8,7 +8,7 @@ in `data/weights.json` with their version, so that what is suggested does not dr
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final
 
@@ -75,7 +75,7 @@ def rank(pairs: Sequence[tuple[int, int]], scores: Sequence[float], learnt: Weig
     return [dot(learnt.rivals, RIVAL_NAMES, row) for row in rival_features(pairs, scores)]
 
 
-def rival_features(pairs: Sequence[tuple[int, int]], scores: Sequence[float]) -> list[list[float]]:
+def rival_features(pairs: Sequence[tuple[int, int]], scores: Sequence[float]) -> Iterator[list[float]]:
     """Each pair's own log-odds, and how they stand to the best others of the same two groups."""
     best: dict[int, list[float]] = {}
     near: dict[int, int] = {}
@@ -90,11 +90,9 @@ def rival_features(pairs: Sequence[tuple[int, int]], scores: Sequence[float]) ->
         for n in (a, b):
             if score > best[n][0] - 1.5:
                 near[n] = near.get(n, 0) + 1
-    rows = []
     for (a, b), score in zip(pairs, scores, strict=True):
         others = [best[n][1] if score >= best[n][0] else best[n][0] for n in (a, b)]
         margins = sorted(max(-8.0, min(8.0, score - other)) for other in others)
         leads = sum(score >= best[n][0] for n in (a, b))
         crowd = math.log(max(near.get(a, 1), near.get(b, 1)))
-        rows.append([1.0, score, float(leads >= 1), float(leads == 2), margins[1] / 4, margins[0] / 4, crowd, max(0.0, score)])
-    return rows
+        yield [1.0, score, float(leads >= 1), float(leads == 2), margins[1] / 4, margins[0] / 4, crowd, max(0.0, score)]

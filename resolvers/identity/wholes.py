@@ -94,7 +94,7 @@ def whole(members: Iterable[Facts]) -> Whole:
         cities=_set(c for f in cards for c in f.cities),
         birthdays=_set(f.birthday for f in cards if f.birthday),
         photos=_set(f.photo for f in cards if f.photo),
-        books=_set(f.account for f in cards if f.kind == "ADDRESS_BOOK"),
+        books=_set(f.account for f in cards if f.kind == "ADDRESS_BOOK" and f.account),
         networks=_set(f.network for f in cards if f.kind in _PROFILE_KINDS),
         kinds=_set(f.kind for f in cards),
         nobody=any(f.nobody for f in cards),
