@@ -77,14 +77,13 @@ async def by_core(
 
 
 async def by_plan(
-    schema: GraphQLSchema, document: DocumentNode, variables: dict[str, Any], root: Any = None, context: Any = None
+    plans: Plans, known: Known, document: DocumentNode, variables: dict[str, Any], root: Any = None, context: Any = None
 ) -> tuple[ExecutionResult, str]:
     """The answer as the gateway gets it, and what executed the operation."""
-    plans = Plans(schema, IncrementalExecutor)
     operation = next(d for d in document.definitions if isinstance(d, OperationDefinitionNode))
-    ready = plans.ready(Known(), document, operation, None, variables)
+    ready = plans.ready(known, document, operation, None, variables)
     if ready is None:
-        return await by_core(schema, document, variables, root, context), "graphql-core"
+        return await by_core(plans.schema, document, variables, root, context), "graphql-core"
     if not isinstance(ready, Ready):
         return ready, "variables"
     result, replayed = await plans.run(ready, context, root)

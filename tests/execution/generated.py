@@ -12,6 +12,7 @@ import random
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from graphql import (
@@ -39,9 +40,18 @@ from graphql import (
     parse,
     validate,
 )
+from graphql.execution.incremental import IncrementalExecutor
 
+from gateway.execution.compiled import Known, Plans
 from schema.marks import ByRecord, Reads, Shows
 
+WEATHERS: Final = 10
+VALUES: Final[dict[str, list[Any]]] = {
+    "Boolean!": [True, False],
+    "Int!": [1, 5],
+    "Int = 4": [3, None],
+    "String": ["s", None],
+}
 LEAVES: Final[list[Any]] = [GraphQLInt, GraphQLString, GraphQLFloat, GraphQLBoolean, GraphQLID]
 
 
@@ -81,8 +91,11 @@ class Case:
     schema: GraphQLSchema
     document: DocumentNode
     text: str
+    declared: dict[str, str]
     variables: dict[str, Any]
     world: World
+    known: Known
+    plans: Plans
 
 
 class World:
@@ -91,14 +104,20 @@ class World:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.random = random.Random(seed)
-        self.calm = self.random.random() < 0.35  # nothing goes wrong in it
-        self.quick = self.random.random() < 0.3  # nobody waits
-        self.trouble = 0.0 if self.calm else self.random.choice([0.01, 0.05, 0.2])
         self.asked: list[Any] = []
+        self.weather(0)
         self._begun: list[Any] = []
         self.records: dict[str, type] = {}
         self.shown_as: dict[type, str] = {}
         self.schema = self._schema()
+
+    def weather(self, number: int) -> None:
+        """How resolvers behave from here on."""
+        rng = random.Random(self.seed * 1_000 + number)
+        self.number = number
+        self.trouble = 0.0 if rng.random() < 0.35 else rng.choice([0.01, 0.05, 0.2])  # how much goes wrong
+        self.quick = rng.random() < 0.3  # nobody waits
+        self.asked.clear()
 
     # --- the schema ---
 
@@ -181,7 +200,7 @@ class World:
 
     def at(self, place: str) -> random.Random:
         """Chance at one place, the same every time."""
-        return random.Random(zlib.crc32(f"{self.seed}:{place}".encode()))
+        return random.Random(zlib.crc32(f"{self.seed}:{self.number}:{place}".encode()))
 
     def _odd(self, value: Any) -> Any:
         if value == 7:
@@ -308,7 +327,6 @@ class Writer:
         self.fragments: list[str] = []
         self.open: list[str] = []
         self.declared: dict[str, str] = {}
-        self.variables: dict[str, Any] = {}
         self.names = 0
 
     def document(self) -> str:
@@ -389,24 +407,34 @@ class Writer:
             return self.rng.choice(alike)
         name = f"v{len(self.declared)}"
         self.declared[name] = kind
-        rng = self.rng
-        values: dict[str, list[Any]] = {"Boolean!": [True, False], "Int!": [1, 5], "Int = 4": [3, None], "String": ["s", None]}
-        if rng.random() < 0.01:
-            self.variables[name] = "wrong"
-        elif kind.endswith("!") or rng.random() < 0.7:
-            self.variables[name] = rng.choice(values[kind])
         return name
 
 
-def case(seed: int) -> Case:
-    """The comparison of this number; what does not validate is made up again."""
+def case(number: int) -> Case:
+    """The comparison of this number: some numbers in a row are one document in different weathers."""
+    found = _case(number // WEATHERS)
+    found.world.weather(number % WEATHERS)
+    found.seed = number
+    rng = random.Random(number)
+    found.variables = {}
+    for name, kind in found.declared.items():
+        if rng.random() < 0.005:
+            found.variables[name] = "wrong"
+        elif kind.endswith("!") or rng.random() < 0.7:
+            found.variables[name] = rng.choice(VALUES[kind])
+    return found
+
+
+@lru_cache(maxsize=1)
+def _case(seed: int) -> Case:
     world = World(seed)
-    while True:
+    while True:  # what does not validate is made up again
         writer = Writer(world)
         text = writer.document()
         document = parse(text)
         if not validate(world.schema, document, max_errors=1):
-            return Case(seed, world.schema, document, text, writer.variables, world)
+            plans = Plans(world.schema, IncrementalExecutor)
+            return Case(seed, world.schema, document, text, writer.declared, {}, world, Known(), plans)
 
 
 def _one_by_one(found: list[Any]) -> Iterator[Any]:
