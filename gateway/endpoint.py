@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.event_stream import MEDIA_TYPE as EVENT_STREAM
 from gateway.event_stream import EventStream
 from gateway.execution.execute import ALL_AT_ONCE, QUERIES
-from gateway.execution.request import Answer, BadRequest, GraphQLRequest, read_request, refusal
+from gateway.execution.request import IDS, Answer, BadRequest, GraphQLRequest, read_request, refusal
 from gateway.signin import browser
 from gateway.signin.principal import Forbidden, NotSignedIn, Principal
 
@@ -174,7 +174,7 @@ def _from_query(request: Request) -> dict[str, Any]:
     """§6.1: a GET's parameters; `variables` and `extensions` are JSON."""
     found: dict[str, Any] = {}
     parameters = request.query_params
-    for name in ("query", "operationName"):
+    for name in ("query", "operationName", *IDS):
         if name in parameters:
             found[name] = parameters[name]
     for name in ("variables", "extensions"):

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gateway import manifests
 from gateway.accounts import Accounts
 from gateway.scribe import Scribe
 from gateway.settings import Settings
@@ -63,6 +64,7 @@ class Installation:
     def execution(self) -> Execution:
         # imported here: commands that only touch the store start half a second faster without GraphQL
         from gateway.execution.execute import Execution
+        from gateway.execution.persisted import Persisted
         from gateway.execution.rate import Rate
         from gateway.limits import Limits
         from schema import policy
@@ -81,8 +83,14 @@ class Installation:
             ),
         )
         rate = Rate(self.cache, self.settings.rate_cost)
-        limits, compiled = Limits.of(self.settings), self.settings.compiled
-        return Execution(self.schema, self.services, limits, policy, rate, self.telemetry, compiled=compiled)
+        settings = self.settings
+        persisted = Persisted(
+            manifests.read(settings.documents), only=settings.documents_only, automatic=settings.automatic_documents
+        )
+        return Execution(
+            self.schema, self.services, Limits.of(settings), policy, rate, self.telemetry,
+            compiled=settings.compiled, persisted=persisted,
+        )  # fmt: skip
 
     @property
     def home(self) -> Path:

@@ -16,11 +16,12 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
-from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from gateway import manifests
 from providers.addresses import Allowance
 
 PREFIX: Final = "KITH_"
@@ -188,6 +189,11 @@ class Settings(BaseSettings):
     )
     max_fields: int = Field(default=2_500, ge=50, description="Most fields of an operation, fragments expanded.")
     max_cost: int = Field(default=20_000, ge=100, description="Highest cost of an operation: the nodes it may return.")
+    documents: List = Field(
+        default=(), description="Files of persisted documents, comma-separated: see docs/execution.md. Read at the start."
+    )
+    documents_only: bool = Field(default=False, description="Answer nothing but the persisted documents.")
+    automatic_documents: bool = Field(default=True, description="Let clients name by hash what they have sent before (APQ).")
     compiled: bool = Field(default=True, description="Compile operations; off: graphql-core executes all of them, slower.")
     rate_cost: int = Field(default=600_000, ge=0, description="Cost one key or session may spend in a minute; 0: any.")
 
@@ -205,7 +211,7 @@ class Settings(BaseSettings):
         """Arguments, then the environment; no files, so that nothing in a working directory is read by accident."""
         return init_settings, env_settings
 
-    @field_validator("cors_origins", "allow_private_hosts", "trusted_proxies", mode="before")
+    @field_validator("cors_origins", "allow_private_hosts", "trusted_proxies", "documents", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -289,6 +295,19 @@ class Settings(BaseSettings):
         if value and not (name and at and "." in domain):
             raise ValueError("write it like kith-push@my-project.iam.gserviceaccount.com")
         return name + at + domain
+
+    @field_validator("documents")
+    @classmethod
+    def _documents(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        manifests.read(value)
+        return value
+
+    @field_validator("documents_only")
+    @classmethod
+    def _something(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and not info.data.get("documents"):
+            raise ValueError("without KITH_DOCUMENTS nothing at all would be answered: name the files of your clients' documents")
+        return value
 
     @field_validator("cors_origins")
     @classmethod

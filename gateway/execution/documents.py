@@ -71,14 +71,16 @@ class Prepared:
 
 
 class Documents:
-    """One per process and schema."""
+    """One per process and schema. The documents of `lasting` are never forgotten."""
 
-    def __init__(self, schema: GraphQLSchema, limits: Limits, policy: Policy) -> None:
+    def __init__(self, schema: GraphQLSchema, limits: Limits, policy: Policy, lasting: frozenset[str] = frozenset()) -> None:
         self.schema = schema
         self.limits = limits
         self.policy = policy
         self._known: OrderedDict[str, tuple[Prepared | Refused, int]] = OrderedDict()
         self._tokens = 0
+        self._lasting = lasting
+        self._kept: dict[str, Prepared | Refused] = {}
 
     def prepare(self, query: str) -> Prepared:
         """The document. Raises Refused."""
@@ -86,9 +88,13 @@ class Documents:
         if known is not None:
             self._known.move_to_end(query)
             found = known[0]
+        elif query in self._kept:
+            found = self._kept[query]
         else:
             found, tokens = self._read(query)
-            if len(query) <= self.limits.bytes:
+            if query in self._lasting:
+                self._kept[query] = found
+            elif len(query) <= self.limits.bytes:
                 self._remember(query, found, tokens)
         if isinstance(found, Refused):
             raise Refused(found.errors, found.code)

@@ -27,6 +27,7 @@ from gateway.execution.compiled import Plans, Ready
 from gateway.execution.compiled.values import is_awaitable
 from gateway.execution.documents import Documents, Prepared, Refused, deadline, kind_of
 from gateway.execution.masking import BAD_INPUT, INTERNAL, VALIDATION_FAILED, origin, present
+from gateway.execution.persisted import Persisted
 from gateway.execution.rate import Rate
 from gateway.execution.request import Answer, GraphQLRequest
 from gateway.limits import LimitExceeded, Limits
@@ -73,6 +74,7 @@ class Execution:
         telemetry: Telemetry,
         *,
         compiled: bool = True,
+        persisted: Persisted | None = None,
     ) -> None:
         self._schema = schema._schema
         self._executor = schema.execution_context_class
@@ -81,7 +83,8 @@ class Execution:
         self._rate = rate
         self._telemetry = telemetry
         self._plans = Plans(self._schema, self._executor) if compiled else None
-        self.documents = Documents(self._schema, limits, policy)
+        self._persisted = persisted or Persisted({})
+        self.documents = Documents(self._schema, limits, policy, self._persisted.texts)
 
     async def execute(
         self,
@@ -185,7 +188,8 @@ class Execution:
                 await close()
 
     async def _admit(self, request: GraphQLRequest, principal: Principal, allowed: frozenset[str]) -> _Admitted:
-        prepared = self.documents.prepare(request.query)
+        prepared = self.documents.prepare(self._persisted.document(request, trusted=principal.kind == "COMMAND"))
+        self._persisted.executed(request)
         node = prepared.operation(request.operation_name)
         kind = kind_of(node)
         if kind not in allowed:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+IDS: Final = ("documentId", "doc_id", "id")  # what names a persisted document: the draft's word, and Relay's two
 
 
 class BadRequest(Exception):
@@ -14,12 +16,13 @@ class BadRequest(Exception):
 
 
 class GraphQLRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """§5.1: `query` is what the specification calls the document."""
+    """§5.1: `query` is what the specification calls the document; empty where it is only named (persisted.py)."""
 
     query: str
     operation_name: str | None = None
     variables: dict[str, Any] = {}
     extensions: dict[str, Any] = {}
+    document_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -56,10 +59,14 @@ def read_request(payload: object) -> GraphQLRequest:
     if not isinstance(payload, dict):
         raise BadRequest("the body must be a JSON object with the entry `query`")
     query = payload.get("query")
-    if query is None:
-        raise BadRequest("the entry `query` is missing")
-    if not isinstance(query, str):
+    if not isinstance(query, str | None):
         raise BadRequest("`query` must be a string")
+    document_id = None if query else next((payload[name] for name in IDS if payload.get(name) is not None), None)
+    if not isinstance(document_id, str | None):
+        raise BadRequest("the id of a document must be a string")
+    extensions = payload.get("extensions")
+    if not query and document_id is None and not (isinstance(extensions, dict) and extensions.get("persistedQuery")):
+        raise BadRequest("the entry `query` is missing" if query is None else "the entry `query` is empty")
     name = payload.get("operationName")
     if name is not None and not isinstance(name, str):
         raise BadRequest("`operationName` must be a string")
@@ -67,10 +74,11 @@ def read_request(payload: object) -> GraphQLRequest:
         if not isinstance(payload.get(entry), dict | None):
             raise BadRequest(f"`{entry}` must be an object")
     return GraphQLRequest(
-        query=query,
+        query=query or "",
         operation_name=name or None,
         variables=payload.get("variables") or {},
-        extensions=payload.get("extensions") or {},
+        extensions=extensions or {},
+        document_id=document_id,
     )
 
 
