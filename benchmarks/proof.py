@@ -44,6 +44,7 @@ from tests.chaos import (
     mail_faults,
     mail_news,
     mail_sync,
+    matching_streams,
     mixed_states,
     reconnecting,
     rotating_grants,
@@ -64,6 +65,7 @@ SEARCH_MS: Final = 50.0
 FIRST_SECONDS: Final = 10.0
 WORKER_MIB: Final = 300.0
 EVENT_SECONDS: Final = 2.0
+STREAM_RATE: Final = 1_000
 ELSEWHERE: Final = {
     "1": "tests/test_demo.py, `make test`",
     "2": "tests/gateway/test_imports.py, `make test`",
@@ -129,6 +131,14 @@ def _within_its_deadline(report: Report) -> None:
     took = report.figures["took, all look-ups, s"]
     held = isinstance(took, float) and took <= looking_up.DEADLINE
     report.hold(f"the look-ups took {took} s, not {looking_up.DEADLINE} at most", held)
+
+
+def _in_the_time_of_a_second(report: Report) -> None:
+    for name in ("live", "replay"):
+        found = report.figures[f"{name}: activities a second of one core"]
+        report.hold(
+            f"{name}: {found} activities a second, not {STREAM_RATE} at least", isinstance(found, int) and found >= STREAM_RATE
+        )
 
 
 def _in_bounded_memory(report: Report) -> None:
@@ -304,6 +314,14 @@ PROOFS: Final = (
         "1,000 look-ups in one query at 60 hosts of which 10 hang",
         lambda home: looking_up.ask_a_thousand(home, resources=1_000),
         _within_its_deadline,
+    ),
+    Proof(
+        "open-3",
+        "10,000 stream rules over 60,000 activities, live and in history, beside a naive reading and a client that is cut off",
+        lambda home: matching_streams.match(
+            home, rules=10_000, activities=60_000, sample=50, growth=(100, 1_000, 10_000, 100_000), cuts=100
+        ),
+        _in_the_time_of_a_second,
     ),
     Proof(
         "open-6",

@@ -143,7 +143,7 @@ class Recorder:
         )
         _wake_receivers(conn, viewer, self._now)
         if any(c.kind == "ACTIVITY" for c in self._changes):
-            _wake_streams(conn, viewer, self._now)
+            wake_streams(conn, viewer, self._now)
         self._changes, self._upserts = [], {}
         return last
 
@@ -166,7 +166,7 @@ def _wake_receivers(conn: Connection, viewer: str, now: datetime) -> None:
         leases.enqueue(conn, viewer, DELIVERY_JOB, webhook_id, now)
 
 
-def _wake_streams(conn: Connection, viewer: str, now: datetime) -> None:
+def wake_streams(conn: Connection, viewer: str, now: datetime) -> None:
     """Have new activities matched, where somebody has a rule."""
     if conn.execute(select(stream.c.id).where(stream.c.viewer_id == viewer, stream.c.enabled).limit(1)).first() is not None:
         leases.enqueue(conn, viewer, STREAM_JOB, viewer, now)

@@ -25,7 +25,8 @@ from store.rows import insert
 from store.tables import activity, feed, stream, stream_match, stream_past, stream_reader, webhook
 
 MAX_STREAMS: Final = 1_000
-ERASED_AT_ONCE: Final = 2_000
+ERASED_AT_ONCE: Final = 2_000  # matches
+PASTS_AT_ONCE: Final = 50
 _MET: Final = select(stream_match.c.stream_id, stream_match.c.revision, stream_match.c.activity_id, stream_match.c.ended).where(
     among(stream_match.c.activity_id)
 )  # fmt: skip
@@ -221,8 +222,10 @@ def replayed(
     """Write what a stretch of stored activities meets, down to `last`, None at the end. False as `settle`."""
     if reader(conn, viewer) != seen:
         return False
-    first = group[0]
-    same = (stream.c.viewer_id == viewer, stream.c.id.in_([one.id for one in group]), *_place(first))
+    # whoever waits at this place is of the group: the rules are still those of `seen`
+    place = group[0].replay_id
+    at = stream.c.replay_id.is_(None) if place is None else stream.c.replay_id == place
+    same = (stream.c.viewer_id == viewer, stream.c.enabled, stream.c.replayed_at.is_(None), at)
     values: dict[str, Any] = {"replayed": stream.c.replayed + looked_at}
     if last is None:
         values |= {"replayed_at": now, "version": stream.c.version + 1, "replay_total": stream.c.replayed + looked_at}
@@ -236,36 +239,22 @@ def replayed(
     return True
 
 
-def _place(one: Stream) -> tuple[sa.ColumnElement[bool], ...]:
-    """Where a replay stands, as conditions."""
-    return stream.c.replayed_at.is_(None), stream.c.replay_id.is_(
-        None
-    ) if one.replay_id is None else stream.c.replay_id == one.replay_id
-
-
 def erase_past(conn: Connection, viewer: str) -> bool:
-    """Erase some of what met former revisions. Returns whether there is more."""
-    past = conn.execute(select(stream_past).where(stream_past.c.viewer_id == viewer).limit(1)).one_or_none()
-    if past is None:
-        return False
-    m = stream_match.c
-    old = (m.viewer_id == viewer, m.stream_id == past.stream_id, m.revision == past.revision)
-    some = conn.execute(select(m.activity_id).where(*old).limit(ERASED_AT_ONCE)).scalars().all()
-    for n in range(0, len(some), 500):
-        conn.execute(sa.delete(stream_match).where(*old, m.activity_id.in_(some[n : n + 500])))
-    if len(some) < ERASED_AT_ONCE:
-        p = stream_past.c
-        conn.execute(
-            sa.delete(stream_past).where(p.viewer_id == viewer, p.stream_id == past.stream_id, p.revision == past.revision)
-        )
-    return True
-
-
-def forget_ended(conn: Connection, viewer: str, before: datetime) -> None:
-    """Drop what ended and is so old that no reader of the feed hears of it any more."""
-    m = stream_match.c
-    there = select(sa.literal(1)).where(activity.c.viewer_id == m.viewer_id, activity.c.id == m.activity_id).exists()
-    conn.execute(sa.delete(stream_match).where(m.viewer_id == viewer, m.ended, m.occurred_at < before, ~there))
+    """Erase some of what met former revisions. Returns whether there was something."""
+    past = conn.execute(select(stream_past).where(stream_past.c.viewer_id == viewer).limit(PASTS_AT_ONCE)).all()
+    left = ERASED_AT_ONCE
+    m, p = stream_match.c, stream_past.c
+    for one in past:
+        old = (m.viewer_id == viewer, m.stream_id == one.stream_id, m.revision == one.revision)
+        some = conn.execute(select(m.activity_id).where(*old).limit(left)).scalars().all()
+        for n in range(0, len(some), 500):
+            conn.execute(sa.delete(stream_match).where(*old, m.activity_id.in_(some[n : n + 500])))
+        left -= len(some)
+        if left == 0:
+            break  # there may be more of this one
+        whole = (p.viewer_id == viewer, p.stream_id == one.stream_id, p.revision == one.revision)
+        conn.execute(sa.delete(stream_past).where(*whole))
+    return bool(past)
 
 
 def holds(stream_id: str, of: Any, *, ended: bool = False) -> sa.ColumnElement[bool]:

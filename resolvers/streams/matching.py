@@ -122,7 +122,10 @@ class Matching:
         if stretch is None:
             return False
         seen, group, rows, networks = stretch
-        found = await asyncio.to_thread(_replay_matches, group, rows, networks)
+        rules = await self._compiled(viewer, seen.rules)
+        if rules is None:
+            return True
+        found = await asyncio.to_thread(_replay_matches, rules, group, rows, networks)
         now = self._clock.now()
         for part, last, looked_at in found:
             if not await self._database.write_behind(viewer, _replayed, seen, group, part, last, looked_at, now):
@@ -222,7 +225,8 @@ def looked_at(row: Any, networks: Mapping[str, str]) -> Found:
 def _matches(rules: Matcher, revisions: Mapping[str, int], found: Found) -> list[Match]:
     if found.document is None:
         return []
-    return [Match(str(name), revisions[str(name)], found.id, found.occurred_at) for name in rules.match(found.document)]
+    met = (str(name) for name in rules.match(found.document))
+    return [Match(name, revisions[name], found.id, found.occurred_at) for name in met if name in revisions]
 
 
 def _live_matches(news: _News, rules: Rules) -> dict[str, list[Match]]:
@@ -265,18 +269,15 @@ def _stretch(conn: Connection, viewer: str) -> tuple[Reader, list[Stream], list[
 
 
 def _replay_matches(
-    group: Sequence[Stream], rows: Sequence[Any], networks: Mapping[str, str]
+    rules: Rules, group: Sequence[Stream], rows: Sequence[Any], networks: Mapping[str, str]
 ) -> list[tuple[list[Match], tuple[datetime, str] | None, int]]:
     """What a stretch meets, in parts that are one transaction each: matches, the last activity (None at the end), how many."""
-    matcher = Matcher()
-    for one in group:
-        enter(matcher, one)
     revisions = {one.id: one.revision for one in group}
     parts: list[tuple[list[Match], tuple[datetime, str] | None, int]] = []
     part: list[Match] = []
     count = 0
     for n, row in enumerate(rows):
-        part += _matches(matcher, revisions, looked_at(row, networks))
+        part += _matches(rules.matcher, revisions, looked_at(row, networks))
         count += 1
         if len(part) >= MATCHES_AT_ONCE and n + 1 < len(rows):
             parts.append((part, (row.occurred_at, row.id), count))

@@ -15,6 +15,7 @@ from tests.chaos import (
     chat_faults,
     fediverse_faults,
     looking_up,
+    matching_streams,
     mixed_states,
     universe,
     universe_servers,
@@ -42,6 +43,13 @@ async def test_many_look_ups_ask_each_host_at_its_pace_and_nothing_twice_though_
 
 async def test_people_put_to_paid_sources_are_paid_for_once_though_the_worker_is_killed(tmp_path: Path) -> None:
     report = await asking_sources.ask_through_kills(tmp_path / "home", people=20, kills=1)
+    assert report.broken == []
+
+
+async def test_rules_find_what_a_naive_reading_finds_live_and_in_history_and_a_client_that_is_cut_off_misses_nothing(
+    tmp_path: Path,
+) -> None:
+    report = await matching_streams.match(tmp_path / "home", rules=60, activities=120, sample=30, growth=(10,), cuts=4)
     assert report.broken == []
 
 
