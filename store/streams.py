@@ -257,6 +257,13 @@ def erase_past(conn: Connection, viewer: str) -> bool:
     return bool(past)
 
 
+def forget_ended(conn: Connection, viewer: str, before: datetime) -> None:
+    """Drop what ended because its activity is gone, and is so old that no reader of the feed hears of it any more."""
+    m = stream_match.c
+    there = select(sa.literal(1)).where(activity.c.viewer_id == m.viewer_id, activity.c.id == m.activity_id).exists()
+    conn.execute(sa.delete(stream_match).where(m.viewer_id == viewer, m.ended, m.occurred_at < before, ~there))
+
+
 def holds(stream_id: str, of: Any, *, ended: bool = False) -> sa.ColumnElement[bool]:
     """The condition that an activity (its id column) meets a stream, or with `ended` that it once did."""
     m = stream_match.c

@@ -142,6 +142,19 @@ async def test_a_list_of_a_stream_is_paged_and_begins_where_it_is_told(either: B
     assert [node["object"]["text"] for node in nodes(shown)] == ["Number 2", "Number 1", "Number 0"]
 
 
+async def test_what_is_gone_is_remembered_as_long_as_the_feed_tells_of_it(bank: Bank) -> None:
+    await bank.stream("heron")
+    await bank.said("A heron", "Another heron")
+    await bank.match()
+    await bank.desk.household.take(bank.account, records.Gone(kind="ACTIVITY", key=post(0).key))
+    await bank.match()
+    household = bank.desk.household
+    await household.database.write(household.viewer, streams.forget_ended, NOW - 2 * DAY)
+    assert await rows(bank) == 2
+    await household.database.write(household.viewer, streams.forget_ended, NOW)
+    assert await rows(bank) == 1
+
+
 async def test_another_rule_begins_from_nothing_and_one_that_was_off_misses_nothing(either: Bank) -> None:
     stream_id = await either.stream("heron")
     await either.said("A heron", "A boat")
