@@ -128,6 +128,11 @@ class Plan:
         parts = [{key: details} for key, details in fields.items()] if operation.operation is OperationType.MUTATION else [fields]
         self.roots: list[Answers] = [self._source.function(root, part, ()) for part in parts]
 
+    @property
+    def size(self) -> int:
+        """Fields written so far."""
+        return self._fields
+
     def field(self, kind: GraphQLObjectType, key: str, details: Sequence[FieldDetails], way: Way) -> Field | None:
         """The field at this place; None when the type has none of that name."""
         name = details[0].node.name.value

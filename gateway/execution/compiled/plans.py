@@ -1,12 +1,13 @@
 """Plans of the documents that are known, and executing by them.
 
-A plan belongs to a document, an operation of it and the values of the variables that decide which fields it has; it lives as
-long as the document is remembered (documents.py), few to each. A plan that ends in graphql-core more often than not is not
-used again: going there twice costs more than going there at once.
+A plan belongs to a document, an operation of it and the values of the variables that decide which fields it has; a document has
+few, and all together are bounded by their fields, since that is what their size follows (some 2 KB a field). A plan that ends in
+graphql-core more often than not is not used again: going there twice costs more than going there at once.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from gateway.execution.compiled.run import Run
 from gateway.execution.compiled.values import Classes
 
 PLANS: Final = 8  # to a document: each combination of @skip and @include is one
+FIELDS: Final = 10_000  # of all plans together
 PATIENCE: Final = 20  # replays before a plan is judged by its share of them
 MAX_COERCION_ERRORS: Final = 50  # graphql-core's default
 log = structlog.get_logger("kith.execution")
@@ -50,6 +52,7 @@ class Plans:
         self.schema = schema
         self._executor_class = executor_class
         self._classes = Classes()
+        self._used: OrderedDict[Plan, tuple[Known, tuple[Any, ...]]] = OrderedDict()  # longest ago first
         # graphql-core's own `execute` refuses such a schema
         self._takes = schema.get_directive("defer") is None and schema.get_directive("stream") is None
 
@@ -67,8 +70,13 @@ class Plans:
         key = (name, *(variables.coerced.get(one) for one in known.deciding))
         if key in known.plans:
             plan = known.plans[key]
+            if plan is not None:
+                self._used.move_to_end(plan)
         elif len(known.plans) < PLANS:
             plan = known.plans[key] = self._made(document, operation, name, variables)
+            if plan is not None:
+                self._used[plan] = (known, key)
+                self._forget()
         else:
             plan = None
         if plan is None or (plan.replays > PATIENCE and 2 * plan.replays > plan.runs):
@@ -85,6 +93,14 @@ class Plans:
             return ExecutionResult(data, None), False
         plan.replays += 1
         return await replay(run, self._executor_class, ready.raw_variables), True
+
+    def _forget(self) -> None:
+        """Let go of the plans that were not used for longest, until the others have room."""
+        fields = sum(plan.size for plan in self._used)
+        while fields > FIELDS and len(self._used) > 1:
+            plan, (known, key) = self._used.popitem(last=False)
+            fields -= plan.size
+            known.plans.pop(key, None)
 
     def _made(
         self, document: DocumentNode, operation: OperationDefinitionNode, name: str | None, variables: VariableValues
