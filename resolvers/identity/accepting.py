@@ -1,6 +1,6 @@
 """`--accept`: join suggestions above a probability, best first, for those who would rather have one list than be asked.
 
-The product never does this by itself. What keeps groups apart for certain (another birthday, Jr and Sr) does so here too.
+The product never does this by itself. Birthdays that differ by more than a slip of the hand keep groups apart here too.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def accept(
         left, right = sorted((root(one.left), root(one.right)))
         if left == right or one.probability < least:
             continue
-        if any(vetoes.birthdays_differ(a, b) for a in birthdays[left] for b in birthdays[right]):
+        if any(vetoes.birthdays_far(a, b) for a in birthdays[left] for b in birthdays[right]):
             continue
         moved[right] = left
         at[left] += at.pop(right)

@@ -13,7 +13,7 @@ from rapidfuzz.distance import OSA, JaroWinkler
 
 from resolvers.identity.mailboxes import site, speaks_for
 from resolvers.identity.names import Likeness, Name, compare
-from resolvers.identity.vetoes import birthdays_differ
+from resolvers.identity.vetoes import birthdays_differ, birthdays_far
 from resolvers.identity.wholes import Whole
 
 NAMES: Final = (
@@ -185,8 +185,10 @@ def _pictures(f: list[float], a: Whole, b: Whole, seen: Frequencies) -> None:
 
 def _life(f: list[float], a: Whole, b: Whole, *, same: bool) -> None:
     if a.birthdays and b.birthdays:
-        differ = any(birthdays_differ(x, y) for x in a.birthdays for y in b.birthdays)
-        _set(f, "birthday_differs" if differ else "birthday")
+        if not any(birthdays_differ(x, y) for x in a.birthdays for y in b.birthdays):
+            _set(f, "birthday")
+        elif any(birthdays_far(x, y) for x in a.birthdays for y in b.birthdays):
+            _set(f, "birthday_differs")
     if a.streets & b.streets:
         _set(f, "street")
     if a.cities and b.cities:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
+
+from rapidfuzz.distance import OSA
 
 from resolvers.identity.cards import Facts
 from resolvers.identity.mailboxes import said_name
 from resolvers.identity.names import Likeness, Name, compare
+
+SLIPS: Final = 2  # digits mistyped in one birthday
 
 
 def likeness(a: Facts, b: Facts) -> Likeness:
@@ -33,6 +38,11 @@ def birthdays_differ(a: str, b: str) -> bool:
     if not a or not b:
         return False
     return a[-5:] != b[-5:] or (len(a) == len(b) == 10 and a[:4] != b[:4])
+
+
+def birthdays_far(a: str, b: str) -> bool:
+    """Whether two birthdays differ by more than a slip of the hand in a full date."""
+    return birthdays_differ(a, b) and not (len(a) == len(b) == 10 and OSA.distance(a, b) <= SLIPS)
 
 
 def generations(names: Iterable[Name]) -> set[str]:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import command, frame
-from resolvers.identity.cards import Card, CardName, CardOrganization
+from resolvers.identity.cards import Card, CardAddress, CardName, CardOrganization
 from tests.identity.town import build
 
 command.register()
@@ -81,6 +81,18 @@ def test_accepting_joins_what_is_likely_enough(tmp_path: Path) -> None:
 
     assert of()["x2"] == "x2"
     assert of("--accept", "0.9")["x2"] == "x1"
+
+
+def test_accepting_forgives_a_slip_in_a_birthday_and_no_other_birthday(tmp_path: Path) -> None:
+    def one(contact_id: str, birthday: str) -> Card:
+        street = CardAddress(street="12 Quay", city="Harbour")
+        return Card(id=contact_id, names=(CardName(full="Thorvald Quintana"),), birthday=birthday, addresses=(street,))
+
+    people = [c for c in build(5, 30).cards if c.kind == "ADDRESS_BOOK"]
+    path = written(tmp_path, [one("x1", "1971-06-24"), one("x2", "1971-05-24"), one("x3", "1948-11-02"), *people])
+    run(path, "--clusters", tmp_path / "c.csv", "--accept", "0.02")
+    of = {r["contact_id"]: r["person_id"] for r in rows(tmp_path / "c.csv")}
+    assert (of["x2"], of["x3"]) == ("x1", "x3")
 
 
 def test_the_reasons_are_sentences(tmp_path: Path) -> None:
