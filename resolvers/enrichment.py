@@ -191,7 +191,7 @@ async def _end(services: Services, viewer: str, question: Question, asked_at: da
 
     def end(conn: Connection, whose: str) -> None:
         enrichment.end(conn, whose, question, asked_at, answer.outcome, answer.message, cost, kept, again_at, now)
-        if answer.outcome in PAUSES and answer.again_at is not None:
+        if source.asks_one and answer.outcome in PAUSES and answer.again_at is not None:
             enrichment.pause(conn, whose, question.source, answer.outcome, answer.message, answer.again_at)
 
     await services.database.write(viewer, end)

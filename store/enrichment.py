@@ -313,8 +313,8 @@ def _following(now: datetime) -> datetime:
 
 def _told(conn: Connection, viewer: str, answer: Answer, now: datetime, *, dead: bool = False) -> Answer:
     """An answer as it stands: one whose process died before it was kept may have been paid for."""
-    if answer.outcome != OPEN or (answer.asked_at > now - ABANDONED and not dead):
-        return answer
+    if answer.outcome != OPEN or answer.price == 0 or (answer.asked_at > now - ABANDONED and not dead):
+        return answer  # a free question is simply put again
     q = answer.question
     if disclosures.latest(conn, viewer, q.source, q.kind, q.value, answer.asked_at) is None:
         return answer
@@ -323,11 +323,9 @@ def _told(conn: Connection, viewer: str, answer: Answer, now: datetime, *, dead:
 
 
 def _abandoned(conn: Connection, viewer: str, known: Answer, now: datetime, *, dead: bool) -> Answer:
-    """The same, kept; a free question is simply put again, and of one that never left the money is given back."""
+    """The same, kept; of a question that never left the money is given back."""
     told = _told(conn, viewer, known, now, dead=dead)
     if known.outcome != OPEN or (known.asked_at > now - ABANDONED and not dead):
-        return known
-    if told.outcome == UNCONFIRMED and known.price == 0:
         return known
     q = known.question
     price = known.price if told.outcome == UNCONFIRMED else 0

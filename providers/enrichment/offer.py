@@ -25,7 +25,8 @@ MILLION: Final = 1_000_000
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """A source. `kinds` are what may be sent to it, the strongest first, `usual` what consent covers where nothing else is said; `sends` is
-    what leaves, in words; `stays` how long an answer is good for by itself, None for as long as nobody asks for a newer one."""
+    what leaves, in words; `asks_one` whether all questions go to one place, so that its no to one is a no to all; `stays` how long an
+    answer is good for by itself, None for as long as nobody asks for a newer one."""
 
     key: Key
     name: str
@@ -34,6 +35,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     usual: tuple[Kind, ...]
     sends: str
     paid: bool
+    asks_one: bool = True
     stays: timedelta | None
     nothing_stays: timedelta
     how: str = ""
@@ -71,6 +73,7 @@ SOURCES: Final[tuple[Source, ...]] = (
         usual=("URL",),
         sends="a call of the page that one of your contacts carries, as a browser makes it",
         paid=False,
+        asks_one=False,
         stays=timedelta(days=7),
         nothing_stays=timedelta(days=7),
     ),

@@ -45,6 +45,13 @@ class Kept:
         self.rows[int(entry)] = (self.rows[int(entry)][0], outcome, status)
 
 
+class Full(Kept):
+    """A log whose disk is full."""
+
+    async def begin(self, outgoing: Outgoing) -> str:
+        raise OSError("No space left on device")
+
+
 @asynccontextmanager
 async def asking(stub: Sources, *, key: str = KEY) -> AsyncIterator[Enrichers]:
     async with running(stub) as url:
@@ -164,10 +171,12 @@ async def test_a_host_that_cannot_be_reached_has_learnt_nothing(source: str) -> 
 
 
 @pytest.mark.parametrize("source", PAID)
-async def test_what_the_log_refuses_does_not_leave(source: str) -> None:
+async def test_what_the_log_refuses_or_cannot_keep_does_not_leave(source: str) -> None:
     stub = Sources()
     answer = await ask(stub, source, "EMAIL", "ada@example.org", Kept(refuses=True))
     assert answer.outcome == "NO_CONSENT"
+    answer = await ask(stub, source, "EMAIL", "ada@example.org", Full())
+    assert (answer.outcome, answer.charged) == ("UNAVAILABLE", 0.0)
     assert stub.received == []
 
 

@@ -15,6 +15,7 @@ from store.disclosures import Entry
 from store.enrichment import ABANDONED, Question
 from tests.asking import nodes, pages
 from tests.household import Household, card, follower
+from tests.planted_web import Document
 from tests.resolvers.sources import LOG, opened
 
 PREVIEW = "query ($id: ID!) { person(by: {id: $id}) { enrichmentPreview { source recipient sent price known } } }"
@@ -255,6 +256,38 @@ async def test_a_process_that_dies_in_the_middle_leaves_what_may_be_paid_and_rep
         assert office.stub.asked == {("FULLCONTACT", "ben@example.org"): 1}
         money = (await office.desk.ask(CONSENTS))["viewer"]["enrichmentMoney"]
         assert money["spent"] == "0.28 USD"  # what never left was given back
+
+
+async def test_a_free_question_that_was_left_open_is_simply_put_again(database: Database) -> None:
+    async with opened(database) as office:
+        ada = await office.person("Ada Example", "ada@example.org")
+        await office.allow("GRAVATAR")
+        now = office.desk.clock.now()
+        await database.write("u_robin", enrichment.begin, Question("GRAVATAR", "EMAIL", "ada@example.org"), 0, 0, now)
+        entry = Entry(source="GRAVATAR", purpose="CONSENT", kind="EMAIL", value="ada@example.org", recipient="x", method="GET",
+                      url="https://x", body=None, sent=["it"])  # fmt: skip
+        await database.write("u_robin", disclosures.begin, [entry], now)
+        assert await office.outcome(ada, "GRAVATAR") == "ASKING"
+        office.desk.clock.time += ABANDONED + timedelta(seconds=1)
+        office.gravatar("ada@example.org", display_name="Ada")
+        assert await office.outcome(ada, "GRAVATAR") == "FOUND"
+
+
+async def test_a_page_that_is_closed_to_robots_closes_no_other_page(database: Database) -> None:
+    async with opened(database) as office:
+        ada = await office.person("Ada Example", urls=["https://closed.example/", "https://ada.example/"])
+        ben = await office.person("Ben Example", urls=["https://ben.example/"])
+        robots = b"User-agent: *\nDisallow: /\n"
+        office.sites.put("https://closed.example/robots.txt", Document(robots, headers={"Content-Type": "text/plain"}))
+        office.sites.put("https://closed.example/", Document(b"<p>No.", headers={"Content-Type": "text/html"}))
+        card_ = b'<!doctype html><div class="h-card"><a class="p-name u-url u-uid" href="https://ben.example/">Ben B. Example</a></div>'
+        office.sites.put("https://ben.example/", Document(card_, headers={"Content-Type": "text/html"}))
+        office.sites.hosts.add("ada.example")
+        await office.allow("PUBLIC_WEB")
+        await office.enrichment(ada)
+        assert [path for host, path in office.sites.asked if host == "closed.example"] == ["/robots.txt"]
+        found = await office.enrichment(ben)
+        assert ("NAME", "Ben B. Example") in {(fact["field"], fact["value"]) for fact in found["facts"]}
 
 
 async def test_many_people_are_a_run_that_says_how_far_it_is_and_pays_for_each_once(database: Database) -> None:
