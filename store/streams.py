@@ -140,8 +140,10 @@ def begin(conn: Connection, viewer: str, stream_id: str, since: int, now: dateti
 
 
 def restart(conn: Connection, viewer: str, since: int, now: datetime) -> None:
-    """Have every stream matched anew: the feed does not reach back to where they were left."""
+    """Have every stream that is on matched anew: the feed does not reach back to where they were left."""
     for one in listed(conn, viewer):
+        if not one.enabled:
+            continue
         put_past(conn, viewer, one)
         change(conn, viewer, one.id, revision=one.revision + 1, version=one.version + 1)
         begin(conn, viewer, one.id, since, now)

@@ -437,8 +437,11 @@ async def test_two_who_believe_to_hold_the_job_do_not_mix(either: Bank) -> None:
     assert len(await either.met(stream_id)) == await rows(either) == 40
 
 
-async def test_a_feed_that_was_cut_behind_the_reader_has_all_matched_anew(bank: Bank) -> None:
-    stream_id = await bank.stream("heron")
+async def test_a_feed_that_was_cut_behind_the_reader_has_all_matched_anew_but_what_is_off(bank: Bank) -> None:
+    stream_id, off = await bank.stream("heron"), await bank.stream("stork", "Off")
+    await bank.said("stork", first=9)
+    await bank.match()
+    await bank.desk.ask(UPDATE, input={"streamId": off, "enabled": False})
     await bank.match()
     await bank.said("heron")
     household = bank.desk.household
@@ -447,6 +450,7 @@ async def test_a_feed_that_was_cut_behind_the_reader_has_all_matched_anew(bank: 
     await household.database.write(household.viewer, feed.compact, household.now + timedelta(days=1))
     await bank.match()
     assert await bank.met(stream_id) == ["heron"]
+    assert await bank.met(off) == ["stork"]
 
 
 async def test_the_job_is_asked_for_with_new_activities_and_only_where_there_is_a_rule(bank: Bank) -> None:
