@@ -135,7 +135,7 @@ async def opened(
     home: Path, *, clock: TestClock | None = None, schema: strawberry.Schema | None = SCHEMA, **settings: Any
 ) -> AsyncIterator[Installation]:
     """An installation in `home`; settings by their field names."""
-    if "database_url" not in settings:
+    if "database_url" not in settings and not (home / "kith").exists():
         await fresh.sqlite(home / "kith" / "kith.db")
     async with open_installation(Settings(home=home / "kith", **settings), clock=clock, schema=schema) as installation:
         yield installation
