@@ -39,6 +39,8 @@ _E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")  # RFC 5646 §2.1, well-formed
 _DURATION: Final = re.compile(r"P(?=.)(?:\d+Y)?(?:\d+M)?(?:\d+W)?(?:\d+D)?(?:T(?=.)(?:\d+H)?(?:\d+M)?(?:\d+(?:\.\d+)?S)?)?")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")  # RFC 3339 §5.6
+_TWO: Final = tuple(f"{n:02}" for n in range(60))
+_THREE: Final = tuple(f"{n:03}" for n in range(1_000))
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -60,10 +62,10 @@ def read_instant(value: object) -> datetime:
 
 
 def write_instant(value: datetime) -> str:
-    """UTC with milliseconds. Written by hand: a page has hundreds, and isoformat takes twice the time."""
-    at = value if value.tzinfo is UTC else value.astimezone(UTC)
-    day = f"{at.year:04}-{at.month:02}-{at.day:02}"
-    return f"{day}T{at.hour:02}:{at.minute:02}:{at.second:02}.{at.microsecond // 1000:03}Z"
+    """UTC with milliseconds. Written from a table: a page has hundreds, and isoformat takes three times as long."""
+    at, two = value if value.tzinfo is UTC else value.astimezone(UTC), _TWO
+    day = f"{at.year:04}-{two[at.month]}-{two[at.day]}"
+    return f"{day}T{two[at.hour]}:{two[at.minute]}:{two[at.second]}.{_THREE[at.microsecond // 1000]}Z"
 
 
 def read_day(value: object) -> date:
