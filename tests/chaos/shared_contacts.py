@@ -24,13 +24,15 @@ from tests.gateway_process import Gateway, kith_serve
 
 OWN: Final = ("id", "published", "updated")
 PAGE: Final = 500
+NUMBERS: Final = 1_000
 UNLINK: Final = "mutation Unlink($id: ID!) { unlinkAccount(input: { accountId: $id }) { errors { message } } }"
 
 
 def share(home: Path, *, contacts: int, changed: int) -> Report:
     """So many contacts, a tenth of which go again with their account; so many others change."""
     report = Report()
-    cards = address_book.people(contacts)
+    # the book has a thousand mobile numbers: shared, they would make one person of several
+    cards = [card if card.number < NUMBERS else replace(card, mobile="") for card in address_book.people(contacts)]
     leaving = contacts // 10
     files = home.parent / f"{home.name}-files"
     files.mkdir(parents=True)
@@ -50,7 +52,7 @@ def share(home: Path, *, contacts: int, changed: int) -> Report:
                 )
             ),
         }
-        report.figures["contacts of the first"] = len(_entries(first, key))
+        report.figures["people of the first"] = len(_entries(first, key))
         keys = {name: second.token("owner", "read") for name, second in seconds.items()}
         for name, second in seconds.items():
             began = time.monotonic()
@@ -58,7 +60,7 @@ def share(home: Path, *, contacts: int, changed: int) -> Report:
             report.figures[f"{name}: linked and read, s"] = round(time.monotonic() - began, 1)
             _compare(report, f"{name}: entries that differ", _entries(first, key), _entries(second, keys[name]))
         _change(first, key, cards[leaving:], changed, files / "staying.vcf")
-        report.figures["contacts of the first after changes"] = len(_entries(first, key))
+        report.figures["people of the first after changes"] = len(_entries(first, key))
         for name, second in seconds.items():
             began = time.monotonic()
             second.kith("sync")
