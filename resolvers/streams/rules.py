@@ -165,17 +165,6 @@ def canonical(rule: Node) -> str:
     return rule.shown
 
 
-def parts_of(rule: Node) -> Iterator[Leaf]:
-    """The words, phrases and operators of a rule, excluded ones too, in order."""
-    if isinstance(rule, Not):
-        yield from parts_of(rule.part)
-    elif isinstance(rule, Every | Some):
-        for part in rule.parts:
-            yield from parts_of(part)
-    else:
-        yield rule
-
-
 def wanted(rule: Node) -> Iterator[Leaf]:
     """Those that are looked for, not excluded."""
     return _wanted(rule, negated=False)
