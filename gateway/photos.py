@@ -64,9 +64,10 @@ class Photos:
         headers = {**HEADERS, "etag": tag}
         if tag in request.headers.get("if-none-match", ""):
             return Response(None, 304, headers)
-        return Response(await self._square(viewer, hashed, edge), 200, headers)
+        return Response(await self.square(viewer, hashed, edge), 200, headers)
 
-    async def _square(self, viewer: str, hashed: str, edge: int) -> bytes:
+    async def square(self, viewer: str, hashed: str, edge: int) -> bytes:
+        """A square of a viewer's photo as WebP, for whoever may see it. Raises Wrong where there is none."""
         cache = self._installation.cache.for_viewer(viewer)
         kept = await cache.get("photo", hashed, str(edge))
         if kept is not None:

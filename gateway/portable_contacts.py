@@ -1,7 +1,7 @@
 """PortableContacts 1.0 over HTTP: `/portablecontacts`, `/@me/@all`, `/@me/@all/{id}`, `/@me/@self`, as JSON and XML.
 
-Where they are is said by XRDS-Simple (§5), to which the start page's header leads, and by host-meta (RFC 6415): both are of the installation, name
-nobody and need no key.
+Where they are is said by XRDS-Simple (§5), to which the start page's header leads, and by host-meta (gateway/host_meta.py): both are of the
+installation, name nobody and need no key.
 
 Parameters come in the query or in a form (§6). A key is sent as Bearer or, by old clients, as the password of Basic (RFC 7617); cookies open
 nothing here, so that no page of another origin can ask. Over its allowance a client is told 503 with Retry-After, the draft's own way (§6.6).
@@ -39,10 +39,6 @@ _XRDS: Final = """<?xml version="1.0" encoding="UTF-8"?>
 <XRDS xmlns="xri://$xrds"><XRD xmlns="xri://$XRD*($v*2.0)" xmlns:simple="http://xrds-simple.net/core/1.0" version="2.0">
 <Type>xri://$xrds*simple</Type><Service priority="10"><Type>{rel}</Type><URI>{base}</URI></Service></XRD></XRDS>
 """
-HOST_META: Final = "/.well-known/host-meta"
-_XRD: Final = """<?xml version="1.0" encoding="UTF-8"?>
-<XRD xmlns="http://docs.oasis-open.org/ns/xri/xrd-1.0"><Link rel="{rel}" href="{base}"/></XRD>
-"""
 #: Of what names nobody, for pages of anybody (RFC 7033 §5 recommends it for such documents).
 PUBLIC: Final = {"cache-control": "max-age=3600", "access-control-allow-origin": "*"}
 MAX_FORM: Final = 65_536
@@ -72,25 +68,12 @@ class PortableContacts:
     def routes(self) -> list[BaseRoute]:
         paths = (BASE, f"{BASE}/", f"{BASE}/@me", f"{BASE}/@me/@all", f"{BASE}/@me/@all/{{id}}", f"{BASE}/@me/@self")
         served: list[BaseRoute] = [Route(path, self.serve, methods=["GET", "POST"]) for path in paths]
-        return [
-            *served,
-            Route(DESCRIPTION, self.described),
-            Route(HOST_META, self.host_meta),
-            Route(f"{HOST_META}.json", self.host_meta),
-        ]
+        return [*served, Route(DESCRIPTION, self.described)]
 
     async def described(self, request: Request) -> Response:
         """The installation's XRDS-Simple document."""
         text = _XRDS.format(rel=REL, base=escape(f"{self._installation.settings.url}{BASE}"))
         return Response(text, 200, PUBLIC, "application/xrds+xml")
-
-    async def host_meta(self, request: Request) -> Response:
-        """What the installation says of itself (RFC 6415 §3): as XRD, or as JSON by the other address (appendix A)."""
-        base = f"{self._installation.settings.url}{BASE}"
-        if request.url.path.endswith(".json"):
-            body = {"links": [{"rel": REL, "href": base}]}
-            return JSONResponse(body, 200, PUBLIC, "application/json")
-        return Response(_XRD.format(rel=REL, base=escape(base, {'"': "&quot;"})), 200, PUBLIC, "application/xrd+xml")
 
     async def serve(self, request: Request) -> Response:
         """The contacts that were asked for, or why not."""

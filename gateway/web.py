@@ -17,14 +17,17 @@ from gateway.figures import Figures
 from gateway.files import Files
 from gateway.health import Health
 from gateway.hooks import Hooks
+from gateway.host_meta import HostMeta
 from gateway.linking.client_document import ClientDocuments
 from gateway.linking.pages import LinkPages
 from gateway.linking.service import LinkService
 from gateway.pages import Pages
 from gateway.photos import Photos
 from gateway.portable_contacts import PortableContacts
+from gateway.public_pages import PublicPages
 from gateway.subscriptions import Subscriptions
 from gateway.uploads import Uploads
+from gateway.webfinger import WebFinger
 
 if TYPE_CHECKING:
     from gateway.installation import Installation
@@ -47,6 +50,7 @@ HEADERS: Final[dict[str, str]] = {
 def application(installation: Installation) -> ASGIApp:
     """The ASGI application of an opened installation."""
     health = Health(installation)
+    photos = Photos(installation)
     routes: list[BaseRoute] = [
         Route("/graphql", Endpoint(installation)),
         WebSocketRoute("/graphql", Subscriptions(installation)),
@@ -57,9 +61,12 @@ def application(installation: Installation) -> ASGIApp:
         *LinkPages(installation, LinkService(installation)).routes(),
         *ClientDocuments(installation).routes(),
         *Files(installation).routes(),
-        *Photos(installation).routes(),
+        *photos.routes(),
         *Uploads(installation).routes(),
         *PortableContacts(installation).routes(),
+        *HostMeta(installation).routes(),
+        *WebFinger(installation).routes(),
+        *PublicPages(installation, photos).routes(),
         *Exports(installation).routes(),
         *Hooks(installation).routes(),
         *explorer.routes(),

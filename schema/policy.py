@@ -70,6 +70,7 @@ SCOPES: Final[dict[tuple[str, str], Scope]] = {
     ("Mutation", "revokeApiKey"): "ADMIN",
     ("Mutation", "setEnrichmentConsent"): "ADMIN",
     ("Mutation", "enrichPeople"): "WRITE",
+    ("Mutation", "updatePublicProfile"): "ADMIN",  # what it shows, it shows everybody
 }
 ROOTS: Final[dict[str, Scope]] = {"Query": "READ", "Mutation": "WRITE", "Subscription": "READ"}
 # ways from a payload back to everything of the viewer's: whoever may only write does not read through them

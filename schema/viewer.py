@@ -19,6 +19,7 @@ from resolvers import (
     imports,
     keys,
     people,
+    public_profiles,
     search,
     timeline,
     viewers,
@@ -52,6 +53,7 @@ from schema.references import (
     ImportConnectionRef,
     OwnAddressRef,
     PersonConnectionRef,
+    PublicProfileRef,
     SearchConnectionRef,
     StreamRef,
     SuggestionRef,
@@ -232,6 +234,10 @@ async def _enrichment_money(parent: Parent[viewers.Viewer], info: Info) -> enric
     return await enrichment_consents.money(info.context.operation)
 
 
+async def _public_profile(parent: Parent[viewers.Viewer], info: Info) -> public_profiles.Shown:
+    return await public_profiles.of_viewer(info.context.operation)
+
+
 async def _viewer_enrichment_runs(
     parent: Parent[viewers.Viewer],
     info: Info,
@@ -296,6 +302,9 @@ class Viewer(Node):
     )
     disclosures: DisclosureConnectionRef | None = field(
         "What was sent to enrichment sources, latest first.", _viewer_disclosures, semantic=True
+    )
+    public_profile: PublicProfileRef | None = field(
+        "What the viewer shows of themselves to everybody; nothing until they publish it.", _public_profile, semantic=True
     )
     webhooks: list[WebhookRef] | None = field("Webhooks; at most 50.", _webhooks, semantic=True)
     api_keys: list[ApiKeyRef] | None = field("API keys, revoked ones for 90 days; at most 200.", _api_keys, semantic=True)

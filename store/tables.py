@@ -183,7 +183,13 @@ push_route = Table(
     Index("push_route_by_account", "viewer_id", "account_id"),  # an account has one address, or several names
     Index("push_route_by_name", "name"),
 )
-SYSTEM = (viewer, api_key, session, oauth_state, client_registration, job, push_route)
+public_name = Table(
+    "public_name",
+    metadata,
+    Column("name", Text, primary_key=True),  # of a public profile, in lower case; stays its first bearer's
+    Column("viewer_id", Text, nullable=False, index=True),
+)
+SYSTEM = (viewer, api_key, session, oauth_state, client_registration, job, push_route, public_name)
 
 # --- accounts -----------------------------------------------------------------------------------------------------------
 
@@ -282,6 +288,10 @@ web_link = _owned("web_link", _text("speaker"), _text("target"),  # providers/lo
                   _text("relation"), _text("claim"), _text("protocols"), _text("speaker_uri"), _text("target_uri"), _text("url"),
                   _at("read_at"), key=("speaker", "target", "relation"), indexes=(("target",),))  # fmt: skip
 identity = _owned("identity", _text("id"), _text("contact_id"))  # through which contact it was shown
+
+# what viewers show of themselves to everybody (store/public_profiles.py): one row each
+public_profile = _owned("public_profile", _bool("published"), _maybe("name"), Column("content", LargeBinary, nullable=False),
+                        _at("changed_at"), key=())  # fmt: skip
 
 # --- outside sources of facts: what they may be asked, what was asked and answered, and what left ------------------------
 

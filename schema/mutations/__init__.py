@@ -38,6 +38,7 @@ from schema.mutations.linking import (
     cancel_link,
     complete_link,
 )
+from schema.mutations.public_profile import UpdatePublicProfilePayload, update_public_profile
 from schema.mutations.reacting import ReactPayload, react
 from schema.mutations.sending import SendMessagePayload, UndoSendPayload, send_message, undo_send
 from schema.mutations.streams import (
@@ -118,6 +119,11 @@ class Mutation:
     )
     update_viewer: UpdateViewerPayload | None = field(
         "Changes name, language, time zone or region.", update_viewer, semantic=True
+    )
+    update_public_profile: UpdatePublicProfilePayload | None = field(
+        "Changes what the viewer shows of themselves to everybody, publishes or withdraws it.",
+        update_public_profile,
+        semantic=True,
     )
     create_stream: CreateStreamPayload | None = field("Saves a rule over activities.", create_stream, semantic=True)
     update_stream: UpdateStreamPayload | None = field("Changes a stream.", update_stream, semantic=True)

@@ -255,6 +255,6 @@ async def test_host_meta_names_them_as_xml_and_as_json(desk: Desk) -> None:
         found = await nobody.get("/.well-known/host-meta")
         assert found.headers["content-type"].startswith("application/xrd+xml")
         assert found.headers["access-control-allow-origin"] == "*"
-        (link,) = ElementTree.fromstring(found.content)
-        assert link.attrib == {"rel": "http://portablecontacts.net/spec/1.0", "href": base}
-        assert (await nobody.get("/.well-known/host-meta.json")).json() == {"links": [{**link.attrib}]}
+        links = [dict(link.attrib) for link in ElementTree.fromstring(found.content)]
+        assert {"rel": "http://portablecontacts.net/spec/1.0", "href": base} in links
+        assert (await nobody.get("/.well-known/host-meta.json")).json() == {"links": links}

@@ -67,11 +67,14 @@ BEYOND |= {
     ("Mutation", "enrichPeople"),
     ("Mutation", "enrichPeople", "input"),
 }  # fmt: skip
+#: And the issue on the open web asks for WebFinger and an h-card of the installation's own users, which they have to allow.
+BEYOND |= {("Viewer", "publicProfile"), ("Mutation", "updatePublicProfile"), ("Mutation", "updatePublicProfile", "input")}
 #: Types of these alone.
 TYPES_BEYOND = {
     "Completion", "EnrichPeopleInput", "EnrichPeoplePayload", "DisclosureOutcome", "DisclosurePurpose", "EnrichmentItem",
     "EnrichmentItemConnection", "EnrichmentItemEdge", "EnrichmentMoney", "EnrichmentOutcome", "EnrichmentPreview", "EnrichmentRun",
     "EnrichmentRunConnection", "EnrichmentRunEdge",
+    "PublicLink", "PublicProfile", "UpdatePublicProfileInput", "UpdatePublicProfilePayload",
 }  # fmt: skip
 ALIKE_BY_NAME_ONLY = {"Node", "MutationPayload", "LiveList"}
 

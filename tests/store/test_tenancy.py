@@ -16,7 +16,7 @@ from store.tables import OWNED, SYSTEM, metadata
 from tests import fresh, servers
 from tests.household import NOW, Household
 
-CLOSED_LIST = {"viewer", "job", "session", "api_key", "oauth_state", "client_registration", "push_route"}
+CLOSED_LIST = {"viewer", "job", "session", "api_key", "oauth_state", "client_registration", "push_route", "public_name"}
 REFUSED = sa.exc.DBAPIError
 
 
