@@ -76,8 +76,8 @@ async def test_a_second_kith_has_the_same_contacts_and_what_becomes_of_them(hous
         assert await household.head() == head, "nothing happened, nothing is told"
 
         theirs.now = datetime.now(UTC)
-        await theirs.take(book, card("bob", "Bob Barker", "bob@example.org"), records.Gone(kind="CONTACT", key="mail"))
-        joined = card("one more", "Ada Lukasz", "ada@example.org", "cai@example.org")  # two people turn out to be one
+        await theirs.take(book, card("bob", "Zoë Łukasz-Żuk", "bob@example.org"), records.Gone(kind="CONTACT", key="mail"))
+        joined = card("one more", "Zoë Łukasz-Żuk", "bob@example.org", "cai@example.org")  # two people turn out to be one
         await theirs.take(book, joined)
         await theirs.resolve()
         await shop.sync(household.viewer, account_id)
