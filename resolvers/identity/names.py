@@ -208,9 +208,9 @@ def _built(text: str, words: list[str], cut: int | None, generation: Literal["",
         joined = "".join(words)
         size = 2 if joined[:2] in readings("surnames.txt") else 1
         if len(words) == 2:
-            size = len(words[0]) if cut is None or cut == 0 else len(words[1])
-        if cut not in (None, 0):
-            joined = words[1] + words[0]
+            given_first = cut not in (None, 0)
+            size = len(words[1 if given_first else 0])
+            joined = words[1] + words[0] if given_first else joined
         if len(joined) > size:
             return Name(
                 text=text,

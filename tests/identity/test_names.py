@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from resolvers.identity.names import Likeness, compare, mediated, parse, people
@@ -89,6 +89,7 @@ def test_a_name_through_which_others_speak_is_not_the_senders(text: str) -> None
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
+@example("", ",\u3400")
 def test_no_text_is_too_strange_and_comparing_has_no_direction(one: str, other: str) -> None:
     for a in parse(one):
         for b in parse(other):
