@@ -53,8 +53,9 @@ class Card:
 
     @property
     def proofs(self) -> frozenset[str]:
-        """What no two people have in common."""
-        return frozenset({*self.emails, *self.phones, *([self.handle] if self.handle else [])})
+        """What no two people have in common. An address on the page of somebody who is followed is what they say of themselves."""
+        emails = () if self.relation in ("FOLLOWER", "FOLLOWING") else self.emails
+        return frozenset({*emails, *self.phones, *([self.handle] if self.handle else [])})
 
     @property
     def shown(self) -> Hashable:

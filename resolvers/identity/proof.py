@@ -161,8 +161,9 @@ def _profile(
             if v.basis == w.basis == "WRITTEN" and not (v.private and w.private):
                 continue  # a page that stands on two cards may be their employer's
             if v.basis == w.basis == "OWN" and a.account == b.account:
-                # one account lists a profile once: a second time with another name may be a handle that somebody else took over
-                if _grade(a, b) >= Likeness.SAME:
+                # each list of an account has a profile once: a second time with another name may be a handle that somebody else
+                # took over. Followers, talks and the like are different lists, some of which say no name.
+                if _grade(a, b) >= (Likeness.SAME if a.kind == b.kind else Likeness.SILENT):
                     edges.append(_edge("PROFILE", key, a.id, b.id, WEIGHTS["PROFILE"]))
                 continue
             least = Likeness.AGREES if contested else Likeness.SILENT if {v.basis, w.basis} == {"WRITTEN"} else Likeness.UNSURE
