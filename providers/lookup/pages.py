@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-import mf2py
 import msgspec
 
 from providers.formats import charset, html_links, html_tokens
@@ -119,6 +118,8 @@ def representative(page: str, subject: str, url: str, me: set[str]) -> Mapping[s
     """The properties of the card that is about the page's own subject (microformats.org/wiki/representative-h-card-parsing)."""
     if len(page) > MAX_TREE or not any(word in page for word in ("h-card", "vcard")) or _depth(page) > MAX_DEPTH:
         return None
+    import mf2py  # seven megabytes with what it stands on, in processes most of which never look anybody up
+
     try:
         found = mf2py.parse(doc=page, url=url, html_parser="html.parser")
     except (RecursionError, ValueError, TypeError, AttributeError, KeyError, IndexError):
