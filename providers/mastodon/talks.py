@@ -20,6 +20,8 @@ from providers.records import Gone, Row
 
 #: Posts that are asked for again with one call (app/controllers/api/v1/statuses_controller.rb).
 RECENT: Final = 20
+#: Posts that a look which was cut off still owes a second look, at most.
+OWED: Final = 100
 #: How many of them are looked at where a server has no such call.
 ONE_BY_ONE: Final = 4
 #: Whose favourite a post is (methods/statuses#favourited_by).
@@ -56,6 +58,7 @@ class Talks:
         self._unread: dict[str, bool] = {}  # of conversations by key, where their server said it
         self._heads: set[str] = set()
         self._gone: set[str] = set()
+        self._looked = False  # at the latest posts of the look before
         self._answers: dict[str, str] = {}  # the account's own latest post in a conversation: what came before it was read
         self._numbers: list[str] = []
 
@@ -100,20 +103,20 @@ class Talks:
 
     async def again(self) -> list[Row]:
         """What became of the latest posts that this look has not told: edits, favourites, read state, and those that are gone."""
-        wanted = sorted(self._before.keys() - self._told.keys() - self._gone, key=age, reverse=True)[:RECENT]
-        if not wanted:
-            return []
-        found, wanted = await self._several(wanted)
-        self._items.meet((), found.values())
-        self._note_answers(found.values())
+        owed = self._owed()
         rows = []
-        for post in wanted:
-            known = found.get(post) or await self._one(post)  # what a list of several leaves out may only be hidden from it
-            if known is None:
-                self._gone.add(post)
-                rows.append(Row(item=Gone(kind="MESSAGE", key=self._before[post].key)))
-            elif known.visibility == DIRECT:
-                rows += await self._told_anew(known, waits=self._before[post].unread)
+        for n in range(0, len(owed), RECENT):
+            found, wanted = await self._several(owed[n : n + RECENT])
+            self._items.meet((), found.values())
+            self._note_answers(found.values())
+            for post in wanted:
+                known = found.get(post) or await self._one(post)  # what a list of several leaves out may only be hidden from it
+                if known is None:
+                    self._gone.add(post)
+                    rows.append(Row(item=Gone(kind="MESSAGE", key=self._before[post].key)))
+                elif known.visibility == DIRECT:
+                    rows += await self._told_anew(known, waits=self._before[post].unread)
+        self._looked = True
         return rows
 
     def take_numbers(self) -> tuple[str, ...]:
@@ -122,9 +125,13 @@ class Talks:
         return tuple(numbers)
 
     def recent(self) -> dict[str, Remembered]:
-        """The latest posts, to be looked at the next time."""
+        """The latest posts, to be looked at the next time, and until this look has asked for them again those of the one before."""
         known = {post: what for post, what in {**self._before, **self._told}.items() if post not in self._gone}
-        return {post: known[post] for post in sorted(known, key=age, reverse=True)[:RECENT]}
+        kept = {*sorted(known, key=age, reverse=True)[:RECENT], *([] if self._looked else self._owed())}
+        return {post: known[post] for post in sorted(kept, key=age, reverse=True)}
+
+    def _owed(self) -> list[str]:
+        return sorted(self._before.keys() - self._told.keys() - self._gone, key=age, reverse=True)[:OWED]
 
     def _is_new(self, post: str) -> bool:
         """Whether a post was not there at the last look; what came late from another server has the number of its moment."""

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from providers.errors import Refused
+from providers.errors import Refused, Unavailable
 from providers.mastodon import adapter as mastodon
 from providers.mastodon import mirror as mastodon_mirror
 from providers.mastodon import talks as mastodon_talks
@@ -270,6 +270,29 @@ async def test_an_earlier_post_of_a_conversation_that_is_edited_or_deleted_is_no
     assert {item.text for item in messages(found) if item.edited_at} == {f"@{robin.name} Lunch?"}
     assert [item for item in found if isinstance(item, Gone)] == [Gone(kind="MESSAGE", key=second["uri"])]
     assert [item for item in await reader.run() if isinstance(item, Gone)] == []
+
+
+async def test_an_edit_is_noticed_though_looks_were_cut_and_newer_posts_came_meanwhile(
+    reader: Reader, ada: Person, robin: Person, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mastodon_talks, "RECENT", 2)
+    first = ada.posts(f"@{robin.name} Lunhc?", visibility="direct")
+    await reader.run()
+
+    async def cut_at(path: str) -> None:
+        ada.server.fault({"type": "status", "status": 503}, path)
+        with pytest.raises(Unavailable):
+            await reader.run()
+        ada.server.clear_faults()
+
+    await cut_at("/api/v1/notifications")
+    ada.does("PUT", f"statuses/{first['id']}", status=f"@{robin.name} Lunch?")
+    for hour in ("one", "two", "three"):  # each in a thread of its own, told by the notifications
+        ada.posts(f"@{robin.name} At {hour}?", visibility="direct")
+    clock.time += timedelta(seconds=mastodon.UNTOLD_SECONDS)
+    await cut_at("/api/v1/accounts/*/statuses")
+    found = [*await reader.run(), *await reader.run()]
+    assert {item.text for item in messages(found) if item.edited_at} == {f"@{robin.name} Lunch?"}
 
 
 async def test_a_favourite_among_direct_posts_is_a_reaction_and_is_taken_back(reader: Reader, ada: Person, robin: Person) -> None:
