@@ -94,7 +94,8 @@ def object_type(description: str = "", *, of: type | tuple[type, ...] = ()) -> C
         if shown:
             SHOWN_AS.update(dict.fromkeys(shown, cls.__name__))
         # without a record it is met where its field says so, never behind an abstract type
-        cls.is_type_of = Shows(*shown)  # type: ignore[attr-defined]
+        declared: Any = cls
+        declared.is_type_of = Shows(*shown)
         made = strawberry.type(cls, description=description or None)
         _apply_policy(made)
         return made
@@ -106,7 +107,8 @@ def interface_type(description: str) -> Callable[[type[T]], type[T]]:
     """An interface; the type of a value follows from its record."""
 
     def declare(cls: type[T]) -> type[T]:
-        cls.resolve_type = ByRecord(SHOWN_AS)  # type: ignore[attr-defined]
+        declared: Any = cls
+        declared.resolve_type = ByRecord(SHOWN_AS)
         return strawberry.interface(cls, description=description)
 
     return declare

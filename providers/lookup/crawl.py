@@ -80,7 +80,6 @@ class Web:
     ) -> None:
         self.clock = clock
         self._transport = transport
-        self._wire = transport  # the transport, or what stands before it and tells a log
         self._log: Log | None = None
         self._observer = observer
         self._pace = pace
@@ -92,7 +91,6 @@ class Web:
         """The same way out for one viewer, whose log is told of all that leaves; paces, troubled hosts and robots.txt are everybody's."""
         view = copy.copy(self)
         view._log = log
-        view._wire = Logged(self._transport, log)
         return view
 
     async def get(
@@ -175,8 +173,10 @@ class Web:
                 raise Spent
             if wait > 0:
                 await self.clock.sleep(wait)
-            host.took(self.clock.now())
-            return await self._session(url).request(
+            wire: httpx.AsyncBaseTransport = _Paced(self._transport, host, self.clock)
+            if self._log is not None:
+                wire = Logged(wire, self._log)
+            return await self._session(url, wire).request(
                 "GET", url, headers={"Accept": accept}, auth=False, accept_statuses=ANSWERS, max_bytes=max_bytes, follow=False
             )
         except RateLimited as error:
@@ -185,12 +185,12 @@ class Web:
         finally:
             host.turn.release()
 
-    def _session(self, url: str, transport: httpx.AsyncBaseTransport | None = None) -> Session:
+    def _session(self, url: str, transport: httpx.AsyncBaseTransport) -> Session:
         return Session(
             account=Account(provider=_PROVIDER, base_url=url),
             credentials=NOBODY,
             clock=self.clock,
-            transport=transport or self._wire,
+            transport=transport,
             breakers=self._breakers,
             observer=self._observer,
             interactive=True,
@@ -298,3 +298,16 @@ def _target(url: str, response: Response) -> str:
     if url.startswith("https:") and target.scheme != "https":
         raise Refused(f"{_host(url)} redirects to an unencrypted address ({target.host}).", provider_code="downgrade")
     return str(target.copy_with(username=None, password=None, fragment=None))
+
+
+class _Paced(httpx.AsyncBaseTransport):
+    """Counts a call of a host when it leaves, however long what stands above has taken to let it: paces are kept where calls are sent."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, host: _Host, clock: Clock) -> None:
+        self._transport = transport
+        self._host = host
+        self._clock = clock
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._host.took(self._clock.now())
+        return await self._transport.handle_async_request(request)

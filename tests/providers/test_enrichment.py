@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from providers.addresses import Guard
 from providers.disclosing import Outgoing
 from providers.enrichment import full_contact, people_data_labs
-from providers.enrichment.answer import Answer
+from providers.enrichment.answer import Answer, Fact
 from providers.enrichment.ask import AGAIN, Enrichers
 from providers.enrichment.offer import SOURCES, Terms, dollars
 from providers.errors import Refused
@@ -210,7 +210,7 @@ WRONG: list[Any] = [
 
 
 @pytest.mark.parametrize("read", [full_contact.facts, people_data_labs.facts])
-def test_whatever_stands_in_a_field_is_read_or_left_out(read: object) -> None:
+def test_whatever_stands_in_a_field_is_read_or_left_out(read: Callable[[Any], Sequence[Fact]]) -> None:
     names = ["fullName", "details", "bio", "avatar", "website", "data", "likelihood", "organization"]
     inner = [
         "emails",
@@ -231,7 +231,7 @@ def test_whatever_stands_in_a_field_is_read_or_left_out(read: object) -> None:
             {name: [wrong] for name in inner},
             {name: [{"value": wrong}] for name in inner},
         ):
-            facts = read(dict.fromkeys(names, value))  # type: ignore[operator]
+            facts = read(dict.fromkeys(names, value))
             assert all(fact.value and "javascript" not in fact.value for fact in facts if fact.field in ("URL", "PHOTO"))
             json.dumps([fact.value for fact in facts]).encode()
 

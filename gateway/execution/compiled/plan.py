@@ -157,7 +157,8 @@ class Plan:
         self._units += 1
         if self._units > UNITS:
             raise Irregular
-        return self._source.function(kind, self.subfields(kind, list(details)), way)  # type: ignore[no-any-return]
+        made: Answers = self._source.function(kind, self.subfields(kind, list(details)), way)
+        return made
 
     @staticmethod
     def _taken(collected: CollectedFields) -> Mapping[str, list[FieldDetails]]:

@@ -9,7 +9,7 @@ event loop.
 from __future__ import annotations
 
 import asyncio
-from asyncio.tasks import _enter_task, _leave_task
+from asyncio import tasks
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import copy_context
 from types import CoroutineType
@@ -24,6 +24,9 @@ from gateway.execution.compiled.values import Classes, is_awaitable
 if TYPE_CHECKING:
     from gateway.execution.compiled.plan import Field, Plan
 
+# which task is running is told to asyncio by these; what stands in for one before it is made has what asyncio asks of it
+enter_task: Final[Callable[[asyncio.AbstractEventLoop, Any], None]] = tasks._enter_task
+leave_task: Final[Callable[[asyncio.AbstractEventLoop, Any], None]] = tasks._leave_task
 WAITS: Final = object()  # instead of a value: it will be filled in
 HOLE: Final = -1  # in a field's way: the index of an item
 
@@ -182,8 +185,8 @@ class Run:
             awaitable = _awaited(awaitable)
         loop, current, stand_in = self._loop, self._current, self._starting
         context = copy_context()
-        _leave_task(loop, current)
-        _enter_task(loop, stand_in)  # type: ignore[arg-type]
+        leave_task(loop, current)
+        enter_task(loop, stand_in)
         try:
             waits_for = context.run(awaitable.send, None)
         except StopIteration as stop:
@@ -193,8 +196,8 @@ class Run:
             call.error = error
             raise
         finally:
-            _leave_task(loop, stand_in)  # type: ignore[arg-type]
-            _enter_task(loop, current)
+            leave_task(loop, stand_in)
+            enter_task(loop, current)
         self.pending += 1
         follow = self._follow(_Rest(awaitable, waits_for), call, out, complete)
         call.task = task = asyncio.Task(follow, loop=loop, context=context)

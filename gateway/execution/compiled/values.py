@@ -60,7 +60,8 @@ def items(value: Any) -> Collection[Any]:
     """The items of a list that is not null. What can be read only once is left to graphql-core."""
     kind = type(value)
     if kind is list or kind is tuple:
-        return value  # type: ignore[no-any-return]
+        plain: Collection[Any] = value
+        return plain
     if not isinstance(value, Collection) or isinstance(value, _NO_LISTS) or hasattr(value, "__aiter__"):
         raise Irregular
     return value
