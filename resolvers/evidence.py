@@ -50,6 +50,8 @@ class ProfileLinkEvidence(Evidence, frozen=True, kw_only=True):
     from_: str
     to: str
     claim: str
+    verifier: str | None = None
+    verified_at: datetime | None = None
 
 
 class ProviderIdEvidence(Evidence, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 
 from providers import records
 from providers.lookup import resources
+from providers.lookup.mastodon import FIELD as SEEN
 from resolvers.evidence import Evidence, ProfileLinkEvidence, ProviderIdEvidence
 from resolvers.identity.clusters import SHARED_WEIGHT, WEIGHTS
 from resolvers.identity.keys import is_role, normalise_url
@@ -256,7 +257,11 @@ def _tied(drafts: dict[str, _Draft], roots: Mapping[str, str], links: Sequence[W
         if resource is None or resource.kind in ("mailto", "tel") or (link.claim == CLAIMED and key in through):
             continue
         page = next((one for one in _pages(key, names, links)), None)
-        evidence = _evidence(link.speaker_uri, link.target_uri, link.claim, _sentence(link), through[link.speaker], link.read_at)
+        evidence = msgspec.structs.replace(
+            _evidence(link.speaker_uri, link.target_uri, link.claim, _sentence(link), through[link.speaker], link.read_at),
+            verifier=link.verifier,
+            verified_at=link.verified_at,
+        )
         handle = resource.name if resource.kind in ("acct", "at") else None
         _add(drafts, _Draft(key, provider_of(uri), handle, page, link.claim, through[link.speaker], [evidence]))
 
@@ -301,11 +306,13 @@ def _pages(key: str, names: Mapping[str, str], links: Sequence[WebLink]) -> list
 
 def _sentence(link: WebLink) -> str:
     how = link.protocols.replace(" ", ", ")
+    seen = "" if link.verified_at is None else f"; {link.verifier} has seen it on {link.verified_at:%Y-%m-%d}"
+    if link.claim == "RECIPROCAL" or (link.claim == "VERIFIED" and SEEN in link.protocols.split()):
+        return f"{link.speaker_uri} and {link.target_uri} name each other ({how}){seen}."
     if link.claim == "VERIFIED":
-        return f"{resources.host(link.url) or link.speaker_uri} vouches for {link.target_uri} ({how})."
-    if link.claim == "RECIPROCAL":
-        return f"{link.speaker_uri} and {link.target_uri} name each other ({how})."
-    return f"{link.speaker_uri} names {link.target_uri}, which does not name it back ({how})."
+        return f"{link.verifier or resources.host(link.url) or link.speaker_uri} vouches for {link.target_uri} ({how})."
+    by_its_word = "" if link.verified_at is None else f"; {link.verifier} says that it did on {link.verified_at:%Y-%m-%d}"
+    return f"{link.speaker_uri} names {link.target_uri}, which does not name it back ({how}){by_its_word}."
 
 
 def _evidence(from_: str, to: str, claim: str, sentence: str, contact_id: str, at: datetime) -> ProfileLinkEvidence:

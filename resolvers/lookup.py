@@ -190,6 +190,8 @@ async def _keep(operation: Operation, found: Sequence[walk.Found]) -> None:
                     target_uri=link.to,
                     url=link.url,
                     read_at=link.read_at,
+                    verifier=link.verifier,
+                    verified_at=link.verified_at,
                 )
     by_speaker: dict[str, list[web_links.WebLink]] = {speaker: [] for speaker in read}
     for kept_link in kept.values():

@@ -62,6 +62,8 @@ class ProfileLinkEvidence(Evidence):
     from_: URL = field("Where the link stands.", name="from")
     to: URL = field("Where it leads.")
     claim: ClaimState = field("Whether it is returned or vouched for.")
+    verifier: str | None = field("The host that vouches for it, or says that it has seen it returned.")
+    verified_at: DateTime | None = field("When, by the word of that host.")
     strength: EvidenceStrength = field("What it is worth.")
     weight: float = field("Log-odds it adds; negative speaks against.")
     sentence: str = field("The reason in words.")

@@ -43,6 +43,8 @@ class LookupLink:
     protocols: list[str] = field("How it was said, such as rel-me or webfinger.")
     evidence_url: URL | None = field("Where it was read.", _evidence)
     read_at: DateTime = field("When it was read.", name="asOf")
+    verifier: str | None = field("The host that vouches for it, or says that it has seen it returned.")
+    verified_at: DateTime | None = field("When, by the word of that host.")
 
 
 @object_type("How one place answered.", of=lookup.Source)

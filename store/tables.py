@@ -286,7 +286,8 @@ photo = _owned("photo", _text("hash"), _text("media_type"), Column("data", Large
 # what was read on the open web of who is whom, and what is known to clients by an id of it
 web_link = _owned("web_link", _text("speaker"), _text("target"),  # providers/lookup/resources.py: keys of addresses
                   _text("relation"), _text("claim"), _text("protocols"), _text("speaker_uri"), _text("target_uri"), _text("url"),
-                  _at("read_at"), key=("speaker", "target", "relation"), indexes=(("target",),))  # fmt: skip
+                  _at("read_at"), _maybe("verifier"), _at("verified_at", True),
+                  key=("speaker", "target", "relation"), indexes=(("target",),))  # fmt: skip
 identity = _owned("identity", _text("id"), _text("contact_id"))  # through which contact it was shown
 
 # what viewers show of themselves to everybody (store/public_profiles.py): one row each

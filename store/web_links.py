@@ -25,7 +25,7 @@ _OF_TARGETS: Final = select(web_link).where(among(_L.target))
 
 
 class WebLink(msgspec.Struct, frozen=True, kw_only=True):
-    """A claim; `speaker` and `target` are keys, `protocols` are separated by spaces."""
+    """A claim; `speaker` and `target` are keys, `protocols` are separated by spaces. `verifier`: who vouches, or has seen it returned."""
 
     speaker: str
     target: str
@@ -36,6 +36,8 @@ class WebLink(msgspec.Struct, frozen=True, kw_only=True):
     target_uri: str
     url: str
     read_at: datetime
+    verifier: str | None = None
+    verified_at: datetime | None = None
 
 
 def put(

@@ -2,7 +2,8 @@
 
 A field whose link says rel=me is the same statement as on the profile page. `alsoKnownAs` alone is a claim; the move is proven when the
 old account says `movedTo` and the new one names the old. A document that calls itself by another address than the one it was found at is
-believed only by asking there. Servers that want signed requests say 401, and are asked nothing more.
+believed only by asking there. A server that wants signed requests says 401; one that speaks Mastodon's API is asked by that about its
+user's links, since its actors do not say which of them it has seen lead back.
 """
 
 from __future__ import annotations
@@ -12,15 +13,24 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
+
 from providers.errors import Malformed
 from providers.formats import html_links, html_text
-from providers.lookup import resources, webfinger
+from providers.lookup import mastodon, resources, webfinger
 from providers.lookup.crawl import Fetched, Web
 from providers.lookup.reading import Ask, Notes, Reading, nothing
 
 PROTOCOL: Final = "actor"
 MEDIA_TYPE: Final = "application/activity+json"
 ACCEPT: Final = 'application/activity+json, application/ld+json;profile="https://www.w3.org/ns/activitystreams"'
+#: In the context of actors whose server has Mastodon's words, and with them mostly its API: Mastodon, GoToSocial, Pleroma, Akkoma.
+MASTODON: Final = b"http://joinmastodon.org/ns"
+HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
+ALSO_KNOWN_AS: Final = "also-known-as"
+MOVED_TO: Final = "moved-to"
+#: By these actors name actors.
+NAMED_BY: Final = frozenset({ALSO_KNOWN_AS, MOVED_TO})
 TYPES: Final = frozenset({"Person", "Service", "Organization", "Group", "Application"})  # ActivityStreams 2.0 vocabulary §3.2
 
 
@@ -28,13 +38,18 @@ async def read(ask: Ask, web: Web, until: datetime) -> Reading:
     """What an actor says. Raises what `Web.get` raises."""
     fetched = await web.get(ask.url, accept=ACCEPT, until=until)
     if not fetched.there:
-        message = "This server tells only servers that sign their requests." if fetched.response.status in (401, 403) else None
-        return nothing(ask, web.clock.now(), fetched, message)
+        closed = fetched.response.status in (401, 403)
+        message = "This server tells only servers that sign their requests." if closed else None
+        asks = mastodon.asks_instead(ask.url) if closed else ()
+        return msgspec.structs.replace(nothing(ask, web.clock.now(), fetched, message), next=tuple(asks))
     return reading(ask, fetched, web.clock.now())
 
 
 def reading(ask: Ask, fetched: Fetched, now: datetime) -> Reading:
     """The reading of an actor's document."""
+    if fetched.response.media_type in HTML and ask.protocol == PROTOCOL:  # a page that another actor names as one of its own kind
+        page = Ask("page", ask.url, ask.subject, crawled=True)
+        return msgspec.structs.replace(nothing(ask, now, fetched, "This is no actor."), next=(page,))
     try:
         document = fetched.response.json()
     except Malformed:
@@ -54,12 +69,16 @@ def reading(ask: Ask, fetched: Fetched, now: datetime) -> Reading:
     for url in _urls(document.get("url")):
         notes.says(url, "ALIAS", "activitypub", mutual=True)
     for url in _texts(document.get("alsoKnownAs")):
-        notes.says(url, "ME", "also-known-as", mutual=True)
+        notes.says(url, "ME", ALSO_KNOWN_AS, mutual=True)
     for url in _texts(document.get("movedTo")):
-        notes.says(url, "MOVED_TO", "moved-to", mutual=True)
+        notes.says(url, "MOVED_TO", MOVED_TO, mutual=True)
+    links = False
     for field in _objects(document.get("attachment")):
         if "PropertyValue" in _texts(field.get("type")) and isinstance(field.get("value"), str):
-            _field(notes, field["value"], here)
+            links |= _field(notes, field["value"], here)
+    if links and MASTODON in msgspec.json.encode(document.get("@context")):
+        for one in mastodon.asks(actor, document.get("preferredUsername")):
+            notes.goes_on(one)
     icon = next(iter(_objects(document.get("icon"))), {})
     summary = document.get("summary")
     notes.shows(
@@ -71,15 +90,16 @@ def reading(ask: Ask, fetched: Fetched, now: datetime) -> Reading:
     return notes.done(fetched, now)
 
 
-def _field(notes: Notes, value: str, here: str) -> None:
-    """`value` is HTML; a bare address is a claim that the server has not made a link of."""
+def _field(notes: Notes, value: str, here: str) -> bool:
+    """Whether a field links something of the actor's with rel=me. `value` is HTML; a bare address is a claim that is no link."""
     links = list(html_links.in_page(value[:5_000], here))
-    for link in links:
-        if "me" in link.relations:
-            notes.says(link.url, "ME", "activitypub-field", mutual=True)
+    own = [link for link in links if "me" in link.relations]
+    for link in own:
+        notes.says(link.url, "ME", "activitypub-field", mutual=True)
     bare = html.unescape(value).strip()
     if not links and bare.startswith(("https://", "http://")) and " " not in bare:
         notes.says(bare, "ME", "activitypub-field")
+    return bool(own)
 
 
 def _texts(value: Any) -> list[str]:

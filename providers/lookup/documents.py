@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from providers.errors import Malformed, ProviderError, RateLimited, Refused, Unavailable
-from providers.lookup import actors, at_protocol, directories, foaf, nostr, pages, webfinger
+from providers.lookup import actors, at_protocol, directories, foaf, mastodon, nostr, pages, webfinger
 from providers.lookup.crawl import Spent, Web
 from providers.lookup.reading import Ask, Reading, State, nothing, trouble
 from providers.lookup.resources import Resource
@@ -18,6 +18,7 @@ READERS: Final[Mapping[str, Reader]] = {
     webfinger.PROTOCOL: webfinger.read,
     pages.PROTOCOL: pages.read,
     actors.PROTOCOL: actors.read,
+    mastodon.PROTOCOL: mastodon.read,
     foaf.PROTOCOL: foaf.read,
     at_protocol.HANDLE: at_protocol.read_handle,
     at_protocol.DID_DOCUMENT: at_protocol.read_did,
@@ -29,13 +30,15 @@ READERS: Final[Mapping[str, Reader]] = {
 SPENT: Final = "There was no time left to ask here: ask again."
 
 
-def asks(resource: Resource, consented: frozenset[str], *, crawled: bool) -> Iterator[Ask]:
-    """What to read about a resource; `consented` names the third parties that may learn of it."""
+def asks(resource: Resource, consented: frozenset[str], *, crawled: bool, said: str = "") -> Iterator[Ask]:
+    """What to read about a resource; `consented` names the third parties that may learn of it, `said` is how another one named it."""
     match resource.kind:
         case "acct":
             yield webfinger.ask(resource)
         case "mailto":
             yield webfinger.ask(resource)
+        case "web" if said in actors.NAMED_BY and not directories.is_own(resource):
+            yield Ask(actors.PROTOCOL, resource.uri, resource.uri)
         case "web" if not directories.is_own(resource):
             yield Ask(pages.PROTOCOL, resource.uri, resource.uri, crawled)
         case "at":

@@ -2,7 +2,8 @@
 
 A claim is returned when the other side, under any of its names, says that it is this one. Two names are one thing only where their common
 host says so or each names the other; that one of them says so makes nothing one. So a ring of pages that name each other and a stranger
-stays a ring, whatever its length: the stranger would have to name one of them. A link is followed to where its address leads for good.
+stays a ring, whatever its length: the stranger would have to name one of them. What a host says that it has seen of its own user's links
+counts beside the answer, never for it: anybody may run a host. A link is followed to where its address leads for good.
 Pure: the same statements in any order give the same graph.
 """
 
@@ -15,6 +16,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from providers.lookup import resources
 from providers.lookup.reading import Profile, Reading, Relation, Statement
 from providers.lookup.resources import key
 
@@ -24,7 +26,10 @@ IDENTITY: Final = frozenset({"ME", "MOVED_TO"})
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement of one address about another, weighed. `protocols` are the ways in which it was said, `url` where, `read_at` when."""
+    """A statement of one address about another, weighed. `protocols` are the ways in which it was said, `url` where, `read_at` when.
+
+    `verifier` is the host that vouches for it, or says that it has seen it returned, `verified_at` when by its own word.
+    """
 
     from_: str
     to: str
@@ -33,6 +38,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     protocols: tuple[str, ...]
     url: str
     read_at: datetime
+    verifier: str | None = None
+    verified_at: datetime | None = None
 
 
 class Graph:
@@ -108,6 +115,7 @@ class Graph:
         for (speaker, target, relation), statements in sorted(grouped.items()):
             claim = self._weighed(statements, answered)
             evidence = min(statements, key=lambda s: (not s.vouched, not s.mutual, s.protocol))
+            by, at = self._verified(statements)
             found.append(
                 Link(
                     from_=self._spelled[speaker],
@@ -117,6 +125,8 @@ class Graph:
                     protocols=tuple(sorted({s.protocol for s in statements})),
                     url=self._said[evidence].url,
                     read_at=self._said[evidence].read_at,
+                    verifier=by,
+                    verified_at=at,
                 )
             )
         return found
@@ -140,6 +150,14 @@ class Graph:
 
     # --- weighing -------------------------------------------------------------------------------------------------------
 
+    def _verified(self, statements: list[Statement]) -> tuple[str | None, datetime | None]:
+        """Who vouches for a link or has seen it returned, and when: of several the one who vouches, else the last to have looked."""
+        told = max((s for s in statements if s.vouched or s.seen), key=lambda s: (s.vouched, s.seen, s.protocol), default=None)
+        if told is None:
+            return None, None
+        reading = self._said[told]
+        return resources.host(reading.url) or None, datetime.fromisoformat(told.seen) if told.seen else reading.read_at
+
     def _weighed(self, statements: list[Statement], answered: Mapping[str, set[tuple[str, str]]]) -> Claim:
         if any(s.vouched for s in statements):
             return "VERIFIED"
@@ -155,7 +173,9 @@ class Graph:
         if not any(s.mutual for s in statements):
             return "CLAIMED"
         kind = "IDENTITY" if first.relation in IDENTITY else first.relation
-        return "RECIPROCAL" if (self._class(target), self._class(speaker)) in answered[kind] else "CLAIMED"
+        if (self._class(target), self._class(speaker)) not in answered[kind]:
+            return "CLAIMED"
+        return "VERIFIED" if any(s.seen for s in statements) else "RECIPROCAL"
 
     def _answered(self) -> dict[str, set[tuple[str, str]]]:
         """(who says it, of whom) by kind of statement, of those that can answer another: aliases by address, others by what is one."""

@@ -26,7 +26,6 @@ ACCEPT: Final = (
     "text/html, application/xhtml+xml, application/activity+json;q=0.7, "
     'application/ld+json;profile="https://www.w3.org/ns/activitystreams";q=0.7, application/rdf+xml;q=0.5, */*;q=0.1'
 )
-HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
 FEEDS: Final = frozenset({"application/atom+xml", "application/feed+json", "application/rss+xml"})
 #: gmpg.org/xfn/11: what one may be to somebody, `me` apart.
 XFN: Final = frozenset({
@@ -52,10 +51,10 @@ async def read(ask: Ask, web: Web, until: datetime) -> Reading:
     if not fetched.there:
         return nothing(ask, now, fetched)
     if media_type in webfinger.ACTOR_TYPES or media_type == "application/json":
-        return actors.reading(ask, fetched, now)
+        return msgspec.structs.replace(actors.reading(ask, fetched, now), read_as=actors.PROTOCOL)
     if media_type == "application/rdf+xml":
         return foaf.reading(ask, fetched, now)
-    if media_type not in HTML:
+    if media_type not in actors.HTML:
         return nothing(ask, now, fetched, "This is no web page.")
     return await asyncio.to_thread(_reading, ask, fetched, now)
 

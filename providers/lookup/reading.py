@@ -1,14 +1,14 @@
 """What one place says: who it shows, what it states about which addresses, and where else the same is said.
 
 A statement is only ever its speaker's. `mutual` ones can answer a claim from the other side; `vouched` ones come from somebody who checked,
-or who runs both. What became of it is weighed in `graph.py`.
+or who runs both; of a `seen` one the speaker's own host says that it has been answered. What became of it is weighed in `graph.py`.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 import msgspec
@@ -28,6 +28,7 @@ LIFETIMES: Final[dict[str, timedelta]] = {
     "webfinger": timedelta(days=1),
     "page": timedelta(days=1),
     "actor": timedelta(days=1),
+    "mastodon": timedelta(days=1),
     "foaf": timedelta(days=7),
     "at-handle": timedelta(hours=6),
     "did": timedelta(hours=6),
@@ -56,7 +57,9 @@ class Ask(msgspec.Struct, frozen=True, order=True):
 
 
 class Statement(msgspec.Struct, frozen=True, order=True):
-    """`speaker` says that `target` is in this relation to it; `protocol` is how, such as rel-me."""
+    """`speaker` says that `target` is in this relation to it; `protocol` is how, such as rel-me. `seen`: when the speaker's host has
+    seen the target say the same, by its own word (RFC 3339); empty where it says nothing of it.
+    """
 
     speaker: str
     target: str
@@ -64,6 +67,7 @@ class Statement(msgspec.Struct, frozen=True, order=True):
     protocol: str
     mutual: bool = False
     vouched: bool = False
+    seen: str = ""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +84,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What one document said when it was read. `url` is where it was found; `moved` is where the asked address leads for good,
-    `target` where it leads, be it for today.
+    `target` where it leads, be it for today. `read_as`: the protocol of what was there, where that is another than was asked for.
     """
 
     ask: Ask
@@ -93,6 +97,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     next: tuple[Ask, ...] = ()
     moved: str | None = None
     target: str | None = None
+    read_as: str = ""
     size: int = 0
     read_at: datetime
     expires_at: datetime
@@ -117,6 +122,7 @@ class Notes:
         *,
         mutual: bool = False,
         vouched: bool = False,
+        seen: datetime | None = None,
         speaker: str | None = None,
     ) -> str | None:
         """Notes a statement; the target in its usual spelling, None where there is none."""
@@ -124,7 +130,8 @@ class Notes:
         who = speaker or self.speaker
         if found is None or resources.key(found.uri) == resources.key(who):
             return None
-        statement = Statement(who, found.uri, relation, protocol, mutual, vouched)
+        at = "" if seen is None else seen.astimezone(UTC).isoformat()
+        statement = Statement(who, found.uri, relation, protocol, mutual, vouched, at)
         if statement not in self._statements and self._counts[relation] < MAX_STATEMENTS:
             self._counts[relation] += 1
             self._statements[statement] = None

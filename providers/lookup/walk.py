@@ -59,6 +59,7 @@ async def look_up(
     graph = Graph()
     readings: list[Reading] = []
     asked: set[Ask] = set()
+    answered: set[Ask] = set()  # by the answer to another one
     asks = list(documents.asks(resource, consented, crawled=crawled))
     size, whole = 0, True
     while asks:
@@ -70,8 +71,10 @@ async def look_up(
         for reading in came:
             graph.add(reading)
             size += reading.size
+            if reading.read_as:
+                answered.add(Ask(reading.read_as, reading.ask.url, reading.ask.subject))
         readings += came
-        asks = _next(resource, graph, came, asked, consented, budget) if whole else []
+        asks = _next(resource, graph, came, asked | answered, consented, budget) if whole else []
     return Found(resource=resource, subject=graph.led(resource.uri), graph=graph, readings=tuple(readings), within_budget=whole)
 
 
@@ -97,13 +100,13 @@ def _next(
     for uri in graph.uris():
         if near.get(key(uri), budget.steps) >= budget.steps:
             continue
-        for target, _ in graph.identities(uri)[:MAX_NEXT]:
-            named = [target]
+        for target, statement in graph.identities(uri)[:MAX_NEXT]:
+            named = [(target, statement.protocol)]
             if key(target) in subjects and key(target) not in near:
                 # it has not named them back, or has done so by an address that leads here
-                named = [each for each, _ in graph.identities(graph.shown(target))[:RETURNS]]
-            for each in named:
+                named = [(each, other.protocol) for each, other in graph.identities(graph.shown(target))[:RETURNS]]
+            for each, said in named:
                 there = known(each)
                 if there is not None and key(each) not in subjects:
-                    wanted.update(dict.fromkeys(documents.asks(there, consented, crawled=True)))
+                    wanted.update(dict.fromkeys(documents.asks(there, consented, crawled=True, said=said)))
     return [ask for ask in wanted if ask not in asked]

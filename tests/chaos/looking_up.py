@@ -19,7 +19,8 @@ from resolvers.operation import Clock
 from tests.asking import Desk
 from tests.chaos.report import Report
 from tests.household import Household, open_sqlite
-from tests.planted_web import CLAIMED, RECIPROCAL, VERIFIED, PlantedWeb, Sites, page
+from tests.planted_web import PlantedWeb
+from tests.sites import CLAIMED, RECIPROCAL, VERIFIED, Sites, page
 
 ONE: Final = "query One($resource: String!) { lookup(resource: $resource) { links { from to relation claim } } }"
 MANY: Final = """query Many($resources: [String!]!) { lookups(resources: $resources) {

@@ -21,8 +21,8 @@ from store import viewers
 from tests.chromium import chromium
 from tests.gateway.running import ask, asking, key_of, listening, opened
 from tests.household import Household, card
-from tests.planted_web import Document, Sites, page
 from tests.providers.test_picture import painted
+from tests.sites import Document, Sites, page
 
 URL = "https://kith.example.org"
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")

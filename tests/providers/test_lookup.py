@@ -15,8 +15,9 @@ from providers.lookup import documents, nostr, resources, walk
 from providers.lookup.crawl import Web
 from providers.lookup.graph import Link
 from providers.lookup.reading import Ask, Reading
-from tests.planted_web import CLAIMED, RECIPROCAL, VERIFIED, Document, PlantedWeb, Sites, page
+from tests.planted_web import PlantedWeb
 from tests.providers.conftest import HandClock
+from tests.sites import CLAIMED, RECIPROCAL, VERIFIED, Document, Sites, page
 
 RANK = {CLAIMED: 0, RECIPROCAL: 1, VERIFIED: 2}
 

@@ -14,9 +14,9 @@ import pytest
 from providers.lookup import documents, resources, walk
 from providers.lookup.crawl import MAX_BYTES, Web
 from providers.lookup.reading import Ask, Reading
-from tests.planted_web import Document, Sites, page
 from tests.providers.conftest import HandClock
 from tests.providers.private_places import INSIDE, listening
+from tests.sites import Document, Sites, page
 
 
 async def look_up(planted: Sites, start: str, *, seconds: float = 1.0) -> list[Reading]:

@@ -17,9 +17,9 @@ from providers.transport import Transport
 from store.database import Database
 from tests.asking import Desk
 from tests.household import Household, card
-from tests.planted_web import Document, Sites
 from tests.providers.enrichment_stub import KEY, Sources
 from tests.providers.stub_http import running
+from tests.sites import Document, Sites
 
 PRICE = 280_000
 CONSENT = """mutation ($source: EnrichmentSource!, $granted: Boolean!, $fields: [PersonField!], $budget: String) {

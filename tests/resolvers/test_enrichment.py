@@ -15,8 +15,8 @@ from store.disclosures import Entry
 from store.enrichment import ABANDONED, Question
 from tests.asking import nodes, pages
 from tests.household import Household, card, follower
-from tests.planted_web import Document
 from tests.resolvers.sources import LOG, opened
+from tests.sites import Document
 
 PREVIEW = "query ($id: ID!) { person(by: {id: $id}) { enrichmentPreview { source recipient sent price known } } }"
 CONSENTS = "{ viewer { enrichmentConsents { source granted fields price available how sends recipient } enrichmentMoney { allowed spent } } }"

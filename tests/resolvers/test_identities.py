@@ -11,14 +11,15 @@ from resolvers.operation import Operation
 from store.database import Database
 from tests.asking import SCOPES, Desk
 from tests.household import Household, card
-from tests.planted_web import CLAIMED, RECIPROCAL, Document, PlantedWeb, Sites, page
+from tests.planted_web import PlantedWeb
 from tests.resolvers.test_lookup import looking
+from tests.sites import CLAIMED, RECIPROCAL, VERIFIED, Document, Sites, page
 
 NAMES = ("Ada", "Grace", "Ida", "Mary", "Karen", "Zoe")
 _MONTH = timedelta(days=31)
 LOOK = "query Look($resource: String!) { lookup(resource: $resource) { nodes { uri identity { id claim } person { name } } } }"
 WHO = """query Who($url: URL!) { person(by: { url: $url }) { name identities { id handle name url claim provider { key name }
-  person { name } evidence { __typename sentence strength contacts { id } ... on ProfileLinkEvidence { from to claim } } } } }"""
+  person { name } evidence { __typename sentence strength contacts { id } ... on ProfileLinkEvidence { from to claim verifier verifiedAt } } } } }"""
 
 
 async def known(desk: Desk, name: str, *urls: str, **more: Any) -> None:
@@ -89,6 +90,25 @@ async def test_a_claim_that_is_no_longer_made_is_no_longer_theirs_and_what_was_s
         sites.put(one, page())
         await desk.ask(LOOK, resource=one)
         assert await identities(desk, one) == {}
+
+
+async def test_who_has_seen_a_link_returned_and_when_stands_at_its_evidence(database: Database) -> None:
+    planted = PlantedWeb(hanging=0)
+    page_of, site = "https://m0.example/@mira", "https://back.m0.example/"
+    async with looking(database, planted) as desk:
+        await known(desk, "Mira", page_of)
+        await desk.ask(LOOK, resource="acct:mira@m0.example")
+        found = await identities(desk, page_of)
+    seen = found[site]
+    assert seen["claim"] == VERIFIED
+    by = {one["verifier"]: one for one in seen["evidence"]}
+    assert by["m0.example"]["verifiedAt"] == "2025-11-03T08:15:00.123Z"
+    assert by["m0.example"]["sentence"].endswith(
+        "name each other (activitypub-field, mastodon-field); m0.example has seen it on 2025-11-03."
+    )
+    (once,) = found["https://gone.m0.example/"]["evidence"]
+    assert (once["claim"], once["strength"], once["verifier"]) == (CLAIMED, "HINT", "m0.example")
+    assert "m0.example says that it did on 2025-11-03" in once["sentence"]
 
 
 async def test_handles_that_networks_name_are_verified_and_those_on_cards_are_claimed(database: Database) -> None:

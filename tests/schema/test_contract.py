@@ -69,6 +69,8 @@ BEYOND |= {
 }  # fmt: skip
 #: And the issue on the open web asks for WebFinger and an h-card of the installation's own users, which they have to allow.
 BEYOND |= {("Viewer", "publicProfile"), ("Mutation", "updatePublicProfile"), ("Mutation", "updatePublicProfile", "input")}
+#: Who has seen a link returned, and when, is what "verified by whom and when" of that issue asks of evidence.
+BEYOND |= {(kind, name) for kind in ("LookupLink", "ProfileLinkEvidence") for name in ("verifier", "verifiedAt")}
 #: Types of these alone.
 TYPES_BEYOND = {
     "Completion", "EnrichPeopleInput", "EnrichPeoplePayload", "DisclosureOutcome", "DisclosurePurpose", "EnrichmentItem",
