@@ -133,8 +133,11 @@ def read(card: Card, region: str | None = None) -> Facts:
     for handle in card.handles:
         profile = profiles.of_handle(handle)
         if profile is not None:
-            add("PROFILE", profile.key, "WRITTEN" if written else "OWN", True, profile.network)
-            users.append((profile.network, profile.user))
+            # a network vouches for its own profiles; what its members say of other networks is their word
+            basis: Basis = "WRITTEN" if written else "CLAIMED" if profiles.is_foreign(card.network, profile) else "OWN"
+            add("PROFILE", profile.key, basis, True, profile.network)
+            if basis != "CLAIMED":
+                users.append((profile.network, profile.user))
     for url in card.urls:
         scheme, _, rest = url.partition(":")
         if scheme.casefold() == "mailto":

@@ -19,7 +19,7 @@ from anyascii import anyascii
 from rapidfuzz.distance import OSA
 
 from resolvers.identity import spelling
-from resolvers.identity.tables import pet_forms, readings, sections
+from resolvers.identity.tables import names_apart, pet_forms, readings, sections
 from store.words import fold
 
 Kind = Literal["PERSON", "COUPLE", "ROLE", "RELATION", "EMPTY"]
@@ -290,6 +290,8 @@ def _word(word: str) -> Word:
     bare = re.sub(r"^(?:al|el)[-’']|^ال(?=..)", "", word.casefold()) if written in ("LATIN", "VOWELLESS") else word
     text = spelling.latin(bare)
     forms = [spelling.sound(text)] if text else []
+    if text.startswith(("abdel", "abder")) and len(text) > 6:
+        forms.append(spelling.sound(f"abdu{text[4:]}"))  # the article in the middle, which is said as one likes
     if written == "LATIN" and text.startswith(("al", "el")) and len(text) > 6:
         forms.append(spelling.sound(text[2:]))  # Alhusseini, Elsayed: the article grown onto the name
     if written == "LATIN" and "-" in bare:
@@ -323,6 +325,8 @@ def alike(a: Word, b: Word) -> int:
         return _EQUAL
     if a.native and b.native and spelling.script(a.native) == spelling.script(b.native) == "HAN":
         return _NONE
+    if frozenset((a.text, b.text)) in names_apart():
+        return _NONE
     if set(a.forms) & set(b.forms):
         return _SOUNDS_LIKE
     if a.initial or b.initial:
@@ -349,8 +353,11 @@ def _names_of_their_own(a: str, b: str) -> bool:
 
 
 def _pet_sound(a: Word, b: Word) -> bool:
+    if not a.native and not b.native and _names_of_their_own(a.text, b.text):
+        return False  # both are in the table, which would have said so: Bobby is not Bobbie, nor Ian Jan
     sounds = _pet_sounds()
-    return any(y in sounds.get(x, ()) for x in a.forms for y in b.forms)
+    least = 1 if a.native or b.native else 4  # Keith is not Kit
+    return any(y in sounds.get(x, ()) for x in a.forms for y in b.forms if min(len(x), len(y)) >= least)
 
 
 @lru_cache(1)
@@ -376,9 +383,13 @@ def _same_consonants(x: str, y: str, *, across: bool) -> bool:
     classes = u.translate(spelling.VOWEL_CLASSES), v.translate(spelling.VOWEL_CLASSES)
     if across:
         return OSA.distance(*classes) <= 1
-    if len(u) != len(v) or sum(p != q for p, q in zip(u, v, strict=True)) > 1:
-        return False  # Robin and Ruben
-    return classes[0] == classes[1] or len(one) > 2  # another vowel is a spelling only within a longer word
+    off = [(p, q) for p, q in zip(u, v, strict=False) if p != q]
+    if len(u) != len(v) or len(off) > 1 or ("v" in x) != ("v" in y):
+        return False  # Robin and Ruben, Calvin and Colin
+    if classes[0] == classes[1]:
+        return True
+    # Mohamed and Mohamad, yet neither Karsten and Kirsten nor Karim and Karam
+    return len(one) + ("v" in x) > 2 and set(off[0]) == {"a", "e"}
 
 
 def _slip(a: str, b: str) -> bool:

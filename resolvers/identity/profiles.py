@@ -21,8 +21,11 @@ _HOSTS: Final = {
     "threads.com": "threads.net", "telegram.me": "t.me", "old.reddit.com": "reddit.com",
 }  # fmt: skip
 _NETWORKS: Final = {page.partition("/")[0]: network for network, page in reversed(_PAGES.items()) if network != "twitter"}
+_KNOWN: Final = frozenset(_PAGES) | {"mastodon"}
 _COUNTRY: Final = re.compile(r"^[a-z]{2}\.(?=linkedin\.com$)")
 _FEDIVERSE: Final = re.compile(r"^(?P<host>[^/]+)/(?:@|users/)(?P<user>[^/@]+)$")
+# atproto: a handle is a domain name, which whoever owns the domain may take; names under these hosts are given out, not owned
+_DOMAIN_HANDLE: Final = re.compile(r"(?:^|\s)(?:bsky\.app/profile/|bluesky:)(?!\S*\.bsky\.social$)\S+\.\S+$")
 # pages of a network that are nobody's profile
 _NOBODYS: Final = frozenset(
     {"home", "search", "share", "intent", "hashtag", "explore", "login", "about", "settings", "company", "groups", "pages", "i"}
@@ -35,6 +38,17 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
     key: str
     network: str
     user: str
+
+
+def named_by_domain(key: str) -> bool:
+    """Whether a profile goes by a domain, which passes to its next owner: often to a namesake, who wants the same one."""
+    return _DOMAIN_HANDLE.search(key) is not None
+
+
+def is_foreign(network: str, profile: Profile) -> bool:
+    """Whether a profile is of another network than the one that lists it."""
+    ours = "x" if network == "twitter" else network
+    return ours in _KNOWN and bool(profile.network) and profile.network != ours
 
 
 @lru_cache(200_000)

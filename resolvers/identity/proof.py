@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from resolvers.identity import profiles
 from resolvers.identity.cards import Facts, Value, ValueKind
 from resolvers.identity.mailboxes import mailbox, speaks_for
 from resolvers.identity.names import Likeness
@@ -152,6 +153,11 @@ def _profile(
         return [], True
     edges = []
     known = [(f, v) for f, v in found if v.basis in ("OWN", "CHECKED", "WRITTEN") and not f.nobody]
+    if profiles.named_by_domain(key):
+        # an account knows a profile once: two of its contacts with one domain had it one after the other
+        owners = [f.account for f, v in known if v.basis == "OWN"]
+        if len(set(owners)) < len(owners):
+            return [], True
     names = [f for f, v in known if v.basis == "WRITTEN"]
     contested = len(known) > MAX_USERS or any(
         likeness(a, b) == Likeness.CONTRADICTS for n, a in enumerate(names) for b in names[:n]

@@ -39,6 +39,12 @@ def readings(name: str) -> dict[str, tuple[str, ...]]:
 
 
 @cache
+def names_apart() -> frozenset[frozenset[str]]:
+    """Pairs of names, folded, that are two names however alike they are."""
+    return frozenset(frozenset(line.split()) for line in _lines("names_apart.txt"))
+
+
+@cache
 def pet_forms() -> dict[str, frozenset[str]]:
     """For each given name, folded, the names that it may stand beside: what it is short for, and what is short for it."""
     found: dict[str, set[str]] = {}
@@ -49,12 +55,19 @@ def pet_forms() -> dict[str, frozenset[str]]:
             found.setdefault(short, set()).add(name)
 
     for line in _lines("nicknames.txt"):
+        if "=" in line:
+            spellings = [fold(word) for word in line.replace("=", " ").split()]
+            for n, one in enumerate(spellings):
+                for other in spellings[:n]:
+                    relate(one, other)
+            continue
         name, _, shorts = line.partition(":")
         for short in shorts.split():
             relate(fold(name), fold(short))
     for known, forms in NickNamer.default_lookup().items():
         for form in forms:
-            relate(fold(known), fold(form))
+            if frozenset((fold(known), fold(form))) not in names_apart():
+                relate(fold(known), fold(form))
     return {name: frozenset(others) for name, others in found.items()}
 
 

@@ -116,6 +116,21 @@ def test_profiles_that_name_each_other_are_one() -> None:
     ) == ["ab"]  # fmt: skip
 
 
+def test_a_domain_that_one_account_knows_on_two_profiles_has_changed_hands_and_joins_nobody() -> None:
+    domain = ("bluesky:jamesbrown.example",)
+    first = card("a", "James Brown", "FOLLOWER", network="bluesky", handles=domain)
+    next_ = card("b", "James Brown", "FOLLOWING", network="bluesky", handles=domain)
+    written = card("c", "James Brown", urls=("https://bsky.app/profile/jamesbrown.example",))
+    assert together(first, written) == ["ac"]
+    assert together(first, next_, written) == ["a", "b", "c"]
+
+
+def test_a_handle_of_another_network_is_only_what_the_profile_says() -> None:
+    profile = card("a", "Ada Byron", "FOLLOWING", network="x", handles=("x:@adab",))
+    liar = card("b", "Ada Byron", "CONNECTION", network="linkedin", handles=("linkedin:someone", "x:@adab"))
+    assert together(profile, liar) == ["a", "b"]
+
+
 def test_birthdays_and_generations_keep_apart_whoever_shares_an_address() -> None:
     for old, new in ((("1948-02-03", "Jan Novak"), ("1979-05-06", "Jan Novak")), (("", "Jan Novak Sr."), ("", "Jan Novak Jr."))):
         pair = [
