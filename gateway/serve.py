@@ -17,7 +17,7 @@ import socket
 import struct
 import sys
 from collections.abc import AsyncIterator, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 import uvicorn
@@ -28,6 +28,9 @@ from gateway.people import owner
 from gateway.settings import Settings, SettingsError
 from gateway.supervisor import Child, parent_gone
 from gateway.web import application
+
+if TYPE_CHECKING:
+    from strawberry import Schema
 
 BACKLOG: Final = 2_048
 TIDY_SECONDS: Final = 60.0
@@ -62,13 +65,17 @@ def bind(settings: Settings) -> socket.socket:
     return listener
 
 
-async def serve(settings: Settings, listener: socket.socket, *, workers: int, worker: bool, child: bool) -> None:
-    """Serve until told to stop. `child`: one of several web processes, which prints nothing and starts no worker."""
+async def serve(
+    settings: Settings, listener: socket.socket, *, workers: int, worker: bool, child: bool, schema: Schema | None = None
+) -> None:
+    """Serve until told to stop. `child`: one of several web processes, which prints nothing and starts no worker. `schema`: another than
+    Kith's own, for measurements.
+    """
     if workers > 1 and not settings.redis_url:
         raise SettingsError("--workers needs a cache that processes can share: set KITH_REDIS_URL, or serve with one")
     stop = _stop_signal()
     children = [Child("worker", ["worker", "--supervised"])] if worker and not child else []
-    async with open_installation(settings) as installation:
+    async with open_installation(settings, schema=schema) as installation:
         if not child:
             await _greet(installation, worker)
         if workers > 1:

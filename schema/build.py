@@ -1,6 +1,6 @@
 """The schema put together: all types, no extensions, and resolvers called as directly as GraphQL allows.
 
-Strawberry wraps every field; `_shorten` takes the wrapper off again where it does nothing: fields that read an attribute of
+Strawberry wraps every field; `shorten` takes the wrapper off again where it does nothing: fields that read an attribute of
 their record, and resolvers without arguments. Who made a mistake is told, not logged: `process_errors` is silent, and the
 gateway logs and masks what is no Refusal.
 """
@@ -103,11 +103,12 @@ def build_schema() -> strawberry.Schema:
         query=Query, mutation=Mutation, subscription=Subscription, types=_BEHIND, config=StrawberryConfig(scalar_map=SCALARS)
     )
     built._schema.description = DESCRIPTION
-    _shorten(built)
+    shorten(built)
     return built
 
 
-def _shorten(built: strawberry.Schema) -> None:
+def shorten(built: strawberry.Schema) -> None:
+    """Take Strawberry's wrappers off the resolvers that do not need them."""
     graphql = built._schema
     for kind in graphql.type_map.values():
         if not isinstance(kind, GraphQLObjectType) or "strawberry-definition" not in kind.extensions:

@@ -7,8 +7,11 @@ things stays. Calls that the run had not made go to the resolver. What is read f
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextvars import Context
 from typing import Any
 
 from graphql import ExecutionResult
@@ -62,8 +65,52 @@ async def replay(run: Run, executor_class: type[Executor[Any]], raw_variables: d
 
 
 async def _again(call: Call) -> Any:
-    if hasattr(call, "task") and not (hasattr(call, "value") or hasattr(call, "error")):
-        await call.task
+    if hasattr(call, "task"):
+        await _Following(call.task)
     if hasattr(call, "error"):
         raise call.error
+    if not hasattr(call, "value"):
+        call.task.result()  # it was cancelled
     return call.value
+
+
+class _Following:
+    """Waits for whatever a task waits for, until that is done: whoever follows it goes on in the same turn of the event loop, as if
+    its coroutine were the follower's own, and cancelling the follower cancels it. A turn later, errors would come in another order.
+    """
+
+    __slots__ = ("_task",)
+
+    def __init__(self, task: asyncio.Task[None]) -> None:
+        self._task = task
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        task: Any = self._task
+        while not task.done():
+            beside = None if task._fut_waiter is None else _Beside(task, task._fut_waiter)  # None: its turn is next
+            with contextlib.suppress(Exception):  # what came of the future is the task's to say
+                try:
+                    yield beside
+                except asyncio.CancelledError:
+                    if beside is None:
+                        task.cancel()
+
+
+class _Beside:
+    """The future that a task waits for, for a second one: woken after the first, and its cancellation is the first one's."""
+
+    __slots__ = ("_asyncio_future_blocking", "_task", "_waits_for")
+
+    def __init__(self, task: asyncio.Task[None], waits_for: asyncio.Future[Any]) -> None:
+        self._asyncio_future_blocking = True  # by this asyncio knows what may be awaited
+        self._task = task
+        self._waits_for = waits_for
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._task.get_loop()
+
+    def add_done_callback(self, woken: Callable[[asyncio.Future[Any]], object], *, context: Context | None = None) -> None:
+        self._waits_for.add_done_callback(woken, context=context)
+
+    def cancel(self, msg: Any = None) -> bool:
+        return self._task.cancel(msg)
