@@ -31,6 +31,7 @@ from tests.chaos import (
     bluesky_faults,
     cache_outage,
     chat_faults,
+    close_people,
     compiled_operations,
     crashing_sends,
     endless_archives,
@@ -344,6 +345,11 @@ PROOFS: Final = (
         "Who is who among 100,000 contacts: processor seconds, memory, and one that changes",
         lambda home: people.resolve(home, people=23_000, seeds=(105,)),
         people.judge_pace,
+    ),
+    Proof(
+        "people-4",
+        "A year of mail and chat on both databases: who is close, how long answers took, each number from its messages",
+        lambda home: close_people.remember(home, close=30, acquaintances=90, bulk=12, groups=12, traced=30),
     ),
     Proof(
         "speed-2",

@@ -32,11 +32,12 @@ from resolvers.identity.resolve import resolve
 from resolvers.ingest import forget_account, reindexing
 from resolvers.ingest.own import reassign
 from resolvers.operation import Clock, Services
+from resolvers.relationship import tallying
 from resolvers.streams.matching import Matching
 from store import enrichment, enrichment_runs, feed, leases, outbox, streams, uploads, viewers, webhooks
 from store.blobs import Blobs
 from store.database import Database
-from store.feed import DELIVERY_JOB, STREAM_JOB, Recorder
+from store.feed import DELIVERY_JOB, STREAM_JOB, TALLY_JOB, Recorder
 from store.leases import Job
 
 log = structlog.get_logger()
@@ -50,8 +51,9 @@ HOUSEKEEPING_SECONDS: Final = 3600.0
 COMPACT_EVERY: Final = 86_400
 WATCHES: Final = ("watch",)
 #: Work that takes minutes or hours, and how much of it goes on at once: somebody who sends a mail does not wait for a mailbox.
-LONG: Final = ("sync", "import", "unlink", "reindex", enrichment_runs.JOB)
+LONG: Final = ("sync", "import", "unlink", "reindex", "retally", enrichment_runs.JOB)
 LONG_AT_ONCE: Final = 4
+LET_THROUGH: Final = timedelta(seconds=15)  # until it is asked again whether a long sync is through
 Task = Callable[[Job], Awaitable[timedelta | None]]
 
 
@@ -139,6 +141,8 @@ class Worker:
             outbox.JOB: self._write,
             DELIVERY_JOB: self._webhook,
             STREAM_JOB: self._streams,
+            TALLY_JOB: self._tally,
+            "retally": self._retally,
             pushing.JOB: self._push,
             uploads.JOB: self._uploads,
             enrichment_runs.JOB: self._enrich,
@@ -292,12 +296,26 @@ class Worker:
         more = True
         while more:
             more = await self.database.write_behind(job.viewer_id, reassign, job.subject, self.clock.now())
-        await self.database.system(leases.enqueue, job.viewer_id, "identity", job.viewer_id, self.clock.now())
+        for kind in ("identity", "retally"):
+            await self.database.system(leases.enqueue, job.viewer_id, kind, job.viewer_id, self.clock.now())
 
     async def _reindex(self, job: Job) -> None:
         place: reindexing.Place | None = reindexing.BEGINNING
         while place is not None:
             place = await self.database.write_behind(job.viewer_id, reindexing.reindex, place)
+
+    async def _tally(self, job: Job) -> timedelta | None:
+        if await self.database.read(job.viewer_id, tallying.is_early, self.clock.now()):
+            return LET_THROUGH
+        await tallying.tally(self.database, job.viewer_id)
+        return None
+
+    async def _retally(self, job: Job) -> None:
+        """Count everything anew: after an upgrade that brought the counts, or when the viewer's own addresses are others."""
+        place: str | None = ""
+        while place is not None:
+            place = await self.database.write_behind(job.viewer_id, tallying.recount, place)
+            await tallying.tally(self.database, job.viewer_id)
 
     async def _unlink(self, job: Job) -> None:
         await pushing.end(self.accounts, self.database, job.viewer_id, job.subject)

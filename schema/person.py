@@ -10,6 +10,7 @@ from strawberry import Parent
 from resolvers import activities, contacts, conversations, enrichment, evidence, identities, messages, people, photos, timeline
 from resolvers.loaders import load
 from resolvers.paging import Ask, Listing
+from resolvers.relationship import reading
 from schema.activity import ActivityFilter
 from schema.conversation import ConversationFilter
 from schema.declare import UNSET, Info, argument, asked, field, input_type, object_type
@@ -26,6 +27,7 @@ from schema.references import (
     IdentityRef,
     ImageRef,
     MessageRef,
+    RelationshipRef,
     SourcedAddressRef,
     SourcedDateRef,
     SourcedEmailRef,
@@ -51,6 +53,10 @@ async def _last_message(parent: Parent[people.Person], info: Info) -> messages.M
 
 async def _unread_count(parent: Parent[people.Person], info: Info) -> int | None:
     return await load(info.context.operation, people.unread_counts, parent.id)
+
+
+async def _relationship(parent: Parent[people.Person], info: Info) -> reading.Relationship:
+    return await reading.of_person(info.context.operation, parent.id)
 
 
 async def _photo(parent: Parent[people.Person], info: Info) -> photos.Image | None:
@@ -168,6 +174,7 @@ class Person(Versioned):
         "Latest direct message either way; newsletters and lists do not count.", _last_message
     )
     unread_count: int | None = field("Unread messages from them; null where unknown.", _unread_count)
+    relationship: RelationshipRef | None = field("How close the viewer and they are, and why.", _relationship, semantic=True)
     why: list[EvidenceRef] | None = field("What makes these contacts one person; at most 100.", _why, semantic=True)
     enrichment: EnrichmentRef | None = field("Facts from consented outside sources; null without consent.", _enrichment)
     enrichment_preview: list[EnrichmentPreviewRef] | None = field(

@@ -26,6 +26,8 @@ WEIGHTS: Final[dict[tuple[str, str], int]] = {
     ("Person", "activities"): 3,
     ("Person", "timeline"): 5,
     ("Person", "why"): 2,
+    ("Person", "relationship"): 2,
+    ("ScorePart", "messages"): 5,
     ("Person", "enrichment"): 50,
     ("Person", "enrichmentPreview"): 5,
     ("Contact", "completions"): 50,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from schema.person import Person, PersonConnection
     from schema.provider import FormField, Provider
     from schema.public_profile import PublicProfile
+    from schema.relationship import Relationship
     from schema.search import Highlight, SearchConnection, Suggestion
     from schema.server import Server
     from schema.sourced import (
@@ -97,6 +98,7 @@ PersonRef = Annotated["Person", strawberry.lazy("schema.person")]
 PersonConnectionRef = Annotated["PersonConnection", strawberry.lazy("schema.person")]
 ProviderRef = Annotated["Provider", strawberry.lazy("schema.provider")]
 PublicProfileRef = Annotated["PublicProfile", strawberry.lazy("schema.public_profile")]
+RelationshipRef = Annotated["Relationship", strawberry.lazy("schema.relationship")]
 SearchConnectionRef = Annotated["SearchConnection", strawberry.lazy("schema.search")]
 ServerRef = Annotated["Server", strawberry.lazy("schema.server")]
 SourcedAddressRef = Annotated["SourcedAddress", strawberry.lazy("schema.sourced")]

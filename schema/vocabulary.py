@@ -371,6 +371,25 @@ class PersonOrderField(Enum):
     CREATED = value("CREATED", "When the viewer came to know them.")
 
 
+@word("What a part of a score measures; more may be added.")
+class ScoreFactor(Enum):
+    RECENCY = value("RECENCY", "How lately.")
+    FREQUENCY = value("FREQUENCY", "How often.")
+    RECIPROCITY = value("RECIPROCITY", "How much both ways.")
+    RESPONSE_TIME = value("RESPONSE_TIME", "How fast answers come.")
+    INITIATIVE = value("INITIATIVE", "Who begins.")
+    CHANNELS = value("CHANNELS", "Over how many channels.")
+    HISTORY = value("HISTORY", "How long already.")
+
+
+@word("Which way a score goes.")
+class Trend(Enum):
+    RISING = value("RISING", "Closer.")
+    STEADY = value("STEADY", "Unchanged.")
+    FALLING = value("FALLING", "Drifting apart.")
+    NEW = value("NEW", "Too new to tell.")
+
+
 @word("How a contact belongs to its account.")
 class ContactRelation(Enum):
     ADDRESS_BOOK = value("ADDRESS_BOOK", "Card in an address book.")

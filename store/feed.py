@@ -9,7 +9,7 @@ commit can hide behind a later position and two accounts do not wait for each ot
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 import msgspec
@@ -18,12 +18,15 @@ from sqlalchemy import Connection, select
 
 from store import leases
 from store.rows import insert
-from store.tables import feed, feed_head, stream, stream_match, webhook
+from store.tables import feed, feed_head, stream, stream_match, untallied, webhook
 
 TOMBSTONE_DAYS: Final = 90
 _INSERT: Final = feed.insert()
 DELIVERY_JOB: Final = "webhook"  # the kind of the job that sends rows to a webhook
 STREAM_JOB: Final = "streams"  # the kind of the job that matches activities with streams
+TALLY_JOB: Final = "tally"  # the kind of the job that counts what was exchanged with whom
+TALLIED: Final = timedelta(seconds=5)  # how long it waits for more
+_EXCHANGED: Final = frozenset({"MESSAGE", "CONTACT", "CONVERSATION"})  # what may have left marks for it
 Op = Literal["UPSERT", "DELETE", "MERGE", "SPLIT", "SETTLE"]
 NodeKind = Literal[
     "ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "ACTIVITY", "OWN_ADDRESS", "API_KEY", "IMPORT", "WEBHOOK", "LABEL", "STREAM"
@@ -144,6 +147,8 @@ class Recorder:
         _wake_receivers(conn, viewer, self._now)
         if any(c.kind == "ACTIVITY" for c in self._changes):
             wake_streams(conn, viewer, self._now)
+        if not _EXCHANGED.isdisjoint(c.kind for c in self._changes):
+            wake_tally(conn, viewer, self._now)
         self._changes, self._upserts = [], {}
         return last
 
@@ -170,6 +175,12 @@ def wake_streams(conn: Connection, viewer: str, now: datetime) -> None:
     """Have new activities matched, where somebody has a rule."""
     if conn.execute(select(stream.c.id).where(stream.c.viewer_id == viewer, stream.c.enabled).limit(1)).first() is not None:
         leases.enqueue(conn, viewer, STREAM_JOB, viewer, now)
+
+
+def wake_tally(conn: Connection, viewer: str, now: datetime) -> None:
+    """Have counted again what was marked to be (resolvers/ingest/tallies.py); what arrives together is counted together."""
+    if conn.execute(select(untallied.c.period).where(untallied.c.viewer_id == viewer).limit(1)).first() is not None:
+        leases.enqueue(conn, viewer, TALLY_JOB, viewer, now, due=now + TALLIED)
 
 
 def begin(conn: Connection, viewer: str) -> None:

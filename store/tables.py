@@ -422,6 +422,29 @@ message_participant = _owned("message_participant", _text("message_id"), _int("p
                              _text("address"), _text("name"), Column("contact_id", Text), _at("sent_at"),
                              key=("message_id", "position"), indexes=(("contact_id", "sent_at", "message_id"), ("kind", "address")))  # fmt: skip
 
+# --- what was exchanged with whom (resolvers/relationship) -------------------------------------------------------------
+
+exchange = _owned(
+    "exchange",
+    _text("contact_id"),
+    _int("period"),  # counting.period_of
+    _text("conversation_id"),
+    _int("inbound"),
+    _int("outbound"),
+    Column("heard", BigInteger, nullable=False),  # thousandths of a message
+    Column("said", BigInteger, nullable=False),
+    _int("begun"),  # conversations, by them
+    _int("opened"),  # by the viewer
+    Column("days", BigInteger, nullable=False),  # a bit for each day of the period
+    _at("first_at"),
+    _at("last_inbound_at", True),
+    _at("last_outbound_at", True),
+    Column("answers", LargeBinary),  # counting.Answer, msgpack
+    key=("contact_id", "period", "conversation_id"),
+    indexes=(("conversation_id", "period"),),
+)
+untallied = _owned("untallied", _text("conversation_id"), _int("period"), key=("conversation_id", "period"))
+
 # --- activities ---------------------------------------------------------------------------------------------------------
 
 activity = _owned(

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.ingest import whereabouts
+from resolvers.ingest import tallies, whereabouts
 from resolvers.ingest.contacts import upsert
 from resolvers.ingest.findable import Arrival, add_to_conversation, index_conversations
 from store import ids, search_index
@@ -94,6 +94,7 @@ def join(conn: Connection, viewer: str, joined: Mapping[str, str], recorder: Rec
             sa.update(message).where(message.c.viewer_id == viewer, message.c.conversation_id == absorbed)
             .values(conversation_id=survivor)
         )  # fmt: skip
+        tallies.move(conn, viewer, absorbed, survivor)
         for table in (conversation_source, conversation_member):
             rows = [
                 {**row._mapping, "conversation_id": survivor}

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.ingest import conversations, findable, threads
+from resolvers.ingest import conversations, findable, tallies, threads
 from resolvers.ingest.amendments import amend, is_amendment
 from resolvers.ingest.answers import subject_key
 from resolvers.ingest.contacts import Correspondent, put_correspondents, upsert
@@ -330,6 +330,7 @@ def _write(
         return arrived
     rows, people, members, homes_rows = [], [], [], []
     docs: list[search_index.Doc] = []
+    counting: list[tuple[str, datetime]] = []
     heard: dict[str, datetime] = {}
     for node_id, item in fresh.items():
         way = direction(target, item)
@@ -368,6 +369,8 @@ def _write(
         homes_rows.append({"viewer_id": viewer, "conversation_id": homes[node_id], "account_id": target.account_id, "key": key})
         if not target.live:
             recorder.upsert("MESSAGE", node_id, 1, created=True)
+            if tallies.may_count(item, way):
+                counting.append((homes[node_id], item.sent_at))
             docs += findable.documents(node_id, item, prepared[node_id].words, target.account_id, seen_at)
     insert(conn, _INSERT, rows)
     insert(conn, _INSERT_PARTICIPANTS, people)
@@ -375,6 +378,7 @@ def _write(
         write_content(conn, viewer, target.account_id, fresh, prepared)
     upsert(conn, conversation_source, homes_rows, ["conversation_id", "account_id", "key"])
     conversations.add_members(conn, viewer, members)
+    tallies.mark(conn, viewer, counting)
     search_index.put(conn, viewer, docs)
     hear(conn, viewer, heard)
     return arrived

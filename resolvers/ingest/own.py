@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from resolvers.ingest.contacts import Correspondent, put_correspondents
 from resolvers.ingest.removal import remove_contacts
+from resolvers.ingest.tallies import mark_messages
 from resolvers.ingest.target import Target
 from store import ids
 from store.accounts import own_values
@@ -99,4 +100,5 @@ def _directions(conn: Connection, viewer: str, kind: str, value: str, recorder: 
         )
         if version is not None:
             recorder.upsert("MESSAGE", row.id, version, fields=("direction",))
+    mark_messages(conn, viewer, [row.id for row in rows])
     return len(rows) == STEP

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from providers import records
 from resolvers.identity.people import reproject
-from resolvers.ingest import conversations, deletions, filing, groups, reactions
+from resolvers.ingest import conversations, deletions, filing, groups, reactions, tallies
 from resolvers.ingest.activities import remove_activities
 from resolvers.ingest.contacts import upsert
 from resolvers.ingest.content import drop_content
@@ -122,6 +122,7 @@ def remove_contacts(
     conn.execute(sa.delete(evidence).where(evidence.c.viewer_id == viewer, either))
     for table in (message_participant, conversation_member):
         conn.execute(sa.update(table).where(table.c.viewer_id == viewer, table.c.contact_id.in_(gone)).values(contact_id=None))
+    tallies.drop_contacts(conn, viewer, gone)
     # what the gone contact held together is looked at again
     left = (
         conn.execute(select(contact.c.id).where(contact.c.viewer_id == viewer, contact.c.person_id.in_(people))).scalars().all()
@@ -155,12 +156,13 @@ def remove_messages(
     # one that is at just such a place under another key was numbered anew, and nobody sees a difference
     news = {row.message_id for row in set(left) - set(places)}
     rows = conn.execute(
-        select(message.c.id, message.c.conversation_id, message.c.version).where(
+        select(message.c.id, message.c.conversation_id, message.c.version, message.c.sent_at).where(
             message.c.viewer_id == viewer, message.c.id.in_(held)
         )
     ).all()
     gone = [row for row in rows if row.id not in still]
     dead = [row.id for row in gone]
+    tallies.mark(conn, viewer, ((row.conversation_id, row.sent_at) for row in gone))
     for row in gone:
         if row.version is not None:
             recorder.delete("MESSAGE", row.id, parent_id=row.conversation_id, reason=reason)

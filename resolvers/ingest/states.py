@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.ingest import conversations, markings, whereabouts
+from resolvers.ingest import conversations, markings, tallies, whereabouts
 from resolvers.ingest.contacts import upsert
 from resolvers.ingest.findable import refresh_states
 from resolvers.ingest.markings import Before
@@ -249,6 +249,7 @@ def sum_up(
     for row in conn.execute(_SAID, asked(viewer, message_ids)):
         said.setdefault(row.message_id, []).append(row)
     changed: list[dict[str, Any]] = []
+    recount: list[str] = []
     for shown in conn.execute(_SHOWN, asked(viewer, message_ids)):
         touched.add(shown.conversation_id)
         if shown.version is None:
@@ -263,7 +264,10 @@ def sum_up(
             continue
         changed.append({"viewer": viewer, "whose": shown.id, "now": " ".join(sorted(state)), "next": shown.version + 1})
         recorder.upsert("MESSAGE", shown.id, shown.version + 1, fields=("flags", "labels", "sources"))
+        if not tallies.NOTHING.isdisjoint(state ^ set(shown.flags.split())):
+            recount.append(shown.id)
     if changed:
         conn.execute(_SHOW, changed)
+    tallies.mark_messages(conn, viewer, recount)
     refresh_states(conn, viewer, message_ids)
     return touched

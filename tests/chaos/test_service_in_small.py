@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.chaos import cache_outage, hostile_queries, reconnecting, rotating_grants, stopping, troubled_sources
+from tests.chaos import cache_outage, close_people, hostile_queries, reconnecting, rotating_grants, stopping, troubled_sources
 
 
 async def test_a_client_that_reconnects_with_its_last_cursor_misses_no_change_and_gets_none_twice(tmp_path: Path) -> None:
@@ -40,4 +40,9 @@ def test_a_web_process_and_two_workers_renew_rotating_grants_and_lose_none(tmp_p
 
 def test_a_grant_that_a_kill_cost_says_so(tmp_path: Path) -> None:
     report = rotating_grants.renew_side_by_side(tmp_path / "home", accounts=2, renewals=3, kill_every=4.0)
+    assert report.broken == []
+
+
+async def test_in_a_made_up_year_the_close_come_first_and_every_number_leads_to_its_messages(tmp_path: Path) -> None:
+    report = await close_people.remember(tmp_path / "home", close=3, acquaintances=3, bulk=1, groups=1, days=70, traced=1)
     assert report.broken == []

@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, select
 
 from gateway.settle import settle
 from gateway.worker import CONCURRENCY
 from providers.records import Profile
 from providers.session import Secret
-from store import leases
-from tests.household import Household
+from store import accounts, leases
+from store.tables import exchange
+from tests.household import ME, Household, mail
 from tests.workshop import Workshop, workshop
 
 
@@ -71,3 +73,29 @@ async def test_work_that_takes_long_never_takes_every_turn(household: Household,
 async def _running(household: Household, kind: str) -> set[str]:
     found = await household.database.system_read(leases.listed, viewer=household.viewer, kind=kind)
     return {job.subject for job in found if job.lease_owner is not None}
+
+
+async def test_what_was_exchanged_is_counted_after_a_long_sync_and_not_beside_it(household: Household, tmp_path: Path) -> None:
+    box = await household.account("imap", ME, own=[ME])
+    await household.take(box, mail(1, "ada@example.org"))
+    job = ("tally", household.viewer)
+    async with workshop(household.database, tmp_path) as shop:
+
+        def sync(conn: Connection, viewer: str, phase: str | None) -> None:
+            accounts.change(conn, viewer, box, None, phase=phase, done=5_000, progress_started_at=shop.clock.now())
+
+        async def counted() -> int:
+            return await household.database.read(household.viewer, lambda conn, _: len(conn.execute(select(exchange)).all()))
+
+        await household.database.write(household.viewer, sync, "listing")
+        assert await shop.worker.run_one(household.viewer, *job)
+        assert await counted() == 0
+        await household.database.write(household.viewer, sync, None)
+        assert await shop.worker.run_one(household.viewer, *job)
+        assert await counted() == 1
+        assert not await shop.worker.run_one(household.viewer, *job), "it is done"
+        # after an upgrade, or when an own address has turned out to be none, everything is counted anew
+        await household.database.write(household.viewer, lambda conn, _: conn.execute(exchange.delete()))
+        await household.database.system(leases.enqueue, household.viewer, "retally", household.viewer, shop.clock.now())
+        assert await shop.worker.run_one(household.viewer, "retally", household.viewer)
+        assert await counted() == 1

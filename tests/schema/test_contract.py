@@ -71,8 +71,16 @@ BEYOND |= {
 BEYOND |= {("Viewer", "publicProfile"), ("Mutation", "updatePublicProfile"), ("Mutation", "updatePublicProfile", "input")}
 #: Who has seen a link returned, and when, is what "verified by whom and when" of that issue asks of evidence.
 BEYOND |= {(kind, name) for kind in ("LookupLink", "ProfileLinkEvidence") for name in ("verifier", "verifiedAt")}
+#: And the issue on people wants each number of a relationship traced to messages, and the response times that were counted.
+BEYOND |= {
+    *(("Relationship", name) for name in ("inboundCount", "outboundCount", "theirResponseTime", "ownResponseTime", "answers")),
+    ("Relationship", "answers", "first"),
+    ("ScorePart", "messages"),
+    ("ScorePart", "messages", "first"),
+}
 #: Types of these alone.
 TYPES_BEYOND = {
+    "Answered",
     "Completion", "EnrichPeopleInput", "EnrichPeoplePayload", "DisclosureOutcome", "DisclosurePurpose", "EnrichmentItem",
     "EnrichmentItemConnection", "EnrichmentItemEdge", "EnrichmentMoney", "EnrichmentOutcome", "EnrichmentPreview", "EnrichmentRun",
     "EnrichmentRunConnection", "EnrichmentRunEdge",
