@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -99,6 +100,7 @@ async def open_installation(
                 transport=transport, web=web, clock=clock, terms=enriching_terms.of(settings), observer=telemetry
             ),
             enrichment_budget=enriching_terms.micros(settings.enrichment_budget),
+            disclosures_kept=timedelta(days=settings.disclosure_days) if settings.disclosure_days else None,
         )
         installation = Installation(
             settings=settings,

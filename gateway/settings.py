@@ -150,6 +150,12 @@ class Settings(BaseSettings):
         le=1_000_000,
         description="What paid sources may cost one viewer in a calendar month (UTC), in US dollars; a viewer may set less.",
     )
+    disclosure_days: int = Field(
+        default=1_096,
+        ge=0,
+        le=36_525,
+        description="Days for which the log of what has left about people is kept, three years; 0 keeps it for ever. At least 30.",
+    )
     max_deadline: float = Field(
         default=15.0,
         gt=0,
@@ -280,6 +286,15 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("write it like https://api.example.org")
         return value.rstrip("/")
+
+    @field_validator("disclosure_days")
+    @classmethod
+    def _days(cls, value: int) -> int:
+        if 0 < value < 30:
+            raise ValueError(
+                "30 days at least, since people ask who was told of them and bills are compared with it; 0 keeps it for ever"
+            )
+        return value
 
     @field_validator("facebook_webhooks_topic", "instagram_webhooks_topic")
     @classmethod

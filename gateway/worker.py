@@ -34,7 +34,7 @@ from resolvers.ingest.own import reassign
 from resolvers.operation import Clock, Services
 from resolvers.relationship import tallying
 from resolvers.streams.matching import Matching
-from store import enrichment, enrichment_runs, feed, leases, outbox, streams, uploads, viewers, webhooks
+from store import disclosures, enrichment, enrichment_runs, feed, leases, outbox, streams, uploads, viewers, webhooks
 from store.blobs import Blobs
 from store.database import Database
 from store.feed import DELIVERY_JOB, STREAM_JOB, TALLY_JOB, Recorder
@@ -356,6 +356,9 @@ class Worker:
         while await self.database.write_behind(job.viewer_id, outbox.forget_settled, now):
             pass
         while await self.database.write_behind(job.viewer_id, enrichment.forget_orphans):
+            pass
+        stays = None if self.services is None else self.services.disclosures_kept
+        while stays is not None and await self.database.write_behind(job.viewer_id, disclosures.forget, now - stays):
             pass
         if self.blobs is not None:
             await sweeping.run(self.database, self.blobs, self.clock, job.viewer_id)

@@ -107,6 +107,7 @@ class Services:
     web: Web | None = None  # the way to strangers' hosts
     enrichers: Enrichers | None = None  # the way to outside sources of facts
     enrichment_budget: int = 0  # what these may cost a viewer in a month, in millionths of a US dollar
+    disclosures_kept: timedelta | None = None  # how long the log says what has left; None for ever
     facts: Facts = field(default_factory=Facts)
 
 

@@ -18,6 +18,7 @@ from store import ids
 from store.tables import disclosure, enrichment_consent
 
 OPEN: Final = "OPEN"
+FORGOTTEN_AT_ONCE: Final = 500
 NOT_SENT: Final = "NOT_SENT"  # no connection came about: nothing has left
 CONSENT: Final = "CONSENT"
 LOOKUP: Final = "LOOKUP"
@@ -119,6 +120,14 @@ def priced(conn: Connection, viewer: str, source: str, kind: str, value: str, si
 def by_id(conn: Connection, viewer: str, disclosure_ids: Sequence[str]) -> dict[str, Disclosure]:
     rows = conn.execute(select(disclosure).where(_D.viewer_id == viewer, _D.id.in_(disclosure_ids)))
     return {row.id: of_row(row) for row in rows}
+
+
+def forget(conn: Connection, viewer: str, before: datetime) -> bool:
+    """Erase what left before a moment, the oldest first; True when there may be more. What the viewer has decided is not touched."""
+    old = select(_D.id).where(_D.viewer_id == viewer, _D.sent_at < before).order_by(_D.sent_at, _D.id)
+    gone = conn.execute(old.limit(FORGOTTEN_AT_ONCE)).scalars().all()
+    conn.execute(sa.delete(disclosure).where(_D.viewer_id == viewer, _D.id.in_(gone)))
+    return len(gone) == FORGOTTEN_AT_ONCE
 
 
 def of_row(row: Any) -> Disclosure:

@@ -14,14 +14,14 @@ from pydantic import SecretStr
 from sqlalchemy import Connection
 from typer.testing import CliRunner
 
-from gateway import secret_key
+from gateway import secret_key, worker
 from gateway.cli.command import register
 from gateway.cli.frame import app
 from gateway.doctor import Finding, examine
 from gateway.installation import Installation
 from gateway.people import named
 from gateway.rotation import retire, rotate
-from gateway.settings import Settings, SettingsError
+from gateway.settings import Settings, SettingsError, load
 from providers.records import Profile
 from providers.session import Secret
 from store import accounts, disclosures, enrichment, leases
@@ -170,6 +170,29 @@ def test_the_log_of_what_left_is_written_out_row_by_row(tmp_path: Path, monkeypa
     (row,) = csv.DictReader(lines[next(n for n, line in enumerate(lines) if line.startswith("sent_at,")) :])
     assert (row["source"], row["recipient"], row["outcome"]) == ("FULLCONTACT", "api.example", "UNCONFIRMED")
     assert (row["request"], row["body"], row["sent"]) == ("POST https://api.example/", "{}", "the e-mail address ada@example.org")
+
+
+@pytest.mark.parametrize(("days", "left"), [(None, 1), (30, 1), (0, 3)])
+async def test_what_left_before_the_time_for_which_the_log_is_kept_is_erased_and_consent_stays(
+    tmp_path: Path, days: int | None, left: int
+) -> None:
+    async with opened(tmp_path, **({} if days is None else {"disclosure_days": days})) as installation:
+        viewer = (await named(installation, "ada")).id
+        now = installation.clock.now()
+        for long_ago in (timedelta(days=3_000), timedelta(days=1_097), timedelta(days=29)):
+            await _left_open(installation, viewer, now - long_ago)
+        await installation.database.system(leases.enqueue, viewer, "compact", viewer, now)
+        assert await worker.of(installation).run_one(viewer, "compact", viewer)
+        log = await installation.database.read(viewer, disclosures.following, None, 10)
+        decided = await installation.database.read(viewer, enrichment.consents)
+    assert [one.sent_at for one in log][-1] == now - timedelta(days=29)
+    assert len(log) == left
+    assert decided["FULLCONTACT"].granted
+
+
+def test_a_log_that_is_erased_within_a_month_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"KITH_DISCLOSURE_DAYS: 30 days at least"):
+        load(disclosure_days=29)
 
 
 async def about(check: str, settings: Settings) -> list[Finding]:
