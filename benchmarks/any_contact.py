@@ -199,4 +199,4 @@ def beyond(found: records.Contact) -> list[tuple[str, str]]:
     """What the card of a contact says that no field holds."""
     if found.vcard is None:
         return []
-    return sorted((line.name, line.value) for line in vcard_writing.beyond(parse(found.vcard.encode())))
+    return sorted((line.name, line.value) for line in vcard_writing.beyond(parse(found.vcard.encode()), found.photo))

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from providers.formats import jscontact_writing, vcard_writing
+from providers.formats import jscontact, vcard_writing
 from providers.formats.vcard_syntax import parse
 from resolvers import photos
 from resolvers.operation import Operation
@@ -72,7 +72,7 @@ async def _written(operation: Operation, row: Row, form: Form) -> bytes:
     if form == "vcard":
         text = card.serialise()
         return text if text.endswith(b"\n") else text + b"\r\n"  # the last one of a file may have come without
-    return msgspec.json.encode(jscontact_writing.written(card, row.uid))
+    return msgspec.json.encode(jscontact.exported(card, row.uid))
 
 
 def _rows(conn: Connection, viewer: str, after: str) -> tuple[list[Row], str | None]:

@@ -1,7 +1,9 @@
 """A JSContact Card (RFC 9553) as a vCard 4.0, by the rules of RFC 9555 §3: so that it becomes a contact by the one reading in `vcard.py`.
 
 What vCard has no property for is kept as JSPROP with its pointer (RFC 9555 §3.3.1), what came from a vCard (`vCardProps`, `vCardParams`)
-is that again. Whatever somebody writes, a value that is not what it should be costs itself and no more. Knows no file.
+is that again. A Card of which this leaves something out (ids, the order of parts, what stands beside a value) is kept whole beside it, and is
+what `exported` gives as long as the vCard still says the same. Whatever somebody writes, a value that is not what it should be costs itself and
+no more. Knows no file.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.formats.jscontact_writing import ADDRESS_KINDS, ANNIVERSARIES, CONTEXTS, FEATURES, NAME_KINDS
+from providers.formats import jscontact_writing, vcard, vcard_own, vcard_writing
+from providers.formats.jscontact_writing import ADDRESS_KINDS, ANNIVERSARIES, CONTEXTS, FEATURES, NAME_KINDS, SHOWN
 from providers.formats.vcard import MAX_VALUES
-from providers.formats.vcard_syntax import Card, Property, escape, parse
+from providers.formats.vcard_syntax import Card, Property, escape, parse, unescaped
 
 _EMPTY: Final = b"BEGIN:VCARD\r\nVERSION:4.0\r\nEND:VCARD\r\n"
 MAX_KEPT: Final = 100_000  # characters of a value that is kept as JSON
@@ -48,7 +51,91 @@ def card(value: Any) -> Card | None:
     reader = _Reader(value)
     reader.read()
     frame = parse(_EMPTY)
-    return Card(version="4.0", properties=(*frame.properties[:-1], *reader.made, frame.properties[-1]))
+    made = Card(version="4.0", properties=(*frame.properties[:-1], *reader.made, frame.properties[-1]))
+    if vcard.is_empty(made) or jscontact_writing.written(made, "") == value:
+        return made
+    text = _encoded(_without_pictures(value))
+    return made if text is None else made.added(made.new_property(vcard_own.JSCARD, text))
+
+
+def exported(told: Card, uid: str) -> dict[str, Any]:
+    """The Card of a vCard: the one that it came as, where it still says the same."""
+    kept = told.first(vcard_own.JSCARD)
+    plain = Card(version=told.version, properties=tuple(one for one in told.properties if one.name != vcard_own.JSCARD))
+    value = None if kept is None else _decoded(kept.text)
+    again = None if value is None else card(value)
+    if value is None or again is None or not _alike(again, plain):
+        return jscontact_writing.written(plain, uid)
+    spelled = _text(value.get("uid"))
+    found = {**value, "uid": spelled if vcard.bare_uid(spelled) == vcard.bare_uid(uid) else uid}
+    return _with_numbers(_with_pictures(found, plain), plain)
+
+
+def _alike(again: Card, told: Card) -> bool:
+    """Whether two cards say the same of somebody, but for the countries of numbers and for pictures."""
+    contact = vcard.to_contact(told, key="-", region=None, container="")
+
+    def rest(of: Card) -> list[tuple[str, str]]:
+        return sorted((one.name, one.value) for one in vcard_writing.beyond(of) if one.name not in ("PHOTO", vcard_own.JSCARD))
+
+    return vcard_writing.says(again, contact) and rest(again) == rest(told)
+
+
+def _without_pictures(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A Card without the bytes of its photos, which are kept elsewhere."""
+    media = value.get("media")
+    if not isinstance(media, Mapping):
+        return dict(value)
+    return {**value, "media": {key: {**one, "uri": ""} if _is_picture(one) else one for key, one in media.items()}}
+
+
+def _with_pictures(value: dict[str, Any], told: Card) -> dict[str, Any]:
+    """The Card with its photos again, in their order; those that are gone are left out."""
+    media = value.get("media")
+    photos = [text for one in told.all("PHOTO") if (text := one.text.strip())[:5].lower() == "data:"]
+    kept = dict(media) if isinstance(media, Mapping) else {}
+    for key, one in list(kept.items()):
+        if isinstance(one, Mapping) and one.get("kind") == "photo" and one.get("uri") == "":
+            kept[key] = {**one, "uri": photos.pop(0)} if photos else None
+    kept |= {f"photo{n}": {"kind": "photo", "uri": uri} for n, uri in enumerate(photos, 1)}
+    found = {key: one for key, one in kept.items() if one is not None}
+    return {**value, "media": found} if found else {name: one for name, one in value.items() if name != "media"}
+
+
+def _with_numbers(value: dict[str, Any], told: Card) -> dict[str, Any]:
+    """The Card with what its user's country adds to its numbers."""
+    phones = value.get("phones")
+    named = {key: one for key, one in phones.items() if isinstance(one, Mapping)} if isinstance(phones, Mapping) else {}
+    numbers = {written: one for one in told.all("TEL") if (written := vcard_own.written(one))}
+    for key, one in named.items():
+        known = numbers.get(_text(one.get("number")).strip())
+        if known is not None:
+            own = {name.lower(): texts[0] for name, texts in known.parameters if name in (vcard_own.WRITTEN, vcard_own.LINE)}
+            params = one.get("vCardParams")
+            told_before = params if isinstance(params, Mapping) else {}
+            named[key] = {**one, "number": known.text, "vCardParams": {**told_before, **own}}
+    return {**value, "phones": named} if named else value
+
+
+def _is_picture(one: Any) -> bool:
+    return isinstance(one, Mapping) and one.get("kind") == "photo" and _text(one.get("uri"))[:5].lower() == "data:"
+
+
+def _encoded(value: Any) -> str | None:
+    try:
+        text = msgspec.json.encode(value).decode()
+    except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
+        return None
+    return text if len(text) <= MAX_KEPT else None
+
+
+def _decoded(text: str) -> Mapping[str, Any] | None:
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    shallow = jscontact_writing.is_shallow(found, jscontact_writing.MAX_DEPTH)
+    return found if isinstance(found, Mapping) and shallow else None
 
 
 class _Reader:
@@ -56,6 +143,7 @@ class _Reader:
         self._value = value
         self._frame = parse(_EMPTY)
         self._labels = 0
+        self._renamed = False  # its name is another one than the vCard's that it came from
         self.made: list[Property] = []
 
     def read(self) -> None:
@@ -72,7 +160,7 @@ class _Reader:
         for one in self._many("emails"):
             self.named("EMAIL", one, _text(one.get("address")))
         for one in self._many("phones"):
-            self.named("TEL", one, _text(one.get("number")))
+            self._phone(one)
         for one in self._many("addresses"):
             self._address(one)
         for one in self._many("links"):
@@ -147,9 +235,19 @@ class _Reader:
                 if name.get("isOrdered")
                 else [w for k in ("title", "given", "given2", "surname", "credential") for w in told[k]]
             )
-        self.add("FN", escape(full, "4.0"))
-        if any(told.values()):
+        known = self._shown("fn")
+        self._renamed = known is not None and full != unescaped(known, "4.0")
+        if known is None or self._renamed:
+            self.add("FN", escape(full, "4.0"))
+        if any(told.values()) and (self._shown("n") is None or self._renamed):
             self.add("N", ";".join(",".join(escape(word, "4.0") for word in told[kind]) for kind in NAME_KINDS))
+
+    def _phone(self, one: Mapping[str, Any]) -> None:
+        number = _text(one.get("number"))
+        if number[:4].lower() == "tel:":  # RFC 6350 §6.4.1: an address, which has no escapes
+            self.named("TEL", one, number, [("VALUE", ("uri",))], raw=True)
+        else:
+            self.named("TEL", one, number)
 
     def _nicknames(self) -> None:
         names = [text for one in self._many("nicknames") if (text := _text(one.get("name")))]
@@ -223,6 +321,13 @@ class _Reader:
         data = uri[:5].lower() == "data:"
         self.named(name, one, uri.strip(), None if data else [("VALUE", ("uri",))], raw=True)
 
+    def _shown(self, name: str) -> str | None:
+        """The value of a property that came from a vCard and stands among the members too, with what its parameters say."""
+        for one in _list(self._value.get("vCardProps")):
+            if isinstance(one, list) and len(one) == 4 and one[0] == name and isinstance(one[3], str) and _is_shown(one[1]):
+                return one[3]
+        return None
+
     def _kept(self) -> None:
         """RFC 9555 §2.15.1: properties of a vCard that JSContact has no place for."""
         for one in _list(self._value.get("vCardProps"))[:MAX_VALUES]:
@@ -232,14 +337,11 @@ class _Reader:
             if name.upper() in ("BEGIN", "END", "VERSION") or not isinstance(value, str) or more:
                 continue
             told, group = _parameters(params)
-            self.add(name, value, told, group)
+            if not (self._renamed and _is_shown(params)):
+                self.add(name, value, [pair for pair in told if pair[0] != SHOWN.upper()], group)
 
     def _unknown(self, pointer: str, rest: Any) -> None:
-        try:
-            text = msgspec.json.encode(rest).decode()
-        except (msgspec.MsgspecError, TypeError, ValueError, RecursionError):
-            return
-        if len(text) <= MAX_KEPT:
+        if (text := _encoded(rest)) is not None:
             self.add("JSPROP", escape(text, "4.0"), [("JSPTR", (pointer,))])
 
     # --- values -------------------------------------------------------------------------------------------------------
@@ -300,6 +402,10 @@ def _typed(one: Mapping[str, Any]) -> Parameters:
         if held is True and str(word) in _TYPES
     ]
     return [("TYPE", tuple(words))] if words else []
+
+
+def _is_shown(params: Any) -> bool:
+    return isinstance(params, Mapping) and SHOWN in params
 
 
 def _parameters(told: Any) -> tuple[Parameters, str]:

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 import msgspec
 
-from providers.formats.vcard import MAX_VALUES
+from providers.formats.vcard import MAX_VALUES, preference
 from providers.formats.vcard_syntax import Card, Property
 
 #: RFC 9555 §2.2.2: components of N and ADR.
 NAME_KINDS: Final = ("surname", "given", "given2", "title", "credential")
+MORE_NAME_KINDS: Final = ("surname2", "generation")  # RFC 9554 §2.2
 ADDRESS_KINDS: Final = ("postOfficeBox", "apartment", "name", "locality", "region", "postcode", "country")
 CONTEXTS: Final[Mapping[str, str]] = {"work": "work", "home": "private"}
 FEATURES: Final[Mapping[str, str]] = {
@@ -24,6 +25,8 @@ FEATURES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 ANNIVERSARIES: Final[Mapping[str, str]] = {"BDAY": "birth", "ANNIVERSARY": "wedding", "DEATHDATE": "death"}
 KINDS: Final = frozenset({"individual", "org", "group", "location", "device", "application"})
+#: A parameter of what is kept and also stands where other programs look for it.
+SHOWN: Final = "x-kith-shown"
 MAX_DEPTH: Final = 50
 STAMP: Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z\Z")
 DAY: Final = re.compile(r"(?:(\d{4})(?:-(\d\d)|(\d\d)(\d\d))?|--(\d\d)(\d\d)?|---(\d\d))\Z")
@@ -34,13 +37,15 @@ Json = dict[str, Any]
 
 
 def written(card: Card, uid: str) -> Json:
-    """The Card of a vCard; `uid` where that has none."""
+    """The Card of a vCard; `uid` where that has none, or has it under a name that only vCards know."""
     writer = _Writer(card)
     for one in card.properties:
         if one.name and one.name not in _FRAME and one.name != "X-ABLABEL":
             writer.take(one)
     writer.leftovers()
-    return {"@type": "Card", "version": "1.0", "uid": uid, **writer.made}
+    told = card.first("UID")
+    named = told.text.strip() if told is not None and not told.parameters else uid
+    return {"@type": "Card", "version": "1.0", "uid": named, **writer.made}
 
 
 class _Writer:
@@ -56,18 +61,23 @@ class _Writer:
             if one.group and one.name != "X-ABLABEL":
                 self._sharing[one.group.lower()] = self._sharing.get(one.group.lower(), 0) + 1
         self._jobs: dict[str, str] = {}
+        self._full = next(iter(sorted(card.all("FN"), key=preference)), None)
+        parts = list(card.all("N"))
+        self._parts = next((one for one in parts if not one.parameters), next(iter(parts), None))
 
     def take(self, one: Property) -> None:
         """Put a property where it belongs, or keep it as it is."""
         place = _PLACES.get(one.name)
         if place is None or one.encoding or not place(self, one):
-            self.keep(one)
+            self.keep(one, shown=one is self._full or one is self._parts)
 
-    def keep(self, one: Property) -> None:
-        """RFC 9555 §2.15.1: name, parameters, type and value, as jCard has them; the value with its escapes."""
+    def keep(self, one: Property, *, shown: bool = False) -> None:
+        """RFC 9555 §2.15.1: name, parameters, type and value, as jCard has them; the value with its escapes. `shown`: it stands elsewhere too."""
         told: Json = {name.lower(): values[0] if len(values) == 1 else list(values) for name, values in one.parameters}
         if one.group:
             told["group"] = one.group
+        if shown:
+            told[SHOWN] = "true"
         self.made.setdefault("vCardProps", []).append([one.name.lower(), told, "unknown", one.undecoded])
 
     def unknown(self, one: Property) -> bool:
@@ -85,7 +95,7 @@ class _Writer:
             value = msgspec.json.decode(one.text)
         except (msgspec.DecodeError, RecursionError):
             return False
-        if not _is_shallow(value, MAX_DEPTH):
+        if not is_shallow(value, MAX_DEPTH):
             return False
         self.made[pointer[0][1:]] = value
         return True
@@ -162,27 +172,21 @@ class _Writer:
         return True
 
     def full(self, one: Property) -> bool:
-        name = self.made.setdefault("name", {"@type": "Name"})
-        if one.parameters or one.group or "full" in name or not one.text:
+        """The name that comes first; with parameters it is kept beside, since other programs look for it here (RFC 9553 §2.2.1)."""
+        if one is not self._full or not one.text:
             return False
-        name["full"] = one.text
-        return True
+        self.made.setdefault("name", {"@type": "Name"})["full"] = one.text
+        return not one.parameters and not one.group
 
     def name(self, one: Property) -> bool:
-        name = self.made.setdefault("name", {"@type": "Name"})
         parts = one.parts
-        if (
-            one.parameters
-            or one.group
-            or "components" in name
-            or len(parts) != 5
-            or not any(item for items in parts for item in items)
-        ):
+        if one is not self._parts or not 5 <= len(parts) <= 7 or not any(item for items in parts for item in items):
             return False
-        name["components"] = [
-            {"kind": kind, "value": item} for kind, items in zip(NAME_KINDS, parts, strict=True) for item in items if item
+        kinds = (*NAME_KINDS, *MORE_NAME_KINDS)
+        self.made.setdefault("name", {"@type": "Name"})["components"] = [
+            {"kind": kind, "value": item} for kind, items in zip(kinds, parts, strict=False) for item in items if item
         ]
-        return True
+        return len(parts) == 5 and not one.parameters and not one.group
 
     def nickname(self, one: Property) -> bool:
         if one.parameters or one.group or "nicknames" in self.made or len(one.items) != 1:
@@ -212,6 +216,9 @@ class _Writer:
         return self.put("emails", one, {"address": one.text}, CONTEXTS)
 
     def phone(self, one: Property) -> bool:
+        if one.text[:4].lower() == "tel:":  # which says what kind of value it is
+            bare = tuple(pair for pair in one.parameters if pair != ("VALUE", ("uri",)))
+            one = Property(raw=one.raw, name=one.name, group=one.group, parameters=bare, value=one.value, version=one.version)
         return self.put("phones", one, {"number": one.text}, CONTEXTS, FEATURES)
 
     def link(self, one: Property) -> bool:
@@ -278,10 +285,10 @@ class _Writer:
         return self.put("media", stripped, {"kind": "photo", "uri": one.text})
 
 
-def _is_shallow(value: Any, levels: int) -> bool:
+def is_shallow(value: Any, levels: int) -> bool:
     """Whether a value has at most so many levels: what is deeper is left as the text that it is."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)
+    return levels > 0 and all(is_shallow(one, levels - 1) for one in inner)
 
 
 _PLACES: Final[Mapping[str, Callable[[_Writer, Property], bool]]] = {

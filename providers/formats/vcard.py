@@ -22,7 +22,20 @@ from providers import records
 from providers.formats import email_address, phone_number, vcard_own
 from providers.formats.vcard_syntax import Card, Property, RawCard, parse, split_cards
 
-__all__ = ["Card", "Property", "RawCard", "contact_key", "is_empty", "parse", "split_cards", "to_contact"]
+__all__ = [
+    "Card",
+    "Property",
+    "RawCard",
+    "bare_uid",
+    "contact_key",
+    "is_empty",
+    "parse",
+    "picture",
+    "preference",
+    "split_cards",
+    "tel",
+    "to_contact",
+]
 
 MAX_PHOTO = 5 * 1024 * 1024  # bytes, decoded
 MAX_VALUES = 500  # of one kind on one card
@@ -175,7 +188,7 @@ def to_contact(card: Card, *, key: str | None, region: str | None, container: st
         dates=_dates(card, labels),
         groups=_distinct(_short(item) for value in card.all("CATEGORIES") for item in value.items)[:MAX_VALUES],
         members=_members(card),
-        languages=_distinct(_short(value.text).lower() for value in sorted(card.all("LANG"), key=_preference)),
+        languages=_distinct(_short(value.text).lower() for value in sorted(card.all("LANG"), key=preference)),
         note=_note(card),
         photo=photo,
         **vcard_own.facts(card),
@@ -195,9 +208,7 @@ def contact_key(card: Card) -> str:
     if uid := _uid(card):
         return f"uid:{uid}" if len(uid) <= 500 else "uid-hash:" + _digest(uid)
     emails = sorted({(email.address or email.raw).lower() for email in _emails(card, {})})
-    phones = sorted(
-        {phone_number.comparable(_tel(value)) for value in islice(card.all("TEL"), MAX_VALUES) if value.value.strip()}
-    )
+    phones = sorted({phone_number.comparable(tel(value)) for value in islice(card.all("TEL"), MAX_VALUES) if value.value.strip()})
     names = [_BLANKS.sub(" ", unicodedata.normalize("NFKC", name.full)).casefold() for name in _names(card, (), ())[:1]]
     if not (emails or phones or names):
         names = [item.undecoded for item in card.properties if item.name not in ("REV", "PRODID", "BEGIN", "END", "VERSION")]
@@ -205,8 +216,16 @@ def contact_key(card: Card) -> str:
 
 
 def kept_beside(card: Card) -> str | None:
-    """The card's text as it is kept beside a contact that came from a file: its picture is elsewhere, and one that is too long is not kept."""
-    told = tuple(item for item in card.properties if item.name not in ("PHOTO", "X-MS-CARDPICTURE"))
+    """The card's text as it is kept beside a contact that came from a file: the bytes of its picture are elsewhere; without other pictures
+    where these are too many, and not at all where the rest is too long.
+    """
+    shown = next(_pictures(card), None)
+    elsewhere = shown[0] if shown is not None and shown[1].data is not None else None
+    told = tuple(
+        item for item in card.properties if item.name != "X-MS-CARDPICTURE" and (item is not elsewhere or item.name == "LOGO")
+    )
+    if sum(len(item.raw) for item in told) > MAX_KEPT:
+        told = tuple(item for item in told if item.name != "PHOTO")
     if sum(len(item.raw) for item in told) > MAX_KEPT:
         return None
     return text_of(Card(version=card.version, properties=told))
@@ -225,7 +244,7 @@ def is_empty(card: Card) -> bool:
 
 def _names(card: Card, emails: tuple[records.Email, ...], phones: tuple[records.Phone, ...]) -> tuple[records.Name, ...]:
     parts = _name_parts(card)
-    full = [text for value in sorted(card.all("FN"), key=_preference) if (text := _shown(value.text))]
+    full = [text for value in sorted(card.all("FN"), key=preference) if (text := _shown(value.text))]
     nicknames = (value for value in card.all("NICKNAME", "X-NICKNAME") if not value.parameter("ALTID"))
     nickname = next((text for value in nicknames if (text := _shown(", ".join(value.items)))), None)
     nickname = nickname or _android(card, "nickname")
@@ -254,7 +273,7 @@ def _names(card: Card, emails: tuple[records.Email, ...], phones: tuple[records.
 
 def _name_parts(card: Card) -> dict[str, str]:
     """The parts of the first name: of an N that does not belong to another name."""
-    _, *others = [value.parameter("ALTID") for value in sorted(card.all("FN"), key=_preference)] or [()]
+    _, *others = [value.parameter("ALTID") for value in sorted(card.all("FN"), key=preference)] or [()]
     belongs = {altid for altids in others for altid in altids}
     return _parts(next((value for value in card.all("N") if not belongs & set(value.parameter("ALTID"))), None))
 
@@ -301,7 +320,7 @@ def _phones(card: Card, labels: Labels, region: str | None) -> tuple[records.Pho
     best = _best(card, "TEL")
     found: dict[tuple[str, str | None], records.Phone] = {}
     for value in islice(card.all("TEL"), MAX_VALUES):
-        raw = _tel(value)
+        raw = tel(value)
         if not raw:
             continue
         types = value.types | frozenset((_label(labels, value) or "",))
@@ -313,7 +332,7 @@ def _phones(card: Card, labels: Labels, region: str | None) -> tuple[records.Pho
     return tuple(found.values())[:MAX_VALUES]
 
 
-def _tel(value: Property) -> str:
+def tel(value: Property) -> str:
     """The number as written; a tel: URI (RFC 3966) without its scheme, its extension in words."""
     text = _short(value.text)
     if text[:4].lower() != "tel:":
@@ -408,7 +427,8 @@ def _addresses(card: Card, labels: Labels) -> tuple[records.Address, ...]:
         box, extended, street, locality, region, code, country = (*parts, *("",) * 7)[:7]
         lines = [line for line in (", ".join(item for item in (box, extended) if item), street) if line]
         city = " ".join(item for item in (code, locality) if item)
-        formatted = next(iter(value.parameter("LABEL")), "") or "\n".join(
+        # RFC 6350 §6.3.1 has lines in its own example end with \\n, RFC 6868 with ^n
+        formatted = next(iter(value.parameter("LABEL")), "").replace("\\n", "\n") or "\n".join(
             item for item in (*lines, city, region, country) if item
         )
         if formatted:
@@ -506,25 +526,37 @@ def _note(card: Card) -> str | None:
 
 
 def _photo(card: Card) -> records.Photo | None:
-    """The first picture that is one: bytes where they came along, else the link. A picture over MAX_PHOTO is left out."""
-    for value in card.all("PHOTO", "X-MS-CARDPICTURE", "LOGO"):
-        data, url = b"", None
-        if len(value.value) > MAX_PHOTO * 4 // 3 + 200_000:  # room for the line ends within base64
-            continue
-        if value.encoding == "BASE64":
-            data = value.data
-        else:
-            text = value.text.strip()
-            if text[:5].lower() == "data:":
-                data = _data_uri(value.undecoded.strip().replace("\\,", ",").replace("\\;", ";"))
-            elif text[:7].lower() in ("http://", "https:/"):
-                url = web_address(text)
-            elif value.parameter("TYPE") and len(text) > 100 and re.match(r"[A-Za-z0-9+/=\s]+\Z", text):
-                data = value.data  # base64 whose writer forgot to say so
-        if url:
-            return records.Photo(url=url)
-        if data and len(data) <= MAX_PHOTO and (media_type := image_type(data)):
-            return records.Photo(media_type=media_type, data=data)
+    """The first picture that is one."""
+    return next((photo for _, photo in _pictures(card)), None)
+
+
+def _pictures(card: Card) -> Iterator[tuple[Property, records.Photo]]:
+    """Those of the person before the mark of an organisation, wherever they stand."""
+    for name in ("PHOTO", "X-MS-CARDPICTURE", "LOGO"):
+        for value in card.all(name):
+            if photo := picture(value):
+                yield value, photo
+
+
+def picture(value: Property) -> records.Photo | None:
+    """A picture: its bytes where they came along, else the link; None for what is none, and for one over MAX_PHOTO."""
+    if len(value.value) > MAX_PHOTO * 4 // 3 + 200_000:  # room for the line ends within base64
+        return None
+    data, url = b"", None
+    if value.encoding == "BASE64":
+        data = value.data
+    else:
+        text = value.text.strip()
+        if text[:5].lower() == "data:":
+            data = _data_uri(value.undecoded.strip().replace("\\,", ",").replace("\\;", ";"))
+        elif text[:7].lower() in ("http://", "https:/"):
+            url = web_address(text)
+        elif value.parameter("TYPE") and len(text) > 100 and re.match(r"[A-Za-z0-9+/=\s]+\Z", text):
+            data = value.data  # base64 whose writer forgot to say so
+    if url:
+        return records.Photo(url=url)
+    if data and len(data) <= MAX_PHOTO and (media_type := image_type(data)):
+        return records.Photo(media_type=media_type, data=data)
     return None
 
 
@@ -554,7 +586,7 @@ def _data_uri(text: str) -> bytes:
 def _uid(card: Card) -> str | None:
     """The UID without `urn:uuid:`; a UUID in lower case (RFC 9562 §4)."""
     value = card.first("UID")
-    return _bare_uid(value.text) if value else None
+    return bare_uid(value.text) if value else None
 
 
 def _members(card: Card) -> tuple[str, ...]:
@@ -562,10 +594,11 @@ def _members(card: Card) -> tuple[str, ...]:
     if _nature(card) != "GROUP":
         return ()
     named = (value.text.strip() for value in card.all("MEMBER", "X-ADDRESSBOOKSERVER-MEMBER"))
-    return _distinct(uid for text in named if text[:7].lower() != "mailto:" and (uid := _bare_uid(text)))
+    return _distinct(uid for text in named if text[:7].lower() != "mailto:" and (uid := bare_uid(text)))
 
 
-def _bare_uid(text: str) -> str | None:
+def bare_uid(text: str) -> str | None:
+    """A UID without `urn:uuid:`; a UUID in lower case (RFC 9562 §4)."""
     text = text.strip()
     if text[:9].lower() == "urn:uuid:":
         text = text[9:]
@@ -630,11 +663,11 @@ def label_of(types: Iterable[str]) -> str | None:
 
 def _best(card: Card, name: str) -> Property | None:
     """The value its owner prefers: lowest PREF of 4.0, or the type `pref` of earlier versions; None when nothing says so."""
-    ranked = [(rank, value) for value in card.all(name) if (rank := _preference(value)) < 101]
+    ranked = [(rank, value) for value in card.all(name) if (rank := preference(value)) < 101]
     return min(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
 
-def _preference(value: Property) -> int:
+def preference(value: Property) -> int:
     """1 to 100 (RFC 6350 §5.3), 101 when nothing is said."""
     if "pref" in value.types:
         return 1

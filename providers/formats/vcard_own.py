@@ -22,6 +22,8 @@ FOLLOWING: Final = "X-KITH-FOLLOWING"
 WRITTEN: Final = "X-KITH-WRITTEN"
 #: What kind of line a number is, where neither its plan nor its label tells: MOBILE or FIXED.
 LINE: Final = "X-KITH-LINE"
+#: The JSContact Card that a contact came as, where vCard has no words for all of it (`jscontact.py`).
+JSCARD: Final = "X-KITH-JSCARD"
 PROPERTIES: Final = frozenset({BIO, PROFILE, FOLLOWERS, FOLLOWING})
 MAX_TEXT: Final = 100_000
 MAX_SHORT: Final = 1_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -80,21 +80,57 @@ def whole(contact: records.Contact, uid: str) -> Card:
     A record that came as a card of version 4.0 and says what that card says is that card; with `beyond` of any other.
     """
     told = parse(contact.vcard.encode()) if contact.vcard else None
-    if told is not None and told.version == "4.0" and _same(told, contact):
-        lines = ([] if told.first("UID") else [Line("UID", _uid(uid))]) + list(_picture(contact.photo))
-        kept = told.properties if not lines else tuple(p for p in told.properties if p.name != "PHOTO")
-        return _added(Card(version="4.0", properties=kept), lines)
+    if told is not None and told.version == "4.0" and says(told, contact):
+        same = _numbered(told, contact)
+        if same is not None:
+            return _pictured(same if same.first("UID") else _added(same, [Line("UID", _uid(uid))]), contact.photo)
     named = msgspec.structs.replace(contact, uid=uid)
     card = _card([*_lines(named), *_picture(contact.photo)])
-    return card if told is None else _added(card, beyond(told))
+    return card if told is None else _added(card, beyond(told, contact.photo))
 
 
-def beyond(card: Card) -> list[Line]:
-    """What a card of any version says that a contact has no place for, as lines of version 4.0."""
+def _numbered(told: Card, contact: records.Contact) -> Card | None:
+    """A card whose numbers say what the record knows of them: one that lacks its country was read by where its user is, which others do
+    not know. None where a card cannot say it.
+    """
+    known = {phone.raw: phone for phone in contact.phones}
+    card = told
+    for one in told.all("TEL"):
+        phone = known.get(vcard_own.written(one) or vcard.tel(one))
+        if phone is not None and _read_alone(Card(version="4.0", properties=(one,))) != phone.number:
+            line = _phone(phone)
+            ours = tuple(pair for pair in line.parameters if pair[0] in (vcard_own.WRITTEN, vcard_own.LINE))
+            theirs = tuple(pair for pair in one.parameters if pair[0] not in ("VALUE", vcard_own.WRITTEN, vcard_own.LINE))
+            new = card.new_property("TEL", line.value, group=one.group, parameters=(*theirs, *ours))
+            card = card.replaced(one, new)
+    if card is told:
+        return told
+    read = vcard.to_contact(card, key="-", region=None, container="")
+    return card if read.phones == contact.phones else None
+
+
+def _read_alone(card: Card) -> str | None:
+    """The number of a card of one, as who does not know where its user is reads it."""
+    read = vcard.to_contact(card, key="-", region=None, container="").phones
+    return read[0].number if read else None
+
+
+def _pictured(card: Card, photo: records.Photo | None) -> Card:
+    """The card with the record's picture before all others, unless it is there."""
+    if photo is None or any(vcard.picture(one) == photo for one in card.all("PHOTO")):
+        return card
+    made = tuple(card.new_property(line.name, line.value, parameters=line.parameters, escaped=True) for line in _picture(photo))
+    at = next(at for at, one in enumerate(card.properties) if one.name in ("PHOTO", "END"))
+    return Card(version=card.version, properties=(*card.properties[:at], *made, *card.properties[at:]))
+
+
+def beyond(card: Card, photo: records.Photo | None = None) -> list[Line]:
+    """What a card of any version says that a contact has no place for, as lines of version 4.0; pictures besides `photo` too."""
     found = []
     groups = {one.group.lower() for one in card.properties if one.name not in (*CARRIED, "X-ABLABEL", "") and one.group}
     for one in card.properties:
-        if not one.name or one.name in CARRIED or (one.name == "X-ABLABEL" and one.group.lower() not in groups):
+        other = one.name == "PHOTO" and vcard.picture(one) not in (None, photo)
+        if not one.name or (one.name in CARRIED and not other) or (one.name == "X-ABLABEL" and one.group.lower() not in groups):
             continue
         parameters = tuple((name, values) for name, values in one.parameters if name not in ("ENCODING", "CHARSET"))
         if one.encoding == "BASE64":  # RFC 6350 §5.2: bytes are a data: URI
@@ -123,11 +159,16 @@ def _group(one: Property) -> str:
     return one.group if not one.group or one.group.startswith("kept-") else f"kept-{one.group}"
 
 
-def _same(card: Card, contact: records.Contact) -> bool:
-    """Whether a card, read without knowing the account's region, gives the record again."""
-    beside = {"relation": "ADDRESS_BOOK", "etag": None, "vcard": None, "photo": None, "uid": None, "container": "", "key": ""}
+def says(card: Card, contact: records.Contact) -> bool:
+    """Whether a card, read without knowing the account's region, gives the record again, but for the countries of its numbers."""
+    beside: dict[str, Any] = {
+        "relation": "ADDRESS_BOOK", "etag": None, "vcard": None, "photo": None, "uid": None, "container": "", "key": "", "phones": (),
+    }  # fmt: skip
     read = vcard.to_contact(card, key="-", region=None, container="")
-    return msgspec.structs.replace(read, **beside) == msgspec.structs.replace(contact, **beside)
+    return (
+        [(phone.raw, phone.label, phone.preferred) for phone in read.phones]
+        == [(phone.raw, phone.label, phone.preferred) for phone in contact.phones]
+    ) and msgspec.structs.replace(read, **beside) == msgspec.structs.replace(contact, **beside)
 
 
 def _card(lines: list[Line]) -> Card:

@@ -7,6 +7,7 @@ import csv
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -176,7 +177,8 @@ def test_the_log_of_what_left_is_written_out_row_by_row(tmp_path: Path, monkeypa
 async def test_what_left_before_the_time_for_which_the_log_is_kept_is_erased_and_consent_stays(
     tmp_path: Path, days: int | None, left: int
 ) -> None:
-    async with opened(tmp_path, **({} if days is None else {"disclosure_days": days})) as installation:
+    given: dict[str, Any] = {} if days is None else {"disclosure_days": days}
+    async with opened(tmp_path, **given) as installation:
         viewer = (await named(installation, "ada")).id
         now = installation.clock.now()
         for long_ago in (timedelta(days=3_000), timedelta(days=1_097), timedelta(days=29)):
