@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.event_stream import MEDIA_TYPE as EVENT_STREAM
 from gateway.event_stream import EventStream
+from gateway.execution.answers import Kept
 from gateway.execution.execute import ALL_AT_ONCE, QUERIES
 from gateway.execution.request import IDS, Answer, BadRequest, GraphQLRequest, read_request, refusal
 from gateway.signin import browser
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 
 MODERN: Final = "application/graphql-response+json"
 LEGACY: Final = "application/json"
+VARY: Final = "authorization, cookie, accept, accept-encoding"  # on what else than its address such an answer depends
 GZIP_FROM: Final = 2_048  # bytes; below, the header costs more than it saves
 GZIP_LEVEL: Final = 4
+TAGS: Final = 20  # that are read of one header
 log = structlog.get_logger("kith.http")
 
 
@@ -92,8 +95,15 @@ class Endpoint:
                 ), alive, allow_mutation=request.method == "POST",
             )  # fmt: skip
         allowed = ALL_AT_ONCE if request.method == "POST" else QUERIES
-        answer = await self._execution.execute(graphql, principal, allowed=allowed, alive=alive)
-        return self._response(answer, media, request.headers.get("accept-encoding", ""))
+        # RFC 9110 §13.1.2; only the address of a GET with a named document stands for what is asked
+        entitled = request.method == "GET" and graphql.named
+        tags = read_tags(request.headers.get("if-none-match", "")) if entitled else ()
+        found = await self._execution.reply(graphql, principal, allowed=allowed, alive=alive, tags=tags)
+        if entitled and found.tag is not None:
+            found.answer.headers |= {"etag": f'W/"{found.tag}"', "cache-control": "private, no-cache", "vary": VARY}
+            if found.unchanged:
+                return Response(status_code=304, headers=found.answer.headers)
+        return self._response(found.answer, media, request.headers.get("accept-encoding", ""), found.kept)
 
     async def _read(self, request: Request) -> GraphQLRequest:
         if request.method == "GET":
@@ -114,15 +124,20 @@ class Endpoint:
         except orjson.JSONDecodeError as error:
             raise BadRequest(f"the body is no JSON: {error}") from None
 
-    def _response(self, answer: Answer, media: str, encodings: str) -> Response:
+    def _response(self, answer: Answer, media: str, encodings: str, kept: Kept | None = None) -> Response:
         status = answer.status or (400 if answer.refused and media == MODERN else 200)
-        body = _encode(answer.body())
+        body = _encode(answer.body()) if kept is None else b""
         headers = {
             "content-type": f"{media}; charset=utf-8",
             "cache-control": "no-store",
             "vary": "accept, accept-encoding",
             **answer.headers,
         }
+        if kept is not None:
+            tail = b',"extensions":' + _encode(answer.extensions) + b"}"
+            if len(kept.head) >= GZIP_FROM and "gzip" in encodings:
+                return Response(kept.zipped(tail), status, headers | {"content-encoding": "gzip"})
+            return Response(kept.head + tail, status, headers)
         if len(body) >= GZIP_FROM and "gzip" in encodings:
             packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)
             body = packer.compress(body) + packer.flush()
@@ -135,6 +150,11 @@ class Endpoint:
         answer = refusal(f"{message[:1].upper()}{message[1:]}", code, status=status)
         answer.headers = dict(headers or {})
         return self._response(answer, LEGACY if media in (None, EVENT_STREAM) else media or LEGACY, "")
+
+
+def read_tags(header: str) -> tuple[str, ...]:
+    """The opaque parts of If-None-Match (RFC 9110 §8.8.3, §13.1.2), which are compared weakly; `*` as it is."""
+    return tuple(tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")[:TAGS] if tag.strip())
 
 
 def negotiate(accept: str | None) -> str | None:

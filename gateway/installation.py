@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -63,6 +64,7 @@ class Installation:
     @cached_property
     def execution(self) -> Execution:
         # imported here: commands that only touch the store start half a second faster without GraphQL
+        from gateway.execution.answers import Answers
         from gateway.execution.execute import Execution
         from gateway.execution.persisted import Persisted
         from gateway.execution.rate import Rate
@@ -87,10 +89,25 @@ class Installation:
         persisted = Persisted(
             manifests.read(settings.documents), only=settings.documents_only, automatic=settings.automatic_documents
         )
+        answers = Answers(
+            self.database, self.cache, self.clock, self._answering, room=settings.answers_memory, told=self.telemetry.answered
+        )
         return Execution(
             self.schema, self.services, Limits.of(settings), policy, rate, self.telemetry,
-            compiled=settings.compiled, persisted=persisted,
+            compiled=settings.compiled, persisted=persisted, answers=answers if settings.answers_memory else None,
         )  # fmt: skip
+
+    @property
+    def _answering(self) -> str:
+        """All that decides an answer besides the store and what is asked: the release, the settings, the keys, the networks; in short."""
+        digest = hashlib.blake2b(digest_size=16)
+        for part in (
+            kith_version(), self.services.facts.schema_hash, self.settings.model_dump_json(), *sorted(self.providers),
+            *sorted(key for key in self.providers if self.services.configured(key)),
+        ):  # fmt: skip
+            digest.update(f"{part}\x00".encode())
+        digest.update(self.vault.derive("cursor"))
+        return digest.hexdigest()
 
     @property
     def home(self) -> Path:

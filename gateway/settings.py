@@ -201,6 +201,12 @@ class Settings(BaseSettings):
     documents_only: bool = Field(default=False, description="Answer nothing but the persisted documents.")
     automatic_documents: bool = Field(default=True, description="Let clients name by hash what they have sent before (APQ).")
     compiled: bool = Field(default=True, description="Compile operations; off: graphql-core executes all of them, slower.")
+    answers_memory: int = Field(
+        default=8_388_608,
+        ge=0,
+        description="Bytes of answers from stored data that a web process keeps to give again, as long as they are true; 0: none are kept, in Redis "
+        "neither.",
+    )
     rate_cost: int = Field(default=600_000, ge=0, description="Cost one key or session may spend in a minute; 0: any.")
 
     _applications: dict[str, Application] = PrivateAttr(default_factory=lambda: applications(os.environ))

@@ -33,6 +33,9 @@ class Telemetry:
         self._executions = Counter(
             "kith_executions", "Operations and events by what executed them.", ["by"], registry=self.registry
         )
+        self._answers = Counter(
+            "kith_answers", "Answers that could be kept, by where they came from.", ["from"], registry=self.registry
+        )
         self._calls = Counter("kith_provider_calls", "Calls to networks.", ["provider", "outcome"], registry=self.registry)
         self._call_seconds = Histogram(
             "kith_provider_call_seconds", "How long networks take.", ["provider"], buckets=_SECONDS, registry=self.registry
@@ -59,6 +62,10 @@ class Telemetry:
     def executed(self, by: str) -> None:
         """`by`: compiled, replayed (begun compiled, ended by graphql-core) or graphql-core."""
         self._executions.labels(by).inc()
+
+    def answered(self, how: str) -> None:
+        """`how`: unchanged (the client has it), memory, cache, shared (with who asked at the same time), made, passing (made, not kept)."""
+        self._answers.labels(how).inc()
 
     def spent(self, spending: Spending) -> None:
         if spending.avoided:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import msgspec
@@ -159,6 +159,8 @@ class Operation:
         self.alive = alive  # whether the credential still holds: asked every few seconds while a subscription is open
         self.last_event_id = last_event_id  # what an EventSource says it saw last
         self.cursor_key = services.vault.derive("cursor")
+        self.passing = False  # whether the answer is made from more than the store, and so is nobody's later answer
+        self.until: datetime | None = None  # the last moment at which the clock lets it stay the same; None: any
 
     def renew(self) -> None:
         """Begin the next event of a subscription: nothing loaded, nothing spent, a whole deadline."""
@@ -168,10 +170,30 @@ class Operation:
 
     @property
     def cache(self) -> ViewerCache:
+        self.passing = True
         return self.services.cache.for_viewer(self.viewer)
 
     def now(self) -> datetime:
+        """The time. What depends on it is not kept for later: ask `past` or `hour` where that is enough."""
+        self.passing = True
         return self.services.clock.now()
+
+    def past(self, moment: datetime) -> bool:
+        """Whether the moment is over. As long as it is not, the answer stays what it is."""
+        if self.services.clock.now() > moment:
+            return True
+        self._holds(moment)
+        return False
+
+    def hour(self) -> datetime:
+        """When this hour (UTC) began: the time for what changes slowly. The answer stays the same until the hour is over."""
+        began = self.services.clock.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        self._holds(began + timedelta(hours=1) - timedelta.resolution)
+        return began
+
+    def _holds(self, moment: datetime) -> None:
+        if self.until is None or moment < self.until:
+            self.until = moment
 
     def remaining(self) -> float:
         """Seconds until the deadline, counted from arrival; never negative."""
@@ -191,5 +213,6 @@ class Operation:
 
     async def write(self, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a store function for this viewer in one write transaction."""
+        self.passing = True
         self.spending.statements += 1
         return await self.services.database.write(self.viewer, f, *args, **kwargs)

@@ -39,6 +39,11 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     max_provider_calls: int | None = None
     at_least: int | None = None  # feed position
 
+    @property
+    def age(self) -> timedelta:
+        """How old a mirror may be."""
+        return timedelta(seconds=self.max_age_seconds)
+
 
 class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
     """How one account answered; becomes SourceStatus."""
@@ -74,6 +79,8 @@ async def stored(operation: Operation, freshness: Freshness, account_ids: frozen
     if stale:
         await operation.write(_queue, stale, operation.now())
     complete = all(r.state in ("FRESH", "STALE", "REFRESHING") for r in reports)
+    if not complete:
+        operation.passing = True  # a list with something missing is no list for later
     return Answered(reports=tuple(reports), complete=complete)
 
 
@@ -238,10 +245,10 @@ def _mirror_report(operation: Operation, account: Account, freshness: Freshness)
         state, message = "UNAVAILABLE", account.status_reason
     elif account.last_synced_at is None:
         state, message = "SYNCING", "The first synchronisation still runs; older items are missing."
-    elif provider.follows(account.base_url) and operation.now() - account.last_synced_at > timedelta(
-        seconds=freshness.max_age_seconds
-    ):
+    elif provider.follows(account.base_url) and operation.past(account.last_synced_at + freshness.age):
         # a file does not grow older than its import; everything else does
+        # when it has been synchronised again is progress: no commit of another revision tells
+        operation.passing = True
         state, message = "STALE", account.status_reason or "Older than asked for."
         if account.status in ("ACTIVE", "SYNCING"):
             state, message = "REFRESHING", "Older than asked for; being refreshed now."

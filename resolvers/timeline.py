@@ -6,7 +6,7 @@ Messages and activities are read beside each other from the same place and merge
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -68,7 +68,7 @@ async def page(
         if _shows(where, "ACTIVITY")
         else paging.EMPTY
     )
-    gaps = _gaps(answered.reports, start or operation.now()) if _shows(where, "GAP") else []
+    gaps = _gaps(answered.reports, lambda: start or operation.now()) if _shows(where, "GAP") else []
     edges = _merged(operation, scope, cut, acts, gaps, after)
 
     async def count() -> int:
@@ -205,12 +205,13 @@ def _counts(
     return {row.person_id: row.n for row in rows}
 
 
-def _gaps(reports: Sequence[SourceReport], start: datetime) -> list[TimelineGap]:
-    """What each account leaves open before `start`."""
+def _gaps(reports: Sequence[SourceReport], beginning: Callable[[], datetime]) -> list[TimelineGap]:
+    """What each account leaves open before the beginning."""
     found = []
     for report in reports:
         if report.state not in _REASONS:
             continue
+        start = beginning()
         # a first synchronisation goes from new to old: what is missing is older than the oldest item we have
         syncing = report.state == "SYNCING"
         found.append(

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select
 
 from store import ids
 from store.feed import Recorder
+from store.revision import UNSHOWN_COLUMNS
 from store.tables import account, container, gap, own_address, secret
 
 PLACE: Final = ("account", "grant")  # table and column of the vault's associated data
@@ -114,7 +115,10 @@ def listed(conn: Connection, viewer: str) -> list[Account]:
 
 
 def change(conn: Connection, viewer: str, account_id: str, recorder: Recorder | None, **values: Any) -> None:
-    """Change columns; with a recorder the version grows and the feed says so, without (progress) it does not."""
+    """Change columns; with a recorder the version grows and the feed says so, without (progress) it does not.
+
+    What answers show is then written only where it differs: a run that found nothing new changes no answer (store/revision.py).
+    """
     if recorder is not None:
         row = conn.execute(
             sa.update(account).where(account.c.viewer_id == viewer, account.c.id == account_id)
@@ -123,7 +127,14 @@ def change(conn: Connection, viewer: str, account_id: str, recorder: Recorder | 
         if row is not None:
             recorder.upsert("ACCOUNT", account_id, row.version)
         return
-    conn.execute(sa.update(account).where(account.c.viewer_id == viewer, account.c.id == account_id).values(**values))
+    mine = (account.c.viewer_id == viewer, account.c.id == account_id)
+    quiet = {name: value for name, value in values.items() if name in UNSHOWN_COLUMNS["account"]}
+    shown = {name: value for name, value in values.items() if name not in quiet}
+    if quiet:
+        conn.execute(sa.update(account).where(*mine).values(**quiet))
+    if shown:
+        differs = sa.or_(*(account.c[name].is_distinct_from(value) for name, value in shown.items()))
+        conn.execute(sa.update(account).where(*mine, differs).values(**shown))
 
 
 def seal(conn: Connection, viewer: str, account_id: str, blob: bytes) -> None:

@@ -14,6 +14,7 @@ import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool, SingletonThreadPool
 
+from store import revision
 from store.checkpoints import NET, Checkpoints
 from store.turns import Turns
 
@@ -35,6 +37,7 @@ WRITER_KIB: Final = 16_000
 READERS: Final = 4
 BUSY_SECONDS: Final = 30.0  # how long SQLite waits for another process' write transaction
 POOL: Final = 10
+REVISIONS: Final = 10_000  # viewers whose revision a process remembers
 
 
 class DatabaseUnavailable(Exception):
@@ -92,15 +95,19 @@ class Database:
         self.sqlite = parsed.get_backend_name() == "sqlite"
         self.dialect = "sqlite" if self.sqlite else "postgresql"
         self._turnstile = _Turnstile()
+        self._revisions: dict[str, tuple[int, int]] = {}  # viewer → data_version when it was read, revision
         self.on_write: Callable[[str], None] | None = None  # told of each viewer's commit in this process, or for it
         if self.sqlite:
             path = parsed.database or ""
             self._write_engine = _sqlite_engine(path, pages=pages)
+            revision.watch(self._write_engine)
             self._read_engine = _sqlite_engine(path, pages=READER_KIB, read_only=True)
             self._writer = ThreadPoolExecutor(1, thread_name_prefix="kith-writer")
             self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="kith-reader")
             self._watcher = ThreadPoolExecutor(1, thread_name_prefix="kith-watcher")
             self._watch_connection: sqlite3.Connection | None = None
+            self._glance: sqlite3.Connection | None = None
+            self._path = path
             self._turns = Turns(path)
             self._checkpointer = ThreadPoolExecutor(1, thread_name_prefix="kith-checkpointer")
             self._checkpoints = Checkpoints(path)
@@ -115,6 +122,7 @@ class Database:
                 pool_pre_ping=True,
                 pool_timeout=10,
             )
+            revision.watch(self._async.sync_engine)
 
     async def read(self, viewer: str, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `f(conn, viewer, …)` in a read-only transaction (one snapshot)."""
@@ -157,6 +165,21 @@ class Database:
             return 0
         return await asyncio.get_running_loop().run_in_executor(self._watcher, self._data_version)
 
+    async def revision(self, viewer: str) -> int:
+        """The viewer's revision now (store/revision.py). On SQLite it is only read when somebody has committed something since."""
+        if not self.sqlite:
+            return await self.read(viewer, revision.of)
+        version = self._version_now()
+        known = self._revisions.get(viewer)
+        if known is not None and known[0] == version:
+            return known[1]
+        # the version was read first: a commit in between makes what is remembered here old at the next look, not wrong
+        found = await self.read(viewer, revision.of)
+        if len(self._revisions) >= REVISIONS:
+            self._revisions.clear()
+        self._revisions[viewer] = (version, found)
+        return found
+
     async def close(self) -> None:
         if not self.sqlite:
             await self._async.dispose()
@@ -167,6 +190,8 @@ class Database:
             await asyncio.to_thread(pool.shutdown, wait=True)
         self._checkpoints.close()
         self._turns.close()
+        if self._glance is not None:
+            self._glance.close()
         self._write_engine.dispose()
         self._read_engine.dispose()
 
@@ -176,6 +201,8 @@ class Database:
             self.on_write(viewer)
 
     async def _run(self, viewer: str, body: Callable[[Connection], T], *, write: bool, background: bool) -> T:
+        if write and viewer:
+            body = partial(_turning, body, viewer)
         if not self.sqlite:
             return await self._run_postgresql(viewer, body, write=write)
         loop = asyncio.get_running_loop()
@@ -230,6 +257,12 @@ class Database:
         finally:
             await connection.close()
 
+    def _version_now(self) -> int:
+        """SQLite's data_version, looked up in this thread: a few microseconds in memory that the processes share, and no file."""
+        if self._glance is None:
+            self._glance = sqlite3.connect(self._path, isolation_level=None)
+        return int(self._glance.execute("PRAGMA data_version").fetchone()[0])
+
     def _data_version(self) -> int:
         if self._watch_connection is None:
             self._watch_connection = sqlite3.connect(self.url.database or "", check_same_thread=False)
@@ -247,6 +280,14 @@ def _in_transaction(engine: sa.Engine, body: Callable[[Connection], T], begin: s
             raise
         connection.exec_driver_sql("COMMIT")
         return result
+
+
+def _turning(body: Callable[[Connection], T], viewer: str, conn: Connection) -> T:
+    """`body`, and the viewer's next revision when it has written something that answers show (store/revision.py)."""
+    revision.begin(conn)
+    result = body(conn)
+    revision.turn(conn, viewer)
+    return result
 
 
 def _put_back_rest(engine: sa.Engine) -> None:

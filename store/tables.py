@@ -557,6 +557,7 @@ feed = _owned(
 )
 feed_head = _owned("feed_head", Column("position", BigInteger, nullable=False), Column("horizon", BigInteger, nullable=False),
                    Column("born", BigInteger, nullable=False), key=())  # fmt: skip
+revision = _owned("revision", Column("number", BigInteger, nullable=False), key=())  # store/revision.py
 outbox = _owned(
     "outbox",
     _text("id"),

@@ -6,6 +6,7 @@ is what a parsed document's size follows.
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -52,6 +53,8 @@ class Prepared:
     operations: dict[str, OperationDefinitionNode]
     deadline_ms: int
     deadline_variables: frozenset[str]
+    digest: str = ""  # of its text
+    lasting: dict[str, bool] = field(default_factory=dict)  # whether the answers of an operation are kept (keeping.py)
     weights: dict[tuple[Any, ...], Weight] = field(default_factory=dict)
     depends: dict[str, tuple[str, ...]] = field(default_factory=dict)
     plans: Known = field(default_factory=Known)
@@ -138,7 +141,8 @@ class Documents:
             return Refused([GraphQLError("The document has no operation.")], VALIDATION_FAILED), 10
         found = _Deadlines()
         visit(document, found)
-        return Prepared(document, operations, found.most, frozenset(found.variables)), tokens
+        digest = hashlib.blake2b(query.encode(errors="replace"), digest_size=16).hexdigest()
+        return Prepared(document, operations, found.most, frozenset(found.variables), digest), tokens
 
     def _remember(self, query: str, found: Prepared | Refused, tokens: int) -> None:
         charge = tokens + len(query) // 16

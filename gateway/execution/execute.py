@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -23,9 +23,11 @@ from graphql.execution import create_source_event_stream, execute_subscription_e
 from strawberry import Schema
 
 from gateway.cost import Policy, Weight
+from gateway.execution.answers import Answers, Found, Made
 from gateway.execution.compiled import Plans, Ready
 from gateway.execution.compiled.values import is_awaitable
 from gateway.execution.documents import Documents, Prepared, Refused, deadline, kind_of
+from gateway.execution.keeping import lasts
 from gateway.execution.masking import BAD_INPUT, INTERNAL, VALIDATION_FAILED, origin, present
 from gateway.execution.persisted import Persisted
 from gateway.execution.rate import Rate
@@ -33,7 +35,8 @@ from gateway.execution.request import Answer, GraphQLRequest
 from gateway.limits import LimitExceeded, Limits
 from gateway.signin.principal import Principal
 from gateway.telemetry import Telemetry
-from resolvers.operation import DEFAULT_DEADLINE_MS, Operation, Services, always
+from resolvers.operation import DEFAULT_DEADLINE_MS, Operation, Services, Spending, always
+from schema.lasting import stored
 
 GRACE: Final = 15.0  # seconds an operation may take beyond the longest deadline before it is ended as broken
 QUERIES: Final = frozenset({"query"})
@@ -75,6 +78,7 @@ class Execution:
         *,
         compiled: bool = True,
         persisted: Persisted | None = None,
+        answers: Answers | None = None,
     ) -> None:
         self._schema = schema._schema
         self._executor = schema.execution_context_class
@@ -84,6 +88,7 @@ class Execution:
         self._telemetry = telemetry
         self._plans = Plans(self._schema, self._executor) if compiled else None
         self._persisted = persisted or Persisted({})
+        self._answers = answers
         self.documents = Documents(self._schema, limits, policy, self._persisted.texts)
 
     async def execute(
@@ -95,18 +100,60 @@ class Execution:
         alive: Callable[[], Awaitable[bool]] = always,
     ) -> Answer:
         """Run a query or mutation. Never raises for what the client sent."""
+        return (await self._found(request, principal, allowed, alive, None, ())).answer
+
+    async def reply(
+        self,
+        request: GraphQLRequest,
+        principal: Principal,
+        *,
+        allowed: frozenset[str] = ALL_AT_ONCE,
+        alive: Callable[[], Awaitable[bool]] = always,
+        tags: Sequence[str] = (),
+    ) -> Found:
+        """`execute`, unless there is an answer already that is still true (answers.py); `tags` are of those that the client has."""
+        return await self._found(request, principal, allowed, alive, self._answers, tags)
+
+    async def _found(
+        self,
+        request: GraphQLRequest,
+        principal: Principal,
+        allowed: frozenset[str],
+        alive: Callable[[], Awaitable[bool]],
+        answers: Answers | None,
+        tags: Sequence[str],
+    ) -> Found:
         began = time.perf_counter()
         try:
             admitted = await self._admit(request, principal, allowed)
         except Refused as refused:
             self._telemetry.operation("refused", "refused", time.perf_counter() - began)
-            return _refusal(refused, principal)
-        operation = self._operation(request, principal, admitted, alive, None)
-        context = Context(operation, principal)
-        result = await self._run(request, admitted, context)
-        answer = self._answer(result, admitted, operation, principal)
-        self._telemetry.operation(admitted.kind, _outcome(answer), time.perf_counter() - began)
-        return answer
+            return Found(_refusal(refused, principal))
+
+        async def make() -> Made:
+            operation = self._operation(request, principal, admitted, alive, None)
+            result = await self._run(request, admitted, Context(operation, principal))
+            return self._answer(result, admitted, operation, principal), operation
+
+        key = None
+        if answers is not None and self._lasts(admitted):
+            key = answers.key(principal, admitted.prepared.digest, admitted.name, request.variables)
+        if answers is None or key is None:
+            found = Found((await make())[0])
+        else:
+            found = await answers.answer(key, make, tags)
+            if found.kept is not None and not found.answer.extensions:
+                found.answer.extensions["kith"] = _told(Spending(cost=admitted.weight.cost, cache_hits=1))
+        self._telemetry.operation(admitted.kind, _outcome(found.answer), time.perf_counter() - began)
+        return found
+
+    def _lasts(self, admitted: _Admitted) -> bool:
+        """Whether answers of the operation are kept at all."""
+        prepared, name = admitted.prepared, admitted.name
+        found = prepared.lasting.get(name)
+        if found is None:
+            found = prepared.lasting[name] = lasts(self._schema, stored, prepared.document, admitted.node)
+        return found
 
     async def stream(
         self,
@@ -277,16 +324,21 @@ class Execution:
         )
         spending = operation.spending
         self._telemetry.spent(spending)
-        answer.extensions["kith"] = {
-            "cost": admitted.weight.cost,
-            "providerCalls": {"planned": spending.planned, "made": spending.made, "avoided": spending.avoided},
-            "cacheHits": spending.cache_hits,
-            "sources": [
-                {"accountId": s.account_id, "state": s.state, "milliseconds": round(s.milliseconds, 1), "calls": s.calls}
-                for s in spending.sources
-            ],
-        }
+        answer.extensions["kith"] = _told(spending)
         return answer
+
+
+def _told(spending: Spending) -> dict[str, Any]:
+    """What `extensions.kith` says."""
+    return {
+        "cost": spending.cost,
+        "providerCalls": {"planned": spending.planned, "made": spending.made, "avoided": spending.avoided},
+        "cacheHits": spending.cache_hits,
+        "sources": [
+            {"accountId": s.account_id, "state": s.state, "milliseconds": round(s.milliseconds, 1), "calls": s.calls}
+            for s in spending.sources
+        ],
+    }
 
 
 def _wrong_way(kind: str) -> Refused:

@@ -24,6 +24,11 @@ class GraphQLRequest(msgspec.Struct, frozen=True, kw_only=True):
     extensions: dict[str, Any] = {}
     document_id: str | None = None
 
+    @property
+    def named(self) -> bool:
+        """Whether its document is named instead of sent."""
+        return not self.query
+
 
 @dataclass(slots=True)
 class Answer:
@@ -39,6 +44,7 @@ class Answer:
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     event_id: str | None = None
+    head: bytes | None = None  # the encoded response up to the end of `data`, where that is at hand: it stands for `data`
 
     def body(self) -> dict[str, Any]:
         """The response map: errors first where there are any, so that they stand out."""

@@ -1,0 +1,280 @@
+"""Answers that are given again: of operations that the store alone answers (keeping.py), until the viewer's revision changes.
+
+An answer is a function of the release, what this installation is set to, the document, the operation's name, the variables, the viewer,
+the scopes, the viewer's revision (store/revision.py), and where something in it ends by itself, of the time until then. All of that is
+its key; the revision and the end stand beside the answer and are compared, so that a new answer takes an old one's place. The revision is read before
+and after: only when it is the same, nothing was committed in between and the answer shows one state of the store. No message has to arrive
+for any of this to be right.
+
+Kept are the bytes of `data`, whole and packed, in this process within bounds and in Redis where there is one; nothing with an error, a
+source that is missing, or more than the store in it. `extensions` and everything else of a response are new each time. Who asks for the same while it
+is being made waits for that one. Keys are made by `cache.for_viewer` alone: there is no way to ask for another viewer's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import struct
+import zlib
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import orjson
+
+from gateway.execution.request import Answer
+from gateway.signin.principal import Principal
+from resolvers.operation import Clock, Operation
+from store.cache import Cache, ViewerCache
+from store.database import Database
+
+LARGEST: Final = 1_048_576  # bytes of an answer that is kept in the process
+LARGEST_OUTSIDE: Final = 262_144  # in Redis, packed
+SECONDS: Final = 3_600.0  # how long Redis keeps what nobody asks for
+OVERHEAD: Final = 700  # bytes that an entry takes besides its answer
+LEVEL: Final = 4
+HEAD: Final = b'{"data":'
+GZIP: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # RFC 1952 §2.3: no name, no time, any system
+_DIGEST: Final = 9  # bytes; a multiple of three, so that base64 needs no padding
+Made = tuple[Answer, Operation]
+
+
+class Key(NamedTuple):
+    """Whose answer to what. `place` names the viewer in front, as every key of the cache does."""
+
+    viewer: str
+    place: str
+    parts: tuple[str, ...]
+
+
+class Kept:
+    """An answer as it is kept. `until`: the last second (POSIX) at which it holds; None: as long as the revision does."""
+
+    __slots__ = ("_crc", "_packed", "content", "head", "revision", "until", "viewer")
+
+    def __init__(self, viewer: str, revision: int, until: float | None, head: bytes, packed: bytes | None = None) -> None:
+        self.viewer = viewer
+        self.revision = revision
+        self.until = until
+        self.head = head  # the response, up to the end of `data`
+        self.content = _digest(head)
+        self._packed = packed
+        self._crc: int | None = None
+
+    @property
+    def packed(self) -> bytes:
+        """`head` as DEFLATE blocks (RFC 1951) that end at a byte, so that others can follow."""
+        if self._packed is None:
+            packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -15)
+            self._packed = packer.compress(self.head) + packer.flush(zlib.Z_FULL_FLUSH)
+        return self._packed
+
+    def zipped(self, tail: bytes) -> bytes:
+        """`head` and `tail` as one member of gzip (RFC 1952 §2.3), at the cost of the tail alone, which may have 65,535 bytes."""
+        if self._crc is None:
+            self._crc = zlib.crc32(self.head)
+        end = struct.pack("<BHH", 1, len(tail), len(tail) ^ 0xFFFF)  # RFC 1951 §3.2.4: the last block, stored
+        whole = (len(self.head) + len(tail)) & 0xFFFFFFFF
+        return b"".join((GZIP, self.packed, end, tail, struct.pack("<II", zlib.crc32(tail, self._crc), whole)))
+
+    @property
+    def size(self) -> int:
+        return OVERHEAD + len(self.head) + len(self._packed or b"")
+
+    def holds(self, viewer: str, revision: int, now: float) -> bool:
+        return self.viewer == viewer and self.revision == revision and (self.until is None or now <= self.until)
+
+
+class _Outside(msgspec.Struct, frozen=True, array_like=True):
+    """An answer in Redis."""
+
+    viewer: str
+    revision: int
+    until: float | None
+    packed: bytes
+
+
+_outside = msgspec.msgpack.Decoder(_Outside).decode
+
+
+class Found(NamedTuple):
+    """What there is to say. `kept` None: the answer is new and is not kept. `unchanged`: the client has it already."""
+
+    answer: Answer
+    kept: Kept | None = None
+    tag: str | None = None
+    unchanged: bool = False
+    how: str = "made"
+
+
+class Answers:
+    """One per process. `told` hears how each answer came: unchanged, memory, cache, shared, made or passing."""
+
+    def __init__(
+        self,
+        database: Database,
+        cache: Cache,
+        clock: Clock,
+        installation: str,
+        *,
+        room: int,
+        told: Callable[[str], None] = lambda how: None,
+    ) -> None:
+        self._database = database
+        self._cache = cache
+        self._clock = clock
+        self._installation = installation  # release and settings, in short
+        self._room = room
+        self._told = told
+        self._known: OrderedDict[str, Kept] = OrderedDict()
+        self._size = 0
+        self._flights: dict[tuple[str, int], asyncio.Future[Kept | None]] = {}
+
+    def key(self, principal: Principal, document: str, operation: str, variables: Mapping[str, Any]) -> Key | None:
+        """The key of an answer; None for variables that have none (no JSON comes so)."""
+        try:
+            given = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS).decode() if variables else ""
+        except (TypeError, ValueError):
+            return None
+        parts = ("answer", self._installation, " ".join(sorted(principal.scopes)), document, operation, given)
+        return Key(principal.viewer, self._mine(principal.viewer).key(*parts), parts)
+
+    async def answer(self, key: Key, make: Callable[[], Awaitable[Made]], tags: Sequence[str] = ()) -> Found:
+        """The answer, made only when it has to be. `tags` are those that the client has (RFC 9110 §13.1.2)."""
+        revision = await self._database.revision(key.viewer)
+        now = self._clock.now()
+        if (tag := _still(tags, _stamp(key, revision), now)) is not None:
+            self._told("unchanged")
+            return Found(Answer(), tag=tag, unchanged=True, how="unchanged")
+        kept = self._remembered(key, revision, now)
+        how = "memory"
+        if kept is None and (flight := self._flights.get((key.place, revision))) is not None:
+            kept, how = await asyncio.shield(flight), "shared"
+        if kept is None:
+            return await self._make(key, revision, make, tags)
+        return self._again(key, kept, how, tags)
+
+    def holds(self, key: Key, revision: int) -> bool:
+        """Whether the answer is at hand in this process."""
+        return self._remembered(key, revision, self._clock.now()) is not None
+
+    async def _make(self, key: Key, revision: int, make: Callable[[], Awaitable[Made]], tags: Sequence[str]) -> Found:
+        name, leads = (key.place, revision), False
+        if name not in self._flights:
+            self._flights[name] = asyncio.get_running_loop().create_future()
+            leads = True
+        kept: Kept | None = None
+        try:
+            if (kept := await self._from_outside(key, revision)) is not None:
+                self._remember(key, kept)
+                return self._again(key, kept, "cache", tags)
+            answer, operation = await make()
+            kept = await self._lasting(key, revision, answer, operation)
+            if kept is None:
+                self._told("passing")
+                return Found(answer, how="passing")
+            self._remember(key, kept)
+            await self._to_outside(key, kept)
+            answer.head = kept.head
+            self._told("made")
+            return self._tagged(key, kept, answer, "made", tags)
+        finally:
+            if leads:
+                self._flights.pop(name).set_result(kept)
+
+    async def _lasting(self, key: Key, revision: int, answer: Answer, operation: Operation) -> Kept | None:
+        """The answer to be kept; None when it is none: with errors, of more than the store, or of two states of it."""
+        spent = operation.spending
+        if answer.errors or answer.refused or answer.data is None or operation.passing or spent.made or spent.sources:
+            return None
+        if await self._database.revision(key.viewer) != revision:
+            return None
+        head = HEAD + orjson.dumps(answer.data, option=orjson.OPT_NON_STR_KEYS)
+        until = None if operation.until is None else operation.until.timestamp()
+        return Kept(key.viewer, revision, until, head)
+
+    def _again(self, key: Key, kept: Kept, how: str, tags: Sequence[str]) -> Found:
+        self._told(how)
+        return self._tagged(key, kept, Answer(head=kept.head), how, tags)
+
+    @staticmethod
+    def _tagged(key: Key, kept: Kept, answer: Answer, how: str, tags: Sequence[str]) -> Found:
+        until = "" if kept.until is None else f"{int(kept.until):x}"
+        tag = f"{_stamp(key, kept.revision)}.{until}.{kept.content}"
+        same = any(t == "*" or t.rpartition(".")[2] == kept.content for t in tags)
+        return Found(answer, kept, tag, unchanged=same, how=how)
+
+    # --- the process -----------------------------------------------------------------------------------------------------
+
+    def _remembered(self, key: Key, revision: int, now: datetime) -> Kept | None:
+        found = self._known.get(key.place)
+        if found is None or not found.holds(key.viewer, revision, now.timestamp()):
+            return None
+        self._known.move_to_end(key.place)
+        return found
+
+    def _remember(self, key: Key, kept: Kept) -> None:
+        if (old := self._known.pop(key.place, None)) is not None:
+            self._size -= old.size
+        if len(kept.head) > LARGEST:
+            return
+        kept.packed  # noqa: B018  made now, so that what an entry weighs stays
+        self._known[key.place] = kept
+        self._size += kept.size
+        while self._size > self._room and self._known:
+            _, old = self._known.popitem(last=False)
+            self._size -= old.size
+
+    # --- Redis -----------------------------------------------------------------------------------------------------------
+
+    async def _from_outside(self, key: Key, revision: int) -> Kept | None:
+        if self._cache.embedded:
+            return None
+        found = await self._mine(key.viewer).get(*key.parts)
+        if found is None:
+            return None
+        try:
+            said = _outside(found)
+            unpacker = zlib.decompressobj(-15)
+            head = unpacker.decompress(said.packed, LARGEST)
+        except (msgspec.MsgspecError, zlib.error):
+            return None
+        kept = Kept(said.viewer, said.revision, said.until, head, said.packed)
+        whole = not unpacker.unconsumed_tail
+        return kept if whole and kept.holds(key.viewer, revision, self._clock.now().timestamp()) else None
+
+    async def _to_outside(self, key: Key, kept: Kept) -> None:
+        if self._cache.embedded or len(kept.head) > LARGEST or len(kept.packed) > LARGEST_OUTSIDE:
+            return
+        said = _Outside(kept.viewer, kept.revision, kept.until, kept.packed)
+        await self._mine(key.viewer).set(msgspec.msgpack.encode(said), SECONDS, *key.parts)
+
+    def _mine(self, viewer: str) -> ViewerCache:
+        return self._cache.for_viewer(viewer)
+
+
+def _stamp(key: Key, revision: int) -> str:
+    return _digest(f"{key.place}\x00{revision}".encode())
+
+
+def _still(tags: Sequence[str], stamp: str, now: datetime) -> str | None:
+    """The tag among those of the client that says by itself that nothing has changed, and whose end is not over."""
+    for tag in tags:
+        was, _, rest = tag.partition(".")
+        if was != stamp:
+            continue
+        until, dot, _ = rest.partition(".")
+        try:
+            if dot and (not until or now.timestamp() < int(until, 16)):
+                return tag
+        except ValueError:
+            continue
+    return None
+
+
+def _digest(data: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.blake2b(data, digest_size=_DIGEST).digest()).decode()
