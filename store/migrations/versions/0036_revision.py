@@ -11,7 +11,7 @@ from alembic import op
 from store.migrations.postgresql import bind_viewers
 
 revision = "0036"
-down_revision = "0032"
+down_revision = "0035"
 branch_labels = None
 depends_on = None
 
