@@ -30,6 +30,8 @@ from tests.gateway_process import Gateway, kith_serve
 PATIENCE: Final = 3_600.0  # seconds for one archive
 #: Where a conversation is who takes part in it.
 BY_PEOPLE: Final = frozenset({"android_sms", "imessage", "mastodon"})
+#: Where that holds for two people only.
+BY_PAIR: Final = frozenset({"x"})
 EACH: Final = 8  # messages of a conversation, about
 DONE: Final = "select done from import_run order by created_at desc, id desc limit 1"
 TOTAL: Final = "select total from import_run order by created_at desc, id desc limit 1"
@@ -74,7 +76,10 @@ class Form:
             return _records(world), 0
         held = {talk: number for talk in world.conversations() if (number := self.said(talk))}
         # a phone knows one thread with the same people, most networks as many as were begun
-        return sum(held.values()), len({talk.members for talk in held} if self.provider in BY_PEOPLE else held)
+        return sum(held.values()), len({talk.members if self._is_of_its_people(talk) else talk for talk in held})
+
+    def _is_of_its_people(self, talk: Talk) -> bool:
+        return self.provider in BY_PEOPLE or (self.provider in BY_PAIR and not talk.title)
 
 
 def _zipped(write: Callable[[World, Path], Path]) -> Callable[[World, Path, int], Path]:
