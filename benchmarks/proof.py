@@ -36,6 +36,7 @@ from tests.chaos import (
     crashing_sends,
     endless_archives,
     fediverse_faults,
+    hearing,
     hostile_mail,
     hostile_queries,
     killed_imports,
@@ -350,6 +351,11 @@ PROOFS: Final = (
         "people-4",
         "A year of mail and chat on both databases: who is close, how long answers took, each number from its messages",
         lambda home: close_people.remember(home, close=30, acquaintances=90, bulk=12, groups=12, traced=30),
+    ),
+    Proof(
+        "people-5",
+        "Planted experts and their audiences among 2,000 people, beside a farm of 1,000 accounts that follow everybody",
+        lambda home: hearing.weigh(home, people=2_000, farm=1_000),
     ),
     Proof(
         "speed-2",

@@ -29,12 +29,13 @@ from gateway.writes import Kind
 from providers.base import Provider
 from providers.transport import Transport
 from resolvers.identity.resolve import resolve
+from resolvers.influence import drawing
 from resolvers.ingest import forget_account, reindexing
 from resolvers.ingest.own import reassign
 from resolvers.operation import Clock, Services
 from resolvers.relationship import tallying
 from resolvers.streams.matching import Matching
-from store import disclosures, enrichment, enrichment_runs, feed, leases, outbox, streams, uploads, viewers, webhooks
+from store import disclosures, enrichment, enrichment_runs, feed, leases, outbox, standings, streams, uploads, viewers, webhooks
 from store.blobs import Blobs
 from store.database import Database
 from store.feed import DELIVERY_JOB, STREAM_JOB, TALLY_JOB, Recorder
@@ -51,7 +52,7 @@ HOUSEKEEPING_SECONDS: Final = 3600.0
 COMPACT_EVERY: Final = 86_400
 WATCHES: Final = ("watch",)
 #: Work that takes minutes or hours, and how much of it goes on at once: somebody who sends a mail does not wait for a mailbox.
-LONG: Final = ("sync", "import", "unlink", "reindex", "retally", enrichment_runs.JOB)
+LONG: Final = ("sync", "import", "unlink", "reindex", "retally", enrichment_runs.JOB, standings.JOB)
 LONG_AT_ONCE: Final = 4
 LET_THROUGH: Final = timedelta(seconds=15)  # until it is asked again whether a long sync is through
 Task = Callable[[Job], Awaitable[timedelta | None]]
@@ -146,6 +147,7 @@ class Worker:
             pushing.JOB: self._push,
             uploads.JOB: self._uploads,
             enrichment_runs.JOB: self._enrich,
+            standings.JOB: self._weigh,
         }
         self._matching = Matching(self.database, self.clock)
         self._running: set[asyncio.Task[None]] = set()
@@ -290,7 +292,12 @@ class Worker:
         await self.imports.run(job.viewer_id, job.subject)
 
     async def _identity(self, job: Job) -> None:
-        await resolve(self.database, job.viewer_id, self.clock.now())
+        now = self.clock.now()
+        await resolve(self.database, job.viewer_id, now)
+        await self.database.write_behind(job.viewer_id, drawing.ask, now)
+
+    async def _weigh(self, job: Job) -> None:
+        await drawing.draw(self.database, job.viewer_id, self.clock.now())
 
     async def _own(self, job: Job) -> None:
         more = True
@@ -323,6 +330,7 @@ class Worker:
         done = False
         while not done:
             done = await self.database.write_behind(job.viewer_id, self._forget, job.subject)
+        await self.database.write_behind(job.viewer_id, standings.forget_all)
         await self.database.system(leases.enqueue, job.viewer_id, "identity", job.viewer_id, self.clock.now())
 
     def _forget(self, conn: Connection, viewer: str, account_id: str) -> bool:

@@ -20,6 +20,9 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "AccountConnection": "pageInfo totalCount edges",
         "AccountEdge": "cursor node",
         "AccountUnread": "account conversations messages",
+        "AcquaintanceConnection": "pageInfo totalCount edges",
+        "AcquaintanceEdge": "cursor node strength evidence",
+        "AcquaintanceEvidence": "strength weight sentence contacts observedAt count latest",
         "Activity": (
             "id version occurredAt account actor verb object target summary editedAt visibility mentions copies streams "
             "original url"
@@ -55,6 +58,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Highlight": "text spans field",
         "Identity": "id version provider handle name url claim person evidence",
         "Image": "hash url width height alt",
+        "Influence": "score parts percentile topics sentence computedAt",
         "Label": "id version account name role unreadCount writable",
         "LinkForm": "method label help helpUrl fields",
         "LiveList": "pageInfo totalCount complete sources",
@@ -75,7 +79,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "ParticipantEdge": "cursor node",
         "Person": (
             "id version formerIds nature name sortName initials photo names emails phones urls organizations addresses "
-            "birthday bio identities contacts conversations timeline activities lastMessage unreadCount why"
+            "birthday bio identities contacts conversations timeline activities lastMessage unreadCount topics influence acquaintances why"
         ),
         "PersonConnection": "pageInfo totalCount complete sources edges",
         "PersonEdge": "cursor node",
@@ -87,6 +91,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "PublicProfile": "published name account url displayName photo note email organization jobTitle locality country links",
         "Query": "viewer node nodes person conversation people providers server",
         "Reaction": "emoji count viewer participants",
+        "ScorePart": "factor value weight sentence messages",
         "SearchConnection": "pageInfo totalCount complete sources edges interpretation",
         "SearchEdge": "cursor node score highlights",
         "SearchInterpretation": "canonical warnings",
@@ -110,6 +115,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "TimelineEdge": "cursor node",
         "TimelineGap": "occurredAt key from account state message closesAt",
         "TimelineItem": "occurredAt",
+        "Topic": "name score evidence",
         "UnreadCounts": "conversations messages byAccount",
         "UserError": "code message field",
         "ValueSource": "account contact verified asOf",
@@ -196,7 +202,6 @@ PASSING: Final[dict[str, Passing]] = {
     "Query.streamRule": "NOW",
     "Relationship": "NOW",
     "ResyncRequired": "PROGRESS",
-    "ScorePart": "NOW",
     "SignedUrl": "SIGNED",
     "SkippedCount": "PROGRESS",
     "SourceStatus.asOf": "PROGRESS",

@@ -14,10 +14,12 @@ from resolvers.relationship import reading
 from schema.activity import ActivityFilter
 from schema.conversation import ConversationFilter
 from schema.declare import UNSET, Info, argument, asked, field, input_type, object_type
+from schema.influence import acquaintances_of, influence_of, topics_of
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, After, AskedFreshness, Edge, First, From, LiveList, given, plain
 from schema.lists import freshness as fresh
 from schema.references import (
+    AcquaintanceConnectionRef,
     ActivityConnectionRef,
     ContactConnectionRef,
     ConversationConnectionRef,
@@ -26,6 +28,7 @@ from schema.references import (
     EvidenceRef,
     IdentityRef,
     ImageRef,
+    InfluenceRef,
     MessageRef,
     RelationshipRef,
     SourcedAddressRef,
@@ -37,6 +40,7 @@ from schema.references import (
     SourcedTextRef,
     SourcedUrlRef,
     TimelineConnectionRef,
+    TopicRef,
 )
 from schema.scalars import DateTime
 from schema.timeline import TimelineFilter
@@ -175,6 +179,14 @@ class Person(Versioned):
     )
     unread_count: int | None = field("Unread messages from them; null where unknown.", _unread_count)
     relationship: RelationshipRef | None = field("How close the viewer and they are, and why.", _relationship, semantic=True)
+    topics: list[TopicRef] | None = field("What they know about, strongest first.", topics_of, semantic=True)
+    influence: InfluenceRef | None = field(
+        "How much they are heard in the viewer's graph, and why; null until they were first weighed, minutes after they came.",
+        influence_of,
+    )
+    acquaintances: AcquaintanceConnectionRef | None = field(
+        "Who else of the viewer's people they know.", acquaintances_of, semantic=True
+    )
     why: list[EvidenceRef] | None = field("What makes these contacts one person; at most 100.", _why, semantic=True)
     enrichment: EnrichmentRef | None = field("Facts from consented outside sources; null without consent.", _enrichment)
     enrichment_preview: list[EnrichmentPreviewRef] | None = field(

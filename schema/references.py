@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from schema.identity import Identity
     from schema.image import Image
     from schema.imports import Import, ImportConnection
+    from schema.influence import AcquaintanceConnection, Influence, Topic
     from schema.interfaces import Node
     from schema.keys import ApiKey
     from schema.label import Label
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from schema.provider import FormField, Provider
     from schema.public_profile import PublicProfile
     from schema.relationship import Relationship
-    from schema.search import Highlight, SearchConnection, Suggestion
+    from schema.search import Highlight, SearchConnection, SearchResult, Suggestion
     from schema.server import Server
     from schema.sourced import (
         SourcedAddress,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 AccountRef = Annotated["Account", strawberry.lazy("schema.account")]
 AccountConnectionRef = Annotated["AccountConnection", strawberry.lazy("schema.account")]
 ActivityConnectionRef = Annotated["ActivityConnection", strawberry.lazy("schema.activity")]
+AcquaintanceConnectionRef = Annotated["AcquaintanceConnection", strawberry.lazy("schema.influence")]
 ApiKeyRef = Annotated["ApiKey", strawberry.lazy("schema.keys")]
 AttachmentRef = Annotated["Attachment", strawberry.lazy("schema.attachment")]
 ChangeRef = Annotated["Change", strawberry.lazy("schema.change")]
@@ -84,6 +86,7 @@ IdentityRef = Annotated["Identity", strawberry.lazy("schema.identity")]
 ImageRef = Annotated["Image", strawberry.lazy("schema.image")]
 ImportRef = Annotated["Import", strawberry.lazy("schema.imports")]
 ImportConnectionRef = Annotated["ImportConnection", strawberry.lazy("schema.imports")]
+InfluenceRef = Annotated["Influence", strawberry.lazy("schema.influence")]
 LabelRef = Annotated["Label", strawberry.lazy("schema.label")]
 LinkSessionRef = Annotated["LinkSession", strawberry.lazy("schema.linking")]
 LookupRef = Annotated["Lookup", strawberry.lazy("schema.lookup")]
@@ -100,6 +103,7 @@ ProviderRef = Annotated["Provider", strawberry.lazy("schema.provider")]
 PublicProfileRef = Annotated["PublicProfile", strawberry.lazy("schema.public_profile")]
 RelationshipRef = Annotated["Relationship", strawberry.lazy("schema.relationship")]
 SearchConnectionRef = Annotated["SearchConnection", strawberry.lazy("schema.search")]
+SearchResultRef = Annotated["SearchResult", strawberry.lazy("schema.search")]
 ServerRef = Annotated["Server", strawberry.lazy("schema.server")]
 SourcedAddressRef = Annotated["SourcedAddress", strawberry.lazy("schema.sourced")]
 SourcedDateRef = Annotated["SourcedDate", strawberry.lazy("schema.sourced")]
@@ -112,6 +116,7 @@ SourcedUrlRef = Annotated["SourcedUrl", strawberry.lazy("schema.sourced")]
 StreamRef = Annotated["Stream", strawberry.lazy("schema.stream")]
 SuggestionRef = Annotated["Suggestion", strawberry.lazy("schema.search")]
 SyncProgressRef = Annotated["SyncProgress", strawberry.lazy("schema.account")]
+TopicRef = Annotated["Topic", strawberry.lazy("schema.influence")]
 TimelineConnectionRef = Annotated["TimelineConnection", strawberry.lazy("schema.timeline")]
 UploadTicketRef = Annotated["UploadTicket", strawberry.lazy("schema.upload")]
 UserErrorRef = Annotated["UserError", strawberry.lazy("schema.errors")]

@@ -11,11 +11,8 @@ from schema.declare import Info, field, object_type
 from schema.lists import First
 from schema.references import MessageRef
 from schema.scalars import DateTime, Duration
-from schema.vocabulary import Direction, ScoreFactor, Trend
-
-
-async def _messages(parent: Parent[reading.Weighed], info: Info, first: First = 20) -> list[messages.Message]:
-    return await reading.messages_of(info.context.operation, parent, 20 if first is None else first)
+from schema.score import ScorePart
+from schema.vocabulary import Direction, Trend
 
 
 def _answers(parent: Parent[reading.Relationship], first: First = 20) -> list[reading.Answered]:
@@ -28,17 +25,6 @@ async def _answer(parent: Parent[reading.Answered], info: Info) -> messages.Mess
 
 async def _question(parent: Parent[reading.Answered], info: Info) -> messages.Message | None:
     return await load(info.context.operation, messages.by_id, parent.question_id)
-
-
-@object_type("One part of a score.", of=reading.Weighed)
-class ScorePart:
-    factor: ScoreFactor = field("What it measures.")
-    value: float = field("0 to 1.")
-    weight: float = field("Share in the score, 0 to 1.")
-    sentence: str = field("The part in words.")
-    messages: list[MessageRef] | None = field(
-        "The messages that it was counted from, latest first; at most 100.", _messages, semantic=True
-    )
 
 
 @object_type("An answer, and how long it was waited for.", of=reading.Answered)

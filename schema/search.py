@@ -8,6 +8,7 @@ import strawberry
 from strawberry import Parent
 
 from resolvers import highlights, search
+from schema.activity import Activity
 from schema.declare import Info, field, object_type
 from schema.lists import ITEMS, NODE, Edge, LiveList
 from schema.references import AttachmentRef, ContactRef, ConversationRef, MessageRef, PersonRef
@@ -19,7 +20,7 @@ async def _highlights(parent: Parent[search.SearchEdge], info: Info) -> list[hig
 
 
 SearchResult = Annotated[
-    PersonRef | ContactRef | ConversationRef | MessageRef | AttachmentRef,
+    PersonRef | ContactRef | ConversationRef | MessageRef | Activity | AttachmentRef,
     strawberry.union("SearchResult", description="Anything a search can find."),
 ]
 

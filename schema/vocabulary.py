@@ -380,6 +380,10 @@ class ScoreFactor(Enum):
     INITIATIVE = value("INITIATIVE", "Who begins.")
     CHANNELS = value("CHANNELS", "Over how many channels.")
     HISTORY = value("HISTORY", "How long already.")
+    REACH = value("REACH", "How many hear them.")
+    ENGAGEMENT = value("ENGAGEMENT", "How many answer.")
+    POSITION = value("POSITION", "Place in the graph.")
+    TOPIC = value("TOPIC", "Weight within a topic.")
 
 
 @word("Which way a score goes.")

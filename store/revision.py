@@ -29,6 +29,7 @@ UNSHOWN: Final = frozenset(
         "kept_call", "dirty", "idempotency", "upload", "upload_use", "webhook", "webhook_delivery", "enrichment_consent",
         "enrichment_answer", "enrichment_spending", "enrichment_run", "enrichment_item", "disclosure", "import_run", "import_row",
         "stream_past", "api_key",
+        "standing", "acquaintance",  # rows are shown once `standing_run` says so, and forgotten when it no longer does
     }
 )  # fmt: skip
 #: Columns of the others that are progress or the store's own: an UPDATE of nothing else changes no answer that is kept.

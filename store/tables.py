@@ -474,6 +474,16 @@ activity = _owned(
     ),
 )
 
+# --- standing: store/standings.py ---------------------------------------------------------------------------------------
+
+standing_run = _owned("standing_run", _int("run"), _at("computed_at"), key=("run",))  # which picture is shown
+standing = _owned("standing", _int("run"), _text("person_id"), _int("score"), Column("percentile", Float, nullable=False),
+                  Column("parts", LargeBinary, nullable=False),  # resolvers/influence/weighing.py: Standing, msgpack
+                  key=("run", "person_id"))  # fmt: skip
+acquaintance = _owned("acquaintance", _int("run"), _text("person_id"), _text("other_id"), Column("strength", Float, nullable=False),
+                      Column("sights", LargeBinary, nullable=False),  # resolvers/influence/meeting.py, msgpack
+                      key=("run", "person_id", "other_id"))  # fmt: skip
+
 # --- streams ------------------------------------------------------------------------------------------------------------
 
 stream = _owned(

@@ -78,9 +78,12 @@ BEYOND |= {
     ("ScorePart", "messages"),
     ("ScorePart", "messages", "first"),
 }
+#: And whoever has just come has not been weighed: that is null, not a score that nobody reckoned. How two people know each other is
+#: evidence of another kind than what makes two records one.
+BEYOND |= {("Person", "influence")}
 #: Types of these alone.
 TYPES_BEYOND = {
-    "Answered",
+    "AcquaintanceEvidence", "Answered",
     "Completion", "EnrichPeopleInput", "EnrichPeoplePayload", "DisclosureOutcome", "DisclosurePurpose", "EnrichmentItem",
     "EnrichmentItemConnection", "EnrichmentItemEdge", "EnrichmentMoney", "EnrichmentOutcome", "EnrichmentPreview", "EnrichmentRun",
     "EnrichmentRunConnection", "EnrichmentRunEdge",

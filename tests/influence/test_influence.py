@@ -1,0 +1,118 @@
+"""Who is heard, about what, and who knows whom: through GraphQL, on both databases, beside what was planted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from resolvers.influence.drawing import draw
+from tests.asking import Desk, nodes, statements
+from tests.household import Household
+from tests.influence.audiences import Town, settle, town
+
+EVERYBODY = """query($first: Int = 200) { viewer { people(first: $first) { edges { node { id name
+  influence { score percentile sentence computedAt parts { factor value weight sentence } topics(first: 2) { name score } }
+  topics(first: 1) { name score evidence(first: 2) { __typename ... on Activity { actor { name } object { hashtags } } } }
+  acquaintances(first: 3) { totalCount edges { node { name } strength evidence { sentence weight strength
+    ... on AcquaintanceEvidence { count latest { __typename } } } } } } } } } }"""
+
+
+@pytest.fixture
+def desk(household: Household) -> Desk:
+    return Desk(household)
+
+
+async def drawn(desk: Desk, found: Town) -> dict[str, Any]:
+    await settle(desk.household, found)
+    await draw(desk.household.database, desk.household.viewer, desk.clock.now())
+    people = nodes((await desk.ask(EVERYBODY))["viewer"]["people"])
+    return {one["name"].split()[0].lower(): one for one in people}
+
+
+async def test_planted_experts_come_out_on_top_for_their_topics_and_a_farm_does_not_help_anybody(desk: Desk) -> None:
+    found = town(people=24, farm=30)
+    seen = await drawn(desk, found)
+    score = {name: one["influence"]["score"] for name, one in seen.items()}
+    ranked = sorted(score, key=lambda name: -score[name])
+    assert set(ranked[:4]) == set(found.experts.values())
+    for topic, expert in found.experts.items():
+        assert seen[expert]["topics"][0]["name"] == topic
+        assert all(one["actor"]["name"] == expert.title() for one in seen[expert]["topics"][0]["evidence"])
+    assert score[found.impostor] < min(score[name] for name in found.experts.values())
+    parts = {part["factor"]: part["value"] for part in seen[found.impostor]["influence"]["parts"]}
+    assert (parts["REACH"], parts["ENGAGEMENT"], parts["POSITION"]) == (0.0, 0.0, 0.0)
+
+
+def told(seen: dict[str, Any]) -> dict[str, list[float]]:
+    """Reach and engagement of those whom the viewer follows."""
+    return {
+        name: [part["value"] for part in one["influence"]["parts"] if part["factor"] in ("REACH", "ENGAGEMENT")]
+        for name, one in seen.items()
+        if name.startswith("p")
+    }
+
+
+async def test_a_farm_of_any_size_is_heard_by_nobody_and_changes_nobodys_audience(household: Household, desk: Desk) -> None:
+    small = await drawn(desk, town(people=14, farm=0))
+    other = Desk(await Household.open(household.database, "u_else"))
+    large = await drawn(other, town(people=14, farm=40))
+    assert told(small) == told(large)
+
+
+async def test_the_score_is_the_sum_of_its_parts_and_each_part_says_what_it_is_in_words(desk: Desk) -> None:
+    seen = await drawn(desk, town(people=14, farm=3))
+    for one in seen.values():
+        influence = one["influence"]
+        assert influence["score"] == round(100 * sum(part["value"] * part["weight"] for part in influence["parts"]))
+        assert all(part["sentence"].endswith(".") for part in influence["parts"])
+        lower = sum(other["influence"]["score"] < influence["score"] for other in seen.values())
+        assert influence["percentile"] == pytest.approx(100 * lower / len(seen), abs=0.06)
+
+
+async def test_people_of_one_message_know_each_other_and_the_list_says_how_that_is_known(desk: Desk) -> None:
+    found = town(people=14, farm=3)
+    seen = await drawn(desk, found)
+    one, other = found.together[0]
+    (edge,) = seen[one]["acquaintances"]["edges"]
+    assert edge["node"]["name"].lower().startswith(other)
+    assert edge["evidence"][0]["sentence"] == "They are together in 4 messages."
+    assert (edge["evidence"][0]["count"], edge["evidence"][0]["latest"]) == (4, {"__typename": "Message"})
+    expert = found.experts["beekeeping"]
+    assert seen[expert]["acquaintances"]["totalCount"] >= found.heard[expert]
+
+
+async def test_until_somebody_was_weighed_there_is_no_influence_and_no_topic(desk: Desk) -> None:
+    await settle(desk.household, town(people=8, farm=0))
+    people = nodes((await desk.ask(EVERYBODY))["viewer"]["people"])
+    assert {(one["influence"], tuple(one["topics"]), one["acquaintances"]["totalCount"]) for one in people} == {(None, (), 0)}
+
+
+async def test_a_page_of_people_with_influence_and_acquaintances_costs_the_same_statements_however_long_it_is(desk: Desk) -> None:
+    await drawn(desk, town(people=20, farm=3))
+    counts = []
+    for first in (2, 20):
+        with statements() as sent:
+            await desk.ask(EVERYBODY, first=first)
+        counts.append(len(sent))
+    assert counts[1] <= counts[0] + 2, counts
+
+
+async def test_another_viewer_weighs_only_their_own_people(household: Household, desk: Desk) -> None:
+    await drawn(desk, town(people=8, farm=0))
+    other = Desk(await Household.open(household.database, "u_else"))
+    assert await draw(household.database, other.household.viewer, desk.clock.now()) == 0
+    mine = nodes((await desk.ask(EVERYBODY))["viewer"]["people"])
+    ask = "query($id: ID!) { node(id: $id) { ... on Person { influence { score } } } }"
+    assert await other.ask(ask, id=mine[0]["id"]) == {"node": None}
+
+
+async def test_a_new_picture_takes_the_place_of_the_old_one_whole(desk: Desk) -> None:
+    account_town = town(people=10, farm=0)
+    first = await drawn(desk, account_town)
+    await desk.household.take(await desk.household.account("imap"), *account_town.mails)
+    await draw(desk.household.database, desk.household.viewer, desk.clock.now())
+    again = nodes((await desk.ask(EVERYBODY))["viewer"]["people"])
+    assert {one["name"]: one["influence"]["score"] for one in again} == {
+        one["name"]: one["influence"]["score"] for one in first.values()
+    }
