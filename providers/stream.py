@@ -2,7 +2,8 @@
 
 Opened only through the guard (`addresses.py`), with TLS from the first byte or with a STARTTLS that must succeed (RFC 8314
 §3, RFC 9525: the certificate is checked against the name that the user gave); there is no way back to plain. Plain itself is
-for places that the operator opened or this machine, and only when the user chose it. Reads are bounded in size and time.
+for places that the operator opened or this machine, and only when the user chose it. Reads are bounded in size and time: what has begun
+comes no slower than `LEAST`, so that nobody is held by a byte a minute.
 Knows no protocol: who uses it says when TLS starts.
 """
 
@@ -26,6 +27,9 @@ MAX_LINE = 64 * 1024
 #: Seconds without a byte after which a server is taken for gone.
 READ_SECONDS = 60.0
 WRITE_SECONDS = 60.0
+#: Bytes a second of what has begun to come, once `PATIENCE_SECONDS` have passed: any line that mail can be read by is faster.
+LEAST = 1024
+PATIENCE_SECONDS = 60.0
 PIECE = 256 * 1024
 GOODBYE_SECONDS = 2.0
 
@@ -59,13 +63,17 @@ class Stream:
     async def line(self, max_bytes: int = MAX_LINE, *, seconds: float | None = None) -> bytes:
         """The next line without its end (CRLF, or a lone LF). Raises Malformed when it is longer than `max_bytes`."""
         looked = self._at
+        began: float | None = None  # when part of it was there
         while (end := self._buffer.find(b"\n", looked)) < 0:
             looked = len(self._buffer)
             if looked - self._at > max_bytes:
                 raise Malformed(f"{self.host} sent a line that does not end.", provider_code="line")
+            if began is None and looked > self._at:
+                began = _now()
             shift = self._at
             await self._more(seconds)
             looked -= shift - self._at
+            self._check_pace(began, len(self._buffer) - self._at)
         if end - self._at > max_bytes:
             raise Malformed(f"{self.host} sent a line that does not end.", provider_code="line")
         stop = end - 1 if end > self._at and self._buffer[end - 1] == 13 else end
@@ -75,18 +83,22 @@ class Stream:
 
     async def exactly(self, count: int) -> bytes:
         """The next `count` bytes, which the caller has bounded."""
+        began = _now()
         while len(self._buffer) - self._at < count:
             await self._more(None)
+            self._check_pace(began, len(self._buffer) - self._at)
         found = bytes(memoryview(self._buffer)[self._at : self._at + count])
         self._at += count
         return found
 
     async def skip(self, count: int) -> None:
         """Reads `count` bytes and keeps none."""
+        began, whole = _now(), count
         while (held := len(self._buffer) - self._at) < count:
             count -= held
             self._at = len(self._buffer)
             await self._more(None)
+            self._check_pace(began, whole - count + len(self._buffer))
         self._at += count
 
     async def write(self, data: bytes | bytearray) -> None:
@@ -149,6 +161,11 @@ class Stream:
         self.received += len(piece)
         self._buffer += piece
 
+    def _check_pace(self, began: float | None, received: int) -> None:
+        """Raises Unavailable where what has begun to come drips."""
+        if began is not None and _now() - began > PATIENCE_SECONDS + received / LEAST:
+            raise Unavailable(f"{self.host} answers too slowly to be waited for.", provider_code="timeout")
+
     def _cut(self, error: Exception | None) -> Unavailable:
         return Unavailable(f"{self.host} broke off the connection.", provider_code="cut")
 
@@ -181,6 +198,10 @@ async def open_stream(
         await stream.close()
         raise
     return stream
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 @cache

@@ -27,6 +27,7 @@ from tests.asking import Clock, Desk, nodes
 from tests.household import ME, Household, card, mail
 from tests.posts import post as said
 from tests.providers.stub_http import Answer, Request, running
+from tests.providers.test_outgoing_bounds import ATTACKS, UNDER_WAY, serving
 
 CREATE = """mutation($input: CreateWebhookInput!) { createWebhook(input: $input) {
   webhook { id targetUrl kinds accountIds health cursor } secret feedCursor errors { code message field } } }"""
@@ -379,6 +380,32 @@ async def test_a_redirect_is_an_answer_like_any_other_and_is_not_followed(post: 
     await post.deliver(hook)
     assert len(post.receiver.requests) == 1
     assert (await post.shown())["health"] == "FAILING"
+
+
+@pytest.mark.parametrize("attack", ["silent", "dripping from the first byte", "a head that drips", "a head without end"])
+async def test_a_receiver_that_holds_the_line_has_not_accepted(post: Post, attack: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.webhooks.SECONDS", 0.3)
+    async with serving(ATTACKS[attack]) as hostile:
+        transport = Transport(Guard([f"127.0.0.1/32:{hostile.port}"]))
+        courier = Courier(services=post.desk.services, transport=transport, dice=lambda: 0.5)
+        post.desk.services.courier = courier
+        hook, _ = await post.create(targetUrl=f"http://127.0.0.1:{hostile.port}/")
+        done = (await post.desk.ask(TEST, id=hook))["testWebhook"]["delivery"]
+        await transport.aclose()
+    assert (done["outcome"], done["httpStatus"]) == ("DEAD", None)
+    assert done["message"].endswith(".")
+
+
+@pytest.mark.parametrize("attack", ["a body that drips", "a body without end", "a bomb"])
+async def test_what_a_receiver_says_besides_is_not_read(post: Post, attack: str) -> None:
+    async with serving(ATTACKS[attack]) as hostile:
+        transport = Transport(Guard([f"127.0.0.1/32:{hostile.port}"]))
+        post.desk.services.courier = Courier(services=post.desk.services, transport=transport, dice=lambda: 0.5)
+        hook, _ = await post.create(targetUrl=f"http://127.0.0.1:{hostile.port}/")
+        done = (await post.desk.ask(TEST, id=hook))["testWebhook"]["delivery"]
+        await transport.aclose()
+        assert hostile.sent < UNDER_WAY
+    assert done["outcome"] == "DELIVERED"
 
 
 async def test_whoever_is_no_admin_sees_and_changes_no_webhook(post: Post) -> None:
