@@ -81,6 +81,7 @@ class NodesMerged(Change, frozen=True, kw_only=True):
     node_kind: str
     survivor_id: str
     absorbed_ids: tuple[str, ...]
+    merge_id: str | None = None
 
 
 class NodeSplit(Change, frozen=True, kw_only=True):
@@ -89,6 +90,7 @@ class NodeSplit(Change, frozen=True, kw_only=True):
     node_kind: str
     origin_id: str
     part_ids: tuple[str, ...]
+    merge_id: str | None = None
 
 
 class WriteSettled(Change, frozen=True, kw_only=True):
@@ -337,10 +339,13 @@ def shown(operation: Operation, at: Place, row: feed.Change) -> Change:
         )
     if row.op == "MERGE":
         return msgspec.convert(
-            {**common, "node_kind": row.kind, "survivor_id": row.node_id, "absorbed_ids": row.names}, NodesMerged
+            {**common, "node_kind": row.kind, "survivor_id": row.node_id, "absorbed_ids": row.names, "merge_id": row.reason},
+            NodesMerged,
         )
     if row.op == "SPLIT":
-        return msgspec.convert({**common, "node_kind": row.kind, "origin_id": row.node_id, "part_ids": row.names}, NodeSplit)
+        return msgspec.convert(
+            {**common, "node_kind": row.kind, "origin_id": row.node_id, "part_ids": row.names, "merge_id": row.reason}, NodeSplit
+        )
     if row.op == "SETTLE":
         settled = {"write_id": row.node_id, "mutation": row.fields[0], "state": row.reason, "node_ids": row.names}
         return msgspec.convert({**common, **settled}, WriteSettled)

@@ -12,9 +12,11 @@ from sqlalchemy import Connection, select
 
 from providers import records
 from resolvers.identity.explain import mutual, sentence
-from store.tables import account, contact, contact_key, evidence
+from store.tables import account, contact, contact_key, decision, decision_contact, evidence
 
 MAX_EVIDENCE: Final = 100
+MAX_CONTACTS: Final = 10  # that one piece of evidence names
+DECISION_WEIGHT: Final = 50.0  # log-odds: what the viewer says is beyond what any facts could bring
 _decode = msgspec.msgpack.Decoder(records.Contact).decode
 
 
@@ -61,8 +63,15 @@ class ProviderIdEvidence(Evidence, frozen=True, kw_only=True):
     handle: str | None
 
 
+class DecisionEvidence(Evidence, frozen=True, kw_only=True):
+    """What the viewer said."""
+
+    verdict: str
+    merge_id: str
+
+
 def of_people(conn: Connection, viewer: str, person_ids: Sequence[str]) -> dict[str, list[Evidence]]:
-    """What makes the contacts of each person one, strongest first; three statements however many people."""
+    """What makes the contacts of each person one, strongest first; four statements however many people."""
     e = evidence.c
     query = (
         select(evidence, contact.c.person_id)
@@ -74,6 +83,55 @@ def of_people(conn: Connection, viewer: str, person_ids: Sequence[str]) -> dict[
     for row in conn.execute(query):
         if len(edges[row.person_id]) < MAX_EVIDENCE:
             edges[row.person_id].append(row)
+    proofs = told(conn, viewer, edges)
+    said = _said(conn, viewer, person_ids)
+    return {person_id: [*said.get(person_id, ()), *found][:MAX_EVIDENCE] for person_id, found in proofs.items()}
+
+
+def _said(conn: Connection, viewer: str, person_ids: Sequence[str]) -> dict[str, list[Evidence]]:
+    """The joins by hand that hold the contacts of each person together."""
+    d, c = decision.c, decision_contact.c
+    rows = conn.execute(
+        select(d.id, d.at, c.contact_id, c.side, contact.c.person_id)
+        .join(decision_contact, sa.and_(c.viewer_id == d.viewer_id, c.decision_id == d.id))
+        .join(contact, sa.and_(contact.c.viewer_id == c.viewer_id, contact.c.id == c.contact_id))
+        .where(
+            d.viewer_id == viewer,
+            d.action == "MERGED",
+            d.rule.is_(None),
+            d.undone_by.is_(None),
+            contact.c.person_id.in_(person_ids),
+        )
+        .order_by(d.number.desc(), c.side, c.contact_id)
+    )
+    joins: dict[tuple[str, str], list[Any]] = {}
+    for row in rows:
+        joins.setdefault((row.person_id, row.id), []).append(row)
+    found: dict[str, list[Evidence]] = {}
+    for (person_id, decision_id), members in joins.items():
+        if len({row.side for row in members}) > 1:
+            found.setdefault(person_id, []).append(
+                by_hand("SAME", decision_id, [row.contact_id for row in members], members[0].at)
+            )
+    return found
+
+
+def by_hand(verdict: str, decision_id: str, contact_ids: Sequence[str], at: datetime) -> DecisionEvidence:
+    """What the viewer said of some contacts."""
+    same = verdict == "SAME"
+    return DecisionEvidence(
+        strength="PROOF" if same else "VETO",
+        weight=DECISION_WEIGHT if same else -DECISION_WEIGHT,
+        sentence=f"You said that they are {'one person' if same else 'different people'}.",
+        contact_ids=tuple(contact_ids[:MAX_CONTACTS]),
+        observed_at=at,
+        verdict=verdict,
+        merge_id=decision_id,
+    )
+
+
+def told(conn: Connection, viewer: str, edges: Mapping[str, Sequence[Any]]) -> dict[str, list[Evidence]]:
+    """Edges in words, by whatever they belong to; two statements however many."""
     involved = sorted({i for rows in edges.values() for row in rows for i in (row.left_id, row.right_id)})
     cards = {
         row.id: row
@@ -88,7 +146,7 @@ def of_people(conn: Connection, viewer: str, person_ids: Sequence[str]) -> dict[
         (row.contact_id, row.kind, row.value): row
         for row in conn.execute(select(contact_key).where(k.viewer_id == viewer, k.contact_id.in_(involved)))
     }
-    return {person_id: [_told(row, cards, keys) for row in rows] for person_id, rows in edges.items()}
+    return {owner: [_told(row, cards, keys) for row in rows] for owner, rows in edges.items()}
 
 
 def _told(row: Any, cards: Mapping[str, Any], keys: Mapping[tuple[str, str, str], Any]) -> Evidence:

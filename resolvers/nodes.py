@@ -19,6 +19,7 @@ from resolvers import (
     imports,
     keys,
     labels,
+    merges,
     messages,
     people,
     uploads,
@@ -52,6 +53,7 @@ _LOADED: Final[dict[Kind, Any]] = {
     "DISCLOSURE": disclosures.by_id,
     "ENRICHMENT_RUN": enrichment_runs.by_id,
     "STREAM": streams.by_id,
+    "MERGE": merges.by_id,
 }
 # whose rows change without a revision of the viewer's (store/revision.py)
 _PROGRESS: Final = frozenset(

@@ -8,11 +8,11 @@ from typing import Any
 import strawberry
 from strawberry import Parent
 
-from resolvers import changes, nodes, writes
+from resolvers import changes, merges, nodes, writes
 from resolvers.loaders import load
 from schema.declare import UNSET, Info, asked, field, input_type, interface_type, object_type
 from schema.lists import ITEMS, NODE, Connection, Edge
-from schema.references import NodeRef, UserErrorRef
+from schema.references import MergeRef, NodeRef, UserErrorRef
 from schema.scalars import Cursor, DateTime
 from schema.vocabulary import ChangeOrigin, DeletionReason, NodeKind, ResyncCause, WriteState
 
@@ -28,6 +28,10 @@ async def _survivor(parent: Parent[changes.NodesMerged], info: Info) -> Any:
 async def _parts(parent: Parent[changes.NodeSplit], info: Info) -> list[Any]:
     operation = info.context.operation
     return list(await asyncio.gather(*(nodes.exactly(operation, i) for i in parent.part_ids), return_exceptions=True))
+
+
+async def _merge(parent: Parent[changes.NodesMerged | changes.NodeSplit], info: Info) -> merges.Merge | None:
+    return await merges.get(info.context.operation, parent.merge_id)
 
 
 async def _write_error(parent: Parent[changes.WriteSettled], info: Info) -> Any:
@@ -92,6 +96,7 @@ class NodesMerged(Change):
     survivor_id: strawberry.ID = field("Id that stays.")
     absorbed_ids: list[strawberry.ID] = field("Ids that now lead to survivorId.")
     survivor: NodeRef | None = field("The survivor as it is now; null when gone or absorbed since.", _survivor)
+    merge: MergeRef | None = field("The decision, for people.", _merge)
 
 
 @object_type(
@@ -107,6 +112,7 @@ class NodeSplit(Change):
     origin_id: strawberry.ID = field("Id that fell apart; among partIds when it stays.")
     part_ids: list[strawberry.ID] = field("Ids of the parts.")
     parts: list[NodeRef | None] = field("The parts as they are now, in the order of partIds.", _parts)
+    merge: MergeRef | None = field("The decision, for people.", _merge)
 
 
 @object_type("A write was accepted or refused by the network: end the optimistic state.", of=changes.WriteSettled)

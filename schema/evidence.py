@@ -6,12 +6,12 @@ import asyncio
 
 from strawberry import Parent
 
-from resolvers import accounts, catalogue, evidence
+from resolvers import accounts, catalogue, evidence, merges
 from schema import loads
 from schema.declare import Info, field, interface_type, object_type
-from schema.references import AccountRef, ContactRef, ProviderRef
+from schema.references import AccountRef, ContactRef, MergeRef, ProviderRef
 from schema.scalars import URL, DateTime, EmailAddress, PhoneNumber
-from schema.vocabulary import ClaimState, EvidenceStrength, PhoneLine
+from schema.vocabulary import ClaimState, EvidenceStrength, PhoneLine, Verdict
 
 
 async def _verified_by(parent: Parent[evidence.EmailEvidence], info: Info) -> list[accounts.Account]:
@@ -22,6 +22,10 @@ async def _verified_by(parent: Parent[evidence.EmailEvidence], info: Info) -> li
 
 def _provider(parent: Parent[evidence.ProviderIdEvidence], info: Info) -> catalogue.Network:
     return catalogue.get(info.context.operation.services, parent.provider)
+
+
+async def _merge(parent: Parent[evidence.DecisionEvidence], info: Info) -> merges.Merge | None:
+    return await merges.get(info.context.operation, parent.merge_id)
 
 
 @interface_type("A reason to hold two records for one person or to keep them apart.")
@@ -75,6 +79,17 @@ class ProfileLinkEvidence(Evidence):
 class ProviderIdEvidence(Evidence):
     provider: ProviderRef = field("The network.", _provider)
     handle: str | None = field("The handle now.")
+    strength: EvidenceStrength = field("What it is worth.")
+    weight: float = field("Log-odds it adds; negative speaks against.")
+    sentence: str = field("The reason in words.")
+    contacts: list[ContactRef] = field("The records it ties or parts; at most 10.", loads.all_contacts)
+    observed_at: DateTime = field("When it was noticed.")
+
+
+@object_type("What the viewer said.", of=evidence.DecisionEvidence)
+class DecisionEvidence(Evidence):
+    verdict: Verdict = field("What was said.")
+    merge: MergeRef | None = field("The decision.", _merge)
     strength: EvidenceStrength = field("What it is worth.")
     weight: float = field("Log-odds it adds; negative speaks against.")
     sentence: str = field("The reason in words.")

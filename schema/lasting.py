@@ -49,6 +49,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         ),
         "ConversationConnection": "pageInfo totalCount complete sources edges",
         "ConversationEdge": "cursor node",
+        "DecisionEvidence": "strength weight sentence contacts observedAt verdict merge",
         "Delivery": "state sendAt undoableUntil attempts error idempotencyKey",
         "EmailEvidence": "strength weight sentence contacts observedAt address verifiedBy shared",
         "Evidence": "strength weight sentence contacts observedAt",
@@ -62,6 +63,9 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Label": "id version account name role unreadCount writable",
         "LinkForm": "method label help helpUrl fields",
         "LiveList": "pageInfo totalCount complete sources",
+        "Merge": "id version action ruleName survivor before evidence sentence undone undoable occurredAt",
+        "MergeConnection": "pageInfo totalCount edges",
+        "MergeEdge": "cursor node",
         "Message": (
             "id version occurredAt conversation sender recipients recipientCount sentAt receivedAt editedAt deletedAt "
             "subject snippet bodyState text newText html attachments attachmentCount reactions inReplyTo flags direction "
@@ -79,10 +83,12 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "ParticipantEdge": "cursor node",
         "Person": (
             "id version formerIds nature name sortName initials photo names emails phones urls organizations addresses "
-            "birthday bio identities contacts conversations timeline activities lastMessage unreadCount topics influence acquaintances why"
+            "birthday bio identities contacts conversations timeline activities lastMessage unreadCount topics influence acquaintances "
+            "merges why"
         ),
         "PersonConnection": "pageInfo totalCount complete sources edges",
         "PersonEdge": "cursor node",
+        "PersonPreview": "personId name photo contactIds emails phones organization",
         "PhoneEvidence": "strength weight sentence contacts observedAt number line shared",
         "ProfileLinkEvidence": "strength weight sentence contacts observedAt from to claim verifier verifiedAt",
         "Provider": "id key name kind configured capabilities limitations linkForms archiveFormats quotas",
@@ -130,6 +136,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
 #: whom it was given, NOW depends on the clock by the minute, WRITE is not asked twice.
 PASSING: Final[dict[str, Passing]] = {
     "Account.progress": "PROGRESS",
+    "Actor": "NOW",
     "Account.lastSyncedAt": "PROGRESS",
     "Account.nextSyncAt": "PROGRESS",
     "Account.coverage": "PROGRESS",
@@ -183,6 +190,7 @@ PASSING: Final[dict[str, Passing]] = {
     "LookupNode": "LIVE",
     "LookupResult": "LIVE",
     "LookupSource": "LIVE",
+    "Merge.decidedBy": "NOW",
     "Mutation": "WRITE",
     "NodeDeleted": "PROGRESS",
     "NodeError": "WRITE",

@@ -7,7 +7,19 @@ from typing import Annotated
 import strawberry
 from strawberry import Parent
 
-from resolvers import activities, contacts, conversations, enrichment, evidence, identities, messages, people, photos, timeline
+from resolvers import (
+    activities,
+    contacts,
+    conversations,
+    enrichment,
+    evidence,
+    identities,
+    merges,
+    messages,
+    people,
+    photos,
+    timeline,
+)
 from resolvers.loaders import load
 from resolvers.paging import Ask, Listing
 from resolvers.relationship import reading
@@ -29,6 +41,7 @@ from schema.references import (
     IdentityRef,
     ImageRef,
     InfluenceRef,
+    MergeConnectionRef,
     MessageRef,
     RelationshipRef,
     SourcedAddressRef,
@@ -69,6 +82,10 @@ async def _photo(parent: Parent[people.Person], info: Info) -> photos.Image | No
 
 async def _why(parent: Parent[people.Person], info: Info) -> list[evidence.Evidence]:
     return await load(info.context.operation, evidence.of_people, parent.id) or []
+
+
+async def _merges(parent: Parent[people.Person], info: Info, first: First = 50, after: After = UNSET) -> Listing:
+    return await merges.of_person(info.context.operation, parent.id, Ask(first=first, after=plain(after)))
 
 
 async def _person_contacts(
@@ -186,6 +203,9 @@ class Person(Versioned):
     )
     acquaintances: AcquaintanceConnectionRef | None = field(
         "Who else of the viewer's people they know.", acquaintances_of, semantic=True
+    )
+    merges: MergeConnectionRef | None = field(
+        "Every decision that made or unmade this person, latest first.", _merges, semantic=True
     )
     why: list[EvidenceRef] | None = field("What makes these contacts one person; at most 100.", _why, semantic=True)
     enrichment: EnrichmentRef | None = field("Facts from consented outside sources; null without consent.", _enrichment)

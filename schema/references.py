@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from schema.label import Label
     from schema.linking import LinkSession
     from schema.lookup import Lookup, LookupResult
+    from schema.merge import Merge, MergeConnection
     from schema.message import Message, MessageConnection
     from schema.person import Person, PersonConnection
     from schema.provider import FormField, Provider
@@ -91,6 +92,8 @@ LabelRef = Annotated["Label", strawberry.lazy("schema.label")]
 LinkSessionRef = Annotated["LinkSession", strawberry.lazy("schema.linking")]
 LookupRef = Annotated["Lookup", strawberry.lazy("schema.lookup")]
 LookupResultRef = Annotated["LookupResult", strawberry.lazy("schema.lookup")]
+MergeRef = Annotated["Merge", strawberry.lazy("schema.merge")]
+MergeConnectionRef = Annotated["MergeConnection", strawberry.lazy("schema.merge")]
 MessageRef = Annotated["Message", strawberry.lazy("schema.message")]
 MessageConnectionRef = Annotated["MessageConnection", strawberry.lazy("schema.message")]
 NodeRef = Annotated["Node", strawberry.lazy("schema.interfaces")]

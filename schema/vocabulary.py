@@ -71,6 +71,7 @@ class NodeKind(Enum):
     WEBHOOK = value("WEBHOOK", "Webhook.")
     API_KEY = value("API_KEY", "ApiKey.")
     IMPORT = value("IMPORT", "Import.")
+    MERGE = value("MERGE", "Merge.")
 
 
 @word("Codes of UserError; more may be added.")
@@ -702,3 +703,24 @@ class DeliveryOutcome(Enum):
     PENDING = value("PENDING", "Being tried.")
     DELIVERED = value("DELIVERED", "Accepted.")
     DEAD = value("DEAD", "Given up; can be replayed.")
+
+
+@word("What a decision did.")
+class MergeAction(Enum):
+    MERGED = value("MERGED", "Joined.")
+    UNMERGED = value("UNMERGED", "Parted.")
+    REJECTED = value("REJECTED", "Said never to be joined.")
+    FELL_APART = value("FELL_APART", "Parted because the evidence went away.")
+
+
+@word("What an actor is.")
+class AuditActorKind(Enum):
+    VIEWER = value("VIEWER", "The viewer in a session.")
+    API_KEY = value("API_KEY", "A program with a key.")
+    RULE = value("RULE", "An automatic rule.")
+
+
+@word("What the viewer said about records.")
+class Verdict(Enum):
+    SAME = value("SAME", "One person.")
+    DIFFERENT = value("DIFFERENT", "Never one person.")

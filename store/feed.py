@@ -29,7 +29,8 @@ TALLIED: Final = timedelta(seconds=5)  # how long it waits for more
 _EXCHANGED: Final = frozenset({"MESSAGE", "CONTACT", "CONVERSATION"})  # what may have left marks for it
 Op = Literal["UPSERT", "DELETE", "MERGE", "SPLIT", "SETTLE"]
 NodeKind = Literal[
-    "ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "ACTIVITY", "OWN_ADDRESS", "API_KEY", "IMPORT", "WEBHOOK", "LABEL", "STREAM"
+    "ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "ACTIVITY", "OWN_ADDRESS", "API_KEY", "IMPORT", "WEBHOOK", "LABEL", "STREAM",
+    "MERGE",
 ]  # fmt: skip
 Origin = Literal["PROVIDER", "CLIENT", "IDENTITY", "SYSTEM"]
 
@@ -37,7 +38,8 @@ Origin = Literal["PROVIDER", "CLIENT", "IDENTITY", "SYSTEM"]
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the feed. `names` are the absorbed people of a MERGE, the parts of a SPLIT, the nodes of a write that SETTLEd.
 
-    Of a SETTLE `node_id` is the write, `reason` its end and `fields` the name of its mutation.
+    Of a SETTLE `node_id` is the write, `reason` its end and `fields` the name of its mutation. Of a MERGE or SPLIT of people `reason`
+    is the id of the decision.
     """
 
     position: int = 0
@@ -94,17 +96,17 @@ class Recorder:
         self._upserts.pop(node_id, None)
         self._add(Change(op="DELETE", kind=kind, node_id=node_id, parent_id=parent_id, reason=reason))
 
-    def merge(self, kind: NodeKind, survivor_id: str, absorbed: Sequence[str]) -> None:
+    def merge(self, kind: NodeKind, survivor_id: str, absorbed: Sequence[str], *, decision_id: str | None = None) -> None:
         """References to `absorbed` lead to the survivor from here on; an upsert of the survivor has to follow."""
         for node_id in (survivor_id, *absorbed):
             self._upserts.pop(node_id, None)
-        self._add(Change(op="MERGE", kind=kind, node_id=survivor_id, names=tuple(absorbed)))
+        self._add(Change(op="MERGE", kind=kind, node_id=survivor_id, names=tuple(absorbed), reason=decision_id))
 
-    def split(self, kind: NodeKind, origin_id: str, parts: Sequence[str]) -> None:
+    def split(self, kind: NodeKind, origin_id: str, parts: Sequence[str], *, decision_id: str | None = None) -> None:
         """`parts` (the origin among them) live on their own again; their upserts have to follow."""
         for node_id in parts:
             self._upserts.pop(node_id, None)
-        self._add(Change(op="SPLIT", kind=kind, node_id=origin_id, names=tuple(parts)))
+        self._add(Change(op="SPLIT", kind=kind, node_id=origin_id, names=tuple(parts), reason=decision_id))
 
     def settle(
         self, kind: NodeKind, write_id: str, node_ids: Sequence[str], state: str, mutation: str, *, key: str | None

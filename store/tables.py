@@ -281,6 +281,28 @@ person = _owned(
 evidence = _owned("evidence", _text("left_id"), _text("right_id"), _text("kind"), _text("value"), _text("strength"),
                   Column("weight", Float, nullable=False), _bool("shared"), _maybe("detail"), _at("observed_at"),
                   key=("left_id", "right_id", "kind", "value"), indexes=(("right_id",),))  # fmt: skip
+
+# who was joined, parted or kept apart, by whom or by which rule (resolvers/identity/decisions.py)
+decision = _owned(
+    "decision",
+    _text("id"),
+    Column("number", BigInteger, nullable=False),  # order within the viewer
+    _text("action"),
+    _maybe("rule"),  # null when the viewer decided
+    _text("credential", ""),  # with which they did; empty for the process' own
+    _text("person_id"),  # whom it led to
+    _maybe("undone_by"),  # the decision that took it back; itself when it was simply taken back
+    _at("at"),
+    _int("version", 1),
+    indexes=(("number",),),
+)
+# `person_id` is whose the contact was before, `record` what it said then, which goes with the contact
+decision_contact = _owned("decision_contact", _text("decision_id"), _text("contact_id"), _int("side"), _maybe("person_id"),
+                          Column("record", LargeBinary),
+                          key=("decision_id", "contact_id"), indexes=(("contact_id", "decision_id"),))  # fmt: skip
+decision_evidence = _owned("decision_evidence", _text("decision_id"), _text("left_id"), _text("right_id"), _text("kind"), _text("value"),
+                           Column("weight", Float, nullable=False), _maybe("detail"),
+                           key=("decision_id", "left_id", "right_id", "kind", "value"), indexes=(("left_id",), ("right_id",)))  # fmt: skip
 photo = _owned("photo", _text("hash"), _text("media_type"), Column("data", LargeBinary, nullable=False), key=("hash",))
 
 # what was read on the open web of who is whom, and what is known to clients by an id of it

@@ -6,7 +6,7 @@ carry it, it is a shared mailbox or a switchboard, joins nobody, and what it had
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -16,6 +16,7 @@ from resolvers.identity.cards import Basis, CardName, Facts, Kind, Value, ValueK
 from resolvers.identity.grouping import Groups, group
 from resolvers.identity.keys import Key
 from resolvers.identity.mailboxes import mailbox
+from resolvers.identity.verdicts import Decisions
 
 MAX_CARRIERS: Final = proof.MAX_USERS  # more contacts than this with one value: nobody's own
 # log-odds that two contacts with this in common are one person; frozen with the release
@@ -62,21 +63,33 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 class Partition(msgspec.Struct, frozen=True, kw_only=True):
-    """Groups of contact ids, each in order of birth, and the edges within groups."""
+    """Groups of contact ids, each in order of birth but for one that leads, and the edges within groups."""
 
     groups: tuple[tuple[str, ...], ...]
     edges: tuple[Edge, ...]
 
 
-def partition(facts: Iterable[Fact], crowded: Collection[tuple[str, str]] = ()) -> Partition:
-    """The groups that follow from `facts`, oldest group first; (kind, value) in `crowded` are carried by too many to count."""
+def partition(
+    facts: Iterable[Fact],
+    crowded: Collection[tuple[str, str]] = (),
+    said: Decisions | None = None,
+    leads: Mapping[str, int] | None = None,
+) -> Partition:
+    """The groups that follow from `facts` and from what the viewer said, oldest group first.
+
+    (kind, value) in `crowded` are carried by too many to count. The contacts in `leads` go before older ones, the highest first.
+    """
     known = {fact.contact_id: fact for fact in facts}
-    found = group({contact_id: _read(fact, crowded) for contact_id, fact in sorted(known.items())})
+    found = group({contact_id: _read(fact, crowded) for contact_id, fact in sorted(known.items())}, said)
+    leading = leads or {}
 
     def age(contact_id: str) -> tuple[int, str]:
         return known[contact_id].born, contact_id
 
-    groups = sorted((tuple(sorted(members, key=age)) for members in found.groups), key=lambda g: age(g[0]))
+    def place(contact_id: str) -> tuple[int, int, str]:
+        return -leading.get(contact_id, 0), *age(contact_id)
+
+    groups = sorted((tuple(sorted(members, key=place)) for members in found.groups), key=lambda g: min(map(age, g)))
     return Partition(groups=tuple(groups), edges=_once([*map(_joining, found.edges), *_shared(found, groups)]))
 
 

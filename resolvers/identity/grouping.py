@@ -3,11 +3,14 @@
 Not a bare union-find, where one bad edge welds two families: before two groups become one, each member of one is held against
 each member of the other. The order is that of strength, then of ids, and whoever hangs together by any value is decided at
 once: so the same facts in any order and any batches give the same groups.
+
+What the viewer said comes first. Groups that they joined stand side by side under one person: each still takes in whoever it
+would have taken in alone, whatever names the other has (a maiden name, a pen name), and "never" holds between any two members.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -15,13 +18,7 @@ from resolvers.identity import vetoes
 from resolvers.identity.cards import Facts
 from resolvers.identity.names import Likeness, Name
 from resolvers.identity.proof import Edge, Shared, edges_of
-
-
-class Decisions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the viewer said, in pairs of contact ids in order. `never` goes before `always`, and both before all evidence."""
-
-    never: frozenset[tuple[str, str]] = frozenset()
-    always: frozenset[tuple[str, str]] = frozenset()
+from resolvers.identity.verdicts import Decisions
 
 
 class Groups(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +37,7 @@ class Groups(msgspec.Struct, frozen=True, kw_only=True):
 class _Group:
     """A group under way: its members, and of their names and birthdays each one once, as that is what is compared."""
 
-    __slots__ = ("birthdays", "generations", "members", "names", "nobody")
+    __slots__ = ("beside", "birthdays", "generations", "members", "names", "nobody")
 
     def __init__(self, facts: Facts) -> None:
         self.members = [facts.id]
@@ -48,6 +45,13 @@ class _Group:
         self.birthdays = {facts.birthday} - {""}
         self.generations = vetoes.generations(facts.names)
         self.nobody = facts.nobody
+        self.beside: list[_Group] | None = None  # all groups of one person that the viewer joined, this one among them
+
+    def all_members(self) -> list[str]:
+        return self.members if self.beside is None else [m for g in self.beside for m in g.members]
+
+    def one_person_with(self, other: _Group) -> bool:
+        return self is other or (self.beside is not None and self.beside is other.beside)
 
     def apart(self, other: _Group) -> str:
         if self.nobody or other.nobody:
@@ -60,7 +64,18 @@ class _Group:
             return "NAMES"
         return ""
 
+    def stand_beside(self, other: _Group) -> None:
+        if self.one_person_with(other):
+            return
+        joined = [*(self.beside or [self]), *(other.beside or [other])]
+        for group in joined:
+            group.beside = joined
+
     def absorb(self, other: _Group) -> None:
+        if self.beside is not None or other.beside is not None:
+            self.stand_beside(other)
+        if self.beside is not None:
+            self.beside.remove(other)
         self.members += other.members
         self.names |= other.names
         self.birthdays |= other.birthdays
@@ -70,35 +85,44 @@ class _Group:
 def group(facts: Mapping[str, Facts], decisions: Decisions | None = None) -> Groups:
     """The groups that follow from these facts and decisions."""
     said = decisions or Decisions()
-    edges, shared = edges_of(facts)
+    never = said.forbidden()
+    edges, shared = edges_of(facts, said)
     at = {contact_id: _Group(one) for contact_id, one in facts.items()}
     refused: list[tuple[Edge, str]] = []
-    for left, right in sorted(said.always):
-        if left in at and right in at and (left, right) not in said.never:
-            _join(at, left, right, said.never, forced=True)
+    for left, right in said.always:
+        if left in at and right in at and not _forbidden(at[left], at[right], never):
+            at[left].stand_beside(at[right])
     for edge in edges:
-        why = _join(at, edge.left, edge.right, said.never)
+        why = _join(at, edge.left, edge.right, never)
         if why:
             refused.append((edge, why))
-    found = sorted({id(g): g for g in at.values()}.values(), key=lambda g: min(g.members))
+    people = {id(g.beside or g): g for g in at.values()}
     return Groups(
-        groups=tuple(tuple(sorted(g.members)) for g in found),
-        edges=tuple(e for e in edges if at[e.left] is at[e.right]),
+        groups=tuple(sorted((tuple(sorted(g.all_members())) for g in people.values()), key=lambda members: members[0])),
+        edges=tuple(e for e in edges if at[e.left].one_person_with(at[e.right])),
         shared=tuple(sorted(shared, key=lambda s: (s.kind, s.value))),
         refused=tuple(refused),
     )
 
 
-def _join(at: dict[str, _Group], left: str, right: str, never: Collection[tuple[str, str]], *, forced: bool = False) -> str:
+def _forbidden(one: _Group, other: _Group, never: Mapping[str, frozenset[str]]) -> bool:
+    """Whether the viewer said that any two of these people are never one."""
+    if not never or one.one_person_with(other):
+        return False
+    theirs = other.all_members()
+    return any(not never[contact_id].isdisjoint(theirs) for contact_id in one.all_members() if contact_id in never)
+
+
+def _join(at: dict[str, _Group], left: str, right: str, never: Mapping[str, frozenset[str]]) -> str:
     """Bring two groups together; says why not, when not."""
     one, other = at[left], at[right]
     if one is other:
         return ""
-    if never and any((min(a, b), max(a, b)) in never for a in one.members for b in other.members):
+    if _forbidden(one, other, never):
         return "NEVER"
-    why = "" if forced else one.apart(other)
+    why = one.apart(other)
     if why:
-        return why
+        return "" if one.one_person_with(other) else why
     if len(one.members) < len(other.members):
         one, other = other, one
     one.absorb(other)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
+from resolvers.identity import decisions
 from resolvers.identity.clusters import Partition
 from resolvers.projection import Member, Projection, project
 from store import search_index
@@ -118,17 +119,19 @@ def regroup(
     current: Mapping[str, str],
     recorder: Recorder,
     now: datetime,
+    by: decisions.By | None = None,
 ) -> None:
-    """Write the groups: each answers with the id its oldest contact minted, the others redirect, split ones live again.
+    """Write the groups: each answers with the id its first contact minted, the others redirect, split ones live again.
 
     `minted` and `current` give each contact's own and present person id; every contact of every person in `current` must
-    be in the partition.
+    be in the partition. What was joined or parted is kept as decisions, but for what `by` did.
     """
     before: dict[str, set[str]] = defaultdict(set)
     for contact_id, person_id in current.items():
         before[person_id].add(contact_id)
     survivors = {group: minted[group[0]] for group in partition.groups}
     living = list(survivors.values())
+    plan = decisions.planned(((survivors[g], g) for g in partition.groups), current, partition.edges, by)
     touched: set[str] = set()
     moved: list[tuple[str, str]] = []
     heirs: dict[str, list[str]] = {
@@ -145,7 +148,7 @@ def regroup(
         for origin in former:
             heirs[origin].append(survivor)
     merges: dict[str, list[str]] = defaultdict(list)
-    splits: list[tuple[str, list[str]]] = []
+    splits: list[tuple[str, list[str], str | None]] = []
     for origin, parts in sorted(heirs.items()):
         main = origin if origin in living else next((p for p in parts if p in before), parts[0] if parts else None)
         if main is None:
@@ -154,11 +157,11 @@ def regroup(
             merges[main].append(origin)
         fresh = [p for p in parts if p != main and p not in before]
         if fresh:
-            splits.append((main, [main, *fresh]))
+            splits.append((main, [main, *fresh], plan.parted.get(origin)))
     for survivor, absorbed in sorted(merges.items()):
-        recorder.merge("PERSON", survivor, absorbed)
-    for main, parts in splits:
-        recorder.split("PERSON", main, parts)
+        recorder.merge("PERSON", survivor, absorbed, decision_id=plan.merged.get(survivor))
+    for main, parts, decision_id in splits:
+        recorder.split("PERSON", main, parts, decision_id=decision_id)
         touched.update(parts)
     for contact_id, person_id in moved:
         conn.execute(
@@ -182,6 +185,7 @@ def regroup(
     versions = conn.execute(select(person.c.id, person.c.version).where(person.c.viewer_id == viewer, person.c.id.in_(revived)))
     for row in versions:
         recorder.upsert("PERSON", row.id, row.version)
+    decisions.put(conn, viewer, plan.news, recorder, now)
 
 
 def _lead(conn: Connection, viewer: str, others: Sequence[str], survivor: str) -> None:

@@ -3,13 +3,14 @@
 A private address, a mobile number, a profile that the viewer wrote down, and profiles that claim each other are proof. Whoever
 could have written the value without owning it proves nothing: a link or `mailto:` in a public profile, a name, a photo. As soon
 as those who use a value have names that contradict, it is shared, and joins at most those of its users whose full names agree
-and for whom it speaks; what it had joined before falls apart.
+and for whom it speaks; what it had joined before falls apart. Of two whom the viewer joined no name contradicts the other; of a
+value whose users the viewer parted nobody knows whose it is, so that it joins a newcomer only by the name as well.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -18,6 +19,7 @@ from resolvers.identity import profiles
 from resolvers.identity.cards import Facts, Value, ValueKind
 from resolvers.identity.mailboxes import mailbox, speaks_for
 from resolvers.identity.names import Likeness
+from resolvers.identity.verdicts import Decisions, Pair
 from resolvers.identity.vetoes import birthdays_differ, likeness
 
 MAX_USERS: Final = 25  # more contacts than this with one value: nobody's own
@@ -25,6 +27,7 @@ MAX_USERS: Final = 25  # more contacts than this with one value: nobody's own
 WEIGHTS: Final = {"PROFILE": 11.5, "LINKS": 10.4, "EMAIL": 9.2, "PHONE": 8.1, "HOUSE_PHONE": 6.2}
 
 ProofKind = Literal["EMAIL", "PHONE", "PROFILE", "LINKS"]
+Grade = Callable[[Facts, Facts], Likeness]
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True, order=True):
@@ -45,8 +48,10 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     users: tuple[str, ...]
 
 
-def edges_of(facts: Mapping[str, Facts]) -> tuple[list[Edge], list[Shared]]:
+def edges_of(facts: Mapping[str, Facts], said: Decisions | None = None) -> tuple[list[Edge], list[Shared]]:
     """All proof among these contacts, strongest first, and the values that stopped being proof."""
+    grade = _grading(facts, said or Decisions())
+    never = said.never if said is not None else frozenset()
     users: dict[tuple[ValueKind, str], list[tuple[Facts, Value]]] = defaultdict(list)
     for contact_id in sorted(facts):
         one = facts[contact_id]
@@ -58,9 +63,10 @@ def edges_of(facts: Mapping[str, Facts]) -> tuple[list[Edge], list[Shared]]:
         if len(found) < 2:
             continue
         if kind == "PROFILE":
-            made, contested = _profile(key, found, facts, users)
+            made, contested = _profile(key, found, grade)
         else:
-            made, contested = _address(kind, key, found)
+            made, contested = _address(kind, key, found, grade)
+            made = _undisputed(made, {f.id: f for f, _ in found}, grade, never) if never else made
         edges += made
         if contested:
             shared.append(Shared(kind=kind, value=key, users=tuple(f.id for f, _ in found)))
@@ -68,7 +74,7 @@ def edges_of(facts: Mapping[str, Facts]) -> tuple[list[Edge], list[Shared]]:
     return sorted(set(edges), key=lambda e: (-e.strength, e.left, e.right, e.kind, e.value)), shared
 
 
-def _address(kind: ValueKind, key: str, found: Sequence[tuple[Facts, Value]]) -> tuple[list[Edge], bool]:
+def _address(kind: ValueKind, key: str, found: Sequence[tuple[Facts, Value]], grade: Grade) -> tuple[list[Edge], bool]:
     """E-mail addresses and phone numbers."""
     if not all(value.private for _, value in found) or len(found) > MAX_USERS:
         return [], True
@@ -77,7 +83,7 @@ def _address(kind: ValueKind, key: str, found: Sequence[tuple[Facts, Value]]) ->
         return [], any(facts.nobody for facts, _ in found)
     line = "MOBILE" if any(v.detail == "MOBILE" for _, v in found) else found[0][1].detail
     contested = any(facts.nobody in ("COUPLE", "SEVERAL") and kind == "EMAIL" and facts.nobody == "SEVERAL" for facts, _ in found)
-    grades = {(a.id, b.id): _grade(a, b) for n, b in enumerate(users) for a in users[:n]}
+    grades = {(a.id, b.id): grade(a, b) for n, b in enumerate(users) for a in users[:n]}
     contested = contested or _contested(users, grades)
     if not contested:
         least = Likeness.COMPATIBLE if line == "EITHER" else Likeness.SILENT
@@ -86,8 +92,8 @@ def _address(kind: ValueKind, key: str, found: Sequence[tuple[Facts, Value]]) ->
         known = {f.id: f for f in users}
         return [
             _edge(kind, key, a, b, strength + _voice(kind, key, known[a], known[b]))
-            for (a, b), grade in grades.items()
-            if grade >= least
+            for (a, b), found_grade in grades.items()
+            if found_grade >= least
         ], False
     return _sides(kind, key, users, grades), True
 
@@ -113,6 +119,43 @@ def _grade(a: Facts, b: Facts) -> Likeness:
     if birthdays_differ(a.birthday, b.birthday):
         return Likeness.CONTRADICTS
     return likeness(a, b)
+
+
+def _grading(facts: Mapping[str, Facts], said: Decisions) -> Grade:
+    """How two contacts stand to each other, where those whom the viewer joined go by each other's names as well."""
+    if not said.always:
+        return _grade
+    known: dict[str, list[Facts]] = {}
+    for one, other in said.always:
+        if one in facts and other in facts:
+            known.setdefault(one, [facts[one]]).append(facts[other])
+            known.setdefault(other, [facts[other]]).append(facts[one])
+
+    def grade(a: Facts, b: Facts) -> Likeness:
+        return max(_grade(x, y) for x in known.get(a.id, (a,)) for y in known.get(b.id, (b,)))
+
+    return grade
+
+
+def _undisputed(edges: Sequence[Edge], users: Mapping[str, Facts], grade: Grade, never: frozenset[Pair]) -> list[Edge]:
+    """The edges of a value without those that would give a newcomer to one of two whom the viewer parted, but for a name that only
+    this one has. Newcomers go together by their names as well, else one would take the other along."""
+    parted: dict[str, set[str]] = defaultdict(set)
+    for one, other in never:
+        if one in users and other in users:
+            parted[one].add(other)
+            parted[other].add(one)
+
+    def belongs(newcomer: str, to: str) -> bool:
+        if newcomer in parted:
+            return True
+        here = users[newcomer]
+        rivals = (grade(here, users[rival]) for rival in parted.get(to, ()))
+        return grade(here, users[to]) >= Likeness.AGREES and all(other < Likeness.COMPATIBLE for other in rivals)
+
+    if not parted:
+        return list(edges)
+    return [e for e in edges if belongs(e.left, e.right) and belongs(e.right, e.left)]
 
 
 def _sides(kind: ValueKind, key: str, users: Sequence[Facts], grades: Mapping[tuple[str, str], Likeness]) -> list[Edge]:
@@ -145,8 +188,7 @@ def _of(grades: Mapping[tuple[str, str], Likeness], a: Facts, b: Facts) -> Liken
 def _profile(
     key: str,
     found: Sequence[tuple[Facts, Value]],
-    facts: Mapping[str, Facts],
-    users: Mapping[tuple[ValueKind, str], Sequence[tuple[Facts, Value]]],
+    grade: Grade,
 ) -> tuple[list[Edge], bool]:
     """Profiles: that the viewer wrote them down, or that both sides claim each other."""
     if len(found) > MAX_USERS * 4:
@@ -160,7 +202,7 @@ def _profile(
             return [], True
     names = [f for f, v in known if v.basis == "WRITTEN"]
     contested = len(known) > MAX_USERS or any(
-        likeness(a, b) == Likeness.CONTRADICTS for n, a in enumerate(names) for b in names[:n]
+        likeness(a, b) == grade(a, b) == Likeness.CONTRADICTS for n, a in enumerate(names) for b in names[:n]
     )
     for n, (b, w) in enumerate(known):
         for a, v in known[:n]:
@@ -169,11 +211,11 @@ def _profile(
             if v.basis == w.basis == "OWN" and a.account == b.account:
                 # each list of an account has a profile once: a second time with another name may be a handle that somebody else
                 # took over. Followers, talks and the like are different lists, some of which say no name.
-                if _grade(a, b) >= (Likeness.SAME if a.kind == b.kind else Likeness.SILENT):
+                if grade(a, b) >= (Likeness.SAME if a.kind == b.kind else Likeness.SILENT):
                     edges.append(_edge("PROFILE", key, a.id, b.id, WEIGHTS["PROFILE"]))
                 continue
             least = Likeness.AGREES if contested else Likeness.SILENT if {v.basis, w.basis} == {"WRITTEN"} else Likeness.UNSURE
-            if _grade(a, b) >= least:
+            if grade(a, b) >= least:
                 edges.append(_edge("PROFILE", key, a.id, b.id, WEIGHTS["PROFILE"]))
     # one's own profile, which another one claims, and which claims that one back
     for owner, value in found:
@@ -184,7 +226,7 @@ def _profile(
             if back.basis != "CLAIMED" or other.id == owner.id or other.nobody:
                 continue
             theirs = [v.key for v in other.values if v.kind == "PROFILE" and v.basis == "OWN" and v.key in claimed]
-            if theirs and _grade(owner, other) > Likeness.CONTRADICTS:
+            if theirs and grade(owner, other) > Likeness.CONTRADICTS:
                 low, high = sorted((key, theirs[0]))
                 edges.append(_edge("LINKS", f"{low} {high}", owner.id, other.id, WEIGHTS["LINKS"]))
     return list(dict.fromkeys(edges)), contested

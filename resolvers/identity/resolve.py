@@ -1,7 +1,8 @@
 """Re-evaluate what changed: the contacts marked dirty, everybody they may belong with, and nothing else.
 
-A step is: read the component of some dirty contacts (by strong keys and by present people, to closure), compute its groups
-outside any transaction, and write them only if the facts read are still the facts. The order of steps does not matter.
+A step is: read the component of some dirty contacts (by strong keys, by present people and by what the viewer joined, to closure),
+compute its groups outside any transaction, and write them only if the facts read are still the facts. The order of steps does
+not matter. What the viewer decides is carried out at once by the same means (`carry_out`), inside the transaction that says it.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
+from resolvers.identity import decisions
 from resolvers.identity.clusters import MAX_CARRIERS, Fact, Partition, partition
+from resolvers.identity.decisions import By, Said
 from resolvers.identity.keys import Key
 from resolvers.identity.people import regroup
+from store import locks
 from store.database import Database
 from store.feed import Recorder
 from store.tables import contact, contact_key, dirty
@@ -37,6 +41,18 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     current: dict[str, str]
     prints: dict[str, bytes]
     crowded: frozenset[tuple[str, str]] = frozenset()  # values that too many carry
+    known: frozenset[str] = frozenset()  # every contact that was looked at, also such as are nobody's
+    said: Said = Said()
+
+    def present(self) -> dict[str, tuple[bytes, str]]:
+        """What each contact is, as its row says."""
+        return {c: (self.prints[c], self.current[c]) for c in self.prints}
+
+    def groups(self) -> Partition:
+        """Who is one person."""
+        leads = dict(self.said.leads)
+        leading = {c: leads[person_id] for c, person_id in self.minted.items() if person_id in leads}
+        return partition(self.facts, self.crowded, self.said.decisions, leading)
 
 
 async def resolve(database: Database, viewer: str, now: datetime, *, step: int = STEP) -> int:
@@ -47,7 +63,7 @@ async def resolve(database: Database, viewer: str, now: datetime, *, step: int =
         component = await database.read(viewer, read_component, step)
         if not component.dirty:
             return seen
-        groups = partition(component.facts, component.crowded)
+        groups = component.groups()
         if await database.write_behind(viewer, write_groups, component, groups, now):
             seen += len(component.dirty)
             tries = 0
@@ -66,7 +82,13 @@ def read_component(conn: Connection, viewer: str, step: int) -> Component:
     )
     if not begin:
         return Component(dirty=(), facts=(), minted={}, current={}, prints={})
+    return read_around(conn, viewer, begin)
+
+
+def read_around(conn: Connection, viewer: str, begin: Collection[str]) -> Component:
+    """Some contacts with everybody they may belong with."""
     known: set[str] = set()
+    said = Said()
     keys: dict[str, list[Key]] = {}
     frontier = set(begin)
     values_seen: set[tuple[str, str]] = set()
@@ -80,7 +102,9 @@ def read_component(conn: Connection, viewer: str, step: int) -> Component:
         values_seen |= values
         people = {p for p in _people(conn, viewer, frontier) if p not in people_seen}
         people_seen |= people
-        frontier = (_carriers(conn, viewer, values, crowded) | _members(conn, viewer, people)) - known
+        heard = decisions.said_of(conn, viewer, frontier)
+        said = decisions.both(said, heard)
+        frontier = (_carriers(conn, viewer, values, crowded) | _members(conn, viewer, people) | heard.joined()) - known
     rows: list[Any] = []
     ordered = sorted(known)
     for n in range(0, len(ordered), _IN):
@@ -101,25 +125,54 @@ def read_component(conn: Connection, viewer: str, step: int) -> Component:
         ).all()
     facts = tuple(_fact(row, keys.get(row.id, [])) for row in rows)
     return Component(
-        dirty=begin,
+        dirty=tuple(begin),
         facts=facts,
         minted={r.id: r.minted_id for r in rows},
         current={r.id: r.person_id for r in rows},
         prints={r.id: r.fingerprint for r in rows},
         crowded=frozenset(crowded),
+        known=frozenset(known),
+        said=said,
     )
+
+
+def carry_out(conn: Connection, viewer: str, begin: Collection[str], recorder: Recorder, now: datetime, by: By) -> None:
+    """Group some contacts and everybody they may belong with anew, after a decision about them. Lock them first."""
+    component = read_around(conn, viewer, begin)
+    _locked(conn, viewer, component)
+    regroup(conn, viewer, component.groups(), component.minted, component.current, recorder, now, by)
+
+
+def lock(conn: Connection, viewer: str, contact_ids: Collection[str]) -> set[str]:
+    """Keep what is known of these contacts, and of whoever they may belong with, from being changed by others; returns them all.
+
+    Whoever writes people takes their turn first (`locks.people`), then the rows of contacts, and the head of the feed last.
+    """
+    for _ in range(MAX_TRIES):
+        component = read_around(conn, viewer, set(contact_ids))
+        if _locked(conn, viewer, component) == component.present():
+            break  # no sync wrote between reading and locking
+    return set(component.prints)
+
+
+def _locked(conn: Connection, viewer: str, component: Component) -> dict[str, tuple[bytes, str]]:
+    """What the contacts of a component are now, kept from changing until the transaction ends."""
+    present: dict[str, tuple[bytes, str]] = {}
+    for part in _parts(component.prints):
+        query = select(contact.c.id, contact.c.fingerprint, contact.c.person_id).where(
+            contact.c.viewer_id == viewer, contact.c.id.in_(part)
+        )
+        rows = conn.execute(query.order_by(contact.c.id).with_for_update())
+        present.update({r.id: (r.fingerprint, r.person_id) for r in rows})
+    return present
 
 
 def write_groups(conn: Connection, viewer: str, component: Component, groups: Partition, now: datetime) -> bool:
     """Write the groups if nothing that they rest on has changed since; False when something has."""
-    ordered = sorted(component.prints)
-    present: dict[str, tuple[bytes, str | None]] = {}
-    for n in range(0, len(ordered), _IN):
-        query = select(contact.c.id, contact.c.fingerprint, contact.c.person_id).where(
-            contact.c.viewer_id == viewer, contact.c.id.in_(ordered[n : n + _IN])
-        )
-        present.update({r.id: (r.fingerprint, r.person_id) for r in conn.execute(query.with_for_update())})
-    if present != {c: (component.prints[c], component.current[c]) for c in ordered}:
+    locks.people(conn, viewer)
+    if _locked(conn, viewer, component) != component.present():
+        return False
+    if decisions.said_of(conn, viewer, component.known) != component.said:
         return False
     recorder = Recorder(now, origin="IDENTITY")
     regroup(conn, viewer, groups, component.minted, component.current, recorder, now)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
+from resolvers.identity import decisions
 from resolvers.identity.people import reproject
 from resolvers.ingest import conversations, deletions, filing, groups, reactions, tallies
 from resolvers.ingest.activities import remove_activities
@@ -120,6 +121,7 @@ def remove_contacts(
         groups.tell(conn, viewer, row.account_id, {row.id: (groups.read(row), None)}, recorder, now)
     either = sa.or_(evidence.c.left_id.in_(gone), evidence.c.right_id.in_(gone))
     conn.execute(sa.delete(evidence).where(evidence.c.viewer_id == viewer, either))
+    decisions.forget(conn, viewer, gone, recorder)
     for table in (message_participant, conversation_member):
         conn.execute(sa.update(table).where(table.c.viewer_id == viewer, table.c.contact_id.in_(gone)).values(contact_id=None))
     tallies.drop_contacts(conn, viewer, gone)

@@ -38,6 +38,14 @@ from schema.mutations.linking import (
     cancel_link,
     complete_link,
 )
+from schema.mutations.merging import (
+    MergePeoplePayload,
+    RejectSuggestionPayload,
+    UnmergePayload,
+    merge_people,
+    reject_suggestion,
+    unmerge,
+)
 from schema.mutations.public_profile import UpdatePublicProfilePayload, update_public_profile
 from schema.mutations.reacting import ReactPayload, react
 from schema.mutations.sending import SendMessagePayload, UndoSendPayload, send_message, undo_send
@@ -95,6 +103,13 @@ class Mutation:
     create_contact: CreateContactPayload | None = field("Makes a contact at the network.", create_contact, semantic=True)
     update_contact: UpdateContactPayload | None = field("Changes a contact at the network.", update_contact, semantic=True)
     delete_contact: DeleteContactPayload | None = field("Deletes a contact at the network.", delete_contact, semantic=True)
+    merge_people: MergePeoplePayload | None = field("Joins people.", merge_people, semantic=True)
+    unmerge: UnmergePayload | None = field(
+        "Takes records out of a person or a merge back; they are never joined again by themselves.", unmerge, semantic=True
+    )
+    reject_suggestion: RejectSuggestionPayload | None = field(
+        "Says that these are different people for good.", reject_suggestion, semantic=True
+    )
     create_upload: CreateUploadPayload | None = field(
         "Reserves a place for a file, to be filled with HTTP PUT.", create_upload, semantic=True
     )

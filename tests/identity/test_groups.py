@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 from benchmarks import people
 from resolvers.identity.cards import Card, CardName, Facts, Kind, read
-from resolvers.identity.grouping import Decisions, component, group
+from resolvers.identity.grouping import component, group
+from resolvers.identity.verdicts import Decisions, Saying
+from resolvers.identity.verdicts import read as heard
 from tests.identity.town import build
 
 
@@ -155,10 +158,44 @@ def test_what_the_viewer_said_goes_before_evidence_and_never_before_always() -> 
     pair = card("a", "Ada Byron", emails=("ada@example.org",)), card("b", "Ada Byron", emails=("ada@example.org",))
     other = card("c", "Countess", phones=("07700 900123",))
     assert together(*pair, decisions=Decisions(never=frozenset({("a", "b")}))) == ["a", "b"]
-    assert together(*pair, other, decisions=Decisions(always=frozenset({("a", "c")}))) == ["abc"]
-    assert together(
-        *pair, other, decisions=Decisions(never=frozenset({("b", "c")}), always=frozenset({("a", "c"), ("b", "c")}))
-    ) == ["ac", "b"]
+    assert together(*pair, other, decisions=Decisions(always=(("a", "c"),))) == ["abc"]
+    assert together(*pair, other, decisions=Decisions(never=frozenset({("b", "c")}), always=(("a", "c"), ("b", "c")))) == [
+        "ac",
+        "b",
+    ]
+
+
+def test_people_whom_the_viewer_joined_each_take_in_whom_they_would_have_taken_in_alone() -> None:
+    byron, king = card("a", "Mary Evans", emails=("mary@example.org",)), card("b", "George Eliot", phones=("07700 900123",))
+    more = card("c", "Mary Evans", emails=("mary@example.org",)), card("d", "G. Eliot", phones=("07700 900123",))
+    stranger = card("e", "Boris Keller", phones=("07700 900123",))
+    joined = Decisions(always=(("a", "b"),))
+    assert together(byron, king, *more, decisions=joined) == ["abcd"]
+    assert together(byron, king, *more, stranger, decisions=joined) == ["abc", "d", "e"]
+
+
+def test_an_address_on_two_names_that_the_viewer_joined_is_still_proof() -> None:
+    names = (("a", "Mary Evans"), ("b", "George Eliot"), ("c", "George Eliot"))
+    cards = [card(key, name, emails=("bluebird@example.org",)) for key, name in names]
+    assert together(*cards) == ["a", "b", "c"]
+    assert together(*cards, decisions=Decisions(always=(("a", "b"),))) == ["abc"]
+
+
+def test_never_holds_between_any_two_members_whoever_would_bring_them_together() -> None:
+    chain = [card(key, "Ada", emails=(f"{n}@example.org", f"{n + 1}@example.org")) for n, key in enumerate("abcd")]
+    assert together(*chain) == ["abcd"]
+    for left, right in (("a", "b"), ("a", "c"), ("a", "d")):
+        found = together(*chain, decisions=Decisions(never=frozenset({(left, right)}), always=(("b", "d"),)))
+        assert not any({left, right} <= set(group) for group in found)
+
+
+def test_the_last_word_on_a_pair_counts_whatever_the_order_in_which_it_is_heard() -> None:
+    said = [
+        Saying(number=1, verdict="DIFFERENT", sides=(("a",), ("b",))), Saying(number=2, verdict="SAME", sides=(("a", "c"), ("b",))),
+        Saying(number=3, verdict="DIFFERENT", sides=(("c",), ("b",))),
+    ]  # fmt: skip
+    for order in permutations(said):
+        assert heard(order) == Decisions(never=frozenset({("b", "c")}), always=(("a", "b"),))
 
 
 def test_a_town_is_resolved_without_one_false_join() -> None:

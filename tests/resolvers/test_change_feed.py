@@ -76,7 +76,7 @@ async def everything(desk: Desk) -> set[str]:
     """The ids of all versioned nodes, read from the lists."""
     data = await desk.ask(
         """{ viewer { accounts { edges { node { id } } } ownAddresses { id version }
-        people(first: 200, filter: { natures: null }) { edges { node { id } } }
+        people(first: 200, filter: { natures: null }) { edges { node { id merges(first: 200) { edges { node { id } } } } } }
         contacts(first: 200) { edges { node { id version } } }
         conversations(first: 200, filter: { withoutFlags: null }) {
           edges { node { id messages(last: 200) { edges { node { id } } } } } }
@@ -84,6 +84,7 @@ async def everything(desk: Desk) -> set[str]:
     )
     viewer = data["viewer"]
     found = {n["id"] for name in ("accounts", "people") for n in nodes(viewer[name])}
+    found |= {merge["id"] for person in nodes(viewer["people"]) for merge in nodes(person["merges"])}
     found |= {n["id"] for n in nodes(viewer["contacts"]) if n["version"] is not None}
     found |= {n["id"] for n in viewer["ownAddresses"]}
     for conversation in nodes(viewer["conversations"]):
