@@ -299,7 +299,9 @@ class Imports:
         own = frozenset(plan.own) | await self.database.read(viewer, accounts.own_values)
         account = await self.database.read(viewer, accounts.get, row.account_id)
         linked = account is not None and provider.follows(account.base_url)
-        target = Target(account_id=row.account_id, own=own, beneath=linked and provider.network_first)
+        target = Target(
+            account_id=row.account_id, own=own, beneath=linked and provider.network_first, gathers=provider.network_first
+        )
         statements: list[records.Statement] = []
         try:
             pages = _pages(provider.archive, plan, row.cursor, own)

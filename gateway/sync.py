@@ -86,7 +86,7 @@ async def run(
     provider = opener.providers.get(found.provider)
     if provider is not None and not provider.follows(found.base_url):
         return None  # it came from files alone: its next ones bring what is new
-    run = _Run(database, scribe, clock, viewer, found)
+    run = _Run(database, scribe, clock, viewer, found, gathers=provider is not None and provider.network_first)
     try:
         adapter = await opener.open(viewer, account_id)
         await run.begin()
@@ -119,7 +119,9 @@ async def run(
 
 
 class _Run:
-    def __init__(self, database: Database, scribe: Scribe, clock: Clock, viewer: str, found: accounts.Account) -> None:
+    def __init__(
+        self, database: Database, scribe: Scribe, clock: Clock, viewer: str, found: accounts.Account, *, gathers: bool
+    ) -> None:
         self._database = database
         self._scribe = scribe
         self._clock = clock
@@ -134,11 +136,11 @@ class _Run:
         self._quiet = int(self._settings.get(QUIET, "0"))
         self._changed = False
         self._withheld: str | None = None  # what the network does not show to this grant, in its adapter's words
-        self._target = Target(account_id=found.id, live=found.mode == "LIVE")
+        self._target = Target(account_id=found.id, live=found.mode == "LIVE", gathers=gathers)
 
     async def begin(self) -> None:
         own = await self._database.read(self._viewer, accounts.own_values)
-        self._target = Target(account_id=self._account.id, live=self._account.mode == "LIVE", own=own)
+        self._target = msgspec.structs.replace(self._target, own=own)
         now = self._clock.now()
 
         def write(conn: Connection, viewer: str) -> None:

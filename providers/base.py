@@ -368,7 +368,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     `single_reaction`: nobody has two on one message, a second takes the place of the first. With `keeps` what it calls with is
     kept for the account's next sync (`session.Inbox`); a call has at most `call_bytes`.
     With `files_by_name` an archive calls its user by a name, and the network by an id of its own that the archive does not have. With
-    `network_first` the network says more of anything than its files do: what it has told stays as it is when a file comes that has it too.
+    `network_first` the network says more of anything than its files do: what it has told stays as it is when a file comes that has it too; who is on
+    a message is whom either of them names.
     Where reading costs money, `estimate(form values)` says how much a month, before the user is sent to sign in.
     A network that keeps no list of programs reads what ours is in a document at the address that is its client id: `client_metadata` are
     the members of it that are the network's own; with them `authorize` finds that address and our key in `session.credentials()`, or

@@ -154,8 +154,7 @@ def put_correspondents(
     found: dict[tuple[str, str], str] = {}
     wanted: dict[str, list[Correspondent]] = {}
     for one in people:
-        key = one.key or f"{one.kind.lower()}:{one.address.casefold()}"
-        contact_id = ids.derive("CONTACT", target.account_id, key)
+        contact_id = ids.derive("CONTACT", target.account_id, correspondent_key(one.kind, one.address, one.key))
         found[one.kind, one.address] = contact_id
         wanted.setdefault(contact_id, []).append(one)
     known = _known(conn, viewer, list(wanted))
@@ -166,7 +165,7 @@ def put_correspondents(
         old = _decode(row.record) if row is not None else None
         if old is not None and old.relation != "CORRESPONDENT":
             continue  # the network says who this is; a message header adds nothing
-        new = _grown(old, seen)
+        new = _grown(old, seen, anew=target.gathers and not target.beneath)
         if new != old:
             changed[contact_id] = new
             if row is None:
@@ -175,7 +174,18 @@ def put_correspondents(
     return found
 
 
-def _grown(old: records.Contact | None, seen: Sequence[Correspondent]) -> records.Contact:
+def correspondent_key(kind: records.AddressKind, address: str, key: str | None) -> str:
+    """By which somebody who is seen in a message is known: the network's own key, else the address."""
+    return key or f"{kind.lower()}:{address.casefold()}"
+
+
+def _grown(old: records.Contact | None, seen: Sequence[Correspondent], *, anew: bool = False) -> records.Contact:
+    """Somebody as they are known, with what is seen of them now; `anew`: what is seen now comes before what was known."""
+    if anew and old is not None:
+        fresh = _grown(None, seen)
+        told = {name.full.casefold() for name in fresh.names}
+        called = (*fresh.names, *(name for name in old.names if name.full.casefold() not in told))[:MAX_NAMES]
+        old = msgspec.structs.replace(fresh, names=called, nature=old.nature, url=fresh.url or old.url)
     first = seen[0]
     names = list(old.names) if old is not None else []
     spelled = {n.full.casefold() for n in names}
@@ -203,7 +213,7 @@ def _grown(old: records.Contact | None, seen: Sequence[Correspondent]) -> record
     elif first.kind == "URL" and first.url:
         urls = (records.Url(url=first.url),)
     return records.Contact(
-        key=first.key or f"{first.kind.lower()}:{first.address.casefold()}",
+        key=correspondent_key(first.kind, first.address, first.key),
         relation="CORRESPONDENT",
         nature="INDIVIDUAL" if somebody else "AUTOMATED",
         names=tuple(names),

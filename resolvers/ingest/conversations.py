@@ -7,7 +7,7 @@ summed up anew. Both give the same row.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -238,8 +238,14 @@ def rebuild(
     index_conversations(conn, viewer, living)
 
 
-def add_members(conn: Connection, viewer: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Remember who takes part, with the latest moment at which they did; `rows` hold the columns of conversation_member."""
+def add_members(conn: Connection, viewer: str, rows: Sequence[dict[str, Any]], *, beneath: bool = False) -> None:
+    """Remember who takes part, with the latest moment at which they did; `rows` hold the columns of conversation_member.
+
+    Whose handle is another than before stands there once, under the one that is told now; `beneath`, under the handle and name
+    that were known.
+    """
+    there = conn.execute(_MEMBERS, asked(viewer, {row["conversation_id"] for row in rows})).all() if rows else []
+    rows = _renamed(conn, viewer, rows, there, beneath=beneath)
     latest: dict[tuple[str, str, str], dict[str, Any]] = {}
     for row in rows:
         key = row["conversation_id"], row["kind"], row["address"]
@@ -248,14 +254,55 @@ def add_members(conn: Connection, viewer: str, rows: Sequence[dict[str, Any]]) -
             latest[key] = row | ({"name": old["name"]} if old is not None and not row["name"] else {})
         elif not old["name"]:
             old["name"] = row["name"]
-    known = {(r.conversation_id, r.kind, r.address): r for r in conn.execute(_MEMBERS, asked(viewer, [key[0] for key in latest]))}
+    known = {(r.conversation_id, r.kind, r.address): r for r in there}
     newer = []
     for key, row in latest.items():
         old_row = known.get(key)
         if old_row is None or row["last_active_at"] > old_row.last_active_at or old_row.contact_id != row["contact_id"]:
             kept_at = row["last_active_at"] if old_row is None else max(row["last_active_at"], old_row.last_active_at)
-            newer.append(row | {"last_active_at": kept_at, "name": row["name"] or (old_row.name if old_row is not None else "")})
+            called = "" if old_row is None else old_row.name
+            name = (called or row["name"]) if beneath else (row["name"] or called)
+            newer.append(row | {"last_active_at": kept_at, "name": name})
     put_members(conn, newer)
+
+
+def _renamed(
+    conn: Connection, viewer: str, rows: Sequence[dict[str, Any]], there: Sequence[Any], *, beneath: bool
+) -> Sequence[dict[str, Any]]:
+    """The rows with one handle for each contact of a conversation; those under whose other handles somebody was known are deleted."""
+    handles = {
+        (row["conversation_id"], row["contact_id"]): row["address"]
+        for row in rows
+        if row["kind"] == "HANDLE" and row["contact_id"] is not None
+    }
+    if not handles:
+        return rows
+    known = {(r.conversation_id, r.contact_id): r for r in there if r.kind == "HANDLE" and r.contact_id is not None}
+    if beneath:
+        handles |= {key: row.address for key, row in known.items() if key in handles}
+    found: list[dict[str, Any]] = []
+    for row in rows:
+        whose = row["conversation_id"], row["contact_id"]
+        if row["kind"] == "HANDLE" and whose in handles:
+            row = row | {"address": handles[whose]}
+            old = known.get(whose)
+            if old is not None and old.address != row["address"]:
+                at = max(row["last_active_at"], old.last_active_at)
+                row |= {"name": row["name"] or old.name, "last_active_at": at}
+        found.append(row)
+    drop_members(conn, viewer, [r for key, r in known.items() if handles.get(key, r.address) != r.address])
+    return found
+
+
+def drop_members(conn: Connection, viewer: str, rows: Iterable[Any]) -> None:
+    """Nobody takes part under these addresses any more."""
+    mine = conversation_member.c
+    for row in rows:
+        conn.execute(
+            sa.delete(conversation_member).where(
+                mine.viewer_id == viewer, mine.conversation_id == row.conversation_id, mine.kind == row.kind, mine.address == row.address
+            )
+        )  # fmt: skip
 
 
 def put_members(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
@@ -290,29 +337,24 @@ def rebuild_members(conn: Connection, viewer: str, conversation_ids: Collection[
     """After messages went: only those stay members who are on a message that is left, or of whom the network says so."""
     for conversation_id in sorted(conversation_ids):
         still = (
-            select(message_participant.c.kind, message_participant.c.address)
+            select(message_participant.c.kind, message_participant.c.address, message_participant.c.contact_id)
             .join(
                 message,
                 sa.and_(message.c.viewer_id == message_participant.c.viewer_id, message.c.id == message_participant.c.message_id),
             )
             .where(message.c.viewer_id == viewer, message.c.conversation_id == conversation_id)
         )
-        there = {(r.kind, r.address) for r in conn.execute(still)}
+        left = conn.execute(still).all()
+        there = {(r.kind, r.address) for r in left}
+        people = {r.contact_id for r in left if r.kind == "HANDLE"}  # who may have had another handle then
         mine = conversation_member.c
-        for r in conn.execute(
-            select(mine.kind, mine.address).where(
+        members = conn.execute(
+            select(conversation_member).where(
                 mine.viewer_id == viewer, mine.conversation_id == conversation_id, mine.role.not_in(STANDING)
             )
-        ).all():
-            if (r.kind, r.address) not in there:
-                conn.execute(
-                    sa.delete(conversation_member).where(
-                        mine.viewer_id == viewer,
-                        mine.conversation_id == conversation_id,
-                        mine.kind == r.kind,
-                        mine.address == r.address,
-                    )
-                )
+        ).all()
+        gone = [r for r in members if (r.kind, r.address) not in there and (r.contact_id is None or r.contact_id not in people)]
+        drop_members(conn, viewer, gone)
 
 
 def _ends(conn: Connection, viewer: str, wanted: Sequence[str]) -> dict[str, tuple[Any, Any]]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
 from resolvers.ingest import conversations
-from resolvers.ingest.contacts import Correspondent, put_correspondents
+from resolvers.ingest.contacts import Correspondent, correspondent_key, put_correspondents
 from resolvers.ingest.findable import index_conversations
 from resolvers.ingest.target import Result, Target
 from store import ids
@@ -68,8 +69,11 @@ def _members(
     recorder: Recorder,
     now: datetime,
 ) -> bool:
-    """Bring those who are in it without writing up to date; whether anybody came, left or has another name."""
+    """Bring those who are in it without writing up to date; whether anybody came, left or has another name or handle."""
     others = {(p.kind, p.address): p for p in head.participants if p.address.casefold() not in target.own}
+    contacts = {
+        key: ids.derive("CONTACT", target.account_id, correspondent_key(p.kind, p.address, p.key)) for key, p in others.items()
+    }
     mine = conversation_member.c
     held = {
         (row.kind, row.address): row
@@ -77,26 +81,40 @@ def _members(
             select(conversation_member).where(mine.viewer_id == viewer, mine.conversation_id == conversation_id)
         )
     }
-    left = [key for key, row in held.items() if head.whole and row.role in conversations.STANDING and key not in others]
-    for kind, address in left:
-        conn.execute(
-            sa.delete(conversation_member).where(
-                mine.viewer_id == viewer, mine.conversation_id == conversation_id, mine.kind == kind, mine.address == address
-            )
-        )
-    new = [p for key, p in others.items() if key not in held or (p.name and held[key].name != p.name)]
+    handles = {row.contact_id: row for row in held.values() if row.kind == "HANDLE" and row.contact_id is not None}
+    known = {
+        key: held.get(key) or (handles.get(contacts[key]) if p.kind == "HANDLE" else None) for key, p in others.items()
+    }  # also who is known by another handle
+    still = {row.address for row in known.values() if row is not None}
+    left = [
+        row for row in held.values()
+        if head.whole and row.role in conversations.STANDING and row.address not in still
+    ]  # fmt: skip
+    conversations.drop_members(conn, viewer, left)
+    new = [p for key, p in others.items() if _is_news(p, known[key], beneath=target.beneath)]
     if new:
+        conversations.drop_members(conn, viewer, [row for p in new if (row := known[p.kind, p.address]) is not None])
         people = [
             Correspondent(kind=p.kind, address=p.address, name=p.name, provider=p.provider, url=p.url, key=p.key) for p in new
         ]
-        contacts = put_correspondents(conn, viewer, target, people, recorder, now)
+        put_correspondents(conn, viewer, target, people, recorder, now)
         rows = []
         for p in new:
-            old = held.get((p.kind, p.address))
+            old = known[p.kind, p.address]
             rows.append(
-                {"viewer_id": viewer, "conversation_id": conversation_id, "kind": p.kind, "address": p.address, "name": p.name,
-                 "role": p.role if old is None else old.role, "contact_id": contacts.get((p.kind, p.address)),
+                {"viewer_id": viewer, "conversation_id": conversation_id, "kind": p.kind,
+                 "address": old.address if old is not None and target.beneath else p.address, "name": p.name or ("" if old is None else old.name),
+                 "role": p.role if old is None else old.role, "contact_id": contacts[p.kind, p.address],
                  "last_active_at": head.last_activity_at if old is None else old.last_active_at}
             )  # fmt: skip
         conversations.put_members(conn, rows)
     return bool(left or new)
+
+
+def _is_news(told: records.Participant, known: Any, *, beneath: bool) -> bool:
+    """Whether somebody (`known`, their row) is new, or called otherwise; `beneath`, only where there is no name yet."""
+    if known is None:
+        return True
+    if beneath:
+        return bool(told.name) and not known.name
+    return known.address != told.address or bool(told.name and known.name != told.name)

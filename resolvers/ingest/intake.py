@@ -6,10 +6,11 @@ last. Whatever a slice holds is there completely, or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
+import msgspec
 from sqlalchemy import Connection
 
 from providers import records
@@ -17,6 +18,7 @@ from resolvers.ingest import corrections, markings
 from resolvers.ingest.activities import put_activities
 from resolvers.ingest.beneath import told_already
 from resolvers.ingest.contacts import put_contacts
+from resolvers.ingest.gathering import gather
 from resolvers.ingest.heads import put_heads
 from resolvers.ingest.messages import put_messages
 from resolvers.ingest.prepared import Prepared
@@ -43,6 +45,7 @@ def take_in(
 ) -> list[Result]:
     """Write the rows; one result each, in order. `ready`: what is prepared of them, one each, where anything is."""
     results = told_already(conn, viewer, target, rows) if target.beneath else {}
+    beneath = frozenset(results)
     contacts: list[tuple[int, records.Contact]] = []
     messages: list[tuple[int, records.Message]] = []
     reactions: list[tuple[int, records.Reacted]] = []
@@ -82,6 +85,8 @@ def take_in(
         outcome = put_messages(conn, viewer, target, shown, recorder, now, ready=prepared)
         results.update(zip((n for n, _ in messages), outcome, strict=True))
         put_all(conn, viewer, target, shown, recorder)
+    if target.gathers and not target.live:
+        _gathered(conn, viewer, target, rows, results, beneath, recorder, now)
     if reactions:
         outcome = put_reactions(conn, viewer, target, [r for _, r in reactions], recorder)
         results.update(zip((n for n, _ in reactions), outcome, strict=True))
@@ -96,9 +101,31 @@ def take_in(
         outcome = put_activities(conn, viewer, target, [a for _, a in activities], recorder, now)
         results.update(zip((n for n, _ in activities), outcome, strict=True))
     # arrivals first: a message that moved is never gone in between
-    for n, left in leaving:
-        if isinstance(left, records.Voided):
-            results[n] = void(conn, viewer, target, left, recorder, now)
+    for n, gone in leaving:
+        if isinstance(gone, records.Voided):
+            results[n] = void(conn, viewer, target, gone, recorder, now)
         else:
-            results[n] = remove(conn, viewer, target, left, recorder, now)
+            results[n] = remove(conn, viewer, target, gone, recorder, now)
     return [results[n] for n in range(len(rows))]
+
+
+def _gathered(
+    conn: Connection,
+    viewer: str,
+    target: Target,
+    rows: Sequence[records.Row],
+    results: dict[int, Result],
+    beneath: Collection[int],
+    recorder: Recorder,
+    now: datetime,
+) -> None:
+    """Messages that were there before learn whom, and which reactions, only this source knows."""
+    told = {
+        n: row.item
+        for n, row in enumerate(rows)
+        if isinstance(row.item, records.Message) and n in results and results[n].node_id and results[n].outcome != "CREATED"
+    }
+    put_all(conn, viewer, target, [item for n, item in told.items() if n in beneath], recorder)
+    ids = {n: results[n].node_id or "" for n in told}
+    changed = gather(conn, viewer, target, {ids[n]: item for n, item in told.items()}, recorder, now)
+    results.update({n: msgspec.structs.replace(results[n], outcome="UPDATED") for n in told if ids[n] in changed})

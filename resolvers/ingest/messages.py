@@ -74,7 +74,9 @@ def put_messages(
     for base, mark, item in zip(message_ids, prints, items, strict=True):
         if item.conversation_kind != "EMAIL_THREAD" and not target.live:
             final.append(base)  # known by its network's own key: whatever it says now, it is the same message
-            if base in known and (is_amendment(item, known[base], mark) or _names_files(item, sources)):
+            if base in known and (
+                is_amendment(item, known[base], mark) or _names_files(item, sources) or _over_a_file(item, sources, target, known)
+            ):
                 amended[base] = item
             continue
         # another text under the same Message-ID: a message of its own, whose id follows from both
@@ -115,7 +117,7 @@ def put_messages(
         row = {"viewer_id": viewer, "account_id": target.account_id, "key": item.key, "seen_at": now, **state}
         sources[item.key] = row
         resourced.append(row)
-    contacts = _correspondents(conn, viewer, target, list(fresh.values()), recorder, now)
+    contacts = correspondents(conn, viewer, target, list(fresh.values()), recorder, now)
     homes, joined = _homes(conn, viewer, target, fresh)
     conversations.join(conn, viewer, joined, recorder)
     alone = {m: item for m, item in rekeyed.items() if m in known and len(places[m]) == 1}
@@ -211,6 +213,17 @@ def _names_files(item: records.Message, sources: Mapping[str, Mapping[str, Any]]
     return bool(item.attachments) and place is not None and place["container"] == outbox.CONTAINER
 
 
+def _over_a_file(
+    item: records.Message, sources: Mapping[str, Mapping[str, Any]], target: Target, known: Mapping[str, Any]
+) -> bool:
+    """Whether the network shows what only a file has told: it names its files better. A newer edit stays."""
+    place = sources.get(item.key)
+    if not target.gathers or target.beneath or not item.attachments or place is None or place["container"] == item.container:
+        return False
+    row = known[place["message_id"]]
+    return row.deleted_at is None and row.edited_at == item.edited_at
+
+
 def _name(conn: Connection, viewer: str, items: Mapping[str, records.Message]) -> None:
     """What was sent from here has got the name by which answers refer to it."""
     rows = [
@@ -257,9 +270,10 @@ def _sources(conn: Connection, viewer: str, target: Target, keys: Sequence[str])
     return {row.key: dict(row._mapping) for row in rows}
 
 
-def _correspondents(
+def correspondents(
     conn: Connection, viewer: str, target: Target, items: Sequence[records.Message], recorder: Recorder, now: datetime
 ) -> dict[tuple[str, str], str]:
+    """Contacts for those who are on messages: (kind, address) → contact id."""
     seen: list[Correspondent] = []
     for item in items:
         if item.authentication == "FAILED":
@@ -377,7 +391,7 @@ def _write(
     if not target.live:
         write_content(conn, viewer, target.account_id, fresh, prepared)
     upsert(conn, conversation_source, homes_rows, ["conversation_id", "account_id", "key"])
-    conversations.add_members(conn, viewer, members)
+    conversations.add_members(conn, viewer, members, beneath=target.beneath)
     tallies.mark(conn, viewer, counting)
     search_index.put(conn, viewer, docs)
     hear(conn, viewer, heard)

@@ -9,12 +9,13 @@ from providers.records import Outcome, SkipReason
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The account; `own` are the viewer's own addresses, case-folded, of all accounts. `beneath`: what comes lies under what was told before
-    by another source of the account.
+    by another source of the account. `gathers`: the account is made of sources that know different people of one message (gathering.py).
     """
 
     account_id: str
     live: bool = False
     beneath: bool = False
+    gathers: bool = False
     own: frozenset[str] = frozenset()
 
 

@@ -39,7 +39,6 @@ LINKED: Final = (
 )  # fmt: skip
 PATIENCE: Final = 120.0  # seconds until an account is gone and people have been looked at again
 PAGE: Final = 100
-FIRST: Final = "x.zip"  # X does not tell who is silent in a group: its archive is to be imported first, as its page says
 TOGETHER: Final = 10  # people whose lists are asked for at once
 REGION: Final = 'mutation { updateViewer(input: { region: "GB" }) { viewer { region } } }'  # national numbers are read there
 ACCOUNTS: Final = "{ viewer { accounts(first: 50) { edges { node { id label provider { key } } } } } }"
@@ -85,7 +84,7 @@ def take_in_the_universe(
                 there = {**settings, **places(sources, made), **more}
                 with kith_serve(home / name.lower(), owner_url=owner, **there) as gateway:
                     left = list(book.pages) if unlinked is None else unlinked
-                    # which of an account's sources comes first changes nothing, but for X: on one database it is the one, on the other the other
+                    # which of an account's sources comes first changes nothing: on one database it is the one, on the other the other
                     _live(report, name, gateway, paths, sources, made, book, left, archives_first=owner is None)
                 for called, stub in made.items():
                     wrong = getattr(stub, "violations", [])  # a site has no contract but HTTP
@@ -142,9 +141,9 @@ def _live(
     ask(gateway, key, REGION)
     # whose the mail is, is known when the chats come
     gateway.kith("import", *map(str, paths[:2]))
-    soon = [path for path in paths[2:] if archives_first or path.name == FIRST]
-    late = [path for path in paths[2:] if path not in soon]
-    gateway.kith("import", *map(str, soon))
+    soon, late = (paths[2:], []) if archives_first else ([], paths[2:])
+    if soon:
+        gateway.kith("import", *map(str, soon))
     for source in sources.values():
         link(gateway, key, source, made.get(source.called))
     gateway.kith("sync")

@@ -68,6 +68,28 @@ async def test_a_room_is_called_and_has_whom_its_network_says(household: Househo
     assert (await conversations(household))["Yacht club"][2] == {"@bob:example.org", "@dee:example.org"}
 
 
+async def test_somebody_whose_handle_is_another_now_takes_part_once(household: Household) -> None:
+    account = await household.account("x", "10", own=["ada@x.com"])
+
+    def bob(handle: str, role: records.Role = "MEMBER") -> records.Participant:
+        return records.Participant(role=role, address=handle, kind="HANDLE", name="Bob Ray", provider="x", key="100")
+
+    def by(number: int, handle: str) -> records.Message:
+        return msgspec.structs.replace(said(number, "hello"), participants=(bob(handle, "FROM"), member("cai@x.com", "TO")))
+
+    head = msgspec.structs.replace(room(), participants=(bob("bob@x.com"), member("cai@x.com")))
+    await household.take(account, by(1, "100@x.com"), head)
+    assert (await conversations(household))["Boat club"][2] == {"bob@x.com", "cai@x.com"}
+    await household.take(account, by(2, "bobby@x.com"))
+    assert (await conversations(household))["Boat club"][2] == {"bobby@x.com", "cai@x.com"}
+    await household.take(
+        account, records.Gone(kind="MESSAGE", key="$e2")
+    )  # whoever is known by another handle now still wrote it
+    assert (await conversations(household))["Boat club"][2] == {"bobby@x.com", "cai@x.com"}
+    await household.take(account, msgspec.structs.replace(head, whole=True))
+    assert (await conversations(household))["Boat club"][2] == {"bob@x.com", "cai@x.com"}
+
+
 async def test_an_edited_message_is_the_same_message_with_another_text(household: Household) -> None:
     account = await household.account("matrix", "@ada:example.org", own=["@ada:example.org"])
     await household.take(account, said(1, "helo"), said(2, "second"))
