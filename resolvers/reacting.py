@@ -1,7 +1,8 @@
 """Reacting to messages: shown here at once, at the network by the outbox after, taken back if it is refused there.
 
 Until the network has named a reaction it is known by the key `outbox:…`; whatever a sync tells of it meanwhile is the same person with
-the same sign and counts once. Doing it twice is doing it once, so that nothing is ever in doubt.
+the same sign and counts once. Doing it twice is doing it once; what got no answer at all for days stays in doubt, until a sync shows what
+became of it (`ingest/doubts.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from providers import records
 from providers.base import Provider
 from resolvers.composing import own_handles, thread_of
 from resolvers.ingest import reactions
+from resolvers.ingest.doubts import REACT, Reacting
 from resolvers.ingest.reactions import MAX_EMOJI
 from resolvers.mistakes import Mistake, NodeMistake, not_found
 from resolvers.operation import Operation
@@ -27,15 +29,7 @@ from store import outbox
 from store.feed import Recorder
 from store.tables import account, message, message_source, reaction
 
-KIND: Final = "react"
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What the outbox keeps: the reaction at its network, and the key of its row here. `taken` are the rows that it took away."""
-
-    outgoing: records.OutgoingReaction
-    key: str
-    taken: tuple[records.Reaction, ...] = ()
+KIND: Final = REACT
 
 
 async def react(operation: Operation, message_id: str, emoji: str, remove: bool, key: str | None) -> Payload:
@@ -75,7 +69,7 @@ async def react(operation: Operation, message_id: str, emoji: str, remove: bool,
             reactions.restore(conn, viewer, place.account_id, place.key, [ours], recorder)
         outbox.add(
             conn, viewer, account_id=place.account_id, kind=KIND, mutation="react", node_ids=[message_id], now=now, key=key,
-            request=msgspec.msgpack.encode(Request(outgoing=outgoing, key=ours.key or "", taken=taken)),
+            request=msgspec.msgpack.encode(Reacting(outgoing=outgoing, key=ours.key or "", taken=taken)),
             lane=f"{KIND}:{message_id}",
         )  # fmt: skip
         return Answer(node_id=message_id)
@@ -98,24 +92,25 @@ def settled(conn: Connection, viewer: str, write: outbox.Write, recorder: Record
         return
     request = decoded(write)
     place = request.outgoing.message
-    if write.state == "REFUSED" and request.outgoing.remove:
+    undone = write.state in ("REFUSED", "UNCONFIRMED")
+    if undone and request.outgoing.remove:
         reactions.restore(conn, viewer, write.account_id, place, request.taken, recorder)
-    elif write.state == "REFUSED":
+    elif undone:
         reactions.withdraw(conn, viewer, write.account_id, [request.key], recorder)
         stood = [each for each in request.taken if not (each.key or "").startswith(reactions.OURS)]
         if stood:
             reactions.restore(conn, viewer, write.account_id, place, stood, recorder)
 
 
-def named(conn: Connection, viewer: str, account_id: str, request: Request, key: str | None) -> None:
+def named(conn: Connection, viewer: str, account_id: str, request: Reacting, key: str | None) -> None:
     """The network has the reaction, under a key of its own where it has such."""
     if not request.outgoing.remove:
         reactions.rename(conn, viewer, account_id, request.key, key)
 
 
-def decoded(write: outbox.Write) -> Request:
+def decoded(write: outbox.Write) -> Reacting:
     """The request of a write."""
-    return msgspec.msgpack.decode(write.request or b"", type=Request)
+    return msgspec.msgpack.decode(write.request or b"", type=Reacting)
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@
      │                                    CHECKING ── not taken ──► QUEUED
      ▼ cancel                                │ taken ──► DONE
    CANCELLED                                 ▼ nobody can say
-                                          UNCONFIRMED
+                                          UNCONFIRMED ── a sync shows it ──► DONE · REFUSED
 ```
 
 Whoever carries a write out notes a step before the first thing that must not happen twice. Found RUNNING without a step, nothing
@@ -193,6 +193,17 @@ def confirm(conn: Connection, viewer: str, write_id: str, recorder: Recorder, no
     return True
 
 
+def deny(conn: Connection, viewer: str, write_id: str, trouble: Trouble, recorder: Recorder, now: datetime) -> bool:
+    """What nobody could say is known after all: the network shows that it did not take place. What it meant here is undone already."""
+    doubted = sa.update(outbox).where(_mine.viewer_id == viewer, _mine.id == write_id, _mine.state == "UNCONFIRMED")
+    if conn.execute(doubted.values(state="REFUSED", request=None, settled_at=now, **_told(trouble))).rowcount != 1:
+        return False
+    write = get(conn, viewer, write_id)
+    assert write is not None
+    recorder.settle(_node_kind(write), write.id, write.node_ids, "REFUSED", write.mutation, key=write.idempotency_key)
+    return True
+
+
 def get(conn: Connection, viewer: str, write_id: str) -> Write | None:
     """One write."""
     return by_id(conn, viewer, [write_id]).get(write_id)
@@ -245,6 +256,16 @@ def unsettled_at(conn: Connection, viewer: str, kind: str, account_id: str) -> l
     rows = conn.execute(
         select(outbox)
         .where(_mine.viewer_id == viewer, _mine.account_id == account_id, _mine.kind == kind, _mine.state.in_(OPEN))
+        .order_by(_mine.position, _mine.id)
+    ).all()
+    return with_nodes(conn, viewer, rows) if rows else []
+
+
+def doubted(conn: Connection, viewer: str, account_id: str, kinds: Sequence[str]) -> list[Write]:
+    """Writes of these kinds at an account of which nobody can say whether they took place, in order of acceptance."""
+    rows = conn.execute(
+        select(outbox)
+        .where(_mine.viewer_id == viewer, _mine.account_id == account_id, _mine.state == "UNCONFIRMED", _mine.kind.in_(kinds))
         .order_by(_mine.position, _mine.id)
     ).all()
     return with_nodes(conn, viewer, rows) if rows else []

@@ -106,7 +106,7 @@ def over(conn: Connection, viewer: str, account_id: str, items: Sequence[records
         if correction is None or n is None:
             continue
         item = found[n]
-        if _is_echo(correction, item):
+        if is_echo(correction, item):
             correction = msgspec.structs.replace(correction, seen=item.edited_at)
         else:
             correction = msgspec.structs.replace(correction, before=_kept(item, correction.before))
@@ -150,7 +150,13 @@ def stored(conn: Connection, viewer: str, account_id: str, message_id: str, key:
 # --- pieces ---------------------------------------------------------------------------------------------------------------
 
 
-def _is_echo(correction: Correction, item: records.Message) -> bool:
+def is_as_before(correction: Correction, item: records.Message) -> bool:
+    """Whether a network still says what it said before an edit."""
+    before = correction.before
+    return item.deleted_at is None and item.edited_at == before.edited_at and fingerprint(item) == fingerprint(before)
+
+
+def is_echo(correction: Correction, item: records.Message) -> bool:
     """Whether a network says the new text already, and has said another one after what was there before."""
     if correction.edit is None or item.edited_at is None:
         return False

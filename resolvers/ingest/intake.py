@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from providers import records
-from resolvers.ingest import corrections, markings
+from resolvers.ingest import corrections, doubts, markings
 from resolvers.ingest.activities import put_activities
 from resolvers.ingest.beneath import told_already
 from resolvers.ingest.contacts import put_contacts
@@ -46,6 +46,8 @@ def take_in(
     """Write the rows; one result each, in order. `ready`: what is prepared of them, one each, where anything is."""
     results = told_already(conn, viewer, target, rows) if target.beneath else {}
     beneath = frozenset(results)
+    if not target.live:
+        doubts.settle(conn, viewer, target, rows, recorder, now)
     contacts: list[tuple[int, records.Contact]] = []
     messages: list[tuple[int, records.Message]] = []
     reactions: list[tuple[int, records.Reacted]] = []
