@@ -165,7 +165,7 @@ def put_correspondents(
         old = _decode(row.record) if row is not None else None
         if old is not None and old.relation != "CORRESPONDENT":
             continue  # the network says who this is; a message header adds nothing
-        new = _grown(old, seen, anew=target.gathers and not target.beneath)
+        new = _of_both(old, seen, beneath=target.beneath) if old is not None and target.gathers else _grown(old, seen)
         if new != old:
             changed[contact_id] = new
             if row is None:
@@ -179,13 +179,15 @@ def correspondent_key(kind: records.AddressKind, address: str, key: str | None) 
     return key or f"{kind.lower()}:{address.casefold()}"
 
 
-def _grown(old: records.Contact | None, seen: Sequence[Correspondent], *, anew: bool = False) -> records.Contact:
-    """Somebody as they are known, with what is seen of them now; `anew`: what is seen now comes before what was known."""
-    if anew and old is not None:
-        fresh = _grown(None, seen)
-        told = {name.full.casefold() for name in fresh.names}
-        called = (*fresh.names, *(name for name in old.names if name.full.casefold() not in told))[:MAX_NAMES]
-        old = msgspec.structs.replace(fresh, names=called, nature=old.nature, url=fresh.url or old.url)
+def _of_both(old: records.Contact, seen: Sequence[Correspondent], *, beneath: bool) -> records.Contact:
+    """Somebody of whom both a network and its files tell: as they are told of now, or `beneath` as before; but with a name if there is one."""
+    fresh = _grown(None, seen)
+    if not fresh.names or (beneath and old.names):
+        return msgspec.structs.replace(_grown(old, seen), names=old.names)
+    return msgspec.structs.replace(_grown(old, seen), names=fresh.names, handles=fresh.handles, urls=fresh.urls, url=fresh.url)
+
+
+def _grown(old: records.Contact | None, seen: Sequence[Correspondent]) -> records.Contact:
     first = seen[0]
     names = list(old.names) if old is not None else []
     spelled = {n.full.casefold() for n in names}

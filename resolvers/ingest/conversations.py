@@ -272,14 +272,15 @@ def _renamed(
     """The rows with one handle for each contact of a conversation; those under whose other handles somebody was known are deleted."""
     handles = {
         (row["conversation_id"], row["contact_id"]): row["address"]
-        for row in rows
+        for row in sorted(rows, key=lambda row: bool(row["name"]))
         if row["kind"] == "HANDLE" and row["contact_id"] is not None
     }
     if not handles:
         return rows
     known = {(r.conversation_id, r.contact_id): r for r in there if r.kind == "HANDLE" and r.contact_id is not None}
-    if beneath:
-        handles |= {key: row.address for key, row in known.items() if key in handles}
+    named = {(row["conversation_id"], row["contact_id"]) for row in rows if row["name"]}
+    stay = [key for key, row in known.items() if key in handles and not outranks(key in named, row.name, beneath=beneath)]
+    handles |= {key: known[key].address for key in stay}
     found: list[dict[str, Any]] = []
     for row in rows:
         whose = row["conversation_id"], row["contact_id"]
@@ -292,6 +293,11 @@ def _renamed(
         found.append(row)
     drop_members(conn, viewer, [r for key, r in known.items() if handles.get(key, r.address) != r.address])
     return found
+
+
+def outranks(named: str | bool, known: str, *, beneath: bool) -> bool:
+    """Whether how somebody is told of now counts more than how they are known: with a name first, then what does not lie `beneath`."""
+    return not beneath if bool(named) == bool(known) else bool(named)
 
 
 def drop_members(conn: Connection, viewer: str, rows: Iterable[Any]) -> None:

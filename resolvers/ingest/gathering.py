@@ -96,9 +96,9 @@ def _write(
 
 
 def _together(first: Sequence[dict[str, Any]], more: Sequence[dict[str, Any]], own: frozenset[str]) -> list[dict[str, Any]]:
-    """All of `first`, with the names that only `more` has, then who is in `more` alone."""
-    names = {_who(row, own): row["name"] for row in more if row["name"]}
-    found = [row | {"name": row["name"] or names.get(_who(row, own), "")} for row in first]
+    """All of `first`, called as in `more` where it has no name, then who is in `more` alone."""
+    called = {_who(row, own): {"address": row["address"], "name": row["name"]} for row in more if row["name"]}
+    found = [row if row["name"] else row | called.get(_who(row, own), {}) for row in first]
     known = {_who(row, own) for row in first}
     return [*found, *(row for row in more if _who(row, own) not in known)]
 

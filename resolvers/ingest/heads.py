@@ -103,7 +103,7 @@ def _members(
             old = known[p.kind, p.address]
             rows.append(
                 {"viewer_id": viewer, "conversation_id": conversation_id, "kind": p.kind,
-                 "address": old.address if old is not None and target.beneath else p.address, "name": p.name or ("" if old is None else old.name),
+                 "address": p.address, "name": p.name or ("" if old is None else old.name),
                  "role": p.role if old is None else old.role, "contact_id": contacts[p.kind, p.address],
                  "last_active_at": head.last_activity_at if old is None else old.last_active_at}
             )  # fmt: skip
@@ -112,9 +112,8 @@ def _members(
 
 
 def _is_news(told: records.Participant, known: Any, *, beneath: bool) -> bool:
-    """Whether somebody (`known`, their row) is new, or called otherwise; `beneath`, only where there is no name yet."""
+    """Whether somebody (`known`, their row) is new, or called otherwise by who counts more."""
     if known is None:
         return True
-    if beneath:
-        return bool(told.name) and not known.name
-    return known.address != told.address or bool(told.name and known.name != told.name)
+    other = known.address != told.address or bool(told.name and known.name != told.name)
+    return other and conversations.outranks(told.name, known.name, beneath=beneath)
