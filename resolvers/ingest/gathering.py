@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.ingest import conversations, findable
+from resolvers.ingest import conversations, findable, tallies
 from resolvers.ingest.messages import correspondents, hear, participant_rows
 from resolvers.ingest.target import Target
 from store.among import among, asked
@@ -85,6 +85,7 @@ def _write(
                 heard[whose] = max(row.sent_at, heard.get(whose, row.sent_at))
     conversations.add_members(conn, viewer, members, beneath=target.beneath)
     hear(conn, viewer, heard)
+    tallies.mark_messages(conn, viewer, changed.keys())
     findable.index_messages(conn, viewer, changed.keys())
     findable.index_conversations(conn, viewer, touched)
     again = (
