@@ -21,6 +21,7 @@ from resolvers import (
     labels,
     merges,
     messages,
+    notes,
     people,
     uploads,
     viewers,
@@ -54,6 +55,7 @@ _LOADED: Final[dict[Kind, Any]] = {
     "ENRICHMENT_RUN": enrichment_runs.by_id,
     "STREAM": streams.by_id,
     "MERGE": merges.by_id,
+    "ANNOTATION": notes.by_id,
 }
 # whose rows change without a revision of the viewer's (store/revision.py)
 _PROGRESS: Final = frozenset(

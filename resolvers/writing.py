@@ -60,6 +60,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     api_key_id: str | None = None
     webhook_id: str | None = None
     stream_id: str | None = None
+    annotation_id: str | None = None
     delivery_id: str | None = None
     message_id: str | None = None
     upload_id: str | None = None

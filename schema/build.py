@@ -22,6 +22,7 @@ from resolvers.refusals import Refusal
 from schema import (
     account,
     activity,
+    annotation,
     attachment,
     change,
     contact,
@@ -56,6 +57,8 @@ DESCRIPTION: Final = "Kith: one API for the people you know."
 _BEHIND: Final[list[Any]] = [
     account.Account,
     activity.Activity,
+    annotation.Note,
+    annotation.Reminder,
     attachment.Attachment,
     change.FeedAdvanced,
     change.NodeDeleted,

@@ -13,6 +13,7 @@ from resolvers import accounts, conversations, labels, messages
 from resolvers.loaders import load
 from resolvers.paging import Ask, Listing
 from schema import loads
+from schema.annotation import Annotatable
 from schema.declare import UNSET, Info, argument, asked, field, input_type, object_type
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, After, Connection, Edge, First, LiveList, given, plain
@@ -98,7 +99,7 @@ async def _conversation_messages(
 
 
 @object_type("A mail thread, chat, channel, side thread or post with its answers.", of=conversations.Conversation)
-class Conversation(Versioned):
+class Conversation(Versioned, Annotatable):
     id: strawberry.ID = field("Opaque global id; a thread joined with another leads to the survivor.")
     version: int | None = field("Grows with each change.")
     accounts: list[AccountRef] = field("Accounts it was reached through, the one replies go out by first; at most 20.", _accounts)

@@ -35,6 +35,8 @@ STORED: Final[dict[str, frozenset[str]]] = {
             "uri kind name summary text html language url attributedTo inReplyTo media hashtags publishedAt startsAt endsAt "
             "location likeCount repostCount replyCount"
         ),
+        "Annotatable": "id notes reminders",
+        "Answered": "answer question direction answeredAt waited",
         "Attachment": "id message name mediaType size hash inline state",
         "Contact": (
             "id version account person relation names emails phones urls organizations addresses photo dates bio note "
@@ -45,7 +47,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "ContactGroup": "key name",
         "Conversation": (
             "id version accounts kind subject participants messages firstMessage lastMessage lastActivityAt messageCount "
-            "unreadCount labels flags url"
+            "unreadCount labels flags url notes reminders"
         ),
         "ConversationConnection": "pageInfo totalCount complete sources edges",
         "ConversationEdge": "cursor node",
@@ -76,6 +78,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "MessageHeader": "name value",
         "MessageSource": "account container externalId url seenAt",
         "Node": "id",
+        "Note": "id version about body occurredAt editedAt",
         "OwnAddress": "id version account addressKind value origin mine primary canSend messageCount",
         "PageInfo": "hasNextPage hasPreviousPage startCursor endCursor",
         "Participant": "name address kind role viewer person",
@@ -83,8 +86,8 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "ParticipantEdge": "cursor node",
         "Person": (
             "id version formerIds nature name sortName initials photo names emails phones urls organizations addresses "
-            "birthday bio identities contacts conversations timeline activities lastMessage unreadCount topics influence acquaintances "
-            "merges why"
+            "birthday bio identities contacts conversations timeline activities lastMessage unreadCount topics influence "
+            "acquaintances merges why relationship notes reminders"
         ),
         "PersonConnection": "pageInfo totalCount complete sources edges",
         "PersonEdge": "cursor node",
@@ -97,6 +100,13 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "PublicProfile": "published name account url displayName photo note email organization jobTitle locality country links",
         "Query": "viewer node nodes person conversation people providers server",
         "Reaction": "emoji count viewer participants",
+        "Relationship": (
+            "score parts trend inboundCount outboundCount lastInboundAt lastOutboundAt firstContactAt usualInterval nextDueAt "
+            "theirResponseTime ownResponseTime answers sentence computedAt"
+        ),
+        "Reminder": "id version about body dueAt doneAt",
+        "ReminderConnection": "pageInfo totalCount edges",
+        "ReminderEdge": "cursor node",
         "ScorePart": "factor value weight sentence messages",
         "SearchConnection": "pageInfo totalCount complete sources edges interpretation",
         "SearchEdge": "cursor node score highlights",
@@ -128,7 +138,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Versioned": "id version",
         "Viewer": (
             "id name locale timeZone region feed unread accounts people contacts conversations activities timeline search "
-            "suggest streams ownAddresses publicProfile"
+            "suggest streams ownAddresses publicProfile reminders"
         ),
     }.items()
 }
@@ -142,7 +152,6 @@ PASSING: Final[dict[str, Passing]] = {
     "Account.coverage": "PROGRESS",
     "Account.gaps": "PROGRESS",
     "Account.writes": "PROGRESS",
-    "Answered": "NOW",
     "ApiKey": "NOW",
     "Attachment.download": "SIGNED",
     "Change": "PROGRESS",
@@ -203,12 +212,10 @@ PASSING: Final[dict[str, Passing]] = {
     "PendingWriteEdge": "PROGRESS",
     "Person.enrichment": "LIVE",
     "Person.enrichmentPreview": "LIVE",
-    "Person.relationship": "NOW",
     "ProviderError": "WRITE",
     "Query.lookup": "LIVE",
     "Query.lookups": "LIVE",
     "Query.streamRule": "NOW",
-    "Relationship": "NOW",
     "ResyncRequired": "PROGRESS",
     "SignedUrl": "SIGNED",
     "SkippedCount": "PROGRESS",

@@ -24,6 +24,7 @@ from resolvers.loaders import load
 from resolvers.paging import Ask, Listing
 from resolvers.relationship import reading
 from schema.activity import ActivityFilter
+from schema.annotation import Annotatable
 from schema.conversation import ConversationFilter
 from schema.declare import UNSET, Info, argument, asked, field, input_type, object_type
 from schema.influence import acquaintances_of, influence_of, topics_of
@@ -161,7 +162,7 @@ async def _enrichment_preview(parent: Parent[people.Person], info: Info) -> list
 @object_type(
     "A human being or organisation: a view over contacts and identities, into which nothing is copied.", of=people.Person
 )
-class Person(Versioned):
+class Person(Versioned, Annotatable):
     id: strawberry.ID = field("Survives merge and unmerge.")
     version: int | None = field("Grows with each change of the facts; scores that only age do not count.")
     former_ids: list[strawberry.ID] = field("Ids that now lead here; at most 100, latest first.", _former_ids)

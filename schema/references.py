@@ -9,6 +9,7 @@ import strawberry
 if TYPE_CHECKING:
     from schema.account import Account, AccountConnection, OwnAddress, SyncProgress
     from schema.activity import ActivityConnection
+    from schema.annotation import Note, Reminder, ReminderConnection
     from schema.attachment import Attachment
     from schema.change import Change, ChangeConnection, FeedState
     from schema.contact import Contact, ContactConnection
@@ -126,3 +127,6 @@ UserErrorRef = Annotated["UserError", strawberry.lazy("schema.errors")]
 ViewerRef = Annotated["Viewer", strawberry.lazy("schema.viewer")]
 WebhookRef = Annotated["Webhook", strawberry.lazy("schema.webhook")]
 WebhookDeliveryRef = Annotated["WebhookDelivery", strawberry.lazy("schema.webhook")]
+NoteRef = Annotated["Note", strawberry.lazy("schema.annotation")]
+ReminderRef = Annotated["Reminder", strawberry.lazy("schema.annotation")]
+ReminderConnectionRef = Annotated["ReminderConnection", strawberry.lazy("schema.annotation")]

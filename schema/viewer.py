@@ -18,6 +18,7 @@ from resolvers import (
     enrichment_runs,
     imports,
     keys,
+    notes,
     people,
     public_profiles,
     search,
@@ -54,13 +55,14 @@ from schema.references import (
     OwnAddressRef,
     PersonConnectionRef,
     PublicProfileRef,
+    ReminderConnectionRef,
     SearchConnectionRef,
     StreamRef,
     SuggestionRef,
     TimelineConnectionRef,
     WebhookRef,
 )
-from schema.scalars import Cursor, LanguageTag, TimeZone
+from schema.scalars import Cursor, DateTime, LanguageTag, TimeZone
 from schema.timeline import TimelineFilter
 from schema.vocabulary import AccountStatus, OrderDirection, SearchOrder, SearchScope
 
@@ -226,6 +228,17 @@ async def _viewer_imports(
     return await imports.page(info.context.operation, Ask(first=first, after=plain(after)))
 
 
+async def _viewer_reminders(
+    parent: Parent[viewers.Viewer],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+    due_before: Annotated[DateTime | None, argument(description="Only what is due before.")] = UNSET,
+    done: Annotated[bool | None, argument(description="Done or not.")] = False,
+) -> Listing:
+    return await notes.reminders(info.context.operation, Ask(first=first, after=plain(after)), plain(due_before), bool(done))
+
+
 async def _enrichment_consents(parent: Parent[viewers.Viewer], info: Info) -> list[enrichment_consents.Shown]:
     return await enrichment_consents.of_viewer(info.context.operation)
 
@@ -282,6 +295,7 @@ class Viewer(Node):
         "Completions while typing, from stored data only; at most 20.", _viewer_suggest, semantic=True
     )
     streams: list[StreamRef] | None = field("Saved rules over activities; at most 1000.", _streams, semantic=True)
+    reminders: ReminderConnectionRef | None = field("Reminders by due date.", _viewer_reminders, semantic=True)
     own_addresses: list[OwnAddressRef] | None = field(
         "Addresses and handles that are the viewer's own, per account; they decide direction.", _own_addresses, semantic=True
     )

@@ -68,6 +68,8 @@ class NodeKind(Enum):
     OWN_ADDRESS = value("OWN_ADDRESS", "OwnAddress.")
     LABEL = value("LABEL", "Label.")
     STREAM = value("STREAM", "Stream.")
+    NOTE = value("NOTE", "Note.")
+    REMINDER = value("REMINDER", "Reminder.")
     WEBHOOK = value("WEBHOOK", "Webhook.")
     API_KEY = value("API_KEY", "ApiKey.")
     IMPORT = value("IMPORT", "Import.")

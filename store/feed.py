@@ -30,7 +30,7 @@ _EXCHANGED: Final = frozenset({"MESSAGE", "CONTACT", "CONVERSATION"})  # what ma
 Op = Literal["UPSERT", "DELETE", "MERGE", "SPLIT", "SETTLE"]
 NodeKind = Literal[
     "ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "ACTIVITY", "OWN_ADDRESS", "API_KEY", "IMPORT", "WEBHOOK", "LABEL", "STREAM",
-    "MERGE",
+    "MERGE", "NOTE", "REMINDER",
 ]  # fmt: skip
 Origin = Literal["PROVIDER", "CLIENT", "IDENTITY", "SYSTEM"]
 

@@ -467,6 +467,22 @@ exchange = _owned(
 )
 untallied = _owned("untallied", _text("conversation_id"), _int("period"), key=("conversation_id", "period"))
 
+# --- what the viewer wrote down ------------------------------------------------------------------------------------------
+
+annotation = _owned(
+    "annotation",
+    _text("id"),
+    _text("kind"),  # NOTE or REMINDER
+    _text("about_id"),  # a person or conversation, by the id of that time; it may lead to another one since
+    _text("body"),
+    _at("at"),  # the moment that a note tells of, when a reminder is due
+    _at("done_at", True),
+    _at("edited_at", True),
+    _at("created_at"),
+    _int("version", 1),
+    indexes=(("about_id", "kind", "at"), ("kind", "at", "id")),
+)
+
 # --- activities ---------------------------------------------------------------------------------------------------------
 
 activity = _owned(

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from resolvers import messages
-from resolvers.loaders import load, once
+from resolvers.loaders import load
 from resolvers.messages import Message
 from resolvers.operation import Operation
 from resolvers.relationship import closeness, counting, tallying
@@ -116,7 +116,7 @@ def exchanged(conn: Connection, viewer: str, person_ids: Sequence[str], since: d
 
 async def of_person(operation: Operation, person_id: str) -> Relationship:
     """A person's relationship, read together with the others that the operation asks for."""
-    now = await _now(operation)
+    now = operation.hour()  # everybody's at one moment: people are compared with each other
     found = await load(operation, exchanged, person_id, since=now - SEEN_BACK) or Exchanged()
     return weighed(person_id, found, now)
 
@@ -156,15 +156,6 @@ def duration(span: timedelta) -> str:
     time += f"{seconds}{fraction}S" if seconds or fraction else ""
     days = f"{span.days}D" if span.days else ""
     return f"P{days}T{time}" if time else f"P{days}" if days else "PT0S"
-
-
-async def _now(operation: Operation) -> datetime:
-    """One moment for a whole operation: its people are compared with each other."""
-
-    async def moment() -> datetime:
-        return operation.now()
-
-    return await once(operation, ("relationship", "now"), moment)
 
 
 # --- which messages a number comes from -----------------------------------------------------------------------------------

@@ -13,6 +13,14 @@ from schema.mutations.accounts import (
     unlink_account,
     update_account,
 )
+from schema.mutations.annotations import (
+    AnnotatePayload,
+    RemoveAnnotationPayload,
+    UpdateAnnotationPayload,
+    annotate,
+    remove_annotation,
+    update_annotation,
+)
 from schema.mutations.contacts import (
     CreateContactPayload,
     DeleteContactPayload,
@@ -139,6 +147,13 @@ class Mutation:
         "Changes what the viewer shows of themselves to everybody, publishes or withdraws it.",
         update_public_profile,
         semantic=True,
+    )
+    annotate: AnnotatePayload | None = field("Adds a note, tag or reminder.", annotate, semantic=True)
+    update_annotation: UpdateAnnotationPayload | None = field(
+        "Changes a note, tag or reminder.", update_annotation, semantic=True
+    )
+    remove_annotation: RemoveAnnotationPayload | None = field(
+        "Removes a note, tag or reminder.", remove_annotation, semantic=True
     )
     create_stream: CreateStreamPayload | None = field("Saves a rule over activities.", create_stream, semantic=True)
     update_stream: UpdateStreamPayload | None = field("Changes a stream.", update_stream, semantic=True)

@@ -60,7 +60,18 @@ def test_no_payload_leads_back_to_the_viewer_without_the_read_scope() -> None:
         if isinstance(kind, GraphQLObjectType) and kind.name.endswith("Payload")
         for name, field in kind.fields.items()
         if str(get_named_type(field.type))
-        in {"Viewer", "Person", "Contact", "Conversation", "Message", "EnrichmentRun", "Stream", "Merge"}
+        in {
+            "Viewer",
+            "Person",
+            "Contact",
+            "Conversation",
+            "Message",
+            "EnrichmentRun",
+            "Stream",
+            "Merge",
+            "Annotation",
+            "Annotatable",
+        }
     ]
     assert set(back) == set(policy.BACK)
     assert {policy.scope_of(*one) for one in back} == {"READ"}
