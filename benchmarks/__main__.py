@@ -1,5 +1,5 @@
-"""`make bench`: the public gateway workload beside other gateways (gateway_workload/), then the people page, Kith beside a bare
-Strawberry app, in one run on one machine.
+"""`make bench`: the public gateway workload beside other gateways (gateway_workload/), doubles in public lists beside splink
+(linkage/), then the people page, Kith beside a bare Strawberry app, in one run on one machine.
 
     python -m benchmarks [--people N] [--messages N] [--requests N] [--starts N] [--no-record]
 
@@ -28,6 +28,7 @@ from typing import Any, Final
 
 from benchmarks import bare, figures, people_page
 from benchmarks.gateway_workload import __main__ as gateway_workload
+from benchmarks.linkage import __main__ as linkage
 from benchmarks.people_page import QUERY, Shown
 from benchmarks.processes import cpu_seconds, load, rss_mib
 from benchmarks.universe import ME, Universe, Written
@@ -72,6 +73,7 @@ def main() -> None:
     given = arguments.parse_args()
     sizes = Sizes(given.people, given.messages, given.requests, given.starts)
     gateway_workload.main(["--no-record"] if given.no_record else [])
+    linkage.main(["--no-record"] if given.no_record else [])
     with tempfile.TemporaryDirectory(prefix="kith-bench-") as folder:
         rows = run(Path(folder), sizes)
     title = "People page: 50 people with e-mails and 3 conversations each"

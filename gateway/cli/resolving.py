@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,10 @@ import typer
 
 from gateway.cli.frame import MISUSE, CommandFailed, app, out, tell
 from resolvers.identity import files, reasons
+from resolvers.identity.accepting import Apart, born_apart
 from resolvers.identity.accepting import accept as accepted
-from resolvers.identity.cards import Facts, read
+from resolvers.identity.cards import Card, Facts, read
+from resolvers.identity.estimating import Estimate, is_plain
 from resolvers.identity.features import Frequencies
 from resolvers.identity.files import BadFile
 from resolvers.identity.grouping import Groups, group
@@ -38,13 +41,22 @@ def resolve(
     """Find out which contacts of a file are one person."""
     gc.disable()  # a file's contacts are all kept until the end, and looking at each again and again costs a third of the time
     try:
-        facts = {card.id: read(card, region.upper()) for card in files.cards(contacts)}
+        cards: list[Card] = []
+        facts = {
+            card.id: read(card, region.upper()) for card in _kept(files.cards(contacts), cards if accept is not None else None)
+        }
         groups = group(facts)
         if explain is not None:
             _explain(facts, groups, *explain)
             return
-        listed = suggest(wholes(facts, groups.groups)) if suggestions is not None or accept is not None else []
-        found = groups.groups if accept is None else accepted(facts, groups.groups, listed, accept)
+        apart: Apart
+        if accept is not None and is_plain(cards):
+            weighed = Estimate(cards, region.upper())
+            listed, apart = weighed.suggestions(), weighed.apart
+        else:
+            listed = suggest(wholes(facts, groups.groups)) if suggestions is not None or accept is not None else []
+            apart = born_apart(facts)
+        found = groups.groups if accept is None else accepted(groups.groups, listed, accept, apart)
         if clusters is not None:
             files.write(clusters, ("contact_id", "person_id"), ((c, g[0]) for g in found for c in g))
         if suggestions is not None:
@@ -55,6 +67,13 @@ def resolve(
     tell(
         f"{len(facts)} contacts are {len(found)} people: {joined} joined, {len(groups.shared)} shared values, {len(listed)} suggestions."
     )
+
+
+def _kept(cards: Iterable[Card], kept: list[Card] | None) -> Iterator[Card]:
+    for card in cards:
+        if kept is not None:
+            kept.append(card)
+        yield card
 
 
 def _explain(facts: dict[str, Facts], groups: Groups, one: str, other: str) -> None:
