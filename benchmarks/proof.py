@@ -39,6 +39,7 @@ from tests.chaos import (
     hearing,
     hostile_mail,
     hostile_queries,
+    killed_deliveries,
     killed_imports,
     large_archives,
     looking_up,
@@ -324,6 +325,11 @@ PROOFS: Final = (
             home, rules=10_000, activities=60_000, sample=50, growth=(100, 1_000, 10_000, 100_000), cuts=100
         ),
         _in_the_time_of_a_second,
+    ),
+    Proof(
+        "open-3",
+        "1,000 matches delivered to a slow receiver by a worker that is killed 20 times, and followed by a client that is cut off 100 times",
+        lambda home: killed_deliveries.deliver_through_kills(home, posts=2_000, kills=20, cuts=100),
     ),
     Proof(
         "open-6",

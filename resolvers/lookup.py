@@ -358,7 +358,7 @@ def _told(ask: Ask) -> About:
     kind, value = _known_by(ask.subject) or ("URL", normalise_url(ask.subject))
     hashed = ask.protocol == GRAVATAR.lower()
     return About(
-        source={"gravatar": GRAVATAR, "github": GITHUB}.get(ask.protocol, PUBLIC_WEB),
+        source={"gravatar": GRAVATAR, "github": GITHUB, "github-search": GITHUB}.get(ask.protocol, PUBLIC_WEB),
         purpose=LOOKUP,
         kind=kind,
         value=value,

@@ -141,6 +141,10 @@ class Web:
             url = target
         raise Malformed(f"{_host(url)} redirects in circles.", provider_code="redirects")
 
+    def leave(self, url: str, until: datetime) -> None:
+        """Ask the host of an address nothing more before a moment, since it has said so in its own way."""
+        self._place(_host(url)).closed_until = until
+
     async def texts(self, name: str) -> Sequence[str]:
         """The TXT records of a name."""
         asking = self._session(f"https://{name}/", self._transport).texts(name)

@@ -2,7 +2,7 @@
 
 Whoever is asked about an address learns that somebody knows it. A directory that would learn of what is not its own is asked only when the
 viewer names it (`THIRD_PARTIES`, data); of an address, Gravatar is sent a hash. GitHub and Keybase are asked about their own pages like any
-host, by their interfaces, since their pages are for people.
+host, by their interfaces, since their pages are for people. GitHub finds users by the address that they show in public, which it has checked.
 """
 
 from __future__ import annotations
@@ -10,24 +10,32 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
 import httpx2 as httpx
 import msgspec
 
-from providers.errors import Malformed
+from providers.errors import Malformed, RateLimited
 from providers.lookup.crawl import Fetched, Web
 from providers.lookup.reading import Ask, Notes, Reading, nothing
 from providers.lookup.resources import Resource
 
 GRAVATAR: Final = "gravatar"
 GITHUB: Final = "github"
+GITHUB_SEARCH: Final = "github-search"
 KEYBASE: Final = "keybase"
 MAX_BYTES: Final = 512 * 1024
+#: Users whom a search by an address may name; of an address that more show it says nothing.
+MAX_USERS: Final = 3
 LOGIN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})")
 KEYBASE_NAME: Final = re.compile(r"[A-Za-z0-9_]{2,16}")
+#: For which a limit holds that does not say so, and the longest that one is believed.
+LIMITED: Final = timedelta(minutes=1)
+LONGEST_LIMIT: Final = timedelta(hours=1)
+#: Signs of a local part that stand for themselves in mailto: (RFC 6068 §2).
+MAIL: Final = "!#$&'*+-/=?^_`{|}~.%@"
 VALID: Final = 1  # keybase.io/docs/api/1.0: the state of a proof that was found and checked
 
 
@@ -41,8 +49,11 @@ class ThirdParty(msgspec.Struct, frozen=True, kw_only=True):
 
 THIRD_PARTIES: Final = (
     ThirdParty(key=GRAVATAR, name="Gravatar", learns="the SHA-256 of an e-mail address"),
+    ThirdParty(key=GITHUB, name="GitHub", learns="an e-mail address"),
     ThirdParty(key=KEYBASE, name="Keybase", learns="a web address, or a name at GitHub"),
 )
+#: Third parties that are told of what the viewer has named alone, and of nothing that is found on the way: they are told it in clear.
+OF_THE_ASKED: Final = frozenset({GITHUB})
 
 
 def asks(resource: Resource, consented: frozenset[str]) -> Iterator[Ask]:
@@ -50,6 +61,9 @@ def asks(resource: Resource, consented: frozenset[str]) -> Iterator[Ask]:
     if resource.kind == "mailto" and GRAVATAR in consented:
         digest = hashlib.sha256(unquote(resource.name).strip().lower().encode()).hexdigest()
         yield Ask(GRAVATAR, f"https://api.gravatar.com/v3/profiles/{digest}", resource.uri)
+    if resource.kind == "mailto" and GITHUB in consented:
+        wanted = quote(f"{unquote(resource.name)} in:email", safe="")
+        yield Ask(GITHUB_SEARCH, f"https://api.github.com/search/users?q={wanted}&per_page={MAX_USERS}", resource.uri)
     if resource.kind != "web":
         return
     if name := keybase_name(resource.uri):
@@ -103,6 +117,9 @@ async def read_github(ask: Ask, web: Web, until: datetime) -> Reading:
     blog = document.get("blog")
     if isinstance(blog, str) and blog.strip():
         notes.says(blog if "://" in blog else f"https://{blog.strip()}", "ME", GITHUB, mutual=True)
+    email = document.get("email")
+    if isinstance(email, str) and "@" in email:  # docs.github.com/account-and-profile: one of the addresses that were verified
+        notes.says(f"mailto:{quote(email.strip(), safe=MAIL)}", "ME", GITHUB, mutual=True, vouched=True)
     accounts, listed = await _listed(f"{ask.url}/social_accounts", web, until)
     for account in _objects(listed):
         notes.says(account.get("url"), "ME", GITHUB, mutual=True)
@@ -111,6 +128,23 @@ async def read_github(ask: Ask, web: Web, until: datetime) -> Reading:
         organization=document.get("company"), place=document.get("location"),
     )  # fmt: skip
     return notes.done(fetched, web.clock.now(), size=len(fetched.response.content) + len(accounts.response.content))
+
+
+async def read_github_search(ask: Ask, web: Web, until: datetime) -> Reading:
+    """The users who show an address in public (docs.github.com/rest/search#search-users): what each says is read at their own place, and
+    is what counts. Raises what `Web.get` raises.
+    """
+    fetched, document = await _document(ask.url, web, until)
+    items = _objects(document.get("items")) if document is not None else []
+    logins = [login for one in items if isinstance(login := one.get("login"), str) and LOGIN.fullmatch(login)]
+    if document is None or not logins or len(logins) > MAX_USERS or document.get("total_count") != len(items):
+        return nothing(ask, web.clock.now(), fetched)
+    notes = Notes(ask, ask.subject)
+    for login in logins:
+        page = notes.says(f"https://github.com/{login}", "ME", GITHUB_SEARCH, mutual=True)
+        if page is not None:
+            notes.goes_on(Ask(GITHUB, f"https://api.github.com/users/{login}", page))
+    return notes.done(fetched, web.clock.now())
 
 
 async def read_keybase(ask: Ask, web: Web, until: datetime) -> Reading:
@@ -143,10 +177,26 @@ async def _document(url: str, web: Web, until: datetime) -> tuple[Fetched, Mappi
 
 async def _listed(url: str, web: Web, until: datetime) -> tuple[Fetched, Any]:
     fetched = await web.get(url, accept="application/json", until=until, tls=True, max_bytes=MAX_BYTES)
+    _check_limit(fetched, web)
     try:
         return fetched, fetched.response.json() if fetched.there else None
     except Malformed:
         return fetched, None
+
+
+def _check_limit(fetched: Fetched, web: Web) -> None:
+    """Raises RateLimited for a 403 of somebody who has asked enough (docs.github.com/rest/using-the-rest-api/rate-limits)."""
+    headers = fetched.response.headers
+    if fetched.response.status == 403 and (headers.get("x-ratelimit-remaining") == "0" or "retry-after" in headers):
+        seconds, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")
+        until = web.clock.now() + LIMITED
+        if seconds.isascii() and seconds.isdigit() and len(seconds) < 7:
+            until = web.clock.now() + timedelta(seconds=int(seconds))
+        elif reset.isascii() and reset.isdigit() and len(reset) < 12:
+            until = datetime.fromtimestamp(int(reset), UTC)
+        until = min(max(until, web.clock.now()), web.clock.now() + LONGEST_LIMIT)
+        web.leave(fetched.url, until)
+        raise RateLimited("GitHub has been asked as much as it wants for now.", retry_at=until)
 
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:

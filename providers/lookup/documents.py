@@ -25,6 +25,7 @@ READERS: Final[Mapping[str, Reader]] = {
     nostr.PROTOCOL: nostr.read,
     directories.GRAVATAR: directories.read_gravatar,
     directories.GITHUB: directories.read_github,
+    directories.GITHUB_SEARCH: directories.read_github_search,
     directories.KEYBASE: directories.read_keybase,
 }
 SPENT: Final = "There was no time left to ask here: ask again."

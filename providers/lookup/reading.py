@@ -35,6 +35,7 @@ LIFETIMES: Final[dict[str, timedelta]] = {
     "nip-05": timedelta(days=1),
     "gravatar": timedelta(days=7),
     "github": timedelta(days=1),
+    "github-search": timedelta(days=7),
     "keybase": timedelta(days=7),
 }
 SHORTEST: Final = timedelta(hours=1)

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from providers.lookup import documents, webfinger
+from providers.lookup import directories, documents, webfinger
 from providers.lookup.graph import Graph
 from providers.lookup.reading import MAX_NEXT, Ask, Reading
 from providers.lookup.resources import Resource, key, known
@@ -97,6 +97,7 @@ def _next(
                 wanted[ask] = None
     subjects = {key(one.subject) for one in asked}
     near = graph.distances(starts(resource, graph))
+    further = consented - directories.OF_THE_ASKED
     for uri in graph.uris():
         if near.get(key(uri), budget.steps) >= budget.steps:
             continue
@@ -104,9 +105,10 @@ def _next(
             named = [(target, statement.protocol)]
             if key(target) in subjects and key(target) not in near:
                 # it has not named them back, or has done so by an address that leads here
-                named = [(each, other.protocol) for each, other in graph.identities(graph.shown(target))[:RETURNS]]
+                returns = [(each, other.protocol) for each, other in graph.identities(graph.shown(target))[:RETURNS]]
+                named = [one for one in returns if one[0].startswith(("https:", "http:"))]  # nothing else leads anywhere
             for each, said in named:
                 there = known(each)
                 if there is not None and key(each) not in subjects:
-                    wanted.update(dict.fromkeys(documents.asks(there, consented, crawled=True, said=said)))
+                    wanted.update(dict.fromkeys(documents.asks(there, further, crawled=True, said=said)))
     return [ask for ask in wanted if ask not in asked]

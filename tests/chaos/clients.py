@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -68,6 +68,14 @@ async def by_websocket(gateway: Gateway, key: str, since: str | None) -> AsyncIt
 async def by_event_stream(gateway: Gateway, key: str, since: str | None) -> AsyncIterator[Event]:
     """The changes over Server-Sent Events, resumed as graphql-sse clients do: by `since`."""
     async for event in _events(gateway, key, {"query": CHANGES, "variables": {"since": since}}, {}):
+        yield event
+
+
+async def by_stream(gateway: Gateway, key: str, since: str | None, stream_id: str) -> AsyncGenerator[Event, None]:
+    """What meets a stream's rule, over Server-Sent Events resumed by `since`."""
+    query = CHANGES.replace("($since: Cursor)", "($since: Cursor, $id: ID!)")
+    query = query.replace("(since: $since)", "(since: $since, filter: { streamId: $id })")
+    async for event in _events(gateway, key, {"query": query, "variables": {"since": since, "id": stream_id}}, {}):
         yield event
 
 

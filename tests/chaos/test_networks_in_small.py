@@ -14,6 +14,7 @@ from tests.chaos import (
     bluesky_faults,
     chat_faults,
     fediverse_faults,
+    killed_deliveries,
     looking_up,
     matching_streams,
     mixed_states,
@@ -50,6 +51,13 @@ async def test_rules_find_what_a_naive_reading_finds_live_and_in_history_and_a_c
     tmp_path: Path,
 ) -> None:
     report = await matching_streams.match(tmp_path / "home", rules=60, activities=120, sample=30, growth=(10,), cuts=4)
+    assert report.broken == []
+
+
+async def test_every_match_is_delivered_under_one_id_though_the_worker_is_killed_between_matching_and_delivering(
+    tmp_path: Path,
+) -> None:
+    report = await killed_deliveries.deliver_through_kills(tmp_path / "home", posts=40, kills=1, cuts=2)
     assert report.broken == []
 
 

@@ -264,6 +264,74 @@ async def test_directories_are_asked_about_their_own_and_about_others_only_when_
         assert not any("secret.example" in target for _, target, _ in links)
 
 
+def _github(login: str, **said: object) -> dict[str, Document]:
+    return {
+        f"https://api.github.com/users/{login}": Document(msgspec.json.encode({"login": login, **said})),
+        f"https://api.github.com/users/{login}/social_accounts": Document(b"[]"),
+    }
+
+
+SEARCH = "https://api.github.com/search/users?q=ada%40example.org%20in%3Aemail&per_page=3"
+
+
+def _searched(*logins: str, total: int | None = None) -> dict[str, Document]:
+    found = {"total_count": len(logins) if total is None else total, "items": [{"login": login} for login in logins]}
+    return {SEARCH: Document(msgspec.json.encode(found))}
+
+
+async def test_a_mailbox_is_the_users_at_github_who_shows_it_and_github_is_asked_only_when_it_is_named() -> None:
+    shown, other = _github("ada", email="Ada@example.org", blog="ada.example"), _github("eve", email="eve@example.org")
+    planted = Sites({**_searched("ada", "eve"), **shown, **other, "https://ada.example/": page(("me", "https://github.com/ada"))})
+    planted.hosts.add("example.org")
+    async with visiting(planted) as visitor:
+        await visitor.look_up("mailto:ada@example.org")
+        assert "api.github.com" not in {host for host, _ in planted.asked}
+        graph = (await visitor.look_up("mailto:ada@example.org", consented=frozenset({"github"}))).graph
+    claims = book(graph.links())
+    assert claims["mailto:ada@example.org", "https://github.com/ada", "ME"] == RECIPROCAL
+    assert claims["https://github.com/ada", "mailto:ada@example.org", "ME"] == VERIFIED
+    assert claims["https://github.com/ada", "https://ada.example/", "ME"] == RECIPROCAL
+    assert claims["mailto:ada@example.org", "https://github.com/eve", "ME"] == CLAIMED
+    assert "github.com/eve" not in graph.distances(["mailto:ada@example.org"])
+    assert max(planted.asked.values()) == 1
+    assert not any("eve%40" in target for _, target in planted.asked)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        _searched(),
+        _searched("ada", total=900),
+        _searched("../x", "a b"),
+        {SEARCH: Document(b"[]")},
+        {SEARCH: Document(b"{", 422)},
+    ],
+    ids=["nobody", "too many", "no names", "no answer", "refused"],
+)
+async def test_a_search_that_names_nobody_in_particular_says_nothing(found: dict[str, Document]) -> None:
+    planted = Sites({**found, **_github("ada", email="ada@example.org")})
+    planted.hosts.add("example.org")
+    async with visiting(planted) as visitor:
+        links = book((await visitor.look_up("mailto:ada@example.org", consented=frozenset({"github"}))).graph.links())
+    assert links == {}
+
+
+async def test_a_directory_that_has_been_asked_enough_is_left_until_it_says(clock: HandClock) -> None:
+    reset = int(clock.now().timestamp()) + 50
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(reset)}
+    planted = Sites({SEARCH: Document(b"{}", 403, headers), **_github("ada")})
+    planted.hosts.add("example.org")
+    async with visiting(planted, clock) as visitor:
+        found = await visitor.look_up("mailto:ada@example.org", consented=frozenset({"github"}))
+        assert [one.state for one in found.readings if one.ask.protocol == "github-search"] == ["RATE_LIMITED"]
+        left = await visitor.look_up("https://github.com/ada")
+        assert [one.state for one in left.readings] == ["RATE_LIMITED"]
+        assert planted.asked["api.github.com", "/users/ada"] == 0
+        clock.time += timedelta(seconds=51)
+        visitor.read.clear()
+        assert [one.state for one in (await visitor.look_up("https://github.com/ada")).readings] == ["FRESH"]
+
+
 async def test_a_nostr_name_names_its_key_and_redirects_count_for_nothing() -> None:
     key = "3bf0c63fcb93463407af97a5e5ee64fa883d107ef9e558472c4eb9aaaefa459d"  # the example of NIP-19
     names = msgspec.json.encode({"names": {"ada": key}})
