@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -26,6 +26,7 @@ class Telemetry:
 
     def __init__(self, cache: Cache | None = None) -> None:
         self.registry = CollectorRegistry()
+        self._labelled: dict[tuple[Any, tuple[str, ...]], Any] = {}
         self._operations = Counter("kith_operations", "GraphQL operations.", ["type", "outcome"], registry=self.registry)
         self._seconds = Histogram(
             "kith_operation_seconds", "Time from arrival to answer.", ["type"], buckets=_SECONDS, registry=self.registry
@@ -55,13 +56,13 @@ class Telemetry:
             self.registry.register(_CacheFigures(cache))
 
     def operation(self, kind: str, outcome: str, seconds: float) -> None:
-        self._operations.labels(kind, outcome).inc()
+        self._of(self._operations, kind, outcome).inc()
         if kind != "subscription":
-            self._seconds.labels(kind).observe(seconds)
+            self._of(self._seconds, kind).observe(seconds)
 
     def executed(self, by: str) -> None:
         """`by`: compiled, replayed (begun compiled, ended by graphql-core) or graphql-core."""
-        self._executions.labels(by).inc()
+        self._of(self._executions, by).inc()
 
     def answered(self, how: str) -> None:
         """`how`: unchanged (the client has it), memory, cache, shared (with who asked at the same time), made, passing (made, not kept)."""
@@ -73,8 +74,15 @@ class Telemetry:
 
     def call(self, provider: str, outcome: str, seconds: float) -> None:
         """A call to a network ended (`providers.session.Observer`)."""
-        self._calls.labels(provider, outcome).inc()
-        self._call_seconds.labels(provider).observe(seconds)
+        self._of(self._calls, provider, outcome).inc()
+        self._of(self._call_seconds, provider).observe(seconds)
+
+    def _of(self, metric: Any, *labels: str) -> Any:
+        """The metric with these labels; finding it by the library costs more than counting."""
+        found = self._labelled.get((metric, labels))
+        if found is None:
+            found = self._labelled[metric, labels] = metric.labels(*labels)
+        return found
 
     def opened(self, transport: str) -> None:
         self._open.labels(transport).inc()

@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, 
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import count
 from typing import Any
 from urllib.parse import urlencode
@@ -35,6 +35,7 @@ from providers.stream import READ_SECONDS as STREAM_READ_SECONDS
 from providers.stream import Security, Stream, open_stream
 from providers.transport import ACCEPT_ENCODING, Transport
 from providers.web_socket import WebSocket
+from providers.wire import TooLarge
 
 __all__ = ["Response", "RetryPolicy", "Session", "TokenBudget", "Transport", "all_links", "links"]
 
@@ -61,6 +62,8 @@ MAX_LINE = 1024 * 1024
 DEFAULT_PAUSE = timedelta(seconds=60)
 DEFAULT_QUOTA = Quota(calls=60, seconds=60.0)
 USER_AGENT = "Kith"
+#: Addresses whose parts are remembered: taking one apart costs as much as asking it.
+ADDRESSES = 500
 #: (method, address) → headers.
 Sign = Callable[[str, httpx.URL], Mapping[str, str]]
 
@@ -147,8 +150,10 @@ class Session:
         self.realm: tuple[str, ...] = ()
         self._credentials = credentials
         self._transport = transport
-        bucket = TokenBudget(quota or DEFAULT_QUOTA, clock)
-        self._budget: Budget = budget or (bucket.interactive if interactive else bucket)
+        if budget is None:
+            bucket = TokenBudget(quota or DEFAULT_QUOTA, clock)
+            budget = bucket.interactive if interactive else bucket
+        self._budget: Budget = budget
         self._observer = observer
         self._breakers = breakers or Breakers(clock)
         self._retry = retry or RetryPolicy()
@@ -242,7 +247,7 @@ class Session:
     def absolute(self, url: str, params: Mapping[str, str] | list[tuple[str, str]] | None = None) -> httpx.URL:
         """`url` against the account's base URL, with `params` added. Raises Malformed for what is no web address."""
         try:
-            target = httpx.URL(url) if url.startswith(("https://", "http://")) else self.home.join(url)
+            target = _address(url) if url.startswith(("https://", "http://")) else _joined(self.account.base_url, url)
             if params:
                 pairs = params.items() if isinstance(params, Mapping) else params
                 target = target.copy_merge_params(httpx.QueryParams(tuple(pairs)))
@@ -257,7 +262,7 @@ class Session:
     def may_carry(self, target: httpx.URL) -> bool:
         """Whether the account's credentials may go to `target`: its own origin, or by TLS its host's subdomains and `realm`."""
         home = self.home
-        if (target.scheme, target.host, _port(target)) == (home.scheme, home.host, _port(home)):
+        if (target.scheme, target.raw_host, _port(target)) == (home.scheme, home.raw_host, _port(home)):
             return True
         if target.scheme != "https":
             return False
@@ -379,7 +384,7 @@ class Session:
     def home(self) -> httpx.URL:
         """The account's base URL. Raises Malformed when it is none."""
         try:
-            return httpx.URL(self.account.base_url)
+            return _address(self.account.base_url)
         except (httpx.InvalidURL, ValueError, TypeError):
             raise Malformed("The server's address is no web address.", provider_code="not-a-url") from None
 
@@ -465,7 +470,7 @@ class Session:
         call: _Call,
     ) -> Response:
         async with self._counted(url, call.calls, stranger=call.stranger) as answered:
-            response = await self._read(self._request(method, url, headers, body, secret), call.max_bytes)
+            response = await self._read(method, url, headers, body, secret, call.max_bytes)
             answered(response.status, response.headers)
             return response
 
@@ -520,30 +525,49 @@ class Session:
         return httpx.Request(
             method,
             url,
-            headers={
-                "Accept": "*/*",
-                "Accept-Encoding": ACCEPT_ENCODING,
-                "User-Agent": USER_AGENT,
-                **headers,
-                **_authorization(secret),
-            },
+            headers=_all_headers(headers, secret),
             content=body,
             extensions={"timeout": {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS, "read": READ_SECONDS}, **more},
         )
 
-    async def _read(self, request: httpx.Request, max_bytes: int) -> Response:
+    async def _read(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None, secret: Secret | None, max_bytes: int
+    ) -> Response:
         """The answer, whole. Everything that can go wrong on the wire is named here."""
-        host = request.url.host
-        with _on_the_wire(host):
-            async with asyncio.timeout(BACKGROUND_SECONDS):  # a trickle resets the time between pieces, not this one
-                answer = await self._transport.handle_async_request(request)
-                try:
-                    content = await _content(answer, host, max_bytes)
-                finally:
-                    await answer.aclose()
-        if not 200 <= answer.status_code <= 599:
-            raise Malformed(f"{host} answered with status {answer.status_code}.", provider_code="status")
-        return Response(status=answer.status_code, headers=answer.headers, content=content, url=str(request.url))
+        with _on_the_wire(url.host):
+            # a trickle resets the time between pieces, not this one
+            async with asyncio.timeout(None if self.interactive else BACKGROUND_SECONDS):
+                if isinstance(self._transport, Transport) and method != "HEAD":
+                    response = await self._exchanged(self._transport, method, url, headers, body, secret, max_bytes)
+                else:
+                    answer = await self._transport.handle_async_request(self._request(method, url, headers, body, secret))
+                    try:
+                        content = await _content(answer, url.host, max_bytes)
+                    finally:
+                        await answer.aclose()
+                    response = Response(status=answer.status_code, headers=answer.headers, content=content, url=str(url))
+        if not 200 <= response.status <= 599:
+            raise Malformed(f"{url.host} answered with status {response.status}.", provider_code="status")
+        return response
+
+    async def _exchanged(
+        self,
+        transport: Transport,
+        method: str,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        secret: Secret | None,
+        max_bytes: int,
+    ) -> Response:
+        try:
+            answer = await transport.exchange(
+                method, url, _all_headers(headers, secret), body,
+                connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS, max_bytes=max_bytes,
+            )  # fmt: skip
+        except TooLarge:
+            raise _too_large(url.host, max_bytes) from None
+        return Response(status=answer.status, headers=httpx.Headers(answer.headers), content=answer.content, url=str(url))
 
     @asynccontextmanager
     async def _opened(self, url: httpx.URL, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
@@ -577,6 +601,8 @@ class Session:
     # --- what the network says about itself ------------------------------------------------------------------------
 
     def _told(self, status: int, headers: httpx.Headers) -> None:
+        if status != 429 and not any(b"ratelimit" in name.lower() for name, _ in headers.raw):
+            return
         reset_at = self._reset_at(headers)
         limit, remaining = (_whole(_rate(headers, name)) for name in ("limit", "remaining"))
         if status == 429:
@@ -754,6 +780,11 @@ def _unreachable(host: str, error: BaseException) -> ProviderError:
     return Unavailable(f"{host} cannot be reached.", provider_code="connect")
 
 
+def _all_headers(headers: Mapping[str, str], secret: Secret | None) -> dict[str, str]:
+    usual = {"Accept": "*/*", "Accept-Encoding": ACCEPT_ENCODING, "User-Agent": USER_AGENT}
+    return {**usual, **headers, **_authorization(secret)}
+
+
 def _authorization(secret: Secret | None) -> dict[str, str]:
     if secret is None:
         return {}
@@ -782,6 +813,16 @@ def _body(content: bytes | str | None, json: Any, form: Mapping[str, str] | None
 
 def _port(url: httpx.URL) -> int:
     return url.port or (443 if url.scheme == "https" else 80)
+
+
+@lru_cache(maxsize=ADDRESSES)
+def _address(url: str) -> httpx.URL:
+    return httpx.URL(url)
+
+
+@lru_cache(maxsize=ADDRESSES)
+def _joined(base: str, url: str) -> httpx.URL:
+    return _address(base).join(url)
 
 
 def _origin(url: httpx.URL) -> str:

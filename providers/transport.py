@@ -1,9 +1,9 @@
-"""The httpx API on aiohttp's sockets: an httpx transport whose every connection is opened by the guard. WebSockets are aiohttp's own.
+"""The ways out of this process by HTTP, whose every connection is opened by the guard.
 
-httpx's own transport costs two thirds of a call's processor time; its API is what adapters and Authlib want. So requests
-and responses are httpx's, connections, HTTP/1.1 (RFC 9112) and keep-alive are aiohttp's. Bodies are decompressed here in
-bounded pieces, so that a small compressed answer cannot become a large one before anybody counted (RFC 9110 §8.4).
-Knows nothing of accounts, redirects or retries, keeps no cookies and reads no proxy settings.
+Calls of a `Session` go by `exchange`, over connections of our own (wire.py): of all that a call costs, a client in between would be
+most. The httpx API on aiohttp's sockets is for whoever speaks httpx (Authlib), for answers that go on and on, and for HEAD; WebSockets
+are aiohttp's own. Bodies are decompressed in bounds, so that a small compressed answer cannot become a large one before anybody
+counted (RFC 9110 §8.4). Knows nothing of accounts, redirects or retries, keeps no cookies and reads no proxy settings.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
 import httpx2 as httpx
@@ -19,6 +19,7 @@ import yarl
 
 from providers.addresses import Guard
 from providers.errors import Malformed
+from providers.wire import Answer, Wires
 
 PIECE = 256 * 1024
 #: What aiohttp would add by itself and httpx already decided.
@@ -26,6 +27,8 @@ NOT_AIOHTTPS_OWN = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 #: RFC 9110 §8.4.1; "deflate" is zlib (RFC 1950) or, from some servers, raw (RFC 1951): told apart at the first byte.
 WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 ACCEPT_ENCODING = "gzip, deflate"
+#: RFC 9110 §8.6: these say that they have no body.
+WITH_BODIES = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -38,11 +41,44 @@ class Transport(httpx.AsyncBaseTransport):
         self._per_host = per_host
         self._client: aiohttp.ClientSession | None = None
         self._lines: aiohttp.ClientSession | None = None
+        self._default_tls: ssl.SSLContext | None = None
+        self._wires = Wires(guard, self._context, connections=connections, per_host=per_host)
 
     @property
     def tls(self) -> ssl.SSLContext | None:
         """The context for encrypted connections, where it is not the system's own."""
         return self._tls
+
+    async def exchange(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        *,
+        connect_seconds: float,
+        read_seconds: float,
+        max_bytes: int,
+    ) -> Answer:
+        """One request and its whole answer, unpacked, of at most `max_bytes`; any method but HEAD.
+
+        Raises httpx's TransportError and its kinds, ForbiddenAddress, Malformed, or wire.TooLarge.
+        """
+        secure = url.scheme == "https"
+        place = (secure, url.raw_host.decode("ascii"), url.port or (443 if secure else 80))
+        lines = [f"{method} {url.raw_path.decode('ascii')} HTTP/1.1"]
+        if "Host" not in headers:
+            lines.append(f"Host: {url.netloc.decode('ascii')}")
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if body or method in WITH_BODIES:
+            lines.append(f"Content-Length: {len(body or b'')}")
+        head = "\r\n".join(lines)
+        if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1 or "\0" in head:
+            raise httpx.LocalProtocolError("a header that holds the end of a line")  # RFC 9110 §5.5
+        request = [f"{head}\r\n\r\n".encode()] + ([body] if body else [])
+        return await self._wires.ask(
+            place, method, request, connect_seconds=connect_seconds, read_seconds=read_seconds, max_bytes=max_bytes
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Sends one request and returns when the head of the answer is there.
@@ -109,6 +145,15 @@ class Transport(httpx.AsyncBaseTransport):
             if client is not None:
                 await client.close()
         self._client = self._lines = None
+        await self._wires.aclose()
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            if self._default_tls is None:
+                self._default_tls = ssl.create_default_context()
+                self._default_tls.set_alpn_protocols(["http/1.1"])
+            return self._default_tls
+        return self._tls
 
     async def _judge_literal(self, url: httpx.URL) -> None:
         # aiohttp does not ask its resolver about literal addresses: ask for it, once for names too (the guard is cheap).

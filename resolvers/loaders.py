@@ -1,7 +1,8 @@
 """Batches: whatever the fields of one operation ask for one by one is read in one statement.
 
-A loader belongs to one operation and one store function with its arguments; it makes one hop to the database for each batch.
-`load` is shielded: a field that is cancelled does not take the future of all others with it (aiodataloader shares it).
+A loader belongs to one operation and one store function with its arguments; it makes one hop to the database for each batch. It
+remembers what it has found, asks again for what failed, and gives each who asks a future of their own: a field that is cancelled
+takes nothing from the others, and nothing stands between the batch and whoever waits for it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from aiodataloader import DataLoader
 from sqlalchemy import Connection
 
 from resolvers.operation import Operation
@@ -22,11 +22,67 @@ P = ParamSpec("P")
 BATCH: Final = 500  # keys in one statement: far below SQLite's 32,766 and PostgreSQL's 65,535 parameters
 
 
-class Loader(DataLoader[Any, Any]):
-    """A batching loader whose futures survive the cancellation of one of their waiters."""
+class Loader:
+    """Values by key, of an asynchronous function of many keys that gives as many values, exceptions among them."""
+
+    __slots__ = ("_asked", "_batch", "_found", "_loop", "_size", "_tasks", "_waiting")
+
+    def __init__(self, batch: Callable[[list[Any]], Awaitable[Sequence[Any]]], *, max_batch_size: int) -> None:
+        self._batch = batch
+        self._size = max_batch_size
+        self._loop = asyncio.get_running_loop()
+        self._found: dict[Any, Any] = {}
+        self._waiting: dict[Any, list[asyncio.Future[Any]]] = {}  # asked for and not yet there
+        self._asked: list[Any] = []  # of these, what no batch has taken
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def load(self, key: Any) -> asyncio.Future[Any]:
-        return asyncio.shield(super().load(key))
+        """The value, now or later; what a batch gives as an exception is raised."""
+        future = self._loop.create_future()
+        if key in self._found:
+            future.set_result(self._found[key])
+        elif (waiting := self._waiting.get(key)) is not None:
+            waiting.append(future)
+        else:
+            self._waiting[key] = [future]
+            if not self._asked:  # two turns of the loop: others, who are woken in this one, ask in the next
+                self._loop.call_soon(self._loop.call_soon, self._begin)
+            self._asked.append(key)
+        return future
+
+    def _begin(self) -> None:
+        asked, self._asked = self._asked, []
+        for start in range(0, len(asked), self._size):
+            task = self._loop.create_task(self._load(asked[start : start + self._size]))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _load(self, keys: list[Any]) -> None:
+        values: Sequence[Any] = ()
+        try:
+            values = await self._batch(keys)
+            if len(values) != len(keys):
+                raise ValueError(f"a batch of {len(keys)} keys gave {len(values)} values")
+        except Exception as error:
+            values = [error] * len(keys)
+        finally:
+            for key, value in zip(keys, values or [asyncio.CancelledError()] * len(keys), strict=True):
+                self._settle(key, value)
+
+    def _settle(self, key: Any, value: Any) -> None:
+        waiting = self._waiting.pop(key)
+        failed = isinstance(value, BaseException)
+        if not failed:
+            self._found[key] = value
+        for future in waiting:
+            if future.done():  # cancelled
+                continue
+            if not failed:
+                future.set_result(value)
+            elif isinstance(value, asyncio.CancelledError):
+                future.cancel()
+            else:
+                future.set_exception(value)
 
 
 def load(

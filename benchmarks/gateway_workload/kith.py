@@ -65,6 +65,14 @@ _user: Final = msgspec.json.Decoder(UserRecord)
 
 
 def _session(operation: Operation) -> Session:
+    """One for the operation, as accounts are opened once for it."""
+    found: Session | None = operation.loaders.get((UPSTREAM.key,))
+    if found is None:
+        found = operation.loaders[UPSTREAM.key,] = _opened(operation)
+    return found
+
+
+def _opened(operation: Operation) -> Session:
     accounts = operation.services.open_account
     assert isinstance(accounts, Accounts)
     deadline = operation.now().timestamp() + SECONDS

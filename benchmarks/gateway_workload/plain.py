@@ -16,12 +16,12 @@ import aiohttp
 import orjson
 import strawberry
 import uvicorn
-from aiodataloader import DataLoader
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from strawberry.asgi import GraphQL
+from strawberry.dataloader import DataLoader
 from strawberry.extensions import ParserCache, ValidationCache
 
 from benchmarks.gateway_workload.workload import GREETING, QUERIES, answers
@@ -105,7 +105,7 @@ class View(GraphQL[Any, Any]):
     """With a loader for each request."""
 
     async def get_context(self, request: Any, response: Any) -> Any:
-        return {"users": DataLoader(_users)}
+        return {"users": DataLoader(load_fn=_users)}
 
 
 def with_strawberry() -> Starlette:

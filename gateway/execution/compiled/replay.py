@@ -60,11 +60,19 @@ async def replay(run: Run, executor_class: type[Executor[Any]], raw_variables: d
         for coroutine in again:
             if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:  # given, and then nobody wanted it
                 coroutine.close()
-        await run.end([call.task for call in known.values() if hasattr(call, "task")])
+        await run.end(
+            [
+                call.task if hasattr(call, "task") else call.future
+                for call in known.values()
+                if hasattr(call, "task") or hasattr(call, "future")
+            ]
+        )
         return answer
 
 
 async def _again(call: Call) -> Any:
+    if hasattr(call, "future"):
+        return await call.future
     if hasattr(call, "task"):
         await _Following(call.task)
     if hasattr(call, "error"):

@@ -2,16 +2,17 @@
 
 A resolver's coroutine is begun at once, as eager tasks do (Python 3.12 has them, 3.11 not): most that find their data loaded
 never wait, and cost no task. One that waits becomes a task which, when it has its value, completes what hangs from it and
-writes it into the answer; nothing else waits for it, and all that a loader can take together is asked within one turn of the
-event loop.
+writes it into the answer; a future, which is what loaders give, does so by itself. Nothing else waits for it, and all that a loader can
+take together is asked within one turn of the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 from asyncio import tasks
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextvars import copy_context
+from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,12 +35,13 @@ HOLE: Final = -1  # in a field's way: the index of an item
 class Call:
     """A field of one object being resolved; what its resolver gets as `info` (graphql-core's GraphQLResolveInfo).
 
-    `value`, `error` and `task` are what has come of it so far, `later` whether the resolver answered with an awaitable.
+    `value`, `error`, and `task` or `future` are what has come of it so far, `later` whether the resolver answered with an awaitable.
     """
 
-    __slots__ = ("error", "field", "indexes", "later", "parent", "run", "task", "value")
+    __slots__ = ("error", "field", "future", "indexes", "later", "parent", "run", "task", "value")
 
     error: Exception
+    future: asyncio.Future[Any]
     task: asyncio.Task[None]
     value: Any
 
@@ -127,7 +129,7 @@ class Run:
         self.context = context
         self.variables = variables
         self.calls: list[Call] = []
-        self.tasks: list[asyncio.Task[None]] = []
+        self.tasks: list[asyncio.Future[Any]] = []
         self.pending = 0
         self.irregular = False
         self._done: asyncio.Future[None] | None = None
@@ -136,7 +138,7 @@ class Run:
         self._loop = asyncio.get_running_loop()
         current = asyncio.current_task()
         assert current is not None
-        self._current: asyncio.Task[Any] = current
+        self._current: asyncio.Task[Any] | None = current  # None in a callback of the loop
         self._starting = _Starting()
 
     async def through(self, source: Any) -> dict[str, Any] | None:
@@ -175,17 +177,13 @@ class Run:
         """The value if it is there without waiting, else WAITS, and `complete` of it goes into `out` when it is there."""
         call.later = True
         if type(awaitable) is not CoroutineType:
-            if isinstance(awaitable, asyncio.Future) and awaitable.done() and not awaitable.cancelled():
-                try:
-                    call.value = value = awaitable.result()
-                except Exception as error:
-                    call.error = error
-                    raise
-                return value
+            if isinstance(awaitable, asyncio.Future):
+                return self._later(awaitable, call, out, complete)
             awaitable = _awaited(awaitable)
         loop, current, stand_in = self._loop, self._current, self._starting
         context = copy_context()
-        leave_task(loop, current)
+        if current is not None:
+            leave_task(loop, current)
         enter_task(loop, stand_in)
         try:
             waits_for = context.run(awaitable.send, None)
@@ -197,7 +195,8 @@ class Run:
             raise
         finally:
             leave_task(loop, stand_in)
-            enter_task(loop, current)
+            if current is not None:
+                enter_task(loop, current)
         self.pending += 1
         follow = self._follow(_Rest(awaitable, waits_for), call, out, complete)
         call.task = task = asyncio.Task(follow, loop=loop, context=context)
@@ -205,6 +204,40 @@ class Run:
         self._starting = _Starting()
         self.tasks.append(task)
         return WAITS
+
+    def _later(
+        self, future: asyncio.Future[Any], call: Call, out: dict[str, Any], complete: Callable[[Any, Call, Run], Any]
+    ) -> Any:
+        """As `begin`: what a loader gives costs no task."""
+        if future.done() and not future.cancelled():
+            try:
+                call.value = value = future.result()
+            except Exception as error:
+                call.error = error
+                raise
+            return value
+        self.pending += 1
+        call.future = future
+        self.tasks.append(future)
+        future.add_done_callback(partial(self._came, call, out, complete))
+        return WAITS
+
+    def _came(
+        self, call: Call, out: dict[str, Any], complete: Callable[[Any, Call, Run], Any], future: asyncio.Future[Any]
+    ) -> None:
+        try:
+            call.value = value = future.result()
+            if not self.irregular:
+                self._current = None
+                out[call.field.key] = complete(value, call, self)
+        except Exception as error:
+            if not hasattr(call, "value"):
+                call.error = error
+            self.irregular = True
+        except asyncio.CancelledError:
+            self.irregular = True
+        finally:
+            self._ended()
 
     async def _follow(
         self, rest: Awaitable[Any], call: Call, out: dict[str, Any], complete: Callable[[Any, Call, Run], Any]
@@ -222,9 +255,12 @@ class Run:
             self.irregular = True
             raise
         finally:
-            self.pending -= 1
-            if (not self.pending or self.irregular) and self._done is not None and not self._done.done():
-                self._done.set_result(None)
+            self._ended()
+
+    def _ended(self) -> None:
+        self.pending -= 1
+        if (not self.pending or self.irregular) and self._done is not None and not self._done.done():
+            self._done.set_result(None)
 
     def track(self, values: Any) -> None:
         """`info.async_helpers.track`: what is given up is still run to its end."""
@@ -235,7 +271,7 @@ class Run:
             future.add_done_callback(self._background.discard)
 
     @staticmethod
-    async def end(tasks: list[asyncio.Task[None]]) -> None:
+    async def end(tasks: Sequence[asyncio.Future[Any]]) -> None:
         """Cancel what is still at work, and see it end."""
         at_work = [task for task in tasks if not task.done()]
         for task in at_work:

@@ -1,0 +1,105 @@
+"""Connections that are kept: how many there are, what becomes of one that ended, and what is no clean answer."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+
+import pytest
+
+from providers.addresses import Guard
+from providers.errors import Malformed, Unavailable
+from providers.transport import Transport
+from providers.wire import ASIDE_BYTES, HEAD_BYTES
+from tests.providers.conftest import Exchange, SessionMaker, http_answer, scripted
+
+
+async def test_a_connection_that_its_server_closed_meanwhile_is_replaced(new_session: SessionMaker) -> None:
+    """It says that it keeps the connection, and then does not; what arrives is the second request, once."""
+    async with scripted(http_answer(200, "first"), lambda _: None, http_answer(200, "second")) as server:
+        session = new_session(server.url, interactive=True)
+        assert (await session.request("GET", "/")).content == b"first"
+        assert (await session.request("GET", "/")).content == b"second"
+    assert server.connections == 2
+
+
+async def test_what_may_not_be_done_twice_is_not_sent_again_when_a_kept_connection_ends(new_session: SessionMaker) -> None:
+    async with scripted(http_answer(200, "first"), lambda _: None, http_answer(200, "second")) as server:
+        session = new_session(server.url, interactive=True)
+        await session.request("GET", "/")
+        with pytest.raises(Unavailable):
+            await session.request("POST", "/", content=b"once")
+    assert [exchange.method for exchange in server.seen] == ["GET", "POST"]
+
+
+async def test_no_more_connections_are_open_than_a_host_may_have_and_everybody_has_a_turn(new_session: SessionMaker) -> None:
+    transport = Transport(Guard(["127.0.0.0/8:*"]), connections=3, per_host=2)
+    async with scripted(http_answer(200, "ok")) as server:
+        session = new_session(server.url, transport=transport, quota=None, interactive=True)
+        answers = await asyncio.gather(*(session.request("GET", f"/{n}") for n in range(20)))
+        assert len(answers) == 20 and server.connections == 2
+    await transport.aclose()
+
+
+async def test_one_who_gives_up_leaves_the_connection_to_the_next(new_session: SessionMaker) -> None:
+    transport = Transport(Guard(["127.0.0.0/8:*"]), connections=1, per_host=1)
+    going = asyncio.Event()
+
+    async def held(_: Exchange) -> bytes:
+        await going.wait()
+        return http_answer(200, "ok")
+
+    async with scripted(held) as server:
+        session = new_session(server.url, transport=transport, interactive=True)
+        first, second, third = (asyncio.create_task(session.request("GET", f"/{n}")) for n in range(3))
+        await asyncio.sleep(0.02)
+        second.cancel()
+        going.set()
+        assert (await first).content == (await third).content == b"ok"
+    await transport.aclose()
+
+
+async def test_more_than_one_answer_to_a_request_is_not_taken_for_the_next_one(new_session: SessionMaker) -> None:
+    async with scripted(http_answer(200, "mine") + http_answer(200, "planted"), http_answer(200, "next")) as server:
+        session = new_session(server.url, interactive=True)
+        assert (await session.request("GET", "/")).content == b"mine"
+        assert (await session.request("GET", "/")).content == b"next"
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + http_answer(200, "ok"),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1;x=y\r\nk\r\n0\r\nTrailer: t\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok",
+    ],
+)
+async def test_an_answer_ends_where_its_framing_says(new_session: SessionMaker, raw: bytes) -> None:
+    async with scripted(raw) as server:
+        assert (await new_session(server.url).request("GET", "/")).content == b"ok"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + b"a" * (HEAD_BYTES + 1) + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    ],
+)
+async def test_an_answer_that_can_be_read_in_two_ways_or_has_no_end_is_none(new_session: SessionMaker, raw: bytes) -> None:
+    async with scripted(raw) as server:
+        with pytest.raises((Unavailable, Malformed)):
+            await new_session(server.url, interactive=True).request("GET", "/")
+
+
+async def test_a_large_compressed_answer_is_unpacked_whole(new_session: SessionMaker) -> None:
+    content = os.urandom(2 * ASIDE_BYTES)
+    packed = gzip.compress(content)
+    assert len(packed) > ASIDE_BYTES
+    raw = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(packed), packed)
+    async with scripted(raw) as server:
+        assert (await new_session(server.url).request("GET", "/")).content == content
