@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from providers import records
-from resolvers.ingest import Prepared, Result, Target, prepare, take_in
+from resolvers.ingest import Prepared, Result, Target, take_in
 from store import accounts, leases
 from store.feed import Recorder
 
@@ -83,17 +83,14 @@ def changed(results: list[Result]) -> bool:
 
 
 def packed(part: Slice) -> bytes:
-    """A slice as bytes, its messages prepared.
+    """A slice as bytes.
 
     Raises UnicodeEncodeError for text that no UTF-8 can hold (a lone surrogate), OverflowError for a number beyond 64 bits.
     """
     rows = [
-        _Carried(
-            kind=type(row.item).__name__, item=msgspec.Raw(_encode(row.item)), place=row.place,
-            ready=prepare(row.item) if isinstance(row.item, records.Message) else None,
-        )
-        for row in part.rows
-    ]  # fmt: skip
+        _Carried(kind=type(row.item).__name__, item=msgspec.Raw(_encode(row.item)), place=row.place, ready=ready)
+        for row, ready in zip(part.rows, part.ready or [None] * len(part.rows), strict=True)
+    ]
     return _encode(_Bundle(target=part.target, rows=rows, now=part.now, done=part.done, total=part.total, cursor=part.cursor))
 
 

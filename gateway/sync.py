@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 import sqlalchemy as sa
@@ -27,9 +27,11 @@ from providers import records
 from providers.base import Verifiable, Watcher
 from providers.errors import CursorExpired, ProviderError, RateLimited, ReauthRequired
 from resolvers.ingest import (
+    Prepared,
     Target,
     believable,
     is_settled,
+    prepare,
     put_list,
     remove_keys,
     stored_keys,
@@ -48,6 +50,7 @@ SLOW_SLICE: Final = 0.05  # seconds a write transaction should take at most
 SMALLEST_SLICE: Final = 25  # below it, what every slice costs outweighs its rows
 AHEAD_ROWS: Final = 500  # rows and characters of mail that are read ahead of what is being written
 AHEAD_TEXT: Final = 2_000_000
+BREATH: Final = 20  # rows that are prepared in one go
 FETCHED: Final = 200  # items that are asked for again at a time
 QUIET: Final = "quiet"  # the account's setting that counts runs without a change
 WHEREABOUTS: Final = "whereabouts"  # the account's setting that says that every message knows its folder and labels
@@ -159,13 +162,14 @@ class _Run:
         await self._database.write_behind(self._viewer, write)
 
     async def take(self, pages: AsyncIterator[records.Page]) -> None:
-        async with aclosing(_ahead(pages)) as coming:
-            async for ready in coming:
-                await self._write(ready)
+        async with aclosing(_ahead(pages, live=self._target.live)) as coming:
+            async for read in coming:
+                await self._write(read)
 
-    async def _write(self, pages: Sequence[records.Page]) -> None:
+    async def _write(self, pages: Sequence[_Read]) -> None:
         parts: list[Slice] = []
-        for page in pages:
+        for read in pages:
+            page = read.page
             self._statements += page.statements
             if page.labels and page.labels != self._labels:
                 await self._write_slices(parts)
@@ -175,22 +179,22 @@ class _Run:
             if any(isinstance(row.item, records.Voided) for row in page.rows):
                 await self._write_slices(parts)
                 parts = []
-                for part in self._cut(page):  # what follows on a container's old numbers is not to be taken for them
+                for part in self._cut(read):  # what follows on a container's old numbers is not to be taken for them
                     await self._write_slices([part])
             else:
-                parts += self._cut(page)
+                parts += self._cut(read)
         await self._write_slices(parts)
 
-    def _cut(self, page: records.Page) -> Iterator[Slice]:
+    def _cut(self, read: _Read) -> Iterator[Slice]:
         """A page as slices. The cursor says "everything up to here": it is stored with the last of them only."""
-        rows = page.rows
+        page, rows = read.page, read.page.rows
         ends = [*range(self._slice, len(rows), self._slice), len(rows)] if rows or page.cursor is not None else []
         at = 0
         for end in ends:
             self._done += end - at
             yield Slice(
                 target=self._target, rows=rows[at:end], now=self._clock.now(), done=self._done, total=page.total,
-                cursor=page.cursor if end == len(rows) else None,
+                cursor=page.cursor if end == len(rows) else None, ready=read.ready[at:end],
             )  # fmt: skip
             at = end
 
@@ -380,13 +384,32 @@ class _Run:
         await self._database.write_behind(self._viewer, write)
 
 
-async def _ahead(pages: AsyncIterator[records.Page]) -> AsyncGenerator[list[records.Page]]:
-    """The pages as they come, those together that were read while others were written: at most about AHEAD_ROWS and AHEAD_TEXT.
+class _Read(NamedTuple):
+    """A page, with what is prepared of its rows, one each; of a LIVE account nothing is kept that would have to be."""
+
+    page: records.Page
+    ready: tuple[Prepared | None, ...]
+
+
+async def _prepared(page: records.Page, *, live: bool) -> _Read:
+    if live:
+        return _Read(page, ())
+    ready: list[Prepared | None] = []
+    for n, row in enumerate(page.rows):
+        ready.append(prepare(row.item) if isinstance(row.item, records.Message) else None)
+        if n % BREATH == BREATH - 1:
+            await asyncio.sleep(0)  # it takes its time, and others have their turn
+    return _Read(page, tuple(ready))
+
+
+async def _ahead(pages: AsyncIterator[records.Page], *, live: bool) -> AsyncGenerator[list[_Read]]:
+    """The pages as they come, those together that were read and prepared while others were written: at most about AHEAD_ROWS and
+    AHEAD_TEXT.
 
     After one that is the only copy nothing is read until it is written. One task reads them all: what an adapter opened, it also
     closes there.
     """
-    ready: list[records.Page] = []
+    ready: list[_Read] = []
     ended: list[Exception | None] = []
     change = asyncio.Condition()
     unwritten = 0
@@ -397,12 +420,13 @@ async def _ahead(pages: AsyncIterator[records.Page]) -> AsyncGenerator[list[reco
     def room() -> bool:
         return not _enough(ready)
 
-    async def read() -> None:
+    async def fill() -> None:
         nonlocal unwritten
         try:
             async for page in pages:
+                read = await _prepared(page, live=live)
                 async with change:
-                    ready.append(page)
+                    ready.append(read)
                     unwritten += 1
                     change.notify_all()
                     await change.wait_for(written if page.only_copy else room)
@@ -412,7 +436,7 @@ async def _ahead(pages: AsyncIterator[records.Page]) -> AsyncGenerator[list[reco
         async with change:
             change.notify_all()
 
-    reader = asyncio.create_task(read())
+    reader = asyncio.create_task(fill())
     try:
         while True:
             async with change:
@@ -432,9 +456,9 @@ async def _ahead(pages: AsyncIterator[records.Page]) -> AsyncGenerator[list[reco
         await asyncio.wait([reader])
 
 
-def _enough(pages: Sequence[records.Page]) -> bool:
+def _enough(pages: Sequence[_Read]) -> bool:
     """Whether no more is to be read before this is written."""
-    rows = [row.item for page in pages for row in page.rows]
+    rows = [row.item for read in pages for row in read.page.rows]
     held = sum(len(item.text) + len(item.html or "") for item in rows if isinstance(item, records.Message))
     return len(rows) >= AHEAD_ROWS or held >= AHEAD_TEXT
 

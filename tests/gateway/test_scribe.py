@@ -17,7 +17,7 @@ from gateway import slices
 from gateway.scribe import Scribe
 from gateway.slices import Slice
 from providers import records
-from resolvers.ingest import Target
+from resolvers.ingest import Target, prepare
 from store.feed import advance
 from store.tables import account, contact, message, message_source
 from tests.household import ME, NOW, Household, card, mail
@@ -229,3 +229,10 @@ def test_every_kind_of_row_arrives_as_it_was_sent(item: Any) -> None:
     sent = part("account_1", (records.Row(item=item, place=records.Place(path="a.zip", position=3)),), done=1, cursor=b"\xff")
     arrived = slices.unpacked(slices.packed(sent))
     assert msgspec.structs.replace(arrived, ready=()) == sent
+
+
+def test_what_was_prepared_where_mail_was_read_is_not_prepared_again_where_it_is_written() -> None:
+    rows = (records.Row(item=mail(1, "ada@example.org", subject="Trip")), BOOK)
+    ready = (prepare(rows[0].item), None) if isinstance(rows[0].item, records.Message) else ()
+    sent = msgspec.structs.replace(part("account_1", rows, done=2), ready=ready)
+    assert slices.unpacked(slices.packed(sent)) == sent
