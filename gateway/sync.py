@@ -9,9 +9,12 @@ again and again until nothing is. What a failure means for the account (its stat
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+import math
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
@@ -167,36 +170,49 @@ class _Run:
                 await self._write(read)
 
     async def _write(self, pages: Sequence[_Read]) -> None:
-        parts: list[Slice] = []
+        together: list[_Read] = []
         for read in pages:
             page = read.page
             self._statements += page.statements
             if page.labels and page.labels != self._labels:
-                await self._write_slices(parts)
-                parts = []
+                await self._write_slices(self._cut(together))
+                together = []
                 self._labels = page.labels
                 await self._database.write_behind(self._viewer, self._put_list)
             if any(isinstance(row.item, records.Voided) for row in page.rows):
-                await self._write_slices(parts)
-                parts = []
-                for part in self._cut(read):  # what follows on a container's old numbers is not to be taken for them
+                await self._write_slices(self._cut(together))
+                together = []
+                for part in self._cut([read]):  # what follows on a container's old numbers is not to be taken for them
                     await self._write_slices([part])
             else:
-                parts += self._cut(read)
-        await self._write_slices(parts)
+                together.append(read)
+        await self._write_slices(self._cut(together))
 
-    def _cut(self, read: _Read) -> Iterator[Slice]:
-        """A page as slices. The cursor says "everything up to here": it is stored with the last of them only."""
-        page, rows = read.page, read.page.rows
-        ends = [*range(self._slice, len(rows), self._slice), len(rows)] if rows or page.cursor is not None else []
-        at = 0
-        for end in ends:
-            self._done += end - at
-            yield Slice(
-                target=self._target, rows=rows[at:end], now=self._clock.now(), done=self._done, total=page.total,
-                cursor=page.cursor if end == len(rows) else None, ready=read.ready[at:end],
+    def _cut(self, pages: Sequence[_Read]) -> list[Slice]:
+        """Pages as slices, equally long whatever their pages' length: what each one costs for itself is shared by its rows.
+
+        A cursor says "everything up to here": it is stored with the slice in which its page ends.
+        """
+        rows = [row for read in pages for row in read.page.rows]
+        ready = [one for read in pages for one in read.ready]
+        ends = list(accumulate(len(read.page.rows) for read in pages))
+        count = math.ceil(len(rows) / self._slice) or int(any(read.page.cursor is not None for read in pages))
+        parts: list[Slice] = []
+        before = ended = 0
+        for n in range(1, count + 1):
+            end = len(rows) * n // count
+            whole = bisect_right(ends, end)
+            cursors = [read.page.cursor for read in pages[ended:whole] if read.page.cursor is not None]
+            self._done += end - before
+            parts.append(
+                Slice(
+                    target=self._target, rows=tuple(rows[before:end]), now=self._clock.now(), done=self._done,
+                    total=pages[min(whole, len(pages) - 1)].page.total, cursor=cursors[-1] if cursors else None,
+                    ready=tuple(ready[before:end]),
+                )
             )  # fmt: skip
-            at = end
+            before, ended = end, whole
+        return parts
 
     async def _write_slices(self, parts: Sequence[Slice]) -> None:
         for part, taken in zip(parts, await self._scribe.write(self._viewer, parts), strict=True):
