@@ -33,6 +33,7 @@ from sqlalchemy import Connection
 from gateway import slices
 from gateway.slices import LONG, Slice
 from resolvers.ingest import Result
+from store import search_index
 from store.database import Database
 
 TOGETHER_SECONDS: Final = (
@@ -259,13 +260,14 @@ async def _write_together(database: Database, viewer: str, parts: Sequence[Slice
     def write(conn: Connection, viewer: str) -> list[Taken]:
         taken: list[Taken] = []
         opened = time.perf_counter()
-        for part in parts:
-            began = time.perf_counter()
-            results = slices.take(conn, viewer, part)
-            ended = time.perf_counter()
-            taken.append(Taken(results=results, seconds=ended - began))
-            if ended - opened > TOGETHER_SECONDS or database.somebody_waits():
-                break
+        with search_index.gathered(conn):
+            for part in parts:
+                began = time.perf_counter()
+                results = slices.take(conn, viewer, part)
+                ended = time.perf_counter()
+                taken.append(Taken(results=results, seconds=ended - began))
+                if ended - opened > TOGETHER_SECONDS or database.somebody_waits():
+                    break
         return taken
 
     taken = await database.write_behind(viewer, write)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
@@ -167,8 +168,15 @@ def put_facets(conn: Connection, viewer: str, facets: Mapping[str, frozenset[str
     search_entries.write(conn, {old.node_id: tuple(old[1:]) for old in there}, rows)
 
 
+def gathered(conn: Connection) -> AbstractContextManager[None]:
+    """A stretch of a transaction that writes documents many times, and may look for none of them before its end."""
+    return search_entries.gathered(conn) if conn.dialect.name == "sqlite" else nullcontext()
+
+
 def drop(conn: Connection, viewer: str, node_ids: Sequence[str]) -> None:
     """Take nodes out of the index."""
+    if conn.dialect.name == "sqlite":
+        search_entries.catch_up(conn)  # triggers take out of it what it has
     for n in range(0, len(node_ids), 500):
         conn.execute(
             sa.delete(search_doc).where(search_doc.c.viewer_id == viewer, search_doc.c.node_id.in_(node_ids[n : n + 500]))
@@ -368,6 +376,7 @@ __all__ = [
     "drop",
     "facet",
     "find",
+    "gathered",
     "match",
     "missing",
     "plain_terms",

@@ -110,3 +110,38 @@ async def test_no_query_is_read_as_the_index_own_language(household: Household, 
     await household.database.write(household.viewer, search_index.put, [Doc(node_id="m_1", kind="MESSAGE", title="calm", at=NOW)])
     await find(household, query)
     assert await find(household, "calm") == ["m_1"]
+
+
+async def test_documents_that_grow_move_and_go_within_one_transaction_are_found_as_they_ended(household: Household) -> None:
+    def doc(number: int, title: str, minutes: int = 0) -> Doc:
+        return Doc(node_id=f"m_{number}", kind="MESSAGE", title=title, at=NOW + timedelta(minutes=minutes))
+
+    def write(conn: Connection, viewer: str) -> None:
+        with search_index.gathered(conn):
+            search_index.put(conn, viewer, [doc(1, "harbour"), doc(2, "harbour"), doc(3, "harbour")])
+            search_index.put(conn, viewer, [doc(1, "quay", minutes=5), doc(4, "ferry")])
+            search_index.put(conn, viewer, [doc(1, "island", minutes=7)])
+            search_index.drop(conn, viewer, ["m_2"])
+            search_index.put(conn, viewer, [doc(0, "lighthouse"), doc(4, "ferry")])
+
+    def check(conn: Connection, viewer: str) -> None:
+        if conn.dialect.name == "sqlite":  # what the index has is what the documents say
+            conn.execute(text("INSERT INTO search_fts(search_fts, rank) VALUES ('integrity-check', 1)"))
+
+    await household.database.write(household.viewer, search_index.put, [doc(0, "harbour"), doc(4, "harbour")])
+    await household.database.write(household.viewer, write)
+    found = {word: await find(household, word) for word in ("harbour", "quay", "island", "ferry", "lighthouse")}
+    assert found == {"harbour": ["m_3"], "quay": [], "island": ["m_1"], "ferry": ["m_4"], "lighthouse": ["m_0"]}
+    await household.database.write(household.viewer, check)
+
+
+async def test_of_a_transaction_that_fails_nothing_is_found(household: Household) -> None:
+    def fail(conn: Connection, viewer: str) -> None:
+        with search_index.gathered(conn):
+            search_index.put(conn, viewer, [Doc(node_id="m_1", kind="MESSAGE", title="harbour", at=NOW)])
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError):
+        await household.database.write(household.viewer, fail)
+    await household.database.write(household.viewer, search_index.put, [Doc(node_id="m_2", kind="MESSAGE", title="quay", at=NOW)])
+    assert (await find(household, "harbour"), await find(household, "quay")) == ([], ["m_2"])
