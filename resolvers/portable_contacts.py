@@ -21,7 +21,7 @@ from resolvers import accounts, identities, people, viewers
 from resolvers.operation import Operation
 from resolvers.projection import SourcedPhone
 from store.among import among, asked
-from store.tables import contact, feed, person
+from store.tables import contact, feed, person, told_again
 
 DEFAULT_COUNT: Final = 100
 MAX_COUNT: Final = 500
@@ -213,7 +213,7 @@ def _told(conn: Connection, viewer: str, person_ids: Sequence[str]) -> dict[str,
     """When people changed last by the change feed: also by being joined and parted, which leaves their contacts as they were."""
     rows = conn.execute(
         select(feed.c.node_id, sa.func.max(feed.c.at))
-        .where(among(feed.c.node_id), feed.c.kind == "PERSON")
+        .where(among(feed.c.node_id), told_again(feed), feed.c.kind == "PERSON")
         .group_by(feed.c.node_id),
         asked(viewer, person_ids),
     )

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 
 from store import leases
 from store.rows import insert
-from store.tables import feed, feed_head, stream, stream_match, untallied, webhook
+from store.tables import feed, feed_head, stream, stream_match, told_again, untallied, webhook
 
 TOMBSTONE_DAYS: Final = 90
 _INSERT: Final = feed.insert()
@@ -282,7 +282,7 @@ def _after(
     last = ~(
         select(sa.literal(1))
         .where(later.c.viewer_id == viewer, later.c.node_id == feed.c.node_id, later.c.position > feed.c.position,
-               later.c.op.in_(("UPSERT", "DELETE")))
+               told_again(later), later.c.op.in_(("UPSERT", "DELETE")))
         .exists()
     )  # fmt: skip
     query = select(feed).where(feed.c.viewer_id == viewer, feed.c.position > after)
@@ -320,7 +320,9 @@ def compact(conn: Connection, viewer: str, before: datetime) -> int:
     old = sa.and_(feed.c.viewer_id == viewer, feed.c.at < before)
     replaced = (
         select(sa.literal(1))
-        .where(later.c.viewer_id == viewer, later.c.node_id == feed.c.node_id, later.c.position > feed.c.position)
+        .where(
+            later.c.viewer_id == viewer, later.c.node_id == feed.c.node_id, later.c.position > feed.c.position, told_again(later)
+        )
         .exists()
     )
     tombstone = feed.c.op != "UPSERT"
