@@ -3,7 +3,7 @@
 They are two of three rows of a first sync, and keys are hashes: each one touched a page of its own. The release before finds its rows
 without them, more slowly.
 
-Revision ID: 0040
+Revision ID: 0042
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0040"
-down_revision = "0039"
+revision = "0042"
+down_revision = "0041"
 branch_labels = None
 depends_on = None
 
