@@ -160,7 +160,7 @@ def measure(folder: Path) -> dict[str, Any]:
 def resolve(home: Path, *, people: int, seeds: Sequence[int]) -> Report:
     """Resolve what UNIVERSE names, or a town of each seed. No join may be wrong, no trap walked into."""
     report = Report()
-    for folder in _folders(home, people, seeds):
+    for folder in folders(home, people, seeds):
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.people", str(folder)], capture_output=True, text=True, check=False
         )
@@ -209,7 +209,8 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _folders(home: Path, people: int, seeds: Sequence[int]) -> list[Path]:
+def folders(home: Path, people: int, seeds: Sequence[int]) -> list[Path]:
+    """What UNIVERSE names, or towns made in `home`, one for each seed."""
     named = os.environ.get("UNIVERSE", "").split()
     if named:
         return [Path(name) for name in named]

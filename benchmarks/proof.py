@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import execution, figures, people
+from benchmarks import execution, figures, joined, people
 from benchmarks.processes import load
 from providers.bluesky import watch as bluesky_watch
 from tests.chaos import (
@@ -352,6 +352,11 @@ PROOFS: Final = (
         "Who is who among 100,000 contacts: processor seconds, memory, and one that changes",
         lambda home: people.resolve(home, people=23_000, seeds=(105,)),
         people.judge_pace,
+    ),
+    Proof(
+        "people-6",
+        "A hundred automatic merges and the reason that is told for each",
+        lambda home: joined.sample(home, people=400, seed=106, samples=100),
     ),
     Proof(
         "people-4",

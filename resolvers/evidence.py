@@ -155,7 +155,13 @@ def _told(row: Any, cards: Mapping[str, Any], keys: Mapping[tuple[str, str, str]
     common: dict[str, Any] = {
         "strength": row.strength,
         "weight": row.weight,
-        "sentence": sentence(row.kind, row.value, [cards[i].label for i in pair], shared=row.shared),
+        "sentence": sentence(
+            row.kind,
+            row.value,
+            [cards[i].label for i in pair],
+            shared=row.shared,
+            vouching=[cards[i].label for i in pair if said.get(i) == "verified"],
+        ),
         "contact_ids": tuple(pair),
         "observed_at": row.observed_at,
     }

@@ -13,14 +13,17 @@ _WHAT: Final = {
 }
 
 
-def sentence(kind: str, value: str, places: Sequence[str], *, shared: bool) -> str:
-    """One sentence for one piece of evidence; `places` are the labels of the accounts whose contacts carry it."""
+def sentence(kind: str, value: str, places: Sequence[str], *, shared: bool, vouching: Sequence[str] = ()) -> str:
+    """One sentence for one piece of evidence; `places` are the labels of the accounts whose contacts carry it, `vouching` of those
+    whose network has verified it.
+    """
     what = _WHAT[kind].format(value=value.partition(":")[2] if kind == "HANDLE" else value)
     where = _join(list(dict.fromkeys(places)))
     if shared:
         return f"Contacts of {where} carry {what}, which several people seem to share, so it does not join them by itself."
     if kind in ("EMAIL", "PHONE"):
-        return f"Contacts of {where} carry {what}, which belongs to one person."
+        by = f" and which {_join(list(dict.fromkeys(vouching)))} has verified" if vouching else ""
+        return f"Contacts of {where} carry {what}, which belongs to one person{by}."
     return f"Contacts of {where} point to {what}."
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from resolvers.identity import vetoes
+from resolvers.identity import joined, vetoes
 from resolvers.identity.cards import Facts, Value
 from resolvers.identity.features import NAMES, Frequencies, features, look_alikes
 from resolvers.identity.grouping import Groups
@@ -16,10 +16,6 @@ from resolvers.identity.proof import Edge
 from resolvers.identity.scoring import Weights, dot
 from resolvers.identity.wholes import Whole
 
-_SAID: Final = {
-    "OWN": "the profile is its own", "CHECKED": "checked by the network", "WRITTEN": "written down by you", "USED": "seen in messages",
-    "CLAIMED": "claimed, not checked",
-}  # fmt: skip
 _WHY: Final = {
     "NAMES": "their names contradict each other", "BIRTHDAY": "their birthdays differ",
     "GENERATION": "one is the elder and one the younger of a name", "NEVER": "you said that they are not one person",
@@ -58,28 +54,6 @@ class Reason(msgspec.Struct, frozen=True):
     weight: float
 
 
-def of_edge(edge: Edge, left: Facts, right: Facts) -> str:
-    """Why an edge joins."""
-    values = [(f, v) for f in (left, right) for v in f.values if v.kind == edge.kind and v.key == edge.value]
-    said = " and ".join(dict.fromkeys(_SAID[v.basis] for _, v in values))
-    how = f" ({said})" if said else ""
-    match edge.kind:
-        case "EMAIL":
-            return f"Both have the e-mail address {edge.value}{how}, which is one person's."
-        case "PHONE":
-            line = next((v.detail for _, v in values), "")
-            what = "mobile number" if line == "MOBILE" else "number"
-            return (
-                f"Both have the {what} {edge.value}{how}, and their names agree."
-                if line != "MOBILE"
-                else f"Both have the {what} {edge.value}{how}."
-            )
-        case "PROFILE":
-            return f"Both are, or name, the profile {edge.value}{how}."
-        case _:
-            return "Their profiles {} and {} name each other.".format(*edge.value.split(" ", 1))
-
-
 def between(facts: Mapping[str, Facts], groups: Groups, one: str, other: str) -> list[str]:
     """All that speaks for and against two contacts being one person."""
     a, b = facts[one], facts[other]
@@ -91,10 +65,11 @@ def between(facts: Mapping[str, Facts], groups: Groups, one: str, other: str) ->
         if f.nobody:
             lines.append(f"{f.id}: {_WHY[f.nobody]}.".replace("one is", "this is"))
     direct = [e for e in groups.edges if {e.left, e.right} == {one, other}]
-    lines += [of_edge(e, facts[e.left], facts[e.right]) for e in direct]
-    if together and not direct:
-        lines += [f"By way of others: {of_edge(e, facts[e.left], facts[e.right])}" for e in _path(groups, one, other)]
-    lines += [f"{of_edge(e, a, b)} Yet {_WHY[why]}." for e, why in groups.refused if {e.left, e.right} == {one, other}]
+    if direct:
+        lines.append(joined.why(direct, facts))
+    elif together:
+        lines += [f"By way of others: {joined.why([e], facts)}" for e in _path(groups, one, other)]
+    lines += [f"{joined.why([e], facts)} Yet {_WHY[why]}." for e, why in groups.refused if {e.left, e.right} == {one, other}]
     proven = {(e.kind, e.value) for e in direct}
     theirs = {(v.kind, v.key): v for v in b.values}
     for v in a.values:
