@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from providers.base import Capability
-from resolvers import accounts, sources
+from resolvers import sources
 from resolvers.loaders import once
 from resolvers.operation import Operation
 from resolvers.sources import Answered, Freshness
@@ -32,9 +32,9 @@ async def stored(operation: Operation, fresh: Freshness, account_ids: frozenset[
 async def having(operation: Operation, answered: Answered, *capabilities: Capability) -> Answered:
     """Only what accounts with any of the capabilities answered."""
     reports = []
+    networks = {account.id: account.provider for account in await sources.linked(operation)}
     for report in answered.reports:
-        account = await accounts.get(operation, report.account_id)
-        provider = None if account is None else operation.services.providers.get(account.provider)
+        provider = operation.services.providers.get(networks.get(report.account_id, ""))
         if provider is None or not provider.capabilities.isdisjoint(capabilities):
             reports.append(report)
     if len(reports) == len(answered.reports):

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from resolvers import freshness, messages, paging, sources, web
-from resolvers.conversations import flagged
+from resolvers.conversations import contacts_of, flagged
 from resolvers.identity.keys import normalise_url
 from resolvers.loaders import load
 from resolvers.messages import Message
@@ -304,9 +304,12 @@ def unread_counts(conn: Connection, viewer: str, person_ids: Sequence[str]) -> d
     m = conversation_member
     told = conn.execute(
         select(contact.c.person_id)
-        .join(m, sa.and_(m.c.viewer_id == contact.c.viewer_id, m.c.contact_id == contact.c.id))
+        .select_from(m)
+        .join(contact, sa.and_(contact.c.viewer_id == m.c.viewer_id, contact.c.id == m.c.contact_id))
         .join(conversation, sa.and_(conversation.c.viewer_id == m.c.viewer_id, conversation.c.id == m.c.conversation_id))
-        .where(contact.c.viewer_id == viewer, contact.c.person_id.in_(person_ids), conversation.c.unread_count.is_not(None))
+        .where(
+            m.c.viewer_id == viewer, m.c.contact_id.in_(contacts_of(viewer, person_ids)), conversation.c.unread_count.is_not(None)
+        )
         .distinct()
     )
     counts = dict.fromkeys(told.scalars(), 0)

@@ -296,9 +296,13 @@ def _asked_already(operation: Operation, account_id: str) -> bool:
     return any(s.account_id == account_id and s.state == "FRESH" for s in operation.spending.sources)
 
 
+async def linked(operation: Operation) -> list[Account]:
+    """All accounts of the viewer, oldest first, read once an operation."""
+    return await once(operation, ("accounts",), lambda: operation.read(accounts.listed))
+
+
 async def _accounts(operation: Operation, account_ids: frozenset[str] | None) -> list[Account]:
-    known = await once(operation, ("accounts",), lambda: operation.read(accounts.listed))
-    return [a for a in known if a.status != "UNLINKING" and (account_ids is None or a.id in account_ids)]
+    return [a for a in await linked(operation) if a.status != "UNLINKING" and (account_ids is None or a.id in account_ids)]
 
 
 def _queue(conn: Connection, viewer: str, account_ids: list[str], now: datetime) -> None:

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.chaos import cache_outage, close_people, hostile_queries, reconnecting, rotating_grants, stopping, troubled_sources
+from tests.chaos import (
+    cache_outage,
+    close_people,
+    hostile_queries,
+    reconnecting,
+    repeated_pages,
+    rotating_grants,
+    stopping,
+    troubled_sources,
+)
 
 
 async def test_a_client_that_reconnects_with_its_last_cursor_misses_no_change_and_gets_none_twice(tmp_path: Path) -> None:
@@ -46,3 +55,7 @@ def test_a_grant_that_a_kill_cost_says_so(tmp_path: Path) -> None:
 async def test_in_a_made_up_year_the_close_come_first_and_every_number_leads_to_its_messages(tmp_path: Path) -> None:
     report = await close_people.remember(tmp_path / "home", close=3, acquaintances=3, bulk=1, groups=1, days=70, traced=1)
     assert report.broken == []
+
+
+def test_a_page_that_was_made_is_given_again_and_not_sent_again(tmp_path: Path) -> None:
+    assert repeated_pages.ask_again(tmp_path / "home", people=60, messages=300, requests=3).broken == []

@@ -1,0 +1,94 @@
+"""What the pages that are asked for most do in the database: as many statements for many people as for few, each through its index.
+
+The plans of both databases are kept beside this file. They are those of a store that nobody has analysed, so they follow from the statements
+alone. When one changes on purpose, remove its file: the next run writes it anew, and fails so that somebody reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from benchmarks.filling import fill
+from benchmarks.people_page import QUERY as PEOPLE
+from providers.base import catalogue
+from store.database import Database
+from tests.asking import Clock, Desk, statements
+from tests.household import NOW, Household
+
+CONVERSATIONS: Final = "{ viewer { conversations(first: 20) { edges { node { subject lastActivityAt unreadCount } } } } }"
+TIMELINE: Final = "{ viewer { timeline(first: 20) { edges { node { occurredAt ... on Message { snippet } } } } } }"
+PAGES: Final = {"people": PEOPLE, "conversations": CONVERSATIONS, "timeline": TIMELINE}
+PLANS: Final = Path(__file__).parent / "plans"
+
+
+def desk(household: Household) -> Desk:
+    return Desk(household, clock=Clock(NOW), providers=dict(catalogue()))
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_page_takes_as_many_statements_whoever_asks(database: Database, page: str) -> None:
+    counted = []
+    for viewer, people, messages in (("u_few", 8, 16), ("u_many", 60, 300)):
+        household = await Household.open(database, viewer)
+        await fill(database, viewer, people=people, messages=messages)
+        with statements() as seen:
+            await desk(household).ask(PAGES[page])
+        counted.append(len(seen))
+    assert counted[0] == counted[1] <= 10
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_each_statement_of_a_page_goes_through_its_index(household: Household, page: str) -> None:
+    await fill(household.database, household.viewer, people=3, messages=6)
+    with asked() as found:
+        await desk(household).ask(PAGES[page])
+    plans = await household.database.read(household.viewer, _explained, found)
+    file = PLANS / f"{page}.{household.database.dialect}.txt"
+    if not file.exists():
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(plans)
+        pytest.fail(f"{file.name} was missing and is written now: read it")
+    assert plans == file.read_text()
+    assert not re.search(r"^ *SCAN (?:person|contact|message|conversation)\b", plans, re.MULTILINE)
+
+
+@contextmanager
+def asked() -> Iterator[list[tuple[str, Any]]]:
+    """The statements sent meanwhile, with their parameters."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(conn: Any, cursor: Any, statement: str, parameters: Any, *rest: Any) -> None:
+        if statement.startswith(("SELECT", "WITH")) and "set_config" not in statement:
+            seen.append((statement, parameters))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+
+
+def _explained(conn: Connection, viewer: str, found: list[tuple[str, Any]]) -> str:
+    parts = []
+    for statement, parameters in found:
+        tables = ", ".join(dict.fromkeys(re.findall(r"(?:FROM|JOIN) (\w+)", statement)))
+        if conn.dialect.name == "sqlite":
+            rows = conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            lines = [row[3] for row in rows]
+        else:
+            lines = [row[0] for row in conn.exec_driver_sql(f"EXPLAIN (COSTS OFF) {statement}", parameters)]
+            lines = [
+                line
+                for line in lines
+                if re.match(r" *(?:->|[A-Z][a-z]+ )", line) and "Filter:" not in line and "Cond:" not in line
+            ]
+        parts.append("\n".join([f"# {tables}", *lines]))
+    return "\n\n".join(parts) + "\n"
