@@ -113,13 +113,17 @@ class _Writer:
         rest: Json = {}
         for name, values in one.parameters:
             if name == "TYPE" and types:
-                named = {word.strip().lower() for text in values for word in text.split(",")}
-                if not all(any(word in known for known in types) for word in named):
-                    return False
+                named = {word for text in values for part in text.split(",") if (word := part.strip().lower())}
                 for group, known in zip(groups, types, strict=True):
                     chosen = {known[word]: True for word in sorted(named) if word in known}
                     if chosen:
-                        told[group] = chosen
+                        told[group] = {**told.get(group, {}), **chosen}
+                # RFC 9555 §2.15.2: words of their own stay those of the vCard
+                others = [word for word in sorted(named) if not any(word in known for known in types)]
+                if others:
+                    before = rest.get("type", [])
+                    words = [*(before if isinstance(before, list) else [before]), *others]
+                    rest["type"] = words[0] if len(words) == 1 else words
             elif (
                 name == "PREF"
                 and len(values) == 1

@@ -21,6 +21,8 @@ _EMPTY: Final = b"BEGIN:VCARD\r\nVERSION:4.0\r\nEND:VCARD\r\n"
 _KINDS: Final = {"INDIVIDUAL": "individual", "ORGANIZATION": "org", "GROUP": "group", "AUTOMATED": "application"}
 # TYPE values that RFC 6350 §5.6 and §6.4.1 know and that are read as labels; any other word says nothing to other programs
 _TYPES: Final = frozenset({"home", "work", "cell", "fax", "pager", "video", "textphone"})
+#: Properties that have no parts, in which version 2.1 escapes nothing.
+_TEXTS: Final = frozenset({"FN", "NOTE", "TITLE", "ROLE", "LABEL", "EMAIL", "MAILER", "UID"})
 _DAYS: Final = {"birthday": "BDAY", "anniversary": "ANNIVERSARY", "death": "DEATHDATE"}
 #: What a contact has a place for, of which `written` leaves nothing out; all else that a card says is carried over as it is.
 CARRIED: Final = frozenset(
@@ -77,11 +79,12 @@ def written(contact: records.Contact) -> str:
 def whole(contact: records.Contact, uid: str) -> Card:
     """The card that an export has: `uid` is what it is known by, the record's picture has its bytes or its address.
 
-    A record that came as a card of version 4.0 and says what that card says is that card; with `beyond` of any other.
+    A record that came as a card and says what that card says is that card, in version 4.0; with `beyond` of any other.
     """
     told = parse(contact.vcard.encode()) if contact.vcard else None
-    if told is not None and told.version == "4.0" and says(told, contact):
-        same = _numbered(told, contact)
+    today = None if told is None else told if told.version == "4.0" else upgraded(told)
+    if today is not None and says(today, contact):
+        same = _numbered(today, contact)
         if same is not None:
             return _pictured(same if same.first("UID") else _added(same, [Line("UID", _uid(uid))]), contact.photo)
     named = msgspec.structs.replace(contact, uid=uid)
@@ -132,26 +135,36 @@ def beyond(card: Card, photo: records.Photo | None = None) -> list[Line]:
         other = one.name == "PHOTO" and vcard.picture(one) not in (None, photo)
         if not one.name or (one.name in CARRIED and not other) or (one.name == "X-ABLABEL" and one.group.lower() not in groups):
             continue
-        parameters = tuple((name, values) for name, values in one.parameters if name not in ("ENCODING", "CHARSET"))
-        if one.encoding == "BASE64":  # RFC 6350 §5.2: bytes are a data: URI
-            found.append(
-                Line(one.name, f"data:;base64,{base64.b64encode(one.data).decode()}", parameters, True, group=_group(one))
-            )
-        elif card.version == "2.1":
-            found.append(
-                Line(
-                    one.name,
-                    ";".join(",".join(escape(i, "4.0") for i in p) for p in one.parts),
-                    parameters,
-                    True,
-                    group=_group(one),
-                )
-            )
-        else:
-            found.append(
-                Line(one.name, one.undecoded.replace("\r", "").replace("\n", "\\n"), parameters, True, group=_group(one))
-            )
+        found.append(msgspec.structs.replace(_today(one), group=_group(one)))
     return found
+
+
+def upgraded(card: Card) -> Card:
+    """A card of version 2.1 or 3.0 in 4.0, property by property (RFC 6350, appendix A)."""
+    lines = [_today(one) for one in card.properties if one.name not in ("", "BEGIN", "END", "VERSION", "PRODID")]
+    return _added(parse(_EMPTY), lines)
+
+
+def _today(one: Property) -> Line:
+    """A property as version 4.0 writes it, in its group."""
+    parameters: list[tuple[str, tuple[str, ...]]] = []
+    for name, values in one.parameters:
+        if name == "TYPE" and one.version != "4.0":  # RFC 6350 §5.3: what is preferred is told by PREF
+            words = [word for value in values for word in value.split(",")]
+            parameters += [("PREF", ("1",))] if any(word.lower() == "pref" for word in words) else []
+            values = tuple(word for word in words if word and word.lower() not in ("pref", "internet"))  # as all mail is
+        if values and name not in ("ENCODING", "CHARSET"):
+            parameters.append((name, values))
+    if one.encoding == "BASE64":  # RFC 6350 §5.2: bytes are a data: URI
+        kind = vcard.image_type(one.data) or ""
+        value = f"data:{kind};base64,{base64.b64encode(one.data).decode()}"
+    elif one.version == "2.1" and one.name in _TEXTS:
+        value = escape(one.text.replace("\r\n", "\n"), "4.0")
+    elif one.version == "2.1":
+        value = ";".join(",".join(escape(item, "4.0") for item in items) for items in one.parts)
+    else:
+        value = one.undecoded.replace("\r", "").replace("\n", "\\n")
+    return Line(one.name, value, tuple(parameters), True, group=one.group)
 
 
 def _group(one: Property) -> str:

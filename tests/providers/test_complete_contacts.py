@@ -93,6 +93,50 @@ X-QQ:21588891
 CREATED:20200101T000000Z
 END:VCARD
 """.replace("\n", "\r\n")
+OLD: Final = {
+    "3.0": r"""BEGIN:VCARD
+VERSION:3.0
+PRODID:-//Apple Inc.//iOS 17//EN
+N:Ray;Ada;M,N;Dr.;
+FN:Dr. Ada Ray
+NICKNAME:Adi,Addie
+ORG:Works;Lab;Bench
+TITLE:Chief
+item1.EMAIL;type=INTERNET;type=pref:ada@example.org
+item1.X-ABLabel:_$!<Work>!$_
+EMAIL;type=INTERNET;type=HOME:ada@home.example
+TEL;type=CELL;type=VOICE;type=pref:0170 1234567
+TEL;TYPE=WORK,FAX:+49 30 123
+item2.ADR;type=HOME;type=pref:PO 7;Apt 2;5 High St\nBack;Town;;N1;UK
+item2.X-ABADR:gb
+NOTE:one\, two
+NOTE:three
+BDAY;value=date;X-APPLE-OMIT-YEAR=1604:1604-05-06
+item3.URL;type=pref:https://ada.example/
+item3.X-ABLabel:_$!<HomePage>!$_
+item4.X-ABDATE;type=pref:2009-06-01
+item4.X-ABLabel:_$!<Anniversary>!$_
+item5.X-ABRELATEDNAMES;type=pref:Bob
+item5.X-ABLabel:_$!<Spouse>!$_
+X-SOCIALPROFILE;type=twitter;x-user=ada:https://twitter.com/ada
+IMPP;X-SERVICE-TYPE=Jabber;type=HOME;type=pref:xmpp:ada@example.org
+GEO:37.38;-122.08
+SORT-STRING:Ray
+CLASS:PRIVATE
+KEY;ENCODING=b;TYPE=PGP:AQIDBA==
+PHOTO;ENCODING=b;TYPE=PNG:iVBORw0KGgoAAAANSUhEUg==
+CATEGORIES:a,b\,c
+REV:2024-05-06T10:20:30Z
+UID:ABC-1
+X-PHONETIC-FIRST-NAME:Eida
+END:VCARD
+""".replace("\n", "\r\n"),
+    "2.1": "BEGIN:VCARD\r\nVERSION:2.1\r\nN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:M=C3=BCller;J=C3=B6rg;;;\r\n"
+    "FN;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:J=C3=B6rg M=C3=BCller\r\nTEL;CELL;PREF:0170 1234567\r\nTEL;WORK;FAX:+49 30 123\r\n"
+    "EMAIL;INTERNET:j@example.org\r\nNOTE;ENCODING=QUOTED-PRINTABLE:a; b, c=0D=0Ad\r\nNOTE:more\r\nADR;HOME:Box 7;;5 High St, back;Town;;N1;UK\r\n"
+    "PHOTO;PNG;ENCODING=BASE64:\r\n iVBORw0KGgoAAAANSUhEUg==\r\n\r\nUID:u2\r\n"
+    "X-ANDROID-CUSTOM:vnd.android.cursor.item/nickname;Jo;1;;;;;;;;;;;;;\r\nEND:VCARD\r\n",
+}
 FOREIGN: Final[dict[str, Any]] = {
     **{name: value for name, value in CARD.items() if name != "keywords"},
     "localizations": {"de": {"titles/le9/name": "Forscherin", "addresses/k23/components/3/value": "Rießton"}},
@@ -128,14 +172,14 @@ def exported(contact: records.Contact) -> tuple[Card, dict[str, Any]]:
 
 
 def said(card: Card, *but: str) -> Said:
-    """What a card says, in no order of its own; TYPE in any spelling."""
+    """What a card says, in no order of its own: TYPE in any spelling, a group by the label that it has."""
     found = []
+    labels = {one.group.lower(): one.text for one in card.all("X-ABLABEL")}
     for one in card.properties:
-        if one.name and one.name not in ("BEGIN", "END", "VERSION", "PRODID", *but):
-            parameters = ((name, tuple(sorted(one.types)) if name == "TYPE" else values) for name, values in one.parameters)
-            found.append(
-                (one.group, one.name, tuple(sorted(pair for pair in parameters if pair != ("VALUE", ("uri",)))), one.undecoded)
-            )
+        if one.name and one.name not in ("BEGIN", "END", "VERSION", "PRODID", "X-ABLABEL", *but):
+            told = {(name, tuple(sorted(one.types)) if name == "TYPE" else values) for name, values in one.parameters}
+            parameters = tuple(sorted(told - {("VALUE", ("uri",))}))
+            found.append((labels.get(one.group.lower(), one.group), one.name, parameters, one.undecoded))
     return sorted(found)
 
 
@@ -158,6 +202,28 @@ def test_a_card_with_every_property_is_the_same_card_wherever_its_user_lives(reg
     assert [vcard.tel(one) for one in by_card.all("TEL")][1] == ("030 1234567" if region is None else "+49301234567")
     for again in (by_card, jscontact.card(by_json)):
         second = taken_in(again, None)  # another Kith, whose user may live elsewhere
+        assert facts(second) == facts(first)
+        third, json_again = exported(second)
+        assert said(third) == said(by_card)
+        assert json_again == by_json
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("version", OLD)
+def test_a_card_of_an_older_version_is_the_same_card_in_the_new_one(version: str, region: str | None) -> None:
+    card = parse(OLD[version].encode())
+    first = taken_in(card, region)
+    by_card, by_json = exported(first)
+    assert [one.name for one in by_card.properties if one.name not in ("PRODID", "PHOTO")] == [
+        one.name for one in card.properties if one.name not in ("PRODID", "PHOTO", "")
+    ]
+    assert [one.parts for one in by_card.all("ADR", "ORG", "N")] == [
+        tuple(tuple(items) for items in one.parts) if version != "2.1" else one.parts for one in card.all("ADR", "ORG", "N")
+    ]
+    assert [one.text for one in by_card.all("NOTE")] == [one.text.replace("\r\n", "\n") for one in card.all("NOTE")]
+    assert set(by_json["emails"]["e1"]) <= {"address", "pref", "label"}  # where other programs look for it
+    for again in (by_card, jscontact.card(by_json)):
+        second = taken_in(again, None)
         assert facts(second) == facts(first)
         third, json_again = exported(second)
         assert said(third) == said(by_card)
