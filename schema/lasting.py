@@ -35,6 +35,8 @@ STORED: Final[dict[str, frozenset[str]]] = {
             "uri kind name summary text html language url attributedTo inReplyTo media hashtags publishedAt startsAt endsAt "
             "location likeCount repostCount replyCount"
         ),
+        "Agenda": "date timeZone items sources",
+        "AgendaItem": "key reason sentence person dueAt target",
         "Annotatable": "id notes reminders",
         "Answered": "answer question direction answeredAt waited",
         "Attachment": "id message name mediaType size hash inline state",
@@ -138,7 +140,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Versioned": "id version",
         "Viewer": (
             "id name locale timeZone region feed unread accounts people contacts conversations activities timeline search "
-            "suggest streams ownAddresses publicProfile reminders"
+            "suggest streams ownAddresses publicProfile reminders agenda"
         ),
     }.items()
 }

@@ -27,6 +27,7 @@ WEIGHTS: Final[dict[tuple[str, str], int]] = {
     ("Person", "timeline"): 5,
     ("Person", "why"): 2,
     ("Person", "relationship"): 2,
+    ("Viewer", "agenda"): 5,
     ("ScorePart", "messages"): 5,
     ("Person", "topics"): 3,
     ("Person", "influence"): 5,

@@ -9,6 +9,7 @@ import strawberry
 if TYPE_CHECKING:
     from schema.account import Account, AccountConnection, OwnAddress, SyncProgress
     from schema.activity import ActivityConnection
+    from schema.agenda import Agenda
     from schema.annotation import Note, Reminder, ReminderConnection
     from schema.attachment import Attachment
     from schema.change import Change, ChangeConnection, FeedState
@@ -130,3 +131,4 @@ WebhookDeliveryRef = Annotated["WebhookDelivery", strawberry.lazy("schema.webhoo
 NoteRef = Annotated["Note", strawberry.lazy("schema.annotation")]
 ReminderRef = Annotated["Reminder", strawberry.lazy("schema.annotation")]
 ReminderConnectionRef = Annotated["ReminderConnection", strawberry.lazy("schema.annotation")]
+AgendaRef = Annotated["Agenda", strawberry.lazy("schema.agenda")]

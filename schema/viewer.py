@@ -27,6 +27,7 @@ from resolvers import (
     webhooks,
 )
 from resolvers.paging import Ask, Listing
+from resolvers.relationship import agenda
 from resolvers.streams import reading
 from schema import loads
 from schema.activity import ActivityFilter
@@ -42,6 +43,7 @@ from schema.references import (
     AccountConnectionRef,
     AccountRef,
     ActivityConnectionRef,
+    AgendaRef,
     ApiKeyRef,
     ChangeConnectionRef,
     ContactConnectionRef,
@@ -62,7 +64,7 @@ from schema.references import (
     TimelineConnectionRef,
     WebhookRef,
 )
-from schema.scalars import Cursor, DateTime, LanguageTag, TimeZone
+from schema.scalars import Cursor, Date, DateTime, LanguageTag, TimeZone
 from schema.timeline import TimelineFilter
 from schema.vocabulary import AccountStatus, OrderDirection, SearchOrder, SearchScope
 
@@ -239,6 +241,14 @@ async def _viewer_reminders(
     return await notes.reminders(info.context.operation, Ask(first=first, after=plain(after)), plain(due_before), bool(done))
 
 
+async def _viewer_agenda(
+    parent: Parent[viewers.Viewer],
+    info: Info,
+    on: Annotated[Date | None, argument(description="The day.")] = UNSET,
+) -> agenda.Agenda:
+    return await agenda.agenda(info.context.operation, plain(on))
+
+
 async def _enrichment_consents(parent: Parent[viewers.Viewer], info: Info) -> list[enrichment_consents.Shown]:
     return await enrichment_consents.of_viewer(info.context.operation)
 
@@ -296,6 +306,7 @@ class Viewer(Node):
     )
     streams: list[StreamRef] | None = field("Saved rules over activities; at most 1000.", _streams, semantic=True)
     reminders: ReminderConnectionRef | None = field("Reminders by due date.", _viewer_reminders, semantic=True)
+    agenda: AgendaRef | None = field("Who to get back to on a day, by default today in timeZone, and why.", _viewer_agenda)
     own_addresses: list[OwnAddressRef] | None = field(
         "Addresses and handles that are the viewer's own, per account; they decide direction.", _own_addresses, semantic=True
     )

@@ -389,6 +389,14 @@ class ScoreFactor(Enum):
     TOPIC = value("TOPIC", "Weight within a topic.")
 
 
+@word("Why something is on the agenda; more may be added.")
+class AgendaReason(Enum):
+    UNANSWERED = value("UNANSWERED", "They wait for an answer.")
+    OVERDUE = value("OVERDUE", "Longer silence than usual.")
+    BIRTHDAY = value("BIRTHDAY", "Birthday.")
+    REMINDER = value("REMINDER", "A reminder is due.")
+
+
 @word("Which way a score goes.")
 class Trend(Enum):
     RISING = value("RISING", "Closer.")

@@ -18,7 +18,7 @@ def test_an_example_tab_asks_only_for_what_the_schema_has(file: Path) -> None:
     assert [error.message for error in validate(schema, parse(file.read_text()))] == []
 
 
-@pytest.mark.parametrize("page", ["relationship", "notes"])
+@pytest.mark.parametrize("page", ["relationship", "notes", "agenda"])
 def test_an_example_of_the_manual_asks_only_for_what_the_schema_has(page: str) -> None:
     schema = build_schema((_ROOT / "schema/schema.graphql").read_text())
     found = re.findall(r"```graphql\n(.*?)```", (_ROOT / f"docs/{page}.md").read_text(), re.DOTALL)
