@@ -336,7 +336,7 @@ PROOFS: Final = (
     ),
     Proof(
         "open-3",
-        "1,000 matches delivered to a slow receiver by a worker that is killed 20 times, and followed by a client that is cut off 100 times",
+        "1,000 matches delivered by a worker that is killed 20 times, and followed by a client that is cut off 100 times",
         lambda home: killed_deliveries.deliver_through_kills(home, posts=2_000, kills=20, cuts=100),
     ),
     Proof(
