@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import orjson
 import structlog
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.event_stream import MEDIA_TYPE as EVENT_STREAM
@@ -47,6 +46,40 @@ class Refused(Exception):
         self.headers = dict(headers or {})
 
 
+class Said:
+    """A request's headers by name in lower case; of several the first counts."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, scope: Scope) -> None:
+        self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+
+    @overload
+    def get(self, name: str) -> str | None: ...
+    @overload
+    def get(self, name: str, otherwise: str) -> str: ...
+    def get(self, name: str, otherwise: str | None = None) -> str | None:
+        found = self._headers.get(name.encode())
+        return otherwise if found is None else found.decode("latin-1")
+
+
+class Whole:
+    """An answer that is sent at once."""
+
+    __slots__ = ("_body", "_headers", "_status")
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
+        self._body = body
+        self._status = status
+        self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        if status != 304:  # RFC 9110 §8.6
+            self._headers.append((b"content-length", str(len(body)).encode()))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self._body})
+
+
 class Endpoint:
     """The ASGI application at /graphql, for HTTP."""
 
@@ -57,19 +90,20 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
+        said = Said(scope)
         media: str | None = LEGACY
         try:
             if request.method not in ("GET", "POST"):
                 raise Refused(405, "METHOD_NOT_ALLOWED", "GraphQL is asked by GET or POST.", {"allow": "GET, POST"})
-            media = negotiate(request.headers.get("accept"))
+            media = negotiate(said.get("accept"))
             if media is None:
                 media = LEGACY
                 raise Refused(406, "NOT_ACCEPTABLE", f"Answers are {MODERN}, {LEGACY} or, for streams, {EVENT_STREAM}.")
             principal, secret = await browser.identify(request, self._settings, self._installation.door)
             if principal.kind == "BROWSER":
                 browser.check_forgery(request, request.method, self._settings)
-            graphql = await self._read(request)
-            response = await self._respond(request, graphql, principal, secret, media)
+            graphql = await self._read(request, said)
+            response = await self._respond(request, said, graphql, principal, secret, media)
         except Refused as error:
             response = self._refusal(media, error.status, error.code, str(error), error.headers)
         except NotSignedIn as error:
@@ -83,48 +117,48 @@ class Endpoint:
         await response(scope, receive, send)
 
     async def _respond(
-        self, request: Request, graphql: GraphQLRequest, principal: Principal, secret: str, media: str
-    ) -> Response | EventStream:
+        self, request: Request, said: Said, graphql: GraphQLRequest, principal: Principal, secret: str, media: str
+    ) -> Whole | EventStream:
         async def alive() -> bool:
             return await self._installation.door.still(principal, secret)
 
         if media == EVENT_STREAM:
             return EventStream(
                 self._installation, self._execution.stream(
-                    graphql, principal, last_event_id=request.headers.get("last-event-id"), alive=alive
+                    graphql, principal, last_event_id=said.get("last-event-id"), alive=alive
                 ), alive, allow_mutation=request.method == "POST",
             )  # fmt: skip
         allowed = ALL_AT_ONCE if request.method == "POST" else QUERIES
         # RFC 9110 §13.1.2; only the address of a GET with a named document stands for what is asked
         entitled = request.method == "GET" and graphql.named
-        tags = read_tags(request.headers.get("if-none-match", "")) if entitled else ()
+        tags = read_tags(said.get("if-none-match", "")) if entitled else ()
         found = await self._execution.reply(graphql, principal, allowed=allowed, alive=alive, tags=tags)
         if entitled and found.tag is not None:
             found.answer.headers |= {"etag": f'W/"{found.tag}"', "cache-control": "private, no-cache", "vary": VARY}
             if found.unchanged:
-                return Response(status_code=304, headers=found.answer.headers)
-        return self._response(found.answer, media, request.headers.get("accept-encoding", ""), found.kept)
+                return Whole(b"", 304, found.answer.headers)
+        return self._response(found.answer, media, said.get("accept-encoding", ""), found.kept)
 
-    async def _read(self, request: Request) -> GraphQLRequest:
+    async def _read(self, request: Request, said: Said) -> GraphQLRequest:
         if request.method == "GET":
             if len(request.url.query) > self._settings.max_query_bytes * 3:  # percent-encoding takes three characters a byte
                 raise Refused(414, "URI_TOO_LONG", "The address is too long: send the operation by POST.")
             return read_request(_from_query(request))
-        kind, _, parameters = request.headers.get("content-type", "").partition(";")
+        kind, _, parameters = said.get("content-type", "").partition(";")
         if kind.strip().lower() != LEGACY:
             raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the operation as {LEGACY}.", {"accept-post": LEGACY})
         charset = parameters.strip().lower().replace('"', "")
         if charset.startswith("charset=") and charset not in ("charset=utf-8", "charset=utf8"):
             raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "JSON is UTF-8 (RFC 8259 §8.1).", {"accept-post": LEGACY})
-        if request.headers.get("content-encoding", "identity").lower() != "identity":
+        if said.get("content-encoding", "identity").lower() != "identity":
             raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body without content encoding.")
-        body = await read_body(request, self._settings.max_body_bytes)
+        body = await read_body(request.receive, said.get("content-length", "0"), self._settings.max_body_bytes)
         try:
             return read_request(orjson.loads(body))
         except orjson.JSONDecodeError as error:
             raise BadRequest(f"the body is no JSON: {error}") from None
 
-    def _response(self, answer: Answer, media: str, encodings: str, kept: Kept | None = None) -> Response:
+    def _response(self, answer: Answer, media: str, encodings: str, kept: Kept | None = None) -> Whole:
         status = answer.status or (400 if answer.refused and media == MODERN else 200)
         body = _encode(answer.body()) if kept is None else b""
         headers = {
@@ -136,17 +170,17 @@ class Endpoint:
         if kept is not None:
             tail = b',"extensions":' + _encode(answer.extensions) + b"}"
             if len(kept.head) >= GZIP_FROM and "gzip" in encodings:
-                return Response(kept.zipped(tail), status, headers | {"content-encoding": "gzip"})
-            return Response(kept.head + tail, status, headers)
+                return Whole(kept.zipped(tail), status, headers | {"content-encoding": "gzip"})
+            return Whole(kept.head + tail, status, headers)
         if len(body) >= GZIP_FROM and "gzip" in encodings:
             packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)
             body = packer.compress(body) + packer.flush()
             headers["content-encoding"] = "gzip"
-        return Response(body, status, headers)
+        return Whole(body, status, headers)
 
     def _refusal(
         self, media: str | None, status: int, code: str, message: str, headers: Mapping[str, str] | None = None
-    ) -> Response:
+    ) -> Whole:
         answer = refusal(f"{message[:1].upper()}{message[1:]}", code, status=status)
         answer.headers = dict(headers or {})
         return self._response(answer, LEGACY if media in (None, EVENT_STREAM) else media or LEGACY, "")
@@ -176,18 +210,23 @@ def negotiate(accept: str | None) -> str | None:
     return best
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The body, read piece by piece and never further than `limit` bytes. Raises Refused."""
-    too_long = Refused(413, "CONTENT_TOO_LARGE", f"The body is longer than {limit:,} bytes.", {"connection": "close"})
-    announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > limit:
-        raise too_long
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > limit:
-            raise too_long
-    return bytes(body)
+async def read_body(receive: Receive, announced: str, limit: int) -> bytes:
+    """The body, read piece by piece and never further than `limit` bytes. Raises Refused, or ClientDisconnect."""
+    pieces: list[bytes] = []
+    size, more = int(announced) if announced.isdigit() and len(announced) < 20 else 0, True
+    if size <= limit:
+        size = 0
+    while more and size <= limit:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        piece = message.get("body", b"")
+        pieces.append(piece)
+        size += len(piece)
+        more = message.get("more_body", False)
+    if size > limit:
+        raise Refused(413, "CONTENT_TOO_LARGE", f"The body is longer than {limit:,} bytes.", {"connection": "close"})
+    return b"".join(pieces)
 
 
 def _from_query(request: Request) -> dict[str, Any]:

@@ -179,6 +179,8 @@ def _short(declared: Any) -> Callable[..., Any] | None:
         return Reads(declared.python_name)
     function = resolver.wrapped_func
     names = list(inspect.signature(function).parameters)
+    if not names:
+        return lambda source, info: function()
     if names == ["parent", "info"]:
         return function  # type: ignore[no-any-return]
     if names == ["parent"]:

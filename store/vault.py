@@ -31,6 +31,7 @@ class Vault:
         if not keys or any(len(k) < 16 for k in keys):
             raise ValueError("the vault needs a secret key of at least 16 bytes")
         self._roots = [hashlib.blake2b(key, digest_size=32, person=b"kith-root").digest() for key in keys]
+        self._derived: dict[str, list[bytes]] = {}  # purposes are few, and named in the source
         self._ciphers: dict[bytes, AESGCM] = {}
         for key in keys:
             derived = hashlib.blake2b(key, digest_size=32, person=b"kith-vault").digest()
@@ -66,7 +67,10 @@ class Vault:
 
     def derived(self, purpose: str) -> list[bytes]:
         """The key for a purpose, then what it was under the former keys: for what was made with it and is still looked for."""
-        return [hmac.digest(root, purpose.encode(), "sha256") for root in self._roots]
+        found = self._derived.get(purpose)
+        if found is None:
+            found = self._derived[purpose] = [hmac.digest(root, purpose.encode(), "sha256") for root in self._roots]
+        return found
 
 
 def _place(viewer: str, table: str, row: str, column: str) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
-from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefinitionNode
+from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, OperationDefinitionNode
 from graphql.execution import Executor
 from graphql.execution.values import VariableValues, get_variable_values
 
@@ -25,6 +25,7 @@ PLANS: Final = 8  # to a document: each combination of @skip and @include is one
 FIELDS: Final = 10_000  # of all plans together
 PATIENCE: Final = 20  # replays before a plan is judged by its share of them
 MAX_COERCION_ERRORS: Final = 50  # graphql-core's default
+NONE: Final = VariableValues({}, {})
 log = structlog.get_logger("kith.execution")
 
 
@@ -62,7 +63,9 @@ class Plans:
         """The operation with its variables; the errors of these; None when graphql-core executes it."""
         if not self._takes:
             return None
-        variables = get_variable_values(self.schema, operation.variable_definitions or (), raw, max_errors=MAX_COERCION_ERRORS)
+        variables: VariableValues | list[GraphQLError] = NONE
+        if operation.variable_definitions:
+            variables = get_variable_values(self.schema, operation.variable_definitions, raw, max_errors=MAX_COERCION_ERRORS)
         if isinstance(variables, list):
             return ExecutionResult(None, variables)
         if known.deciding is None:
