@@ -25,7 +25,7 @@ PROTOCOL: Final = "actor"
 MEDIA_TYPE: Final = "application/activity+json"
 ACCEPT: Final = 'application/activity+json, application/ld+json;profile="https://www.w3.org/ns/activitystreams"'
 #: In the context of actors whose server has Mastodon's words, and with them mostly its API: Mastodon, GoToSocial, Pleroma, Akkoma.
-MASTODON: Final = b"http://joinmastodon.org/ns"
+MASTODON: Final = "http://joinmastodon.org/ns"
 HTML: Final = frozenset({"text/html", "application/xhtml+xml"})
 ALSO_KNOWN_AS: Final = "also-known-as"
 MOVED_TO: Final = "moved-to"
@@ -76,7 +76,7 @@ def reading(ask: Ask, fetched: Fetched, now: datetime) -> Reading:
     for field in _objects(document.get("attachment")):
         if "PropertyValue" in _texts(field.get("type")) and isinstance(field.get("value"), str):
             links |= _field(notes, field["value"], here)
-    if links and MASTODON in msgspec.json.encode(document.get("@context")):
+    if links and _has_words_of_mastodon(document.get("@context")):
         for one in mastodon.asks(actor, document.get("preferredUsername")):
             notes.goes_on(one)
     icon = next(iter(_objects(document.get("icon"))), {})
@@ -100,6 +100,12 @@ def _field(notes: Notes, value: str, here: str) -> bool:
     if not links and bare.startswith(("https://", "http://")) and " " not in bare:
         notes.says(bare, "ME", "activitypub-field")
     return bool(own)
+
+
+def _has_words_of_mastodon(context: Any) -> bool:
+    """Whether a JSON-LD context (JSON-LD 1.1 §3.1) names Mastodon's vocabulary, as such or under a prefix."""
+    named = [*_texts(context), *(text for terms in _objects(context) for value in terms.values() for text in _texts(value))]
+    return any(name.startswith(MASTODON) for name in named)
 
 
 def _texts(value: Any) -> list[str]:

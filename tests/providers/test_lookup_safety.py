@@ -167,6 +167,8 @@ async def test_a_host_without_end_a_host_that_drips_and_a_host_that_hangs_are_le
         b"<" * 100_000,
         b'<script type="application/ld+json">' * 5_000 + b"[" * 100_000,
         b'{"links":' * 5_000,
+        b'{"id":"https://a.example/","type":"Person","attachment":[{"type":"PropertyValue","value":"<a rel=me href=https://a.example/b>"}],'
+        b'"@context":' + b"[" * 400 + b"]" * 400 + b"}",
         b"\xff\xfe\x00",
     ],
 )
