@@ -113,6 +113,7 @@ class Pages:
                 return wrong("Sign out", str(error), 403)
             await self._installation.door.sign_out(signed_in[1])
             browser.clear_session(response, self._settings)
+            response.headers["clear-site-data"] = '"cache"'  # W3C Clear Site Data §3.1: answers that the browser kept go too
         return response
 
 

@@ -79,8 +79,8 @@ def application(installation: Installation) -> ASGIApp:
                 CORSMiddleware,
                 allow_origins=list(installation.settings.cors_origins),
                 allow_methods=["GET", "POST", "PUT"],
-                allow_headers=["authorization", "content-range", "content-type", "x-kith-csrf", "last-event-id"],
-                expose_headers=["range", "retry-after"],  # where an upload stands
+                allow_headers=["authorization", "content-range", "content-type", "if-none-match", "x-kith-csrf", "last-event-id"],
+                expose_headers=["etag", "range", "retry-after"],  # which answer it is; where an upload stands
                 allow_credentials=True,
                 max_age=600,
             )

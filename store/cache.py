@@ -35,6 +35,8 @@ class Cache:
         else:
             self._client = redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, max_connections=64)
         self._down_until = 0.0
+        self._asked: dict[str, dict[str, asyncio.Future[bytes | None]]] = {}  # prefix → keys that this turn of the loop asks for
+        self._asking: set[asyncio.Task[None]] = set()
         self.hits = self.misses = self.errors = 0
 
     @property
@@ -75,6 +77,34 @@ class Cache:
     async def close(self) -> None:
         await self._client.aclose()
 
+    def _together(self, prefix: str, key: str) -> asyncio.Future[bytes | None]:
+        """The value of a key, with all that is asked for under the prefix in this turn of the event loop: loaders of one level ask so."""
+        waiting = self._asked.get(prefix)
+        if waiting is None:
+            waiting = self._asked[prefix] = {}
+            task = asyncio.ensure_future(self._fetch_asked(prefix))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+        return waiting.setdefault(key, asyncio.get_running_loop().create_future())
+
+    async def _fetch_asked(self, prefix: str) -> None:
+        waiting = self._asked.pop(prefix)
+        found: Sequence[bytes | None] = [None] * len(waiting)
+        try:
+            found = await self._fetch(list(waiting))
+        finally:
+            for future, value in zip(waiting.values(), found, strict=True):
+                if not future.done():
+                    future.set_result(value)
+
+    async def _fetch(self, names: list[str]) -> list[bytes | None]:
+        """The values in the order of the names; one MGET."""
+        found = await self._try(self._client.mget(names), None) or [None] * len(names)
+        hits = sum(value is not None for value in found)
+        self.hits += hits
+        self.misses += len(names) - hits
+        return list(found)
+
     async def _try(self, call: Any, default: Any = None) -> Any:
         if time.monotonic() < self._down_until:
             call.close()
@@ -101,16 +131,11 @@ class ViewerCache:
 
     async def get_many(self, keys: Sequence[tuple[str, ...]]) -> list[bytes | None]:
         """The values in the order of the keys, None where missing; one MGET."""
-        if not keys:
-            return []
-        found = await self._cache._try(self._cache._client.mget([self.key(*k) for k in keys]), None) or [None] * len(keys)
-        hits = sum(value is not None for value in found)
-        self._cache.hits += hits
-        self._cache.misses += len(keys) - hits
-        return list(found)
+        return await self._cache._fetch([self.key(*k) for k in keys]) if keys else []
 
     async def get(self, *key: str) -> bytes | None:
-        return (await self.get_many([key]))[0]
+        """The value of one key; what is asked for at the same time is fetched by one MGET."""
+        return await asyncio.shield(self._cache._together(self._prefix, self.key(*key)))
 
     async def set_many(self, values: Mapping[tuple[str, ...], bytes], seconds: float) -> None:
         """Keep the values for so long; one round trip."""

@@ -224,6 +224,15 @@ async def test_another_viewer_never_gets_it(house: House) -> None:
     assert house.told["memory"] == 0
 
 
+async def test_a_tag_of_somebody_elses_answer_tells_nothing(house: House) -> None:
+    tag = (await house.get()).headers["etag"]
+    other, _ = await key_of(house.installation, await _second(house.installation))
+    async with asking(house.installation, other) as client:
+        theirs = await client.get("/graphql", params={"documentId": "people"}, headers={"if-none-match": tag})
+    assert theirs.status_code == 200
+    assert not theirs.json()["data"]["viewer"]["people"]["edges"]
+
+
 async def _second(installation: Installation) -> str:
     from store import viewers
 

@@ -191,7 +191,8 @@ async def test_signing_out_ends_the_session_and_needs_our_own_form(tmp_path: Pat
         token = re.search(r'name="form" value="([0-9a-f]{64})"', (await client.get("/")).text)
         assert token is not None
         cookie = dict(client.cookies)
-        await client.post("/logout", data={"form": token[1]})
+        left = await client.post("/logout", data={"form": token[1]})
+        assert left.headers["clear-site-data"] == '"cache"'
         client.cookies.update(cookie)
         assert (await client.post("/graphql", json={"query": "{me}"})).status_code == 401
 
