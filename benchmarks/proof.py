@@ -375,7 +375,7 @@ PROOFS: Final = (
     Proof(
         "people-4",
         "A year of mail and chat on both databases: who is close, how long answers took, each number from its messages",
-        lambda home: close_people.remember(home, close=30, acquaintances=90, bulk=12, groups=12, traced=30),
+        lambda home: close_people.remember(home, close=30, acquaintances=60, bulk=8, groups=6, traced=30),
     ),
     Proof(
         "people-5",

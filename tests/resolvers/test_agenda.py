@@ -16,6 +16,7 @@ from store.tables import viewer as viewer_table
 from tests.asking import Clock, Desk, statements
 from tests.household import ME, NOW, Household, card, mail
 
+ON_ONE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # where the databases have nothing to differ in
 ADA, BO, CYD = "ada@example.org", "bo@example.org", "cyd@example.org"
 AGENDA = """query ($on: Date) { viewer { agenda(on: $on) { date timeZone sources { state }
   items { key reason sentence dueAt person { name } target { __typename ... on Person { name } ... on Conversation { subject }
@@ -124,6 +125,7 @@ async def test_the_agenda_names_who_waits_who_is_missed_whose_day_it_is_and_what
     assert len(found["sources"]) == 2
 
 
+@ON_ONE
 async def test_whoever_was_answered_waits_no_more(place: Place) -> None:
     assert ("UNANSWERED", "Bo Diddley") in await place.reasons()
     place.days.wrote(BO, 0.1, mine=True, answers=place.days.boats)
@@ -131,6 +133,7 @@ async def test_whoever_was_answered_waits_no_more(place: Place) -> None:
     assert await place.reasons() == [("BIRTHDAY", "Cyd Charisse"), ("OVERDUE", "Ada Lovelace")]
 
 
+@ON_ONE
 async def test_what_was_put_away_waits_no_more_and_what_was_just_written_not_yet(place: Place) -> None:
     await place.arrives(records.MessageState(key=f"key-{place.days.boats}", container="Archive", role="ARCHIVE"))
     assert ("UNANSWERED", "Bo Diddley") not in await place.reasons()
@@ -140,6 +143,7 @@ async def test_what_was_put_away_waits_no_more_and_what_was_just_written_not_yet
     assert ("UNANSWERED", "Bo Diddley") in await place.reasons("2026-05-05")
 
 
+@ON_ONE
 async def test_a_day_to_come_has_its_own_birthdays_and_no_other_day_has_an_agenda(place: Place) -> None:
     assert ("BIRTHDAY", "Cyd Charisse") not in await place.reasons("2026-05-05")
     assert ("BIRTHDAY", "Cyd Charisse") in await place.reasons("2027-05-04")
@@ -147,6 +151,7 @@ async def test_a_day_to_come_has_its_own_birthdays_and_no_other_day_has_an_agend
         assert await place.desk.refused(AGENDA, on=other) == "BAD_ARGUMENTS"
 
 
+@ON_ONE
 async def test_today_is_the_viewers_own_and_who_was_born_on_a_leap_day_is_not_forgotten(household: Household) -> None:
     book = await household.account("vcard", "cards")
     born = records.PartialDate(label="birthday", month=2, day=29)
@@ -166,6 +171,7 @@ async def test_today_is_the_viewers_own_and_who_was_born_on_a_leap_day_is_not_fo
     assert days == [("2027-02-27", []), ("2027-02-28", birthday), ("2028-02-28", []), ("2028-02-29", birthday)]
 
 
+@ON_ONE
 async def test_an_agenda_takes_as_many_statements_however_long_it_is(place: Place) -> None:
     desk = place.desk
     counted = []
@@ -179,6 +185,7 @@ async def test_an_agenda_takes_as_many_statements_however_long_it_is(place: Plac
     assert [item["reason"] for item in found["items"]].count("REMINDER") == 10
 
 
+@ON_ONE
 async def test_nobody_has_another_viewers_agenda(place: Place) -> None:
     other = Desk(await Household.open(place.desk.household.database, "u_kim"), clock=Clock(NOW))
     assert (await agenda(other))["items"] == []

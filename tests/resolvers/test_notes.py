@@ -9,6 +9,7 @@ import pytest
 from tests.asking import Desk, nodes, pages, statements
 from tests.household import ME, Household, card, mail
 
+ON_ONE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # where the databases have nothing to differ in
 ADA, WORK = "ada@example.org", "ada@work.example"
 SHOWN = """__typename ... on Note { id version body occurredAt editedAt about { id } }
   ... on Reminder { id version body dueAt doneAt about { id __typename } }"""
@@ -61,6 +62,7 @@ async def test_a_note_and_a_reminder_are_shown_where_they_were_written_and_told_
     ]  # fmt: skip
 
 
+@ON_ONE
 async def test_a_conversation_has_them_too_and_nothing_else_does(desk: Desk) -> None:
     box = await desk.household.account("imap", ME, own=[ME])
     (taken,) = await desk.household.take(box, mail(1, ADA))
@@ -74,6 +76,7 @@ async def test_a_conversation_has_them_too_and_nothing_else_does(desk: Desk) -> 
         assert [e["code"] for e in (await remind(desk, nobody, "Answer"))["errors"]] == ["NOT_FOUND"]
 
 
+@ON_ONE
 async def test_what_is_changed_has_a_newer_version_and_what_is_done_is_no_longer_open(desk: Desk) -> None:
     ada = (await person(desk))["id"]
     made = (await remind(desk, ada, "Send the book"))["annotation"]
@@ -91,6 +94,7 @@ async def test_what_is_changed_has_a_newer_version_and_what_is_done_is_no_longer
     assert [e["code"] for e in wrong["errors"]] == ["WRONG_KIND"]
 
 
+@ON_ONE
 async def test_what_is_removed_is_gone_once(desk: Desk) -> None:
     ada = (await person(desk))["id"]
     made = (await note(desk, ada, "Likes herons"))["annotation"]
@@ -101,6 +105,7 @@ async def test_what_is_removed_is_gone_once(desk: Desk) -> None:
     assert [(c.kind, c.op) for c in (await desk.household.changes())[-1:]] == [("NOTE", "DELETE")]
 
 
+@ON_ONE
 async def test_the_same_key_writes_once_and_another_input_with_it_is_refused(desk: Desk) -> None:
     ada = (await person(desk))["id"]
     first, second = [(await note(desk, ada, "Likes herons", key="k1"))["annotation"]["id"] for _ in range(2)]
@@ -142,6 +147,7 @@ async def test_reminders_come_by_due_date_page_by_page(desk: Desk) -> None:
     assert await desk.refused(LIST, after="nonsense") == "INVALID_CURSOR"
 
 
+@ON_ONE
 async def test_what_a_person_was_about_who_is_gone_stays_and_is_theirs_again_when_they_come_back(desk: Desk) -> None:
     household = desk.household
     guests = await household.account("vcard", "guests")
@@ -157,6 +163,7 @@ async def test_what_a_person_was_about_who_is_gone_stays_and_is_theirs_again_whe
     assert [one["body"] for one in (await person(desk, "bo@example.org"))["reminders"]] == ["Ask about the boat"]
 
 
+@ON_ONE
 async def test_a_page_of_people_takes_as_many_statements_with_their_notes_however_many_they_are(desk: Desk) -> None:
     for email in (ADA, WORK):
         await note(desk, (await person(desk, email))["id"], "Likes herons")

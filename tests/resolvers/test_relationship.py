@@ -6,6 +6,7 @@ import random
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, select
 
 from providers import records
@@ -15,6 +16,7 @@ from store.tables import exchange, untallied
 from tests.asking import Clock, Desk, nodes, statements
 from tests.household import ME, NOW, Household, card, mail
 
+ON_ONE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # where the databases have nothing to differ in
 ADA, WORK, BO = "ada@example.org", "ada@work.example", "bo@example.org"
 ASK = """query ($email: EmailAddress) { person(by: {email: $email}) { id relationship {
   score trend sentence inboundCount outboundCount lastInboundAt lastOutboundAt firstContactAt usualInterval nextDueAt
@@ -150,6 +152,7 @@ async def test_a_person_of_several_contacts_has_the_sum_of_what_each_exchanged(h
     assert [await relationship(household, email) for email in (ADA, WORK)] == apart
 
 
+@ON_ONE
 async def test_threads_that_turn_out_to_be_one_are_counted_as_one(household: Household) -> None:
     box = await household.account("imap", ME, own=[ME])
     await household.take(box, letter(1, ADA))
@@ -163,6 +166,7 @@ async def test_threads_that_turn_out_to_be_one_are_counted_as_one(household: Hou
     assert row[3:5] == (2, 1)
 
 
+@ON_ONE
 async def test_counting_is_asked_for_by_what_arrives_and_not_by_what_says_nothing(household: Household) -> None:
     box = await household.account("imap", ME, own=[ME])
 
@@ -176,6 +180,7 @@ async def test_counting_is_asked_for_by_what_arrives_and_not_by_what_says_nothin
     assert await asked_for()
 
 
+@ON_ONE
 async def test_a_page_of_people_takes_as_many_statements_with_their_relationships_however_many_they_are(
     household: Household,
 ) -> None:
@@ -197,6 +202,7 @@ async def test_a_page_of_people_takes_as_many_statements_with_their_relationship
     assert counted[0] == counted[1]
 
 
+@ON_ONE
 async def test_nobody_counts_what_another_viewer_exchanged(household: Household) -> None:
     other = await Household.open(household.database, "u_kim")
     for each in (household, other):
@@ -207,6 +213,7 @@ async def test_nobody_counts_what_another_viewer_exchanged(household: Household)
     assert (await relationship(other))["outboundCount"] == 1
 
 
+@ON_ONE
 async def test_live_accounts_are_read_and_not_counted(household: Household) -> None:
     box = await household.account("mastodon", "robin@social.example", mode="LIVE", own=[ME])
     await household.take(box, letter(1, ADA), letter(2, ADA, mine=True), live=True)
