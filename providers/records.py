@@ -432,6 +432,13 @@ class Gone(Record, frozen=True, kw_only=True, omit_defaults=True):
     deleted_at: datetime | None = None
 
 
+class Undelivered(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """The source had taken a message from here, and could not deliver it: why, and what to do. It may be told again."""
+
+    key: str
+    message: str
+
+
 class Voided(Record, frozen=True, kw_only=True, omit_defaults=True):
     """The source numbers a container's messages anew: every key of it that begins with `prefix` names nothing any more.
 
@@ -557,7 +564,7 @@ class Place(Record, frozen=True, kw_only=True, omit_defaults=True):
 class Row(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A record with its place; `place` only for files."""
 
-    item: Contact | Message | Reacted | MessageState | ConversationHead | Activity | Gone | Voided | Unreadable
+    item: Contact | Message | Reacted | MessageState | ConversationHead | Activity | Gone | Undelivered | Voided | Unreadable
     place: Place | None = None
 
 

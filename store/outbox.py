@@ -193,10 +193,21 @@ def confirm(conn: Connection, viewer: str, write_id: str, recorder: Recorder, no
     return True
 
 
-def deny(conn: Connection, viewer: str, write_id: str, trouble: Trouble, recorder: Recorder, now: datetime) -> bool:
-    """What nobody could say is known after all: the network shows that it did not take place. What it meant here is undone already."""
-    doubted = sa.update(outbox).where(_mine.viewer_id == viewer, _mine.id == write_id, _mine.state == "UNCONFIRMED")
-    if conn.execute(doubted.values(state="REFUSED", request=None, settled_at=now, **_told(trouble))).rowcount != 1:
+def deny(
+    conn: Connection,
+    viewer: str,
+    write_id: str,
+    trouble: Trouble,
+    recorder: Recorder,
+    now: datetime,
+    *,
+    said: tuple[State, ...] = ("UNCONFIRMED",),
+) -> bool:
+    """What nobody could say, or what the network had `said`, is known to be otherwise: it did not take place. False for what is in another
+    state. What it meant here is not undone.
+    """
+    settled = sa.update(outbox).where(_mine.viewer_id == viewer, _mine.id == write_id, _mine.state.in_(said))
+    if conn.execute(settled.values(state="REFUSED", request=None, settled_at=now, **_told(trouble))).rowcount != 1:
         return False
     write = get(conn, viewer, write_id)
     assert write is not None

@@ -85,6 +85,7 @@ class Household:
         | records.ConversationHead
         | records.Activity
         | records.Gone
+        | records.Undelivered
         | records.Voided,
         live: bool = False,
     ) -> list[Result]:

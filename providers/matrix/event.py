@@ -186,6 +186,14 @@ def message(event: Event, setting: Setting, *, unread: bool, replacement: Event 
     )
 
 
+def taken_back(event: Event, setting: Setting) -> Message:
+    """An event that showed something until it was taken back ("Redactions"): who wrote when is left of it."""
+    return msgspec.structs.replace(
+        message(event, setting, unread=False), text="", html=None, body_state="DELETED", deleted_at=event.removed_at,
+        attachments=(), attachment_count=0, reactions=(),
+    )  # fmt: skip
+
+
 def reaction(event: Event, room_id: str, names: Mapping[str, str]) -> Reacted | None:
     """A reaction to another event; None for what is none."""
     if (found := event.reacts) is None:

@@ -26,6 +26,7 @@ from providers.matrix.event import (
     reaction,
     readable,
     short,
+    taken_back,
 )
 from providers.matrix.rooms import KNOWN, Gap, Position, Room
 from providers.matrix.sync import MEMBERS, Joined, direct_rooms, json, read_marks, sync, told
@@ -197,7 +198,8 @@ class Talks:
             elif (reacted := reaction(event, room_id, self._names.setdefault(room_id, {}))) is not None:
                 rows.append(Row(item=reacted))
             elif event.shows and event.redacted:
-                rows.append(Row(item=Gone(kind="MESSAGE", key=event.event_id, deleted_at=event.removed_at)))
+                setting = setting or await self._setting(place, room_id)
+                rows.append(Row(item=taken_back(event, setting)))
             elif event.shows:
                 setting = setting or await self._setting(place, room_id)
                 replacement = latest_replacement(event, edits.pop(event.event_id, ()))

@@ -38,6 +38,7 @@ from providers.records import (
     Reacted,
     Row,
     Submitted,
+    Undelivered,
     Unreadable,
 )
 from providers.session import Kept, Secret
@@ -63,7 +64,7 @@ from providers.whatsapp.item import (
     reaction_key,
     says_something,
 )
-from providers.whatsapp.sending import DIALECT, TEMPLATE, WINDOW
+from providers.whatsapp.sending import DIALECT, undelivered
 
 OBJECT: Final = "whatsapp_business_account"
 LISTED: Final = 50  # calls at a time, of which each may hold several messages
@@ -344,16 +345,13 @@ class WhatsApp(ToldOnce):
         """A message that was taken and not delivered is remembered; that one was delivered or read is nothing to say."""
         if status.status != "failed" or any(each.id == status.id for each in place.failures):
             return
-        faults = [
-            TEMPLATE if each.code == WINDOW else f"{charset.line(each.title or each.message)} ({each.code})"
-            for each in status.errors
-        ]
+        faults = dict.fromkeys(undelivered(each.code, charset.line(each.title or each.message)) for each in status.errors)
         at = int(status.timestamp) if status.timestamp.isdigit() and len(status.timestamp) < 12 else 0
         place.failures.append(Failure(id=status.id, at=float(at), to=digits(status.recipient_id), why=" ".join(faults)[:300]))
         del place.failures[:-FAILURES]
 
     def _failed(self, place: Position) -> list[Row]:
-        """What was not delivered in the last days."""
+        """What was not delivered in the last days: at the messages, and for those that were not sent from here at the account."""
         now = self._now()
         place.failures = [each for each in place.failures if now.timestamp() - each.at < SHOWN.total_seconds()]
         rows = []
@@ -361,6 +359,8 @@ class WhatsApp(ToldOnce):
             when = f"{datetime.fromtimestamp(each.at, UTC):%Y-%m-%d %H:%M} UTC"
             text = f"WhatsApp took a message to +{each.to} and did not deliver it ({when}). {each.why}".strip()
             rows.append(Row(item=Unreadable(key=each.id, outcome="SKIPPED", reason="FORBIDDEN", message=text)))
+            why = f"WhatsApp took this message and did not deliver it. {each.why}".strip()
+            rows.append(Row(item=Undelivered(key=each.id, message=why)))
         return rows
 
     async def _unheard(self, place: Position, called_at: str) -> list[Row]:

@@ -67,6 +67,15 @@ def own(fault: Fault, now: datetime) -> ProviderError | None:
     return None
 
 
+def undelivered(code: int, title: str) -> str:
+    """Why a message that was taken did not arrive, and what to do."""
+    if code == WINDOW:
+        return TEMPLATE
+    if code in PAUSES or code in PASSING:
+        return f"It had trouble of its own, or took no more for a while (error {code}): send the message again."
+    return REFUSED.get(code) or f"{title or 'It gives no reason.'} ({code})"
+
+
 DIALECT: Final = Dialect(name="WhatsApp", own=own)
 
 

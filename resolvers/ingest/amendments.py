@@ -57,7 +57,8 @@ def amend(
         version = versions[node_id] + 1
         values = {
             "subject": item.subject, "snippet": " ".join(item.text[: snippet * 4].split())[:snippet],
-            "body": prepared[node_id].body, "body_state": item.body_state, "fingerprint": prepared[node_id].fingerprint,
+            "body": None if item.deleted_at is not None else prepared[node_id].body, "body_state": item.body_state,
+            "fingerprint": prepared[node_id].fingerprint,
             "edited_at": item.edited_at, "deleted_at": item.deleted_at, "attachment_count": item.attachment_count,
         }  # fmt: skip
         conn.execute(

@@ -26,6 +26,7 @@ from resolvers.ingest.reactions import put_all, put_reactions
 from resolvers.ingest.removal import remove, void
 from resolvers.ingest.states import put_states
 from resolvers.ingest.target import Result, Target
+from resolvers.ingest.undelivered import put_undelivered
 from store.feed import Recorder
 
 SLICE: Final = 100
@@ -54,6 +55,7 @@ def take_in(
     states: list[tuple[int, records.MessageState]] = []
     heads: list[tuple[int, records.ConversationHead]] = []
     activities: list[tuple[int, records.Activity]] = []
+    undelivered: list[tuple[int, records.Undelivered]] = []
     leaving: list[tuple[int, records.Gone | records.Voided]] = []
     for n, row in enumerate(rows):
         if n in results:
@@ -71,6 +73,8 @@ def take_in(
                 heads.append((n, item))
             case records.Activity() as item:
                 activities.append((n, item))
+            case records.Undelivered() as item:
+                undelivered.append((n, item))
             case records.Gone() | records.Voided() as item:
                 leaving.append((n, item))
             case records.Unreadable() as item:
@@ -102,6 +106,9 @@ def take_in(
     if activities:
         outcome = put_activities(conn, viewer, target, [a for _, a in activities], recorder, now)
         results.update(zip((n for n, _ in activities), outcome, strict=True))
+    if undelivered:
+        outcome = put_undelivered(conn, viewer, target, [u for _, u in undelivered], recorder, now)
+        results.update(zip((n for n, _ in undelivered), outcome, strict=True))
     # arrivals first: a message that moved is never gone in between
     for n, gone in leaving:
         if isinstance(gone, records.Voided):

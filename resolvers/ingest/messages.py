@@ -359,7 +359,7 @@ def _write(
                 "received_at": item.received_at, "edited_at": item.edited_at, "deleted_at": item.deleted_at,
                 "subject": None if target.live else item.subject,
                 "snippet": "" if target.live else " ".join(item.text[: SNIPPET * 4].split())[:SNIPPET],
-                "body": None if target.live else prepared[node_id].body,
+                "body": None if target.live or item.deleted_at is not None else prepared[node_id].body,
                 "headers": None if target.live else prepared[node_id].headers,
                 "body_state": item.body_state, "direction": way, "category": item.category, "category_reason": item.category_reason,
                 "authentication": item.authentication, "flags": flags,

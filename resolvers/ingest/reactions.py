@@ -26,6 +26,11 @@ _OF: Final = select(reaction).where(among(reaction.c.message_key), reaction.c.ac
 _SHOWN: Final = select(message_source.c.key, message_source.c.message_id).where(
     among(message_source.c.key), message_source.c.account_id == sa.bindparam("account")
 )
+_EMPTIED: Final = (
+    select(message_source.c.key)
+    .join(message, sa.and_(message.c.viewer_id == message_source.c.viewer_id, message.c.id == message_source.c.message_id))
+    .where(among(message_source.c.key), message_source.c.account_id == sa.bindparam("account"), message.c.deleted_at.is_not(None))
+)  # what was taken back has no reactions any more, whatever is told of it later
 _NEWER: Final = (
     sa.update(message).where(among(message.c.id), message.c.version.is_not(None)).values(version=message.c.version + 1)
     .returning(message.c.id, message.c.version)
@@ -40,7 +45,10 @@ def put_reactions(
         return [Result(outcome="UNCHANGED") for _ in items]
     rows = [_row(viewer, target, item.message, item.reaction) for item in items]
     known = _by_key(conn.execute(_HERE, asked(viewer, {row["key"] for row in rows}, account=target.account_id)))
-    changed = {row["key"]: row for row in rows if known.get(row["key"]) != row}
+    emptied = (
+        conn.execute(_EMPTIED, asked(viewer, {row["message_key"] for row in rows}, account=target.account_id)).scalars().all()
+    )
+    changed = {row["key"]: row for row in rows if known.get(row["key"]) != row and row["message_key"] not in emptied}
     _write(conn, list(changed.values()))
     shown = _tell(conn, viewer, target, {row["message_key"] for row in changed.values()}, recorder)
     return [

@@ -101,7 +101,7 @@ def matrix(stack: ExitStack, world: World) -> Source:
             text, sent = one.text, _sent(owner, room_id, event)
             if n == len(said) - 2:
                 author.redact(room_id, event)
-                continue  # what was taken back before anybody saw it here
+                text = ""  # what was taken back before anybody saw it here says no more than who wrote when
             if n == len(said) - 1:
                 text = f"mended: {one.text}"
                 author.edit(room_id, event, text)

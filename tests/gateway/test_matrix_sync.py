@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+from sqlalchemy import Connection
 
 from store import accounts, leases
 from tests.chat_servers import Matrix, MatrixUser
@@ -51,6 +52,38 @@ async def test_rooms_people_edits_deletions_and_read_state_arrive(
         assert {("UPSERT", "MESSAGE"), ("UPSERT", "CONVERSATION")} <= told
         await household.forget(account_id)
         assert await conversations(shop, household) == {}
+
+
+async def test_what_was_taken_back_before_it_was_linked_shows_who_wrote_when_and_nothing_else(
+    household: Household, synapse_server: Matrix, tmp_path: Path
+) -> None:
+    ada, bob = synapse_server.new_user("ada"), synapse_server.new_user("bob")
+    bob.name("Bob Ray")
+    room = bob.create_room(ada, name="Boat club")
+    first = bob.send(room, "Nobody shall read this")
+    ada.react(room, first, "👍")
+    bob.send(room, "Who comes?")
+    bob.redact(room, first)
+    query = """{ viewer { conversations(first: 5) { edges { node { messageCount unreadCount messages(last: 5) { edges { node {
+      text html bodyState deletedAt sentAt sender { name } reactions { emoji } } } } } } } } }"""
+    async with workshop(household.database, tmp_path, place(synapse_server)) as shop:
+        account_id = await linked(shop, household, ada)
+        for _ in range(2):
+            ((edge),) = (await ask(shop, household, query))["viewer"]["conversations"]["edges"]
+            shown = [each["node"] for each in edge["node"]["messages"]["edges"]]
+            assert [(m["text"], m["bodyState"], m["sender"]["name"]) for m in shown] == [
+                (None, "DELETED", "Bob Ray"),
+                ("Who comes?", "AVAILABLE", "Bob Ray"),
+            ]
+            assert (shown[0]["html"], shown[0]["reactions"]) == (None, [])
+            assert shown[0]["sentAt"] <= shown[1]["sentAt"] <= shown[0]["deletedAt"]
+            assert (edge["node"]["messageCount"], edge["node"]["unreadCount"]) == (2, 1)
+            await household.database.write(household.viewer, _lose_the_place, account_id)
+            await shop.sync(household.viewer, account_id)  # from the beginning
+
+
+def _lose_the_place(conn: Connection, viewer: str, account_id: str) -> None:
+    accounts.change(conn, viewer, account_id, None, cursor=None)
 
 
 async def test_reactions_arrive_with_who_made_them_and_go_when_they_are_taken_back(

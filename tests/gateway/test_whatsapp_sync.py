@@ -81,6 +81,21 @@ async def test_an_answer_is_there_once_and_here_once_and_one_that_comes_too_late
         assert states[late]["state"] == "FAILED"
         assert "template" in states[late]["error"]["message"]
         assert len(net.sent) == 1
+        net.late = True  # WhatsApp finds out only when it tries
+
+        async def delivery(message_id: str) -> Any:
+            return {edge["node"]["id"]: edge["node"]["delivery"] for edge in (await room())["messages"]["edges"]}[message_id]
+
+        later = await send("k3", "Until eight")
+        assert (await delivery(later))["state"] == "SENT"
+        for _ in range(2):  # the account says it for a week, the message once
+            head = await household.head()
+            await _called_in(shop, household, account_id, net)
+            said = await delivery(later)
+            assert (said["state"], "template" in said["error"]["message"]) == ("FAILED", True)
+            told = [(c.op, c.reason) for c in await household.changes(head) if c.kind == "MESSAGE"]
+            assert told in ([("SETTLE", "REFUSED"), ("UPSERT", None)], [])
+        assert told == []
     assert net.violations == []
 
 

@@ -37,6 +37,7 @@ from providers.records import (
     Reacted,
     Row,
     Statement,
+    Undelivered,
     Unreadable,
     Voided,
 )
@@ -167,6 +168,8 @@ class Mirror:
 
     def _take(self, row: Row) -> None:
         match row.item:
+            case Message(key=key, deleted_at=at) if at is not None:  # its place, with nothing in it
+                self._delete(key)
             case Contact() | Message() as item:
                 self.contacts[item.key] = item
             case MessageState() as state:
@@ -183,7 +186,7 @@ class Mirror:
                         self._delete(key)
             case Unreadable(message=message):
                 assert message
-            case ConversationHead(key=key) | Activity(key=key) | Reacted(message=key):
+            case ConversationHead(key=key) | Activity(key=key) | Reacted(message=key) | Undelivered(key=key):
                 assert key
             case other:
                 raise AssertionError(other)
