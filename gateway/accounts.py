@@ -28,7 +28,7 @@ from providers.push import Line
 from providers.records import OwnAddress, Profile
 from providers.session import Account as SessionAccount
 from providers.session import Clock, Inbox, Memory, Observer, Secret
-from store import accounts, leases, outbox
+from store import accounts, grant_marks, leases, outbox
 from store.database import Database
 from store.feed import Recorder
 from store.vault import SealBroken, Vault
@@ -37,6 +37,7 @@ HOLDER: Final = holder_name()  # this process, in the marks of renewals
 REFRESH_WAIT: Final = 20.0  # seconds to wait for another process that refreshes the same grant
 RENEWAL_SECONDS: Final = 30.0  # for the answer to a renewal; a process that ends waits for it
 EARLY_SECONDS: Final = 60  # a token is renewed so long before it ends
+MARKS: Final = "grant marks"  # the purpose of their key
 BUDGETS: Final = 2_000  # accounts whose budgets are remembered in this process
 
 
@@ -166,12 +167,22 @@ class Accounts:
                     conn, viewer, account_id, self.vault.seal(plain, viewer, accounts.PLACE[0], account_id, accounts.PLACE[1])
                 )
             _note_own(conn, viewer, account_id, profile.own_addresses, recorder)
+            self.mark(conn, viewer, account_id, secret)
             leases.enqueue(conn, viewer, "sync", account_id, now, every=provider.poll_seconds)
             outbox.wake(conn, viewer, account_id, now)
             recorder.flush(conn, viewer)
             return account_id
 
         return await self.database.write(viewer, write)
+
+    def mark(self, conn: Connection, viewer: str, account_id: str, secret: Secret | None) -> None:
+        """Note from which grant an account lives."""
+        key = self.vault.derive(MARKS)
+        grant_marks.put(conn, viewer, account_id, [] if secret is None else _marks(conn, viewer, account_id, secret, [key]))
+
+    def marks(self, conn: Connection, viewer: str, account_id: str, secret: Secret) -> list[bytes]:
+        """How accounts that live from the same grant are marked, whosever, and whichever key was the installation's then."""
+        return _marks(conn, viewer, account_id, secret, self.vault.derived(MARKS))
 
 
 class Held:
@@ -253,6 +264,9 @@ class Grant:
             msgspec.json.encode(new), self._viewer, accounts.PLACE[0], self._account_id, accounts.PLACE[1]
         )
         await database.write(self._viewer, accounts.end_refresh, self._account_id, fence, sealed)
+        await database.write(
+            self._viewer, self._owner.mark, self._account_id, new
+        )  # also of who was linked before there were marks
         return new
 
     async def _read(self) -> tuple[Secret, accounts.Sealed]:
@@ -282,3 +296,13 @@ class AccountMemory:
 def _note_own(conn: Connection, viewer: str, account_id: str, addresses: Iterable[OwnAddress], recorder: Recorder) -> None:
     for one in addresses:
         accounts.put_own_address(conn, viewer, account_id, one.value, recorder, kind=one.kind, primary=one.primary)
+
+
+def _marks(conn: Connection, viewer: str, account_id: str, secret: Secret, keys: Iterable[bytes]) -> list[bytes]:
+    """The marks of a grant to our client, by whom the network calls the account and by its own addresses; none where none was granted."""
+    found = accounts.get(conn, viewer, account_id)
+    if found is None or not secret.client_id:
+        return []
+    place = secret.extra.get("revocation_endpoint") or found.base_url
+    members = [f"{found.provider}:{found.user_id}", *sorted(accounts.own_of(conn, viewer, account_id))]
+    return [grant_marks.digest(key, secret.client_id, place, member) for key in keys for member in members]

@@ -2,8 +2,9 @@
 
 By OAuth's revocation (RFC 7009) at the address that came with the grant, or by the network's own way (`Provider.give_back`). Only what a sign-in
 of ours was granted is given back: a token that somebody typed in is theirs, and may serve other programs. Networks end a whole
-grant with one of its tokens (RFC 7009 §2.1), so it stays while another account of the same person lives from it. What the network says to it
-changes nothing here: the sealed secret is erased all the same. Asked again after a crash, a network has nothing left to take back.
+grant with one of its tokens (RFC 7009 §2.1), so it stays while another account of the same person lives from it. Whether another viewer's
+does is read from marks that name nobody (`store/grant_marks.py`), and told to nobody. What the network says to it changes nothing here: the
+sealed secret is erased all the same. Asked again after a crash, a network has nothing left to take back.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from providers import oauth
 from providers.base import Provider
 from providers.errors import ProviderError, ReauthRequired
 from providers.session import Account, Secret
-from store import accounts
+from store import accounts, grant_marks
 from store.database import Database
 
 log = structlog.get_logger("kith.giving_back")
@@ -39,6 +40,11 @@ async def run(opener: Accounts, database: Database, viewer: str, account_id: str
         theirs = opener.providers.get(other.provider)
         if theirs is not None and _one_grant(secret, await _granted(opener, viewer, other, theirs)):
             return False
+    marks = await database.read(viewer, opener.marks, account_id, secret)
+    # first ours is gone, then the others are looked for: of two that leave at once, one sees that it is the last
+    await database.write(viewer, grant_marks.drop, account_id)
+    if await database.system_read(grant_marks.needed, marks):
+        return False
     about = Account(provider=found.provider, base_url=found.base_url, user_id=found.user_id)
     session = opener.session(about, Held(secret), provider)
     try:

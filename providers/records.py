@@ -437,6 +437,7 @@ class Undelivered(Record, frozen=True, kw_only=True, omit_defaults=True):
 
     key: str
     message: str
+    container: str = ""
 
 
 class Voided(Record, frozen=True, kw_only=True, omit_defaults=True):

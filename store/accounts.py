@@ -204,6 +204,13 @@ def own_values(conn: Connection, viewer: str) -> frozenset[str]:
     return frozenset(value.casefold() for value in rows.scalars())
 
 
+def own_of(conn: Connection, viewer: str, account_id: str) -> frozenset[str]:
+    """The viewer's own addresses and handles of one account, case-folded."""
+    mine = own_address.c
+    rows = conn.execute(select(mine.value).where(mine.viewer_id == viewer, mine.account_id == account_id, mine.mine))
+    return frozenset(value.casefold() for value in rows.scalars())
+
+
 def sharing(conn: Connection, viewer: str, account_id: str) -> list[Account]:
     """Other accounts that have an address of this one, but those that are being unlinked as well."""
     rows = conn.execute(

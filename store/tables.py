@@ -189,7 +189,15 @@ public_name = Table(
     Column("name", Text, primary_key=True),  # of a public profile, in lower case; stays its first bearer's
     Column("viewer_id", Text, nullable=False, index=True),
 )
-SYSTEM = (viewer, api_key, session, oauth_state, client_registration, job, push_route, public_name)
+grant_mark = Table(
+    "grant_mark",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # keyed, of client, place and member (store/grant_marks.py)
+    Column("viewer_id", Text, primary_key=True),
+    Column("account_id", Text, primary_key=True),
+    Index("grant_mark_by_account", "viewer_id", "account_id"),
+)
+SYSTEM = (viewer, api_key, session, oauth_state, client_registration, job, push_route, public_name, grant_mark)
 
 # --- accounts -----------------------------------------------------------------------------------------------------------
 

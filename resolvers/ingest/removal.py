@@ -18,7 +18,7 @@ from resolvers.ingest.contacts import upsert
 from resolvers.ingest.content import drop_content
 from resolvers.ingest.states import sum_up
 from resolvers.ingest.target import Result, Target
-from store import ids, leases, outbox, push_routes, search_index
+from store import grant_marks, ids, leases, outbox, push_routes, search_index
 from store.feed import Recorder
 from store.tables import (
     account,
@@ -256,6 +256,7 @@ def forget_account(conn: Connection, viewer: str, account_id: str, recorder: Rec
     filing.drop(conn, viewer, sorted(labels), recorder, reason="UNLINKED")
     outbox.forget(conn, viewer, account_id)
     push_routes.drop(conn, viewer, account_id)
+    grant_marks.drop(conn, viewer, account_id)
     conn.execute(sa.delete(secret).where(secret.c.viewer_id == viewer, secret.c.row_id == account_id))
     conn.execute(sa.delete(account).where(account.c.viewer_id == viewer, account.c.id == account_id))
     recorder.delete("ACCOUNT", account_id, reason="UNLINKED")

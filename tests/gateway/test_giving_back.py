@@ -86,6 +86,29 @@ async def test_a_grant_that_another_account_of_the_same_person_lives_from_is_giv
         assert [form["token"] for form in net.asked] == ["refresh-2"]
 
 
+async def test_a_grant_that_another_viewers_account_lives_from_is_given_back_with_the_last_one(
+    household: Household, tmp_path: Path
+) -> None:
+    other = await Household.open(household.database, "u_partner")
+    async with open_shop(household, tmp_path) as (shop, net):
+        mine = await linked(shop, household, "gmail", "ada@example.org", net.grant("refresh-1"), net.url)
+        theirs = await linked(shop, other, "gmail", "ada@example.org", net.grant("refresh-2"), net.url)
+        await unlink(shop, household, mine)  # nothing that is said here tells of the other
+        assert net.asked == []
+        await unlink(shop, other, theirs)
+        assert [form["token"] for form in net.asked] == ["refresh-2"]
+
+
+async def test_somebody_elses_grant_keeps_none(household: Household, tmp_path: Path) -> None:
+    other = await Household.open(household.database, "u_partner")
+    async with open_shop(household, tmp_path) as (shop, net):
+        mine = await linked(shop, household, "gmail", "ada@example.org", net.grant("refresh-1"), net.url)
+        profile = Profile(user_id="bo@example.org", label="Bo", own_addresses=(OwnAddress(value="bo@example.org", primary=True),))
+        await shop.accounts.add(other.viewer, shop.providers["gmail"], profile, net.grant("refresh-2"), base_url=net.url)
+        await unlink(shop, household, mine)
+        assert [form["token"] for form in net.asked] == ["refresh-1"]
+
+
 async def test_a_token_that_somebody_typed_in_is_left_to_them(household: Household, tmp_path: Path) -> None:
     async with open_shop(household, tmp_path) as (shop, net):
         typed = Secret(access_token="theirs", extra=net.grant("theirs").extra)

@@ -16,7 +16,8 @@ from store.tables import OWNED, SYSTEM, metadata
 from tests import fresh, servers
 from tests.household import NOW, Household
 
-CLOSED_LIST = {"viewer", "job", "session", "api_key", "oauth_state", "client_registration", "push_route", "public_name"}
+CLOSED_LIST = {"viewer", "job", "session", "api_key", "oauth_state", "client_registration", "push_route", "public_name",
+               "grant_mark"}  # fmt: skip
 REFUSED = sa.exc.DBAPIError
 
 
