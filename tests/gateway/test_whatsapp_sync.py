@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import time
+import urllib.request
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,9 +23,11 @@ from gateway.pushing import heard
 from providers.push import Heard
 from providers.session import Account, Secret
 from store import leases
+from tests.chaos import processes, raw
 from tests.gateway.called import PUBLIC, Called, called
 from tests.gateway.rooms import ask
 from tests.gateway.running import TestClock, asking, opened
+from tests.gateway_process import kith_serve
 from tests.household import Household
 from tests.providers.stub_http import running
 from tests.providers.whatsapp_stub import ACCOUNT, APP_SECRET, NUMBER, TOKEN, CloudApi
@@ -172,6 +178,35 @@ async def test_a_signed_call_is_stored_before_it_is_acknowledged_and_found_by_wh
         another.clock.pass_by(seconds=2)
         await another.work("sync")
         assert await another.kept() == 0
+
+
+async def test_a_call_that_was_acknowledged_is_taken_in_though_every_process_was_killed_at_once(tmp_path: Path) -> None:
+    clock = TestClock()
+    clock.time = datetime.now(UTC)  # as it is for the processes
+    net = CloudApi(time.time)
+    async with running(net) as url:
+        async with called(tmp_path, "whatsapp", url, GRANT, clock, settings=SETTINGS) as found:
+            assert await found.work("sync")
+            assert await found.work("push")
+        net.writes(ADA, "Ada", "Hello")
+        (body,) = net.bodies
+        path = urlsplit(net.callback["override_callback_uri"]).path
+        await asyncio.to_thread(_kill_after_the_answer, tmp_path / "kith", url, path, body, net.signed(body, APP_SECRET))
+
+
+def _kill_after_the_answer(home: Path, url: str, path: str, body: bytes, headers: dict[str, str]) -> None:
+    """A real installation: it answers the call, everything is killed, and what starts anew takes the message in."""
+    texts = "select snippet from message"
+    allowed = f"127.0.0.1/32:{urlsplit(url).port}"
+    with kith_serve(home, KITH_PUBLIC_URL=PUBLIC, KITH_ALLOW_PRIVATE_HOSTS=allowed) as gateway:
+        request = urllib.request.Request(f"{gateway.url}{path}", body, headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status == 202
+        gateway.stop(signal.SIGKILL)
+        assert raw.rows(home, texts) == []  # the sync that it asked for had not begun
+        assert raw.count(home, "select count(*) from kept_call") == 1
+        gateway.start()
+        processes.wait_until("the message is there", lambda: raw.rows(home, texts) == [("Hello",)])
 
 
 async def test_what_the_apps_secret_did_not_sign_leaves_no_trace(line: Line) -> None:
