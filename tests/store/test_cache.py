@@ -14,7 +14,8 @@ from tests import servers
 
 
 @pytest.fixture
-async def cache(redis_server: servers.Running) -> AsyncIterator[Cache]:
+async def cache(redis_server: servers.Running, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cache]:
+    monkeypatch.setattr("store.cache.TIMEOUT", 20.0)  # however busy the machine is
     found = Cache(redis_server.url)
     yield found
     await found.close()
