@@ -15,7 +15,7 @@ import math
 import random
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property, lru_cache
@@ -535,8 +535,8 @@ class Session:
     ) -> Response:
         """The answer, whole. Everything that can go wrong on the wire is named here."""
         with _on_the_wire(url.host):
-            # a trickle resets the time between pieces, not this one
-            async with asyncio.timeout(None if self.interactive else BACKGROUND_SECONDS):
+            # a trickle resets the time between pieces, not this one; who waits has a limit of their own (`request`)
+            async with nullcontext() if self.interactive else asyncio.timeout(BACKGROUND_SECONDS):
                 if isinstance(self._transport, Transport) and method != "HEAD":
                     response = await self._exchanged(self._transport, method, url, headers, body, secret, max_bytes)
                 else:
