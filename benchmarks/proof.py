@@ -34,6 +34,7 @@ from tests.chaos import (
     close_people,
     compiled_operations,
     crashing_sends,
+    deciding,
     endless_archives,
     fediverse_faults,
     hearing,
@@ -360,6 +361,11 @@ PROOFS: Final = (
         "Who is who in four universes of 7,000 contacts (UNIVERSE names them; towns of our own without it)",
         lambda home: people.resolve(home, people=2_000, seeds=(101, 102, 103, 104)),
         people.judge_recall,
+    ),
+    Proof(
+        "people-2",
+        "2,000 stories of contacts that come and go while their viewer joins, parts and takes back, on both databases",
+        lambda home: deciding.tell(home, stories=2_000, steps=16),
     ),
     Proof(
         "people-3",

@@ -8,7 +8,7 @@ the viewer writes to them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from providers import records
 from providers.formats import phone_number
-from resolvers.identity.keys import keys_of
+from resolvers.identity.keys import Key, keys_of
 from resolvers.identity.people import reproject
 from resolvers.ingest import edits, groups
 from resolvers.ingest.target import Result, Target
@@ -39,6 +39,7 @@ _decode = msgspec.msgpack.Decoder(records.Contact).decode
 _BY_ID: Final = select(contact.c.id, contact.c.fingerprint, contact.c.person_id, contact.c.minted_id, contact.c.version, contact.c.record,
                        contact.c.nature, contact.c.pristine).where(among(contact.c.id))  # fmt: skip
 _BY_KEY: Final = select(contact.c.key, contact.c.id).where(among(contact.c.key), contact.c.account_id == sa.bindparam("account"))
+_CARRIERS: Final = select(contact_key.c.contact_id).where(among(contact_key.c.value), contact_key.c.kind == sa.bindparam("kind"))
 _DROP_KEYS: Final = sa.delete(contact_key).where(among(contact_key.c.contact_id))
 
 
@@ -327,9 +328,33 @@ def _write(
         )
     # an id that lives again after its contact had gone begins with the next version
     upsert(conn, person, list(people.values()), ["id"], ["redirect_to"])
+    lost = {key for i, item in changed.items() if (row := known.get(i)) is not None for key in _lost(row, item)}
     _write_keys(conn, viewer, changed)
-    upsert(conn, dirty, [{"viewer_id": viewer, "contact_id": c} for c in changed], ["contact_id"])
+    look_again(conn, viewer, [*changed, *carriers(conn, viewer, lost)])
     reproject(conn, viewer, touched, recorder, now, created=people.keys())
+
+
+def _lost(row: Any, item: records.Contact) -> set[Key]:
+    """The keys that a contact had and has no more."""
+    try:
+        before = () if row.nature in NOBODY else keys_of(_decode(row.record))
+    except msgspec.MsgspecError:
+        return set()  # stored damaged: what it said cannot be known
+    return set(before) - set(() if item.nature in NOBODY else keys_of(item))
+
+
+def carriers(conn: Connection, viewer: str, keys: Collection[Key]) -> set[str]:
+    """Who carries any of these: a value that somebody gives up may be proof to the others again, whom it had kept apart."""
+    found: set[str] = set()
+    for kind in {key.kind for key in keys}:
+        values = [key.value for key in keys if key.kind == kind]
+        found.update(conn.execute(_CARRIERS, asked(viewer, values, kind=kind)).scalars())
+    return found
+
+
+def look_again(conn: Connection, viewer: str, contact_ids: Iterable[str]) -> None:
+    """Have these contacts looked at by the job that says who is who."""
+    upsert(conn, dirty, [{"viewer_id": viewer, "contact_id": c} for c in dict.fromkeys(contact_ids)], ["contact_id"])
 
 
 def _write_keys(conn: Connection, viewer: str, changed: dict[str, records.Contact]) -> None:

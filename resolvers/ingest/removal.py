@@ -11,10 +11,11 @@ from sqlalchemy import Connection, select
 
 from providers import records
 from resolvers.identity import decisions
+from resolvers.identity.keys import Key
 from resolvers.identity.people import reproject
 from resolvers.ingest import conversations, deletions, filing, groups, reactions, tallies
 from resolvers.ingest.activities import remove_activities
-from resolvers.ingest.contacts import upsert
+from resolvers.ingest.contacts import carriers, look_again
 from resolvers.ingest.content import drop_content
 from resolvers.ingest.states import sum_up
 from resolvers.ingest.target import Result, Target
@@ -115,6 +116,8 @@ def remove_contacts(
     for row in rows:
         if row.version is not None:
             recorder.delete("CONTACT", row.id, parent_id=row.person_id, reason=reason)
+    held = conn.execute(select(contact_key).where(contact_key.c.viewer_id == viewer, contact_key.c.contact_id.in_(gone))).all()
+    others = carriers(conn, viewer, {Key(k.kind, k.value, k.strong, k.source) for k in held}) - set(gone)
     for table, column in ((contact, contact.c.id), (contact_key, contact_key.c.contact_id), (dirty, dirty.c.contact_id)):
         conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, column.in_(gone)))
     for row in rows:
@@ -125,11 +128,11 @@ def remove_contacts(
     for table in (message_participant, conversation_member):
         conn.execute(sa.update(table).where(table.c.viewer_id == viewer, table.c.contact_id.in_(gone)).values(contact_id=None))
     tallies.drop_contacts(conn, viewer, gone)
-    # what the gone contact held together is looked at again
+    # what the gone contact held together, or kept apart, is looked at again
     left = (
         conn.execute(select(contact.c.id).where(contact.c.viewer_id == viewer, contact.c.person_id.in_(people))).scalars().all()
     )
-    upsert(conn, dirty, [{"viewer_id": viewer, "contact_id": c} for c in left], ["contact_id"])
+    look_again(conn, viewer, [*left, *others])
     reproject(conn, viewer, people, recorder, now)
     return len(gone)
 

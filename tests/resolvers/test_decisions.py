@@ -10,7 +10,7 @@ import pytest
 
 from providers import records
 from resolvers.identity.resolve import read_component, write_groups
-from tests.asking import Desk, nodes
+from tests.asking import Desk, nodes, statements
 from tests.household import Household, card
 
 MERGE = """mutation($ids: [ID!], $override: Boolean, $key: String) {
@@ -363,3 +363,23 @@ async def test_a_decision_holds_when_an_account_goes_and_when_it_comes_back(desk
     await household.take(again, KING, card("w", "Ada William", "w@example.org", "byron@example.org"))
     await household.resolve()
     assert await groups(desk) == {frozenset({"byron", "king"}), frozenset({"w", "byron"})}
+
+
+async def test_the_history_of_many_people_takes_no_more_statements_than_that_of_one(desk: Desk) -> None:
+    await book(
+        desk.household,
+        *(card(f"{n}", f"Person{n // 2} Number{n}", f"p{n // 2}@example.org", f"q{n}@example.org") for n in range(20)),
+    )
+    people = list((await ids(desk)).values())
+    assert len(people) > 8
+    await merge(desk, *people[:2])
+    await merge(desk, *people[2:4])
+    asked = """query($first: Int) { viewer { people(first: $first) { edges { node { id why { sentence ... on DecisionEvidence { merge { sentence } } }
+      merges(first: 5) { totalCount edges { node { sentence undoable decidedBy { kind name } survivor { id name } before { name emails }
+        evidence { sentence contacts { id } } } } } } } } } }"""
+    counts = []
+    for first in (1, 20):
+        with statements() as sent:
+            await desk.ask(asked, first=first)
+        counts.append(len(sent))
+    assert counts[1] <= counts[0]
