@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -323,6 +324,7 @@ async def serve(stdin: asyncio.StreamReader, stdout: asyncio.StreamWriter) -> No
 
 
 async def _main() -> None:
+    gc.freeze()  # what is loaded stays: to look through all of it for garbage stops a transaction for 50 ms
     loop = asyncio.get_running_loop()
     for stop in (signal.SIGINT, signal.SIGTERM):  # they are for the worker, and its end is ours
         loop.add_signal_handler(stop, lambda: None)
