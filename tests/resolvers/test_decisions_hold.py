@@ -18,12 +18,13 @@ from tests.worlds import WORDS, Step, World, keys, made
 STEPS = st.lists(st.tuples(st.sampled_from(WORDS), st.integers(0, 63), st.integers(0, 255)), min_size=4, max_size=14)
 
 
-# a story that fails is told as it is: to tell it shorter would take minutes
-PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+# the same stories each time, as others are looked for by `make proof LINE=people-2`; one that fails is told as it is: to tell it
+# shorter would take minutes
+PHASES = (Phase.explicit, Phase.generate)
 CHECKS = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
-@settings(max_examples=6, deadline=None, phases=PHASES, suppress_health_check=CHECKS)
+@settings(max_examples=6, deadline=None, derandomize=True, phases=PHASES, suppress_health_check=CHECKS)
 @given(STEPS)
 @example([("put", 0, 8), ("put", 2, 8), ("resolve", 0, 0), ("part", 0, 1), ("put", 4, 8), ("resolve", 0, 0), ("back", 0, 0)])
 async def test_people_are_what_follows_from_facts_and_decisions_whatever_happened_before(
