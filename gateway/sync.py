@@ -51,8 +51,8 @@ log = structlog.get_logger()
 
 SLOW_SLICE: Final = 0.05  # seconds a write transaction should take at most
 SMALLEST_SLICE: Final = 25  # below it, what every slice costs outweighs its rows
-AHEAD_ROWS: Final = 500  # rows and characters of mail that are read ahead of what is being written
-AHEAD_TEXT: Final = 2_000_000
+AHEAD_ROWS: Final = 300  # rows and characters of mail read ahead of what is being written: what a transaction takes
+AHEAD_TEXT: Final = 1_000_000
 BREATH: Final = 20  # rows that are prepared in one go
 FETCHED: Final = 200  # items that are asked for again at a time
 QUIET: Final = "quiet"  # the account's setting that counts runs without a change
