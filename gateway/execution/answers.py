@@ -83,7 +83,7 @@ class Kept:
 
     @property
     def size(self) -> int:
-        return OVERHEAD + len(self.head) + len(self._packed or b"")
+        return OVERHEAD + len(self.head) + len(self.packed)
 
     def holds(self, viewer: str, revision: int, now: float) -> bool:
         return self.viewer == viewer and self.revision == revision and (self.until is None or now <= self.until)
@@ -222,7 +222,6 @@ class Answers:
             self._size -= old.size
         if len(kept.head) > LARGEST:
             return
-        kept.packed  # noqa: B018  made now, so that what an entry weighs stays
         self._known[key.place] = kept
         self._size += kept.size
         while self._size > self._room and self._known:
