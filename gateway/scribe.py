@@ -32,6 +32,7 @@ import structlog
 from sqlalchemy import Connection
 
 from gateway import slices
+from gateway.memory import share_one_arena
 from gateway.slices import LONG, Slice
 from resolvers.ingest import Result
 from store import search_index
@@ -44,7 +45,6 @@ IDLE_SECONDS: Final = 60.0  # without a slice, after which the process ends
 STOP_SECONDS: Final = 10.0
 REST_SECONDS: Final = 300.0  # after it failed, until one is started again
 PAGES_KIB: Final = 24_000  # of the database that are kept in memory: keys are hashes, and every slice touches pages everywhere
-MEMORY: Final = {"MALLOC_ARENA_MAX": "1"}  # glibc: what one thread frees another one uses, a sixth less in all (mallopt(3))
 MAX_FRAME: Final = 256 * 1024 * 1024
 log = structlog.get_logger()
 
@@ -189,8 +189,7 @@ class _Aide:
     async def start(cls, url: str) -> _Aide:
         """A process that has opened the database at `url`. Raises OSError, IncompleteReadError."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway.scribe", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, **MEMORY},
+            sys.executable, "-m", "gateway.scribe", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )  # fmt: skip
         assert process.stdin is not None and process.stdout is not None
         try:
@@ -337,4 +336,5 @@ async def _main() -> None:
 
 
 if __name__ == "__main__":
+    share_one_arena()
     asyncio.run(_main())

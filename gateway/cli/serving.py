@@ -9,6 +9,7 @@ import typer
 
 from gateway import secret_key
 from gateway.cli.frame import app, load, run, tell
+from gateway.memory import share_one_arena
 from gateway.settings import SettingsError
 
 
@@ -37,6 +38,7 @@ def worker(supervised: Annotated[bool, typer.Option("--supervised", hidden=True)
     """Do background work: synchronise, import, resolve people."""
     from gateway import serve as serving
 
+    share_one_arena()
     settings = load(serving=True)
     run(lambda: serving.run_worker(settings, supervised=supervised))
 
