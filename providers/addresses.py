@@ -15,8 +15,9 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+import aiohappyeyeballs
 import aiohttp
 import aiohttp.abc
 import dns.asyncresolver
@@ -69,7 +70,9 @@ CLOSED_IPV6 = tuple(
 LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
 LOOKUP_SECONDS = 10.0
 CONNECT_SECONDS = 10.0
+EYEBALLS_SECONDS = 0.25
 SERVICE_SECONDS = 3.0
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
 class Pinned(msgspec.Struct, frozen=True):
@@ -253,6 +256,31 @@ class Guard:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
+
+    async def wire(
+        self, protocol: Callable[[], P], judged: Sequence[Pinned], port: int, tls: ssl.SSLContext | None, name: str
+    ) -> P:
+        """A connection that speaks `protocol` to whichever of these addresses answers first; `tls` verifies it against `name`.
+
+        The next address is asked after EYEBALLS_SECONDS (RFC 8305 §5). Raises OSError, PermissionError among them for an address that
+        is not allowed.
+        """
+        places: list[Any] = [
+            (pinned.family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (pinned.ip, port)) for pinned in judged
+        ]  # fmt: skip
+        sock: socket.socket = await aiohappyeyeballs.start_connection(
+            places,
+            happy_eyeballs_delay=EYEBALLS_SECONDS,
+            interleave=1,
+            socket_factory=lambda place: self.open(int(place[0]), place[4]),
+        )
+        try:
+            loop = asyncio.get_running_loop()
+            _, made = await loop.create_connection(protocol, sock=sock, ssl=tls, server_hostname=name if tls else None)
+        except BaseException:
+            sock.close()
+            raise
+        return made
 
     def connector(self, *, connections: int = 200, per_host: int = 16, keepalive_seconds: float = 20.0) -> aiohttp.TCPConnector:
         """An aiohttp connector that only knows addresses from this guard and only opens sockets through it."""

@@ -10,14 +10,12 @@ is what is connected to. Knows nothing of accounts, redirects, budgets or httpx'
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
-import aiohappyeyeballs
 import httptools
 import httpx2 as httpx
 import msgspec
@@ -30,7 +28,6 @@ IDLE_SECONDS: Final = 20.0  # a connection is kept; most servers keep theirs lon
 PINNED_SECONDS: Final = 10.0  # what a name means is believed so long
 PINNED: Final = 5_000  # names remembered
 SWEEP_SECONDS: Final = 1.0
-EYEBALLS_SECONDS: Final = 0.25  # RFC 8305 §5
 ASIDE_BYTES: Final = 128 * 1024  # compressed answers from here on are unpacked in a thread
 #: RFC 9110 §8.4.1; "deflate" is zlib (RFC 1950) or, from some servers, raw (RFC 1951): told apart at the first byte.
 WINDOWS: Final = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
@@ -175,16 +172,11 @@ class Wires:
         loop = asyncio.get_running_loop()
         host.opening += 1
         self._open += 1
-        sock: socket.socket | None = None
         try:
-            sock = await self._socket(name, port)
-            _, made = await loop.create_connection(
-                lambda: _Wire(loop), sock=sock, ssl=self._tls() if secure else None, server_hostname=name if secure else None
-            )
+            tls = self._tls() if secure else None
+            made = await self._guard.wire(lambda: _Wire(loop), await self._judged(name, port), port, tls, name)
         except BaseException as error:
             self._open -= 1
-            if sock is not None:
-                sock.close()
             self._next(place)
             if isinstance(error, TimeoutError) or not isinstance(error, OSError):
                 raise
@@ -195,19 +187,6 @@ class Wires:
         if self._sweep is None:
             self._sweep = loop.call_later(SWEEP_SECONDS, self._look_after)
         return made
-
-    async def _socket(self, name: str, port: int) -> socket.socket:
-        places: Any = [
-            (pinned.family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (pinned.ip, port))
-            for pinned in await self._judged(name, port)
-        ]
-        found: socket.socket = await aiohappyeyeballs.start_connection(
-            places,
-            happy_eyeballs_delay=EYEBALLS_SECONDS,
-            interleave=1,
-            socket_factory=lambda place: self._guard.open(int(place[0]), place[4]),
-        )
-        return found
 
     async def _judged(self, name: str, port: int) -> list[Pinned]:
         now = asyncio.get_running_loop().time()

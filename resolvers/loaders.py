@@ -8,7 +8,7 @@ takes nothing from the others, and nothing stands between the batch and whoever 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
@@ -18,47 +18,60 @@ from resolvers.operation import Operation
 K = TypeVar("K")
 V = TypeVar("V")
 P = ParamSpec("P")
+T = TypeVar("T")
 
 BATCH: Final = 500  # keys in one statement: far below SQLite's 32,766 and PostgreSQL's 65,535 parameters
 
 
 class Loader:
-    """Values by key, of an asynchronous function of many keys that gives as many values, exceptions among them."""
+    """Values by key, of an asynchronous function of many keys that gives as many values, exceptions among them.
 
-    __slots__ = ("_asked", "_batch", "_found", "_loop", "_size", "_tasks", "_waiting")
+    What is asked for within two turns of the loop comes together, also what was known or on its way before: so those who ask next ask
+    together again, and a page costs as many statements whatever came first.
+    """
+
+    __slots__ = ("_asked", "_batch", "_coming", "_found", "_loop", "_size", "_tasks")
 
     def __init__(self, batch: Callable[[list[Any]], Awaitable[Sequence[Any]]], *, max_batch_size: int) -> None:
         self._batch = batch
         self._size = max_batch_size
         self._loop = asyncio.get_running_loop()
         self._found: dict[Any, Any] = {}
-        self._waiting: dict[Any, list[asyncio.Future[Any]]] = {}  # asked for and not yet there
-        self._asked: list[Any] = []  # of these, what no batch has taken
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._coming: dict[Any, asyncio.Task[dict[Any, Any]]] = {}  # what brings a key that was asked for and is not there yet
+        self._asked: list[tuple[Any, asyncio.Future[Any]]] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def load(self, key: Any) -> asyncio.Future[Any]:
-        """The value, now or later; what a batch gives as an exception is raised."""
+        """The value, soon; what a batch gives as an exception is raised."""
         future = self._loop.create_future()
-        if key in self._found:
-            future.set_result(self._found[key])
-        elif (waiting := self._waiting.get(key)) is not None:
-            waiting.append(future)
-        else:
-            self._waiting[key] = [future]
-            if not self._asked:  # two turns of the loop: others, who are woken in this one, ask in the next
-                self._loop.call_soon(self._loop.call_soon, self._begin)
-            self._asked.append(key)
+        if not self._asked:  # two turns of the loop: others, who are woken in this one, ask in the next
+            self._loop.call_soon(self._loop.call_soon, self._begin)
+        self._asked.append((key, future))
         return future
 
     def _begin(self) -> None:
         asked, self._asked = self._asked, []
-        for start in range(0, len(asked), self._size):
-            task = self._loop.create_task(self._load(asked[start : start + self._size]))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        missing = [key for key in dict.fromkeys(key for key, _ in asked) if key not in self._found and key not in self._coming]
+        for start in range(0, len(missing), self._size):
+            part = missing[start : start + self._size]
+            bringing = self._task(self._bring(part))
+            self._coming |= dict.fromkeys(part, bringing)
+        waits = {self._coming[key] for key, _ in asked if key in self._coming}
+        if not waits:
+            self._give(asked, {})
+        elif len(waits) == 1:
+            waits.pop().add_done_callback(lambda brought: self._give(asked, _brought(brought)))
+        else:
+            self._task(self._give_all(asked, waits))
 
-    async def _load(self, keys: list[Any]) -> None:
-        values: Sequence[Any] = ()
+    def _task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _bring(self, keys: list[Any]) -> dict[Any, Any]:
+        """The values of keys, exceptions among them; those that are none are remembered."""
         try:
             values = await self._batch(keys)
             if len(values) != len(keys):
@@ -66,23 +79,34 @@ class Loader:
         except Exception as error:
             values = [error] * len(keys)
         finally:
-            for key, value in zip(keys, values or [asyncio.CancelledError()] * len(keys), strict=True):
-                self._settle(key, value)
+            for key in keys:
+                del self._coming[key]
+        brought = dict(zip(keys, values, strict=True))
+        self._found |= {key: value for key, value in brought.items() if not isinstance(value, BaseException)}
+        return brought
 
-    def _settle(self, key: Any, value: Any) -> None:
-        waiting = self._waiting.pop(key)
-        failed = isinstance(value, BaseException)
-        if not failed:
-            self._found[key] = value
-        for future in waiting:
+    async def _give_all(self, asked: list[tuple[Any, asyncio.Future[Any]]], waits: set[asyncio.Task[dict[Any, Any]]]) -> None:
+        done, _ = await asyncio.wait(waits)
+        self._give(asked, {key: value for brought in done for key, value in _brought(brought).items()})
+
+    def _give(self, asked: list[tuple[Any, asyncio.Future[Any]]], brought: Mapping[Any, Any]) -> None:
+        for key, future in asked:
             if future.done():  # cancelled
                 continue
-            if not failed:
-                future.set_result(value)
-            elif isinstance(value, asyncio.CancelledError):
+            value = brought[key] if key in brought else self._found.get(key, _GONE)
+            if value is _GONE or isinstance(value, asyncio.CancelledError):
                 future.cancel()
-            else:
+            elif isinstance(value, BaseException):
                 future.set_exception(value)
+            else:
+                future.set_result(value)
+
+
+_GONE: Final = object()  # of a batch that was cancelled
+
+
+def _brought(task: asyncio.Task[dict[Any, Any]]) -> Mapping[Any, Any]:
+    return {} if task.cancelled() else task.result()
 
 
 def load(

@@ -250,6 +250,7 @@ async def test_a_server_without_tls_is_unavailable_where_tls_was_asked(echo: tup
 #: `web_socket` speaks over what that one has opened.
 CONNECTS = {
     "socket": {"addresses"},
+    "aiohappyeyeballs": {"addresses"},
     "aiohttp": {"addresses", "transport", "web_socket"},
     "urllib.request": set(),
     "http.client": set(),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx2 as httpx
 import pytest
@@ -15,6 +16,7 @@ from providers.errors import Malformed
 from providers.http import Session
 from providers.session import Account, Secret
 from providers.transport import Transport
+from providers.wire import Answer
 
 DOCUMENT = """<?xml version="1.0"?><clientConfig version="1.1"><emailProvider id="example.org">
 <incomingServer type="pop3"><hostname>pop.example.org</hostname><port>995</port><socketType>SSL</socketType></incomingServer>
@@ -41,14 +43,6 @@ class Still:
         return None
 
 
-class Body(httpx.AsyncByteStream):
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._content
-
-
 class Web(Transport):
     """The web as it is at a few addresses, and nothing elsewhere."""
 
@@ -57,11 +51,10 @@ class Web(Transport):
         self._pages = pages
         self.asked: list[str] = []
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        url = str(request.url)
-        self.asked.append(url)
-        found = self._pages.get(url.partition("?")[0])
-        return httpx.Response(404 if found is None else 200, stream=Body((found or "").encode()), request=request)
+    async def exchange(self, method: str, url: httpx.URL, *rest: Any, **bounds: Any) -> Answer:
+        self.asked.append(str(url))
+        found = self._pages.get(str(url).partition("?")[0])
+        return Answer(404 if found is None else 200, [], (found or "").encode())
 
 
 async def found(
