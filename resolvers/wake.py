@@ -18,6 +18,7 @@ from store.database import Database
 CHANNEL: Final = "kith:wake"
 SQLITE_POLL: Final = 0.2  # seconds; a poll costs about 0.2 ms
 BURST: Final = 0.05  # seconds of writes that other processes hear of as one
+STOP_SECONDS: Final = 0.5  # until what is still at work is told to stop again
 POSTGRESQL_POLL: Final = 0.5  # without Redis, or while it is away
 
 
@@ -41,9 +42,12 @@ class Waker:
 
     async def stop(self) -> None:
         self._database.on_write = None
-        for task in [*self._tasks, *([self._saying] if self._saying is not None else [])]:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        going = {*self._tasks, *([self._saying] if self._saying is not None else [])}
+        while going:  # a client library may take a cancellation that meets its own time-out for that time-out
+            for task in going:
+                task.cancel()
+            done, going = await asyncio.wait(going, timeout=STOP_SECONDS)
+            await asyncio.gather(*done, return_exceptions=True)
 
     async def wait(self, viewer: str, seconds: float) -> None:
         """Returns when something may have changed for the viewer, at the latest after so many seconds."""
