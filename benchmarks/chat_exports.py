@@ -332,7 +332,8 @@ def telegram_text(said: Said) -> str:
 
 
 def _telegram_message(world: World, said: Said) -> dict[str, object]:
-    n = said.number % 1_000_000
+    talk, place = divmod(said.number, 1_000_000)
+    n = talk * 10_000 + place  # two people have one chat, however often they began to talk
     text: object = said.text
     if said.number % 4 == 1:
         text = [{"type": "text_link", "text": said.text, "href": "https://example.org/map"}, "!"]
@@ -342,16 +343,16 @@ def _telegram_message(world: World, said: Said) -> dict[str, object]:
         "from": MY_NAME if author is None else author.name, "from_id": f"user{TELEGRAM_ME if author is None else telegram_id(author)}",
         "text": text, "text_entities": [{"type": "plain", "text": said.text}],
     }  # fmt: skip
-    if n % 6 == 2:
+    if place % 6 == 2:
         found |= {"edited": found["date"], "edited_unixtime": str(int(said.at.timestamp()) + 60), "reply_to_message_id": n}
-    if n % 6 == 3:
+    if place % 6 == 3:
         found |= {
             "photo": "(File not included. Change data exporting settings to download.)",
             "photo_file_size": 1000,
             "width": 10,
             "height": 10,
         }
-    if n % 6 == 4:
+    if place % 6 == 4:
         found |= {
             "file": f"files/report {n}.pdf",
             "file_name": f"report {n}.pdf",

@@ -31,7 +31,7 @@ PATIENCE: Final = 3_600.0  # seconds for one archive
 #: Where a conversation is who takes part in it.
 BY_PEOPLE: Final = frozenset({"android_sms", "imessage", "mastodon"})
 #: Where that holds for two people only.
-BY_PAIR: Final = frozenset({"x"})
+BY_PAIR: Final = frozenset({"telegram", "x"})
 EACH: Final = 8  # messages of a conversation, about
 DONE: Final = "select done from import_run order by created_at desc, id desc limit 1"
 TOTAL: Final = "select total from import_run order by created_at desc, id desc limit 1"
