@@ -196,7 +196,7 @@ def _check_limit(fetched: Fetched, web: Web) -> None:
             until = datetime.fromtimestamp(int(reset), UTC)
         until = min(max(until, web.clock.now()), web.clock.now() + LONGEST_LIMIT)
         web.leave(fetched.url, until)
-        raise RateLimited("GitHub has been asked as much as it wants for now.", retry_at=until)
+        raise RateLimited("GitHub has been asked as much as it allows; ask again later.", retry_at=until)
 
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:

@@ -14,7 +14,7 @@ from resolvers.influence.meeting import Acquaintance
 from resolvers.influence.weighing import Standing
 from store import leases, standings
 from store.database import Database
-from store.tables import standing_run
+from store.tables import account
 
 SOON: Final = timedelta(minutes=2)
 EVERY: Final = timedelta(hours=1)
@@ -24,13 +24,14 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 
 def ask(conn: Connection, viewer: str, now: datetime) -> None:
     """Have a picture drawn once what arrives has come to rest: the first soon, later ones EVERY so often."""
-    last = conn.execute(select(standing_run.c.computed_at).where(standing_run.c.viewer_id == viewer)).scalar_one_or_none()
+    last = standings.computed_at(conn, viewer)
     due = now + SOON if last is None else max(now + SOON, last + EVERY)
     leases.enqueue(conn, viewer, standings.JOB, viewer, now, due=due)
 
 
 async def draw(database: Database, viewer: str, now: datetime) -> int:
     """Weigh everybody of a viewer's; how many there were. Whoever dies in between has changed nothing that is shown."""
+    accounts = await database.read(viewer, linked)
     facts = await reading.read(database, viewer, now)
     standing, known = await asyncio.to_thread(_reckoned, facts)
     run = await database.read(viewer, standings.begin)
@@ -40,10 +41,24 @@ async def draw(database: Database, viewer: str, now: datetime) -> int:
         rows = [_standing(person, standing[person]) for person in part]
         others = [_known(person, one) for person in part for one in known.get(person, ())]
         await database.write_behind(viewer, standings.write, run, rows, others)
-    await database.write_behind(viewer, standings.show, run, now)
+    if not await database.write_behind(viewer, show, run, accounts, now):
+        await database.write_behind(viewer, ask, now)
     while await database.write_behind(viewer, standings.forget_others):
         pass
     return len(people)
+
+
+def linked(conn: Connection, viewer: str) -> frozenset[str]:
+    """The ids of a viewer's accounts."""
+    return frozenset(conn.execute(select(account.c.id).where(account.c.viewer_id == viewer)).scalars())
+
+
+def show(conn: Connection, viewer: str, run: int, accounts: frozenset[str], now: datetime) -> bool:
+    """Show a picture, unless one of the accounts that it was drawn from is gone by now; whether it is shown."""
+    if accounts - linked(conn, viewer):
+        return False
+    standings.show(conn, viewer, run, now)
+    return True
 
 
 def _reckoned(facts: reading.Facts) -> tuple[dict[str, Standing], dict[str, list[Acquaintance]]]:

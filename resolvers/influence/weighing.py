@@ -135,7 +135,7 @@ def _ties(acts: Sequence[Act]) -> dict[tuple[str, str], float]:
 
 
 def _credit(rank: Mapping[str, float], ties: Mapping[tuple[str, str], float]) -> dict[str, float]:
-    """What the hearing of each node is worth, 0 to 1: half for whom the viewer hears as much as anybody, whole near that."""
+    """What the hearing of each node is worth, 0 to 1: two thirds for whom the viewer hears as much as is usual, 0 without a rank."""
     heard = sorted(rank[target] for (source, target) in ties if source == VIEWER)
     if not heard:
         return {VIEWER: 1.0}

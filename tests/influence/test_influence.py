@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, select
 
-from resolvers.influence.drawing import draw
+from resolvers.influence.drawing import draw, linked, show
+from store import standings
+from store.tables import activity
 from tests.asking import Desk, nodes, statements
 from tests.household import Household
 from tests.influence.audiences import Town, settle, town
@@ -116,3 +119,41 @@ async def test_a_new_picture_takes_the_place_of_the_old_one_whole(desk: Desk) ->
     assert {one["name"]: one["influence"]["score"] for one in again} == {
         one["name"]: one["influence"]["score"] for one in first.values()
     }
+
+
+async def test_a_picture_whose_painter_died_is_never_shown_and_the_next_one_clears_it_away(desk: Desk) -> None:
+    found = town(people=8, farm=0)
+    before = await drawn(desk, found)
+    database, viewer = desk.household.database, desk.household.viewer
+    run = await database.read(viewer, standings.begin)
+    half = {"person_id": next(iter(before.values()))["id"], "score": 99, "percentile": 99.0, "parts": b"broken"}
+    await database.write(viewer, standings.write, run, [half], [])
+    again = nodes((await desk.ask(EVERYBODY))["viewer"]["people"])
+    assert {one["name"]: one["influence"]["score"] for one in again} == {
+        one["name"]: one["influence"]["score"] for one in before.values()
+    }
+    await draw(database, viewer, desk.clock.now())
+    assert await database.read(viewer, standings.begin) > run
+    assert not await database.write(viewer, standings.forget_others)
+
+
+async def test_an_activity_that_cannot_be_read_costs_nobody_their_picture(desk: Desk) -> None:
+    await settle(desk.household, town(people=8, farm=0))
+    database, viewer = desk.household.database, desk.household.viewer
+
+    def damage(conn: Connection, viewer: str) -> None:
+        first = select(activity.c.id).where(activity.c.viewer_id == viewer).limit(1).scalar_subquery()
+        conn.execute(activity.update().where(activity.c.viewer_id == viewer, activity.c.id == first).values(record=b"\xc1"))
+
+    await database.write(viewer, damage)
+    assert await draw(database, viewer, desk.clock.now()) > 0
+
+
+async def test_a_picture_of_an_account_that_was_unlinked_meanwhile_is_not_shown(desk: Desk) -> None:
+    gone = await settle(desk.household, town(people=8, farm=0))
+    database, viewer, now = desk.household.database, desk.household.viewer, desk.clock.now()
+    accounts = await database.read(viewer, linked)
+    await desk.household.forget(gone)
+    assert not await database.write(viewer, show, 1, accounts, now)
+    assert await database.read(viewer, standings.computed_at) is None
+    assert await database.write(viewer, show, 1, accounts - {gone}, now)
