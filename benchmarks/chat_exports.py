@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
@@ -160,6 +160,8 @@ _SMS_HEAD: Final = (
     "<?xml version='1.0' encoding='UTF-8' standalone='yes' ?>\n<!--File Created By SMS Backup & Restore v10.20.002 on 07/03/2024-->\n"
     '<?xml-stylesheet type="text/xsl" href="sms.xsl"?>\n<smses count="{count}" backup_set="0a1b" backup_date="1709800000000" type="full">\n'
 )
+NOTE: Final = "buy a rope <note> \N{BALLOT BOX}"  # as it is shown
+NOTED: Final = datetime(2022, 3, 7, 9, tzinfo=UTC)
 PICTURE: Final = b"\xff\xd8\xff\xe0" + b"\0" * 596
 
 
@@ -685,4 +687,5 @@ def _card(person: Person, picture: bytes) -> str:
 
 
 def _plain_note(person: Person) -> str:
-    return _note(f"Notes {person.number}", "<div>buy a rope &lt;note&gt; <en-todo/></div>", "20220307T090000Z") + "  </note>\n"
+    content = "<div>buy a rope &lt;note&gt; <en-todo/></div>"
+    return _note(f"Notes {person.number}", content, NOTED.strftime("%Y%m%dT%H%M%SZ")) + "  </note>\n"

@@ -55,7 +55,7 @@ def import_files(
     no_wait: NoWait = False,
     json: JsonOption = False,
 ) -> None:
-    """Take in files: contacts and mail."""
+    """Take in files: address books, mail, and exports of networks, phones and chats."""
 
     async def work() -> dict[str, Any]:
         async with open_installation(load()) as installation:

@@ -1,8 +1,9 @@
-"""Evernote's exports of notebooks (`.enex`): business cards that were scanned or written down, as contacts.
+"""Evernote's exports of notebooks (`.enex`): notes, and business cards that were scanned or written down, as contacts.
 
-Reads the elements of `note` of evernote-export 2 to 4 (Evernote's published DTDs) and in the note's own text (ENML 2) what Evernote has
-marked as name, number or address. Other notes are named and left out: notes have no place here yet. No document type is
-ever fetched or interpreted. A note has no id: a card is known by its title and when it was made.
+Reads the elements of `note` of evernote-export 2 to 4 (Evernote's published DTDs) and in a card's own text (ENML 2) what Evernote has
+marked as name, number or address. Any other note is something that its owner wrote (ActivityStreams 2.0 Vocabulary, Note), seen by nobody
+else. No document type is ever fetched or interpreted. A note has no id: it is known by its title and when it was made, by what it says
+where that is not said.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from providers import records
 from providers.archives import export, files, text_stream, xml_items
 from providers.archives.export import Export, Part, Stood
 from providers.base import ArchiveFormat, Provider
-from providers.formats import charset, email_address, html_tokens, phone_number, vcard
+from providers.formats import charset, email_address, enml, html_text, html_tokens, phone_number, vcard
 
 KEY: Final = "evernote"
 MAX_CONTENT: Final = 1_000_000  # characters of a note that are looked at
-MAX_VALUES: Final = 50  # of one card
+MAX_VALUES: Final = 50  # of one card or note
+MAX_SUMMARY: Final = 200  # characters of a note without a title
+ME: Final = "me@evernote.com"  # the owner of a notebook, whom no export names
 _NOTE: Final = ("note",)
 _BEGINS: Final = re.compile(
     rb"\s*+(?:<\?[^>]*+>\s*+|<!--(?:(?!-->).)*+-->\s*+|<!DOCTYPE\s++en-export\b[^>\[]*+>\s*+)*+<en-export[\s>/]", re.DOTALL
@@ -39,7 +42,7 @@ _READ: Final = frozenset({_NAME, _TITLE, _COMPANY, _ADDRESS, _MAIL, _URL, *_PHON
 _EMPTY_ELEMENTS: Final = frozenset({"br", "img", "hr", "en-media", "en-todo", "input", "col", "area"})
 _BLOCKS: Final = frozenset({"br", "div", "p", "li", "tr", "td"})
 
-_NO_CARD: Final = "This is a note and no business card. Notes have no place here yet; it is left out."
+_EMPTY: Final = "The note is empty: it has no title and no text."
 _NOBODY: Final = "The business card names nobody: there is no name, address or number to take in."
 _CUT: Final = (
     "The note does not end: the file is cut, or damaged, here. Export the notebook again and import it; what was taken already stays as "
@@ -51,9 +54,9 @@ _STRANGE: Final = "The note could not be understood ({error}). The rest of the f
 
 
 class Notebook(Part[str | None]):
-    """A notebook's file. What all files say together is nothing; they are read in a region."""
+    """A notebook's file, of cards and notes. What all files say together is nothing; they are read in a region."""
 
-    kind = "CONTACT"
+    kind = "ACTIVITY"
 
     def begins(self, head: bytes, path: Path) -> bool:
         return _BEGINS.match(head) is not None
@@ -85,15 +88,16 @@ class EvernoteArchive(Export[str | None]):
         return region
 
     def profile(self, about: str | None) -> records.Profile | None:
-        return None
+        """Nothing says whose notebook it is; what is in it is its owner's."""
+        return records.Profile(user_id="", label="notebooks", own_addresses=(records.OwnAddress(value=ME, kind="HANDLE"),))
 
     def remarks(self, about: str | None, sources: Sequence[files.Source]) -> tuple[str, ...]:
-        return ("Of Evernote's notes business cards are taken in, as contacts.",)
+        return ()
 
 
 def _item(
     element: xml_items.Item, source: files.Source, position: int, region: str | None
-) -> records.Contact | records.Unreadable:
+) -> records.Contact | records.Activity | records.Unreadable:
     if element.problem == "TOO_LARGE":
         return export.unreadable(source, position, _TOO_LARGE, element.data, outcome="SKIPPED", reason="TOO_LARGE")
     if element.problem == "CUT":
@@ -103,7 +107,8 @@ def _item(
         content = note.findtext("content", "")[:MAX_CONTENT]
         title = charset.line(note.findtext("title", ""))
         if note.findtext("note-attributes/content-class", "") != _CARD and "x-evernote:contact" not in content.lower():
-            return export.unreadable(source, position, _NO_CARD, title.encode(), outcome="SKIPPED", reason="UNSUPPORTED")
+            written = _written(note, title, content, source)
+            return written or export.unreadable(source, position, _EMPTY, b"", outcome="SKIPPED", reason="EMPTY")
         found = _contact(note, title, _marked(content), source, region)
     except ParseError as error:
         return export.unreadable(source, position, _BROKEN.format(error=str(error)[:100]), element.data[:2_000])
@@ -112,6 +117,38 @@ def _item(
     if not (found.names or found.emails or found.phones):
         return export.unreadable(source, position, _NOBODY, title.encode(), outcome="SKIPPED", reason="EMPTY")
     return found
+
+
+def _written(note: Element, title: str, content: str, source: files.Source) -> records.Activity | None:
+    """A note as what its owner wrote."""
+    page = charset.storable(enml.to_html(content))
+    text = html_text.text_of(page).strip()
+    if not (title or text):
+        return None
+    made, changed = _moment(note.findtext("created", "")), _moment(note.findtext("updated", ""))
+    link = vcard.web_address(note.findtext("note-attributes/source-url", ""))
+    return records.Activity(
+        key=f"note:{_key(title, note.findtext('created', '') or text)}",
+        actor=records.Actor(uri=f"https://www.evernote.com/#{ME}", name="You", handle=ME, provider=KEY),
+        verb="CREATE",
+        summary=f"You noted: {title or charset.line(text)[:MAX_SUMMARY]}",
+        object=records.ActivityObject(
+            kind="NOTE", name=title or None, text=text or None, html=page or None, published_at=made, hashtags=_tags(note), url=link,
+            location=charset.line(note.findtext("note-attributes/place-name", "")) or None,
+        ),
+        occurred_at=made or changed,
+        edited_at=changed if made and changed and changed > made else None,
+        visibility="LIMITED",
+        container=source.shown,
+    )  # fmt: skip
+
+
+def _key(title: str, rest: str) -> str:
+    return hashlib.blake2b(f"{title}\x00{rest}".encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def _tags(note: Element) -> tuple[str, ...]:
+    return tuple(tag for each in note.findall("tag")[:MAX_VALUES] if (tag := charset.line(each.text or "")))
 
 
 def _marked(content: str) -> list[tuple[str, str]]:
@@ -158,9 +195,8 @@ def _contact(note: Element, title: str, said: list[tuple[str, str]], source: fil
     ]
     urls = [address for mark, text in said if mark == _URL and (address := vcard.web_address(text)) is not None]
     created = note.findtext("created", "")
-    key = hashlib.blake2b(f"{title}\x00{created}".encode("utf-8", "replace"), digest_size=16).hexdigest()
     return records.Contact(
-        key=key,
+        key=_key(title, created),
         relation="ADDRESS_BOOK",
         names=(records.Name(full=name),) if name else (),
         emails=tuple(records.Email(raw=raw, address=address) for raw, address in mails),
@@ -168,7 +204,7 @@ def _contact(note: Element, title: str, said: list[tuple[str, str]], source: fil
         urls=tuple(records.Url(url=address) for address in urls),
         organizations=(records.Organization(name=company, title=role or None),) if company or role else (),
         addresses=tuple(records.Address(formatted=text) for mark, text in said if mark == _ADDRESS),
-        groups=tuple(tag for each in note.findall("tag")[:MAX_VALUES] if (tag := charset.line(each.text or ""))),
+        groups=_tags(note),
         container=source.shown,
         created_at=_moment(created),
         updated_at=_moment(note.findtext("updated", "")),
@@ -188,11 +224,10 @@ PROVIDER = Provider(
     name="Evernote",
     kind="NOTES",
     mode="MIRRORED",
-    capabilities=frozenset({"CONTACTS", "IMPORT", "MIRROR"}),
+    capabilities=frozenset({"CONTACTS", "ACTIVITIES", "IMPORT", "MIRROR"}),
     limitations=(
-        "Business cards are taken in as contacts; other notes are named and left out.",
-        "An export is a snapshot: newer cards arrive with the next one.",
-        "Pictures of cards are not taken.",
+        "An export is a snapshot: newer notes and cards arrive with the next one.",
+        "Files in notes and pictures of cards are not taken.",
     ),
     archive_formats=("EVERNOTE",),
     docs_path="docs/providers/evernote.md",

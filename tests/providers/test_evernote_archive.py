@@ -1,4 +1,4 @@
-"""Evernote's exports: business cards become contacts, other notes are named. All people are invented."""
+"""Evernote's exports: business cards become contacts, other notes what their owner wrote. All people are invented."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read(path: Path) -> list[records.Contact]:
 
 
 @pytest.mark.parametrize("picture", [b"\xff\xd8\xff\xe0", b"\xff\xd8\xff\xe0" * 40_000], ids=["small", "large"])
-def test_every_card_is_read_and_every_note_is_named_and_counted_twice(tmp_path: Path, picture: bytes) -> None:
+def test_every_card_and_every_note_is_read_and_counted_twice(tmp_path: Path, picture: bytes) -> None:
     world = WORLD if len(picture) < 10 else World(people=5)
     path = evernote(world, tmp_path / "Cards.enex", picture=picture)
     zipped = tmp_path / "Cards.zip"
@@ -50,8 +50,10 @@ def test_every_card_is_read_and_every_note_is_named_and_counted_twice(tmp_path: 
         assert [url.url for url in one.urls] == ["https://boats.example.org"]
         assert one.groups == ("Choir",)
         assert one.created_at is not None
-    assert {reason for _, _, reason, _ in unreadable(path, "evernote")} == {"UNSUPPORTED"}
-    assert len(unreadable(path, "evernote")) == len(world.everybody()) // 5
+    assert unreadable(path, "evernote") == []
+    notes = items(path, "evernote", records.Activity)
+    assert [note.object.name for note in notes if note.object] == [f"Notes {n}" for n in range(0, len(world.everybody()), 5)]
+    assert {note.object.text for note in notes if note.object} == {"buy a rope <note> \N{BALLOT BOX}"}
 
 
 def test_a_field_that_nobody_has_filled_is_none(tmp_path: Path) -> None:
@@ -74,13 +76,48 @@ def test_a_changed_card_keeps_its_key(tmp_path: Path) -> None:
     assert first != later
 
 
+def test_a_note_is_what_its_owner_wrote_with_its_boxes_tags_place_and_source(tmp_path: Path) -> None:
+    content = (
+        '<?xml version="1.0"?><!DOCTYPE en-note SYSTEM "http://xml.evernote.com/pub/enml2.dtd"><en-note><div>Ada&nbsp;likes <b>tea</b></div>'
+        '<div><en-todo checked="true"/>met her</div><div><en-todo/>write</div><en-media type="image/png" hash="0"/>'
+        '<en-crypt hint="x" cipher="AES">c2VjcmV0</en-crypt></en-note>'
+    )
+    (note,) = items(
+        notebook(
+            tmp_path,
+            f"<note><title>Choir</title><created>20220307T080000Z</created><updated>20220308T080000Z</updated><tag>people</tag>"
+            f"<note-attributes><place-name>Leeds</place-name><source-url>https://choir.example.org/</source-url></note-attributes>"
+            f"<content><![CDATA[{content}]]></content></note>",
+        ), "evernote", records.Activity,
+    )  # fmt: skip
+    thing = note.object
+    assert thing is not None and (note.verb, thing.kind, thing.name) == ("CREATE", "NOTE", "Choir")
+    assert thing.text == "Ada likes tea\n\N{BALLOT BOX WITH CHECK} met her\n\N{BALLOT BOX} write\n[encrypted]"
+    assert thing.html is not None and "en-" not in thing.html and "c2VjcmV0" not in thing.html
+    assert (thing.hashtags, thing.location, thing.url) == (("people",), "Leeds", "https://choir.example.org/")
+    assert note.occurred_at == datetime(2022, 3, 7, 8, tzinfo=UTC) and note.edited_at == datetime(2022, 3, 8, 8, tzinfo=UTC)
+    assert note.visibility == "LIMITED", "nobody but its owner has seen it"
+
+
+def test_a_changed_note_keeps_its_key_and_notes_without_a_moment_are_told_apart_by_what_they_say(tmp_path: Path) -> None:
+    def keys(*notes: str) -> list[str]:
+        return [note.key for note in items(notebook(tmp_path, *notes), "evernote", records.Activity)]
+
+    def note(text: str, when: str) -> str:
+        return f"<note><title>Untitled</title>{when}<content><![CDATA[<en-note>{text}</en-note>]]></content></note>"
+
+    made = "<created>20220307T080000Z</created>"
+    assert keys(note("one", made)) == keys(note("two", made))
+    assert len(set(keys(note("one", ""), note("two", ""), note("one", made)))) == 3
+
+
 def test_what_is_broken_is_named_with_its_line_and_the_next_one_is_read(tmp_path: Path) -> None:
     path = notebook(
         tmp_path, card(""), "<note><title>a & b</title></note>", card('<div style="x-evernote:display-as">Bob</div>', ""), card("", ""),
-        "<note><title>&evil;</title></note>", "<note><title>cut",
+        "<note><title>&evil;</title></note>", "<note><title> </title></note>", "<note><title>cut",
     )  # fmt: skip
     assert [(line, reason) for _, line, reason, _ in unreadable(path, "evernote")] == [
-        (3, "UNREADABLE"), (5, "EMPTY"), (6, "UNREADABLE"), (7, "UNREADABLE"),
+        (3, "UNREADABLE"), (5, "EMPTY"), (6, "UNREADABLE"), (7, "EMPTY"), (8, "UNREADABLE"),
     ]  # fmt: skip
     assert [one.names[0].full for one in read(path)] == ["Ada Quay", "Bob"]
 
