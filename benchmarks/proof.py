@@ -37,6 +37,7 @@ from tests.chaos import (
     deciding,
     endless_archives,
     fediverse_faults,
+    finding_people,
     hearing,
     hostile_mail,
     hostile_queries,
@@ -377,6 +378,12 @@ PROOFS: Final = (
         "people-6",
         "A hundred automatic merges and the reason that is told for each",
         lambda home: joined.sample(home, people=400, seed=106, samples=100),
+    ),
+    Proof(
+        "people-9",
+        "10,000 people on both databases, found by parts of names, sound, short names, employer, with a letter amiss",
+        lambda home: finding_people.find_people(home, people=10_000, asked=40),
+        finding_people.judge,
     ),
     Proof(
         "people-4",

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from resolvers import conversations, paging, people
+from resolvers.identity import documents
 from resolvers.loaders import load
 from resolvers.mistakes import Mistake, NodeMistake, not_found
 from resolvers.operation import Operation
@@ -158,6 +159,7 @@ async def add(operation: Operation, about_id: str, draft: Draft, key: str | None
                                        done_at=draft.done_at, created_at=now, version=1)
         )  # fmt: skip
         recorder.upsert(draft.kind, new_id, 1, created=True)
+        _find(conn, viewer, draft.kind, thing)
         return Answer(node_id=new_id)
 
     done = await perform(operation, "annotate", key, [about_id, draft], write)
@@ -182,6 +184,7 @@ async def change(operation: Operation, annotation_id: str, draft: Draft, key: st
                 .values(**values, edited_at=now, version=row.version + 1)
             )
             recorder.upsert(draft.kind, annotation_id, row.version + 1)
+            _find(conn, viewer, draft.kind, row.about_id)
         return Answer(node_id=annotation_id)
 
     done = await perform(operation, "updateAnnotation", key, [annotation_id, draft], write)
@@ -196,6 +199,7 @@ async def remove(operation: Operation, annotation_id: str, key: str | None) -> P
         mine = annotation.c
         conn.execute(sa.delete(annotation).where(mine.viewer_id == viewer, mine.id == annotation_id))
         recorder.delete(row.kind, annotation_id, parent_id=row.about_id)
+        _find(conn, viewer, row.kind, row.about_id)
         return Answer(node_id=annotation_id, node_ids=(row.about_id,))
 
     done = await perform(operation, "removeAnnotation", key, [annotation_id], write)
@@ -215,6 +219,15 @@ def _thing(conn: Connection, viewer: str, about_id: str) -> str:
     if found is None or isinstance(found, Exception):
         raise Mistaken(not_found(about_id, "aboutId"))
     return str(found.id)
+
+
+def _find(conn: Connection, viewer: str, kind: str, about_id: str) -> None:
+    """A person is found by the words of the notes on them."""
+    if kind == "NOTE" and ids.kind_of(about_id) == "PERSON":
+        now = select(sa.func.coalesce(person.c.redirect_to, person.c.id)).where(
+            person.c.viewer_id == viewer, person.c.id == about_id
+        )
+        documents.renew(conn, viewer, list(conn.execute(now).scalars()))
 
 
 def _writable(conn: Connection, viewer: str, annotation_id: str) -> Any:

@@ -2,7 +2,8 @@
 
 By relevance come first the people, then what names all the words in its subject or among its people, then what holds them in its
 text, the latest first in each: tiers that depend on the document alone, so that every page is one walk through the index and no
-hit is lost behind a limit. Only what is stored is searched: of LIVE accounts, the people.
+hit is lost behind a limit. Then come people whose names sound like the words or are short for them, and, only when nobody has the
+words themselves, those from whose names they differ by a letter (`sounding.py`). Only what is stored is searched: of LIVE accounts, the people.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, select
 
-from resolvers import attachments, conversations, freshness, highlights, messages, nodes, paging, people, search_query
+from resolvers import attachments, conversations, freshness, highlights, messages, nodes, paging, people, search_query, sounding
 from resolvers.highlights import Highlight
 from resolvers.operation import Operation
 from resolvers.paging import Ask, Listing, PageInfo
@@ -27,7 +28,8 @@ from store.words import fold
 
 KINDS: Final = {"PEOPLE": "PERSON", "CONVERSATIONS": "CONVERSATION", "MESSAGES": "MESSAGE", "ATTACHMENTS": "ATTACHMENT"}
 MAX_SUGGESTIONS: Final = 20
-NAMED, KNOWN, ABOUT, WITHIN = 4, 3, 2, 1  # tiers of relevance
+NAMED, KNOWN, ABOUT, WITHIN, SOUNDING, AMISS = 6, 5, 4, 3, 2, 1  # tiers of relevance
+MIN_SOUND: Final = 2  # letters of a word that is looked for by its sound
 _PLACES: Final = float(2**63)
 
 Position = tuple[int, int, str]  # tier, place, node id
@@ -72,7 +74,7 @@ async def page(
     """Results, best (`by` RELEVANCE) or latest first (RECENCY)."""
     query = search_query.read(text)
     kinds = tuple(KINDS[s] for s in scopes) if scopes is not None else tuple(KINDS.values())
-    scope = paging.bound("search", query.interpretation.canonical, text[-1:].isspace(), kinds, by)
+    scope = paging.bound("search by sound", query.interpretation.canonical, text[-1:].isspace(), kinds, by)
     size = ask.size
     answered = await freshness.stored(operation, fresh)
     after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[int, int, str])
@@ -88,7 +90,7 @@ async def page(
     ]  # fmt: skip
 
     async def count() -> int | None:
-        return await operation.read(_counted, query, kinds)
+        return await operation.read(_counted, query, kinds, by)
 
     return SearchListing(
         edges=edges,
@@ -113,11 +115,15 @@ def _found(
         return []
     terms = _terms(conn, viewer, query)
     hits: list[tuple[int, Hit]] = []
-    for tier in _tiers(terms, kinds) if by == "RELEVANCE" else [_Tier(rank=0, kinds=kinds, terms=terms)]:
+    for tier in (
+        [*_tiers(terms, kinds), *_alike(query, kinds)] if by == "RELEVANCE" else [_Tier(rank=0, kinds=kinds, terms=terms)]
+    ):
         if len(hits) >= limit:
             break
         if after is not None and tier.rank > after[0]:
             continue
+        if tier.rank == AMISS and _bears(conn, viewer, terms, hits, after):
+            break
         found = search_index.find(
             conn, viewer, tier.terms, unless=tier.unless, kinds=tier.kinds, limit=limit - len(hits), since=query.since,
             until=query.until, before=after[1:] if after is not None and tier.rank == after[0] else None,
@@ -148,6 +154,37 @@ def _tiers(terms: Sequence[Term], kinds: Sequence[str]) -> list[_Tier]:
     return tiers
 
 
+def _alike(query: Query, kinds: Sequence[str]) -> list[_Tier]:
+    """People by the sound of their names and by words with a letter amiss: for plain words alone, as nothing else has a sound."""
+    plain = len(query.words) == len(query.terms) and not query.places and query.since is None and query.until is None
+    words = [(word, term.prefix and n == len(term.words) - 1) for term in query.words for n, word in enumerate(term.words)]
+    if (
+        "PERSON" not in kinds
+        or not plain
+        or not words
+        or any(len(word) < MIN_SOUND or not sounding.sounds_of(word) for word, _ in words)
+    ):
+        return []
+    exact = [Term(words=(word,), prefix=prefix) for word, prefix in words]
+    sounds = [Term(column="facets", words=sounding.sounds_of(word), prefix=prefix) for word, prefix in words]
+    slips = [Term(column="facets", words=sounding.slips_of(word)) for word, _ in words]
+    return [
+        _Tier(rank=SOUNDING, kinds=["PERSON"], terms=sounds, unless=exact),
+        _Tier(rank=AMISS, kinds=["PERSON"], terms=slips, unless=sounds),
+    ]
+
+
+def _bears(conn: Connection, viewer: str, terms: Sequence[Term], hits: Sequence[tuple[int, Hit]], after: Position | None) -> bool:
+    """Whether somebody has the words themselves: the hits before the last tier tell, unless former pages had some of them."""
+    if after is None or any(rank >= KNOWN for rank, _ in hits):
+        return any(rank >= KNOWN for rank, _ in hits)
+    return after[0] > AMISS and _anybody(conn, viewer, terms)
+
+
+def _anybody(conn: Connection, viewer: str, terms: Sequence[Term]) -> bool:
+    return bool(search_index.find(conn, viewer, terms, kinds=["PERSON"], limit=1))
+
+
 def _terms(conn: Connection, viewer: str, query: Query) -> list[Term]:
     """The terms of a query; `in:` means a folder, a label or an account that is called so."""
     if not query.places:
@@ -163,10 +200,15 @@ def _placed(place: Place, accounts: Sequence[Any]) -> Term:
     return Term(column="facets", words=words, negated=place.negated)
 
 
-def _counted(conn: Connection, viewer: str, query: Query, kinds: Sequence[str]) -> int:
+def _counted(conn: Connection, viewer: str, query: Query, kinds: Sequence[str], by: str) -> int:
     if query.empty:
         return 0
-    return search_index.count(conn, viewer, _terms(conn, viewer, query), kinds=kinds, since=query.since, until=query.until)
+    terms = _terms(conn, viewer, query)
+    found = search_index.count(conn, viewer, terms, kinds=kinds, since=query.since, until=query.until)
+    for tier in _alike(query, kinds) if by == "RELEVANCE" else []:
+        if tier.rank != AMISS or not _anybody(conn, viewer, terms):
+            found += search_index.count(conn, viewer, tier.terms, kinds=tier.kinds, unless=tier.unless)
+    return found
 
 
 def _score(tier: int, hit: Hit) -> float:

@@ -84,7 +84,9 @@ class Doc(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Term(msgspec.Struct, frozen=True, kw_only=True):
-    """Words that stand side by side in a column, the last one as a beginning with `prefix`; of facets any one will do."""
+    """Words that stand side by side in a column, the last one as a beginning with `prefix`; of facets any one will do
+    (each as a beginning with `prefix`).
+    """
 
     column: Column = "any"
     words: tuple[str, ...]
@@ -247,20 +249,21 @@ def count(
     terms: Sequence[Term],
     *,
     kinds: Sequence[str],
+    unless: Sequence[Term] = (),
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> int:
-    """How many nodes match."""
+    """How many nodes match; `unless` as for `find`."""
     if not kinds:
         return 0
     low, high = _stretch(since, until)
     if conn.dialect.name == "sqlite":
         statement = text(
             "SELECT count(*) FROM search_fts WHERE search_fts MATCH :expression AND rowid >= :low AND rowid < :high"
-        ).bindparams(expression=_expression(viewer, terms, kinds), low=low, high=high)
+        ).bindparams(expression=_expression(viewer, terms, kinds, unless), low=low, high=high)
     else:
         statement = text("SELECT count(*) FROM kith_find(:query, :phrases, :kinds, :low, :high, :place, :id, 0, NULL)")
-        statement = statement.bindparams(place=END[0], id=END[1], **_asked(terms, kinds, low, high))
+        statement = statement.bindparams(place=END[0], id=END[1], **_asked(terms, kinds, low, high, unless))
     return int(conn.execute(statement).scalar_one())
 
 
@@ -331,7 +334,7 @@ def _expression(viewer: str, terms: Sequence[Term], kinds: Sequence[str], unless
 
 def _match(term: Term) -> str:
     if term.column == "facets":
-        return "facets : ({})".format(" OR ".join(f'"{word}"' for word in term.words))
+        return "facets : ({})".format(" OR ".join(f'"{word}"{" *" if term.prefix else ""}' for word in term.words))
     columns, _, _ = _COLUMNS[term.column]
     return '{{{}}} : "{}"{}'.format(" ".join(columns), " ".join(term.words), " *" if term.prefix else "")
 
@@ -360,7 +363,7 @@ def _asked(terms: Sequence[Term], kinds: Sequence[str], low: int, high: int, unl
 def _lexemes(term: Term) -> str:
     """A term in the language of tsquery."""
     if term.column == "facets":
-        return "({})".format(" | ".join(f"'#{word}'" for word in term.words))
+        return "({})".format(" | ".join(f"'#{word}'{':*' if term.prefix else ''}" for word in term.words))
     signs, last = _COLUMNS[term.column][1], len(term.words) - 1
     return " & ".join(
         "({})".format(" | ".join(f"'{sign}{word}'{':*' if term.prefix and n == last else ''}" for sign in signs))

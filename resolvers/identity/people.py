@@ -16,14 +16,13 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.identity import decisions
+from resolvers.identity import decisions, documents
 from resolvers.identity.clusters import Partition
 from resolvers.projection import Member, Projection, project
 from store import search_index
 from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.tables import contact, evidence, person
-from store.words import BREAK
 
 _encode = msgspec.msgpack.Encoder().encode
 _record = msgspec.msgpack.Decoder(records.Contact).decode
@@ -65,7 +64,7 @@ def reproject(
         return
     members = members_of(conn, viewer, person_ids)
     known = {r.id: r for r in conn.execute(_PEOPLE, asked(viewer, person_ids))}
-    docs: list[search_index.Doc] = []
+    found: dict[str, Projection] = {}
     shown: list[dict[str, Any]] = []
     for person_id in sorted(person_ids):
         row = known.get(person_id)
@@ -89,18 +88,10 @@ def reproject(
         )  # fmt: skip
         fields = () if person_id in created or row.projection is None else changed_fields(_projection(row.projection), projection)
         recorder.upsert("PERSON", person_id, version, created=person_id in created, fields=fields)
-        docs.append(_document(person_id, projection))
+        found[person_id] = projection
     if shown:
         conn.execute(_SHOW, shown)
-    search_index.put(conn, viewer, docs)
-
-
-def index_people(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
-    """Write the search documents of people from their projections."""
-    rows = conn.execute(
-        select(person.c.id, person.c.projection).where(person.c.viewer_id == viewer, person.c.id.in_(sorted(person_ids)))
-    )
-    search_index.put(conn, viewer, [_document(row.id, _projection(row.projection)) for row in rows if row.projection is not None])
+    documents.put(conn, viewer, found)
 
 
 def changed_fields(old: Projection, new: Projection) -> tuple[str, ...]:
@@ -182,6 +173,8 @@ def regroup(
             sa.update(person).where(person.c.viewer_id == viewer, person.c.id == survivor).values(version=person.c.version + 1)
         )
     reproject(conn, viewer, touched, recorder, now)
+    heir = {absorbed: survivor for survivor, others in merges.items() for absorbed in others}
+    documents.follow_notes(conn, viewer, heir | {part: part for _, parts, _ in splits for part in parts})
     versions = conn.execute(select(person.c.id, person.c.version).where(person.c.viewer_id == viewer, person.c.id.in_(revived)))
     for row in versions:
         recorder.upsert("PERSON", row.id, row.version)
@@ -231,10 +224,3 @@ def _write_evidence(conn: Connection, viewer: str, partition: Partition, now: da
                 for e in partition.edges
             ],
         )  # fmt: skip
-
-
-def _document(person_id: str, projection: Projection) -> search_index.Doc:
-    names = [n.full + (f" {n.nickname}" if n.nickname else "") for n in projection.names] or [projection.name]
-    other = [e.raw for e in projection.emails] + [p.raw for p in projection.phones] + [p.number or "" for p in projection.phones]
-    other += [f"{o.name} {o.title or ''}" for o in projection.organizations] + [u.url for u in projection.urls]
-    return search_index.Doc(node_id=person_id, kind="PERSON", title=BREAK.join(names), body=BREAK.join(other))

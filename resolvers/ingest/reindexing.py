@@ -10,14 +10,14 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from resolvers.identity.people import index_people
+from resolvers.identity import documents
 from resolvers.ingest.findable import index_conversations, index_messages
 from store import search_index
 from store.tables import conversation, message, person
 
 STEP: Final = 100
 _KINDS: Final = (
-    (person, (person.c.redirect_to.is_(None), person.c.projection.is_not(None)), index_people),
+    (person, (person.c.redirect_to.is_(None), person.c.projection.is_not(None)), documents.renew),
     (conversation, (conversation.c.redirect_to.is_(None), conversation.c.live.is_(False)), index_conversations),
     (message, (message.c.live.is_(False),), index_messages),
 )

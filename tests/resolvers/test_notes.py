@@ -24,6 +24,8 @@ LIST = """query ($first: Int = 50, $after: Cursor, $before: DateTime, $done: Boo
   reminders(first: $first, after: $after, dueBefore: $before, done: $done) { totalCount pageInfo { hasNextPage endCursor }
     edges { node { id body dueAt doneAt about { id } } } } } }"""
 
+FIND = """query ($query: String!) { viewer { search(query: $query, scopes: [PEOPLE]) { edges { node { ... on Person { id } } } } } }"""
+
 
 @pytest.fixture
 async def desk(household: Household) -> Desk:
@@ -35,6 +37,10 @@ async def desk(household: Household) -> Desk:
 
 async def person(desk: Desk, email: str = ADA) -> Any:
     return (await desk.ask(PERSON, email=email))["person"]
+
+
+async def found(desk: Desk, query: str) -> list[str]:
+    return [node["id"] for node in nodes((await desk.ask(FIND, query=query))["viewer"]["search"])]
 
 
 async def note(desk: Desk, about: str, body: str, key: str | None = None) -> Any:
@@ -94,6 +100,18 @@ async def test_what_is_changed_has_a_newer_version_and_what_is_done_is_no_longer
     assert [e["code"] for e in wrong["errors"]] == ["WRONG_KIND"]
 
 
+async def test_people_are_found_by_what_is_noted_of_them_as_it_stands_now(desk: Desk) -> None:
+    ada = (await person(desk))["id"]
+    made = (await note(desk, ada, "Met in Lisbon, at the sailing week."))["annotation"]
+    await remind(desk, ada, "Send the barometer")
+    assert (await found(desk, "lisbon sail"), await found(desk, "barometer")) == ([ada], [])
+    again = {"annotationId": made["id"], "change": {"note": {"body": "Met in Porto."}}}
+    await desk.ask(CHANGE, input=again)
+    assert (await found(desk, "lisbon"), await found(desk, "porto")) == ([], [ada])
+    await desk.ask(REMOVE, input={"annotationId": made["id"]})
+    assert await found(desk, "porto") == []
+
+
 @ON_ONE
 async def test_what_is_removed_is_gone_once(desk: Desk) -> None:
     ada = (await person(desk))["id"]
@@ -128,12 +146,14 @@ async def test_people_that_are_joined_show_the_notes_of_both_and_parted_each_its
     joined = [await person(desk, email) for email in (ADA, WORK)]
     assert joined[0] == joined[1]
     assert {one["body"] for one in joined[0]["notes"]} == {"of the one", "of the other"}
+    assert await found(desk, "of the one") == await found(desk, "of the other") == [joined[0]["id"]]
     await household.forget(both)
     await household.resolve()
     assert [[one["body"] for one in (await person(desk, email))["notes"]] for email in (ADA, WORK)] == [
         ["of the one"],
         ["of the other"],
     ]
+    assert (await found(desk, "of the one"), await found(desk, "of the other")) == ([ids[0]], [ids[1]])
 
 
 async def test_reminders_come_by_due_date_page_by_page(desk: Desk) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from providers import records
 from resolvers import highlights, search_query
 from resolvers.search_query import TextSpan
 from store.search_index import Term
 from tests.asking import Desk, nodes, pages
-from tests.household import ME, mail
+from tests.household import ME, card, mail
 from tests.schema.village import Village
 
 SEARCH = """query($query: String!, $scopes: [SearchScope!], $first: Int, $after: Cursor, $orderBy: SearchOrder) {
@@ -100,3 +101,74 @@ def test_spans_count_as_editors_do() -> None:
     text = "a 😀\nwörd"
     assert highlights.matches(text, [Term(words=("word",))]) == [TextSpan(start=5, end=9, line=2, column=1)]
     assert search_query.span(text, 2, 3) == TextSpan(start=2, end=4, line=1, column=3)
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("tchaikovsky", "Юрий Чайковский"), ("чайковский", "Yuri Tchaikovsky"), ("Bob", "Robert Hale"), ("Robert", "Bob Hale"),
+        ("bob harbour", "Robert Hale"),
+        ("wei wang", "王伟"), ("tchaik", "Юрий Чайковский"), ("sergei", "Sergey Volkov"), ("halle robert", "Robert Hale"),
+        ("Rogert Hale", "Robert Hale"),
+        ("quintna", "Thorvald Quintana"), ("quimtana", "Thorvald Quintana"), ("quintanna thorvlad", "Thorvald Quintana"),
+        ("harbor works", "Robert Hale"),
+    ],
+)  # fmt: skip
+async def test_people_are_found_by_sound_short_name_and_with_a_letter_amiss(desk: Desk, query: str, name: str) -> None:
+    book = await desk.household.account("vcard", "cards")
+    work = (records.Organization(name="Harbour Works"),)
+    await desk.household.take(
+        book, card("card-1", name, "one@example.org", organizations=work), card("card-2", "Ottilie Zweig", "two@example.org")
+    )
+    data = (await desk.ask(SEARCH, query=query, scopes=["PEOPLE"]))["viewer"]["search"]
+    assert [n["name"] for n in nodes(data)] == [name]
+    assert data["totalCount"] == 1
+
+
+async def test_a_letter_amiss_counts_only_when_nobody_is_called_so(desk: Desk) -> None:
+    book = await desk.household.account("vcard", "cards")
+    await desk.household.take(
+        book, card("card-1", "Marten Holm", "one@example.org"), card("card-2", "Maren Holm", "two@example.org")
+    )
+    assert await found(desk, "maren", scopes=["PEOPLE"]) == ["Maren Holm"]
+    assert await found(desk, "marren", scopes=["PEOPLE"]) == ["Maren Holm", "Marten Holm"]  # the sound first, each once
+    assert sorted(await found(desk, "marben", scopes=["PEOPLE"])) == ["Maren Holm", "Marten Holm"]
+
+
+async def test_half_of_a_double_name_is_found_with_a_letter_amiss(desk: Desk) -> None:
+    book = await desk.household.account("vcard", "cards")
+    await desk.household.take(book, card("card-1", "Greta Rosovrata-Dahl", "one@example.org"))
+    for query in ("greta rosovraa-dahl", "rosofrata", "rosovraqa"):
+        assert await found(desk, query, scopes=["PEOPLE"]) == ["Greta Rosovrata-Dahl"]
+
+
+async def test_pages_of_people_with_a_letter_amiss_go_on_where_they_were(desk: Desk) -> None:
+    book = await desk.household.account("vcard", "cards")
+    names = ("Ada Quintana", "Bea Quintaxa", "Cleo Quintara", "Dora Quintata")
+    await desk.household.take(book, *(card(f"card-{n}", name, f"{n}@example.org") for n, name in enumerate(names)))
+    found = await pages(desk, SEARCH, ["viewer", "search"], query="quintava", scopes=["PEOPLE"], first=1)
+    assert sorted(node["name"] for page in found for node in page) == sorted(names)
+
+
+async def test_people_are_found_by_where_they_live_and_what_they_say_of_themselves(desk: Desk) -> None:
+    book = await desk.household.account("vcard", "cards")
+    home = (records.Address(formatted="12 Quay, Aarhus", locality="Aarhus", country="Denmark"),)
+    await desk.household.take(
+        book, card("card-1", "Ada Byron", "one@example.org", addresses=home, bio="Met in Lisbon at the sailing week.")
+    )
+    for query in ("aarhus", "lisbon sailing"):
+        assert await found(desk, query, scopes=["PEOPLE"]) == ["Ada Byron"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["quintana " * 1_200, "q" * 10_000, "?!*'\"(),;:%_\\-" * 600, "-" * 10_000, "a", "\u00e9\u0301" * 5_000,
+     "\U0001f9ed" * 2_500, " ".join("abcdefghijklmnopqrst"),
+     "NEAR(quintana OR *)"],
+)  # fmt: skip
+async def test_whatever_is_typed_is_answered(desk: Desk, query: str) -> None:
+    book = await desk.household.account("vcard", "cards")
+    await desk.household.take(book, card("card-1", "Thorvald Quintana", "one@example.org"))
+    data = (await desk.ask(SEARCH, query=query, scopes=["PEOPLE"]))["viewer"]["search"]
+    assert len(nodes(data)) == data["totalCount"] <= 1
+    assert len(query) <= search_query.MAX_QUERY or data["interpretation"]["warnings"]

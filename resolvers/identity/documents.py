@@ -1,0 +1,77 @@
+"""What is to be found of people: their documents of the search index, of what their sources say of them and what the viewer noted.
+
+A note is found under whoever its person is now: those of ids that lead to a person are among that person's words. Knows no query.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from resolvers import sounding
+from resolvers.projection import Projection
+from store import search_index
+from store.among import among, asked
+from store.tables import annotation, person
+from store.words import BREAK
+
+MAX_NOTED: Final = 20_000  # characters of one person's notes that are to be found, the latest
+_projection: Final = msgspec.msgpack.Decoder(Projection).decode
+_PROJECTIONS: Final = select(person.c.id, person.c.projection).where(
+    among(person.c.id), person.c.redirect_to.is_(None), person.c.projection.is_not(None)
+)
+_LEADING: Final = select(person.c.id, person.c.redirect_to).where(among(person.c.redirect_to))
+_NOTES: Final = (
+    select(annotation.c.about_id, annotation.c.body)
+    .where(among(annotation.c.about_id), annotation.c.kind == "NOTE")
+    .order_by(annotation.c.at.desc(), annotation.c.id.desc())
+)
+_NOTED: Final = select(annotation.c.about_id).where(among(annotation.c.about_id), annotation.c.kind == "NOTE").distinct()
+
+
+def put(conn: Connection, viewer: str, projections: Mapping[str, Projection]) -> None:
+    """Write the documents of people by id, for what is shown of them."""
+    if not projections:
+        return
+    notes = _notes(conn, viewer, projections)
+    search_index.put(
+        conn, viewer, [_document(person_id, one, notes.get(person_id, ())) for person_id, one in projections.items()]
+    )
+
+
+def renew(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
+    """Write the documents of those of these people who are shown, from what is stored."""
+    rows = conn.execute(_PROJECTIONS, asked(viewer, person_ids)).all()
+    put(conn, viewer, {row.id: _projection(row.projection) for row in rows})
+
+
+def follow_notes(conn: Connection, viewer: str, heirs: Mapping[str, str]) -> None:
+    """People (keys) lead to others since, or stand for themselves: their notes are found under whom they belong to now."""
+    noted = conn.execute(_NOTED, asked(viewer, heirs)).scalars().all()
+    if noted:
+        renew(conn, viewer, {heirs[person_id] for person_id in noted})
+
+
+def _notes(conn: Connection, viewer: str, person_ids: Collection[str]) -> dict[str, list[str]]:
+    """The bodies of each person's notes, the latest first."""
+    whose = {row.id: row.redirect_to for row in conn.execute(_LEADING, asked(viewer, person_ids))}
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in conn.execute(_NOTES, asked(viewer, {*person_ids, *whose})):
+        found[whose.get(row.about_id, row.about_id)].append(row.body)
+    return found
+
+
+def _document(person_id: str, projection: Projection, notes: Collection[str]) -> search_index.Doc:
+    names = [n.full + (f" {n.nickname}" if n.nickname else "") for n in projection.names] or [projection.name]
+    other = [e.raw for e in projection.emails] + [p.raw for p in projection.phones] + [p.number or "" for p in projection.phones]
+    other += [f"{o.name} {o.title or ''}" for o in projection.organizations] + [u.url for u in projection.urls]
+    other += [" ".join(filter(None, (a.locality, a.region, a.country))) or a.formatted for a in projection.addresses]
+    other += [projection.bio.value] if projection.bio else []
+    other.append(BREAK.join(notes)[:MAX_NOTED])
+    places = [a.locality for a in projection.addresses if a.locality]
+    alike = sounding.of_person(names, [*(o.name for o in projection.organizations), *places])
+    return search_index.Doc(node_id=person_id, kind="PERSON", title=BREAK.join(names), body=BREAK.join(other), facets=alike)
