@@ -216,6 +216,20 @@ async def refresh_session(session: Session, old: Secret) -> Tokens:
     raise ReauthRequired(f"{host} has signed Kith out. Link the account again with a new app password.", provider_code=code)
 
 
+async def delete_session(session: Session, old: Secret) -> bool:
+    """End a session by its refresh token (com.atproto.server.deleteSession); its access token goes on until it expires, minutes or hours later."""
+    answer = await session.request(
+        "POST",
+        f"{origin(session.account.base_url)}/xrpc/com.atproto.server.deleteSession",
+        headers={"Authorization": f"Bearer {old.refresh_token}"},
+        auth=False,
+        accept_statuses={200, *NAMED},
+        follow=False,
+        max_bytes=SMALL_BYTES,
+    )
+    return answer.status == 200
+
+
 async def moved(session: Session, did: str, server: str) -> None:
     """Raises ReauthRequired where an account lives on another server by now (atproto.com/guides/account-migration)."""
     try:

@@ -377,7 +377,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     Networks with sign-ins of their own kind: `sign_in(session)` trades what was typed (a password is not kept) or what OAuth
     gave for what is kept,
     `renew(session, secret)` trades a grant for a newer one where that is not OAuth's token endpoint, `give_back(session, secret)` ends one
-    where that is not OAuth's revocation endpoint, and says whether the network did.
+    where that is not OAuth's revocation endpoint, `sign_out(session, secret)` ends a session that `sign_in` opened for this account alone (and
+    leaves what somebody typed in). Both say whether the network did.
     """
 
     key: str
@@ -420,6 +421,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     estimate: Callable[[Mapping[str, str]], str] | None = None
     renew: Callable[[Session, Secret], Awaitable[Secret]] | None = None
     give_back: Callable[[Session, Secret], Awaitable[bool]] | None = None
+    sign_out: Callable[[Session, Secret], Awaitable[bool]] | None = None
 
     def follows(self, base_url: str) -> bool:
         """Whether an account with this address is kept up by its network; one that files alone made has none."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -67,6 +68,16 @@ class AtUser:
         """A password for a program; `privileged` allows direct messages."""
         made = self.call("com.atproto.server.createAppPassword", {"name": name, "privileged": privileged})
         return str(made["password"])
+
+    def renews(self, refresh_token: str) -> bool:
+        """Whether a session of this account is still open."""
+        request = urllib.request.Request(f"{self.url}/xrpc/com.atproto.server.refreshSession", method="POST")
+        request.add_header("Authorization", f"Bearer {refresh_token}")
+        try:
+            with _local(request) as answer:
+                return bool(answer.status == 200)
+        except urllib.error.HTTPError:
+            return False
 
     def revoke(self, name: str) -> None:
         self.call("com.atproto.server.revokeAppPassword", {"name": name})

@@ -80,6 +80,10 @@ class MatrixUser:
         body = {"type": "m.login.password", "identifier": identifier, "password": self.password}
         return replace(self, token=self.call("POST", "/v3/login", body)["access_token"])
 
+    def devices(self) -> list[str]:
+        """What this person's sessions are called."""
+        return sorted(str(each.get("display_name")) for each in self.call("GET", "/v3/devices")["devices"])
+
     def upload(self, data: bytes, media_type: str) -> str:
         """The `mxc:` URI of some bytes."""
         request = urllib.request.Request(f"{self.url}/_matrix/media/v3/upload", data, method="POST")

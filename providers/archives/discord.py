@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from providers import records
-from providers.archives import export, files
+from providers.archives import export, files, json_head
 from providers.archives.export import Export, Facts, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item
@@ -31,10 +31,12 @@ from providers.formats import charset, email_address, file_kind, file_name, phon
 MAX_SETTING: Final = 1024 * 1024  # bytes of a file that describes a conversation
 MAX_PEOPLE: Final = 100
 _SNOWFLAKE: Final = re.compile(r"[0-9]{15,20}\Z")
-_USER: Final = re.compile(rb'\s*\{\s*"id"\s*:\s*"?\d{15,21}"?\s*,\s*"username"\s*:')
+_ID: Final = re.compile(rb'"?\d{15,21}"?')
+_TEXT: Final = re.compile(rb'"')
+_USER: Final = {"id": _ID, "username": _TEXT}
 _NAMES: Final = re.compile(rb'\s*\{\s*"\d{15,21}"\s*:\s*(?:"|null)')
-_CHANNEL: Final = re.compile(rb'\s*\{\s*"id"\s*:\s*"?\d{15,21}"?\s*,\s*"type"\s*:\s*["\d]')
-_MESSAGES: Final = re.compile(rb'\s*\[\s*\{\s*"ID"\s*:\s*"?\d{15,21}"?\s*,\s*"Timestamp"')
+_CHANNEL: Final = {"id": _ID, "type": re.compile(rb'["\d]')}
+_MESSAGE: Final = {"ID": _ID, "Timestamp": _TEXT}
 _DIRECT_NAME: Final = re.compile(r"Direct Message with (.+?)(?:#(?:0|0000|\d{4}))?\Z")
 #: Kinds of channels by number (Developer Docs, "Channel Types") and by name, as newer packages have them.
 _DIRECT: Final = ("1", "DM")
@@ -85,7 +87,7 @@ class Account(JsonPart[About]):
     wanted = (*((name,) for name in ("id", "username", "global_name", "display_name", "email", "phone")), ("notes", "*"), *items)
 
     def begins(self, head: bytes, path: Path) -> bool:
-        return _USER.match(head) is not None
+        return json_head.look(head).has(listed=False, **_USER)
 
     def learn(self, about: About, mine: dict[str, Any], value: Any, item: Item) -> None:
         """Notes one fact; `mine` are those of the account itself, by name."""
@@ -141,7 +143,7 @@ class ChannelFile(JsonPart[About]):
     """What a conversation is."""
 
     def begins(self, head: bytes, path: Path) -> bool:
-        return _CHANNEL.match(head) is not None
+        return json_head.look(head).has(listed=False, **_CHANNEL)
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterable[Taken]:
         return ()
@@ -154,7 +156,7 @@ class JsonMessages(JsonPart[About]):
     items = (("*",),)
 
     def begins(self, head: bytes, path: Path) -> bool:
-        return _MESSAGES.match(head) is not None
+        return json_head.look(head).has(listed=True, **_MESSAGE)
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterable[Taken]:
         return (_message({str(name).lower(): str(said) for name, said in value.items() if said is not None}, source, about),)

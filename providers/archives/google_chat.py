@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from providers import records
-from providers.archives import files
+from providers.archives import files, json_head
 from providers.archives.export import MAX_MEMBERS, Export, Facts, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item, Pattern
@@ -48,13 +48,14 @@ class About(Facts):
 
 
 class Document(JsonPart[About]):
-    """A file of Google Chat; `shape` is how its kind begins."""
+    """A file of Google Chat; `mark` is the member that tells its kind, and how its value begins."""
 
-    shape: re.Pattern[bytes]
+    mark: tuple[str, re.Pattern[bytes]]
     wanted: tuple[Pattern, ...] = ()
 
     def begins(self, head: bytes, path: Path) -> bool:
-        return self.shape.match(head) is not None
+        name, value = self.mark
+        return json_head.look(head).has(listed=False, **{name: value})
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterable[Taken]:
         return ()
@@ -66,7 +67,7 @@ class Document(JsonPart[About]):
 class UserDocument(Document):
     """Whose Takeout it is."""
 
-    shape = re.compile(rb'\s*\{\s*"user"\s*:\s*\{\s*"(?:name|email|user_type)"')
+    mark = ("user", re.compile(rb'\{\s*"(?:name|email|user_type)"'))
     wanted = (("user",),)
 
     def learn(self, about: About, source: files.Source, value: Any, item: Item) -> None:
@@ -77,7 +78,7 @@ class GroupDocument(Document):
     """Who is in a group, and what it is called."""
 
     kind = "CONTACT"
-    shape = re.compile(rb'\s*\{\s*(?:"name"\s*:\s*"(?:[^"\\]|\\.)*"\s*,\s*)?"members"\s*:\s*\[')
+    mark = ("members", re.compile(rb"\["))
     items = (("members", "*"),)
     wanted = (("name",), ("members", "*"))
 
@@ -117,7 +118,7 @@ class MessagesDocument(Document):
     """The messages of a group, oldest first."""
 
     kind = "MESSAGE"
-    shape = re.compile(rb'\s*\{\s*"messages"\s*:\s*\[\s*\{\s*"(?:creator|message_state|created_date)"')
+    mark = ("messages", re.compile(rb'\[\s*\{.*?"(?:message_state|created_date|topic_id)"', re.DOTALL))
     items = (("messages", "*"),)
 
     def read(self, source: files.Source, mark: files.Mark, about: About) -> Iterator[files.Read]:

@@ -28,7 +28,7 @@ MAX_TEXT: Final = 100_000
 MAX_EMAILS: Final = 100  # of the owner
 _USER: Final = re.compile(r"[a-z0-9._]{1,30}\Z")
 #: Followers stand in a list without a name; such lists are told by what their first entry has.
-_BARE_LIST: Final = rb'|\[\s*\{\s*(?:"title"\s*:\s*"[^"]*"\s*,\s*)?"(?:media_list_data|string_list_data)"'
+_BARE_LIST: Final = rb'|\[\s*\{\s*(?:"title"\s*:\s*"(?:[^"\\]|\\.)*"\s*,\s*)?"(?:media_list_data|string_list_data)"'
 #: How exports in other languages call the fields of the account that are read.
 USERNAMES: Final = frozenset({
     "username", "benutzername", "nom d’utilisateur", "nom d'utilisateur", "nombre de usuario", "nome utente", "nome de usuário",

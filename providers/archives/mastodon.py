@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from providers import records
-from providers.archives import files
+from providers.archives import files, json_head
 from providers.archives.export import Export, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item, Pattern
@@ -30,7 +30,7 @@ from providers.mastodon.item import KEY, kind_of, talk_key
 PUBLIC: Final = frozenset({"https://www.w3.org/ns/activitystreams#Public", "as:Public", "Public"})  # ActivityPub §5.6
 #: An account as tables and mentions write it. The domain of a server at home may be a host with its port.
 ADDRESS: Final = re.compile(r"@?([\w.-]+)@([\w.-]+\.\w+|[\w.-]+:\d+)\Z")
-_CONTEXT: Final = rb'\s*\{\s*"@context"\s*:'
+_CONTEXT: Final = re.compile(rb'["\[{]')
 
 
 class About(msgspec.Struct):
@@ -49,19 +49,20 @@ class About(msgspec.Struct):
 
 
 class Document(JsonPart[About]):
-    """A document of the archive; `mark` is what those of its kind have near their beginning."""
+    """A document of the archive; `mark` is the member that tells its kind."""
 
-    mark: re.Pattern[bytes]
+    mark: tuple[str, re.Pattern[bytes]]
     wanted: tuple[Pattern, ...] = ()
 
     def begins(self, head: bytes, path: Path) -> bool:
-        return re.match(_CONTEXT, head) is not None and self.mark.search(head) is not None
+        name, value = self.mark
+        return json_head.look(head).has(listed=False, **{"@context": _CONTEXT, name: value})
 
 
 class ActorDocument(Document):
     """Whose archive it is."""
 
-    mark = re.compile(rb'"outbox"\s*:\s*"outbox\.json"')
+    mark = ("outbox", re.compile(rb'"outbox\.json"'))
     wanted = ((),)
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterable[Taken]:
@@ -81,7 +82,7 @@ class Outbox(Document):
     """What the account posted and repeated; of conversations, only its own side."""
 
     kind = "ACTIVITY"
-    mark = re.compile(rb'"id"\s*:\s*"outbox\.json"')
+    mark = ("id", re.compile(rb'"outbox\.json"'))
     items = (("orderedItems", "*"),)
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:
@@ -115,7 +116,7 @@ class Likes(Document):
     """The addresses of posts that the account likes. When it did so is not said."""
 
     kind = "ACTIVITY"
-    mark = re.compile(rb'"id"\s*:\s*"likes\.json"')
+    mark = ("id", re.compile(rb'"likes\.json"'))
     items = (("orderedItems", "*"),)
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:

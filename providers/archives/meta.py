@@ -20,7 +20,7 @@ from typing import Any, Final
 import msgspec
 
 from providers import records
-from providers.archives import files, zipped
+from providers.archives import files, json_head, zipped
 from providers.archives.export import Export, Facts, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item, Pattern
@@ -34,8 +34,8 @@ DEPARTED: Final = frozenset({
     "usuario de facebook", "utente di facebook", "facebook-gebruiker", "usuário do facebook", "użytkownik facebooka", "messenger user",
 })  # fmt: skip
 _MEDIA: Final = ("photos", "videos", "audio_files", "files", "gifs", "media")
-_THREAD: Final = re.compile(rb'\s*\{\s*"participants"\s*:\s*\[\s*(?:\{\s*"name"|\])')
-_SEALED: Final = re.compile(rb'\s*\{\s*"participants"\s*:\s*\[\s*"')
+_THREAD: Final = {"participants": re.compile(rb"\[\s*[{\]]")}
+_SEALED: Final = {"participants": re.compile(rb'\[\s*"')}
 
 
 class Thread(msgspec.Struct):
@@ -61,15 +61,17 @@ class About(Facts):
 
 
 class MetaPart(JsonPart[About]):
-    """A JSON file of Meta's. `shape` is how its kind begins; `host` ends the addresses of the network's people."""
+    """A JSON file of Meta's. `shape` is how its kind begins, or which members its object has; `host` ends the addresses of the network's people."""
 
-    shape: re.Pattern[bytes]
+    shape: re.Pattern[bytes] | dict[str, re.Pattern[bytes]]
     wanted: tuple[Pattern, ...] = ()
 
     def __init__(self, host: str) -> None:
         self.host = host
 
     def begins(self, head: bytes, path: Path) -> bool:
+        if isinstance(self.shape, dict):
+            return json_head.look(head).has(listed=False, **self.shape)
         return self.shape.match(head) is not None
 
     def decoded(self, data: bytes) -> Any:

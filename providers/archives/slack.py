@@ -16,15 +16,15 @@ from typing import Any, Final
 import msgspec
 
 from providers import records
-from providers.archives import export, files
+from providers.archives import export, files, json_head
 from providers.archives.export import MAX_MEMBERS, NOTE, Export, Facts, Misread, Part, Taken
 from providers.archives.json_part import JsonPart
 from providers.archives.json_stream import Item
 from providers.base import ArchiveFormat
 from providers.slack.message import Place, Post, User, channel_name, contact, handle, message, participant, short
 
-_MEMBERS: Final = re.compile(rb'\s*\[\s*\{\s*"id"\s*:\s*"[UW][A-Z0-9]{2,20}"\s*,\s*"team_id"\s*:')
-_CONVERSATIONS: Final = re.compile(rb'\s*\[\s*\{\s*"id"\s*:\s*"[CGD][A-Z0-9]{2,20}"\s*,\s*"(?:name|created)"\s*:')
+_MEMBER: Final = {"id": re.compile(rb'"[UWB][A-Z0-9]{1,20}"'), "profile": re.compile(rb"\{"), "name": re.compile(rb'"')}
+_CONVERSATION: Final = {"id": re.compile(rb'"[CGD][A-Z0-9]{1,20}"'), "members": re.compile(rb"\[")}
 _MESSAGES: Final = re.compile(
     rb'\s*\[\s*\{(?=.{0,4000}?"type"\s*:\s*"message")(?=.{0,40000}?"ts"\s*:\s*"\d{9,10}\.\d{6}")', re.DOTALL
 )
@@ -68,7 +68,7 @@ class Members(JsonPart[About]):
     items = (("*",),)
 
     def begins(self, head: bytes, path: Path) -> bool:
-        return _MEMBERS.match(head) is not None
+        return json_head.look(head).has(listed=True, **_MEMBER)
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterable[Taken]:
         user = msgspec.convert(value, User)
@@ -83,7 +83,7 @@ class Conversations(JsonPart[About]):
     items = ()
 
     def begins(self, head: bytes, path: Path) -> bool:
-        return _CONVERSATIONS.match(head) is not None
+        return json_head.look(head).has(listed=True, **_CONVERSATION)
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterable[Taken]:
         return ()

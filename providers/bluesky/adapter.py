@@ -25,7 +25,7 @@ from providers.bluesky.people import People, contact, profiles
 from providers.bluesky.position import FOLLOWERS, FOLLOWING, Position
 from providers.bluesky.post import KEY, Author
 from providers.bluesky.sending import delete, react, read_up_to, say, was_said
-from providers.bluesky.sign_in import FORMS, base_url, renew, sign_in
+from providers.bluesky.sign_in import FORMS, base_url, renew, sign_in, sign_out
 from providers.bluesky.talks import Talks
 from providers.bluesky.watch import Place, hints, keep_listening, watched
 from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, Refused, Unavailable
@@ -218,5 +218,6 @@ PROVIDER = Provider(
     authorize=atproto_oauth.authorize,
     client_metadata={"scope": " ".join(atproto_oauth.SCOPES)},
     sign_in=sign_in,
+    sign_out=sign_out,
     renew=renew,
 )

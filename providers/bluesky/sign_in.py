@@ -78,6 +78,11 @@ async def renew(session: Session, old: Secret) -> Secret:
     return atproto.secret_of(await atproto.refresh_session(session, old))
 
 
+async def sign_out(session: Session, old: Secret) -> bool:
+    """End the session that an app password opened."""
+    return bool(old.refresh_token) and await atproto.delete_session(session, old)
+
+
 def base_url(values: dict[str, str]) -> str:
     """Where a form's account is looked for: the named server, else the place that knows the handle or DID. Raises Refused."""
     server, name = values.get("server", "").strip(), typed_name(values.get("username", ""))

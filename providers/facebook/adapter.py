@@ -356,6 +356,7 @@ PROVIDER = Provider(
     own_client=True,
     send_scopes=frozenset({MESSENGER, INSTAGRAM}),
     sign_in=facebook_signin.sign_in,
+    give_back=facebook_signin.give_back,
     switchboard=switchboard,
     line="facebook_webhooks",
     archive=FacebookArchive(),

@@ -18,6 +18,7 @@ from providers.facebook.item import KEY
 from providers.http import Session
 from providers.meta import signin as meta_signin
 from providers.meta.api import GRAPH, VERSION, Dialect, Graph
+from providers.session import Secret
 
 FACEBOOK: Final = Dialect(name="Facebook")
 SIGN_IN: Final = f"https://www.facebook.com/{VERSION}/dialog/oauth"
@@ -79,3 +80,12 @@ async def authorize(session: Session, values: Mapping[str, str], redirect_uri: s
         base_url=base,
         extra={"auth_type": "rerequest", "token_endpoint_auth_method": "client_secret_post"},
     )
+
+
+async def give_back(session: Session, secret: Secret) -> bool:
+    """Take the app off the user's account, with all that it was allowed (`DELETE /{user-id}/permissions`; graph-api/reference/user/permissions).
+
+    Raises ProviderError where Facebook does not answer, or knows the token no more.
+    """
+    await Graph(session, FACEBOOK).drop("me/permissions")
+    return True

@@ -141,14 +141,14 @@ _ENGLISH: Final = {
     "user 1|user 2|user 3|user 4|hobby|location|keywords|gender|profession|profile picture",
     "kind": "e mail type|email type|e mail 2 type|e mail 3 type",
     "dropped": "e mail display name|e mail 2 display name|e mail 3 display name|initials|full address|file as",
-    "email": "e mail|email|mail address|=mail",
+    "email": "e mail|email|mail address|=mail|e mails|emails|mail addresses|email ids",
     "url": "web page|website|web site|homepage|home page|url|blog|web address",
     "im": "im address|instant messenger|instant messaging address|skype|jabber|xmpp|icq|aim|msn|im",
     "fax": "fax",
     "pager": "pager",
     "cell": "mobile|cell|cellular|mobile phone|car phone",
     "main": "primary phone|company main phone|main phone",
-    "tel": "phone|telephone|tel|callback|isdn|tty tdd phone|telex|phone number|radio phone",
+    "tel": "phone|telephone|tel|callback|isdn|tty tdd phone|telex|phone number|radio phone|phones|phone numbers|telephones",
     "birthday": "birthday|birth date|date of birth|birthdate|dob",
     "anniversary": "anniversary|wedding",
     "box": "address po box|po box|post office box",
@@ -477,13 +477,14 @@ LANGUAGES: Final = {
 _PLACES: Final = ("work", "home", "other")
 _PARTS: Final = ("box", "street", "extended", "city", "region", "code", "country", "formatted")
 _LINES: Final = {"fax": "fax", "pager": "pager", "cell": "cell", "main": "main", "tel": ""}
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
 _WIDE: Final = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 
 
 @lru_cache(maxsize=4096)
 def plain(name: str) -> str:
-    """A column's name as names are compared: no case, no accents, no signs."""
-    folded = unicodedata.normalize("NFKD", name[:200].casefold())
+    """A column's name as names are compared: no case, no accents, no signs, and `PhoneNumbers` in two words."""
+    folded = unicodedata.normalize("NFKD", _HUMP.sub(" ", name[:200]).casefold())
     letters = "".join(c if c.isalnum() else " " for c in folded if not unicodedata.combining(c) or c in "\u3099\u309a")
     return " ".join(unicodedata.normalize("NFC", letters).split())
 

@@ -8,7 +8,7 @@ invented: a number that a spreadsheet has rounded is not a number any more, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal
 
 from providers.formats.card_draft import TYPES, Draft
@@ -19,6 +19,8 @@ from providers.formats.vcard_syntax import Card
 Order = Literal["DAY", "MONTH", "YEAR", "UNKNOWN"]
 
 _MULTIPLE: Final = " ::: "
+_MAX_LISTED: Final = 4_000  # characters of a cell that is looked at for several values
+_LEAST_DIGITS: Final = 7  # of a number that stands in a list; what is shorter behind a comma is dialled after a pause
 _ROUNDED: Final = re.compile(r"[+-]?\d[.,]\d+E\+?\d+\Z", re.I)
 _TEXT_FORMULA: Final = re.compile(r'="(.*)"\Z', re.S)
 _NO_DATE: Final = re.compile(r"[0\s./-]*\Z")
@@ -140,13 +142,13 @@ class _Row:
                 self._keep(n, text)
                 continue
             label, starred = _label(self._beside("email label", column.number))
-            for value in _values(text):
+            for value in _values(text, _is_address):
                 self._draft.add("EMAIL", value, label or column.label, preferred=starred)
 
     def _phones(self) -> None:
         for n, column, text in self._all("tel"):
             label, starred = _label(self._beside("tel label", column.number))
-            for value in _values(text):
+            for value in _values(text, _is_number):
                 value = _undamaged(value)
                 if _ROUNDED.match(value):
                     self._keep(n, value)
@@ -242,8 +244,25 @@ def wrong_email(row: Sequence[str], dialect: Dialect) -> bool:
     return bool(said) and all(column.means == "email" and normalised(text) is None for column, text in said)
 
 
-def _values(text: str) -> list[str]:
-    return [value.strip() for value in text.split(_MULTIPLE) if value.strip()]
+def _values(text: str, whole: Callable[[str], bool] | None = None) -> list[str]:
+    """The values of a cell. Commas and semicolons part them only where each part is a whole value by itself."""
+    parts = [value.strip() for value in text.split(_MULTIPLE) if value.strip()]
+    if whole is None:
+        return parts
+    listed = [[one.strip() for one in re.split(r"[;,\n]", part[:_MAX_LISTED]) if one.strip()] for part in parts]
+    return [
+        value
+        for part, ones in zip(parts, listed, strict=True)
+        for value in (ones if len(ones) > 1 and len(part) <= _MAX_LISTED and all(map(whole, ones)) else [part])
+    ]
+
+
+def _is_address(text: str) -> bool:
+    return normalised(text) is not None
+
+
+def _is_number(text: str) -> bool:
+    return sum(letter.isdigit() for letter in text) >= _LEAST_DIGITS
 
 
 def _repeated(values: list[str]) -> list[str]:

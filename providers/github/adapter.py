@@ -19,7 +19,7 @@ from providers import cursors
 from providers.base import Adapter, FormField, LinkForm, Provider
 from providers.errors import CursorExpired, Refused
 from providers.github import events as github_events
-from providers.github.api import HOME, KEY, SCOPES, TOKENS, authorize, base_url, decoded, get, query
+from providers.github.api import HOME, KEY, SCOPES, TOKENS, authorize, base_url, decoded, get, give_back, query
 from providers.github.feed import events
 from providers.github.inbox import inbox, read_up_to, remember
 from providers.github.people import ENDED, LISTS, check, people
@@ -206,5 +206,6 @@ PROVIDER = Provider(
     poll_seconds=900,
     open=_open,
     authorize=authorize,
+    give_back=give_back,
     base_url=base_url,
 )

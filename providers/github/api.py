@@ -7,10 +7,11 @@ limit or a refusal by its headers and its sentence alone. Knows nothing of peopl
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx2 as httpx
 import msgspec
@@ -19,6 +20,7 @@ from providers import server_address
 from providers.base import Authorization
 from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import SUCCESS, Response, Session
+from providers.session import Secret
 
 KEY: Final = "github"
 HOME: Final = "https://api.github.com"
@@ -254,6 +256,25 @@ async def authorize(session: Session, values: dict[str, str], redirect_uri: str)
         base_url=session.account.base_url,
         extra={"token_endpoint_auth_method": "client_secret_post"},
     )
+
+
+async def give_back(session: Session, secret: Secret) -> bool:
+    """End all that the user granted our client (rest/apps/oauth-applications#delete-an-app-authorization); GitHub asks for the client's own
+    secret. Raises ProviderError where it does not answer.
+    """
+    if not secret.client_secret:
+        return False
+    pair = base64.b64encode(f"{secret.client_id}:{secret.client_secret}".encode()).decode()
+    answer = await session.request(
+        "DELETE",
+        f"{session.account.base_url.rstrip('/')}/applications/{quote(secret.client_id or '', safe='')}/grant",
+        headers={**HEADERS, "Authorization": f"Basic {pair}"},
+        json={"access_token": secret.access_token},
+        auth=False,
+        accept_statuses=frozenset({204, 401, 403, 404, 422}),
+        follow=False,
+    )
+    return answer.status == 204
 
 
 def site(base: str) -> str:

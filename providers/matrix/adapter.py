@@ -21,7 +21,7 @@ from providers.matrix.event import KEY, media
 from providers.matrix.people import People
 from providers.matrix.rooms import position
 from providers.matrix.sending import delete, edit, react, read_up_to, say, was_said
-from providers.matrix.sign_in import FORMS, base_url, no_server, renew, sign_in
+from providers.matrix.sign_in import FORMS, base_url, no_server, renew, sign_in, sign_out
 from providers.matrix.sync import NOTHING, sync, told
 from providers.matrix.talks import Talks
 from providers.quota import Quota
@@ -174,5 +174,6 @@ PROVIDER = Provider(
     open=lambda session: Matrix(session),
     base_url=base_url,
     sign_in=sign_in,
+    sign_out=sign_out,
     renew=renew,
 )

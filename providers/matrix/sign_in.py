@@ -129,6 +129,20 @@ async def renew(session: Session, old: Secret) -> Secret:
     return _secret(session, decoded(answer, Tokens), old)
 
 
+async def sign_out(session: Session, old: Secret) -> bool:
+    """End the session that a password opened, and its device ("POST /_matrix/client/v3/logout"); a token that somebody had stays theirs."""
+    if "device_id" not in old.extra:
+        return False
+    answer = await session.request(
+        "POST",
+        f"{origin(session.account.base_url)}/_matrix/client/v3/logout",
+        json={},
+        accept_statuses={200, 400, 403, 429},
+        follow=False,
+    )
+    return answer.status == 200
+
+
 async def _homeserver(session: Session) -> str:
     """The server's address for clients ("Well-known URI"): what the domain says, else the domain itself. Raises Refused."""
     home = origin(session.account.base_url)

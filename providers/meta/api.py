@@ -149,9 +149,9 @@ class Graph:
         return self._decoded(await self._sent("POST", path, token, params, json=body, once=True), kind)
 
     async def drop(self, path: str, *, token: str | None = None) -> None:
-        """A DELETE. Raises as `ask`."""
+        """A DELETE, answered with `true` or an object that says so. Raises as `ask`."""
         await self._room()
-        self._decoded(await self._sent("DELETE", path, token, ()), Success)
+        self._decoded(await self._sent("DELETE", path, token, ()), msgspec.Raw)
 
     def refusal(self, answer: Response) -> ProviderError:
         """The error that an answer stands for."""

@@ -49,6 +49,7 @@ class GitHub:
         self.forgetful = 0.0
         self.now = now
         self.tokens: dict[str, frozenset[str] | None] = {"token-1": SCOPES}  # None: fine-grained
+        self.apps: dict[str, str] = {}  # secrets of OAuth apps, by their client ids; all tokens are of each
         self.users: dict[int, Item] = {}
         self.me = self.user(77, "ada", name="Ada Byron", email="ada@example.org")
         self.following: list[int] = []
@@ -172,6 +173,8 @@ class GitHub:
     def answer(self, request: Request) -> Answer:
         if "user-agent" not in request.headers or request.headers.get("x-github-api-version") != "2022-11-28":
             self.violations.append(f"{request.target}: headers")
+        if request.path.startswith("/applications/"):
+            return self._given_back(request)
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if token not in self.tokens:
             return Answer(401, {"message": "Bad credentials"})
@@ -195,6 +198,24 @@ class GitHub:
         if scopes is not None:
             found.headers["X-OAuth-Scopes"] = ", ".join(sorted(scopes))
         return found
+
+    def _given_back(self, request: Request) -> Answer:
+        """An app ends what a user granted it, with its own secret (rest/apps/oauth-applications)."""
+        operation = self.rest.operation(request.method, "/applications/{client_id}/grant")
+        if operation is None or len(request.segments) != 3 or request.segments[2] != "grant":
+            self.violations.append(f"{request.method} {request.path} is not in the description")
+            return Answer(404, {"message": "Not Found"})
+        self.violations += self.rest.faults(operation, request)
+        body = json.loads(request.body)
+        self.rest.check(operation["requestBody"]["content"]["application/json"]["schema"], body, request.path)
+        app = request.segments[1]
+        pair = base64.b64encode(f"{app}:{self.apps.get(app)}".encode()).decode()
+        if app not in self.apps or request.headers.get("authorization") != f"Basic {pair}":
+            return Answer(404, {"message": "Not Found"})
+        if body["access_token"] not in self.tokens:
+            return Answer(422, {"message": "Validation Failed"})
+        self.tokens.clear()
+        return Answer(204)
 
     def _rest(self, request: Request, scopes: frozenset[str] | None) -> Answer:
         template = re.sub(r"\A/users/ada/", "/users/{username}/", request.path)

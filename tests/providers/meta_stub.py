@@ -323,6 +323,14 @@ class Graph:
         self.subscribed.pop(owner, None)
         return Answer(200, {"success": True})
 
+    def _delete_permissions(self, owner: str, request: Request) -> Answer:
+        """The app is taken off the user's account; with `permission` only one of what it was allowed."""
+        if one := request.one("permission"):
+            self.tokens = {token: scopes - {one} for token, scopes in self.tokens.items()}
+        else:
+            self.tokens.clear()
+        return Answer(200, {"success": True})
+
     def _trade(self, path: str, request: Request) -> Answer:
         """RFC 6749 §4.1.3 as Meta speaks it, and short tokens for long ones."""
         form = dict(parse_qsl(request.body.decode())) or dict(request.query)

@@ -116,6 +116,19 @@ def test_every_charset_is_told_from_the_text(tmp_path: Path, codec: str, text: s
     assert contacts_of(table(tmp_path, text, codec))[0].names[0].full == name
 
 
+def test_names_of_columns_in_one_word_are_understood_and_a_cell_may_list_several_values(tmp_path: Path) -> None:
+    text = (
+        "FirstName,LastName,Emails,PhoneNumbers\n"
+        'Cleo,Muster,"cleo@example.com, c.muster@example.org","+49 30 1234567; +49 151 00000001"\n'
+        'Dan,Sample,"""Sample, Dan"" <dan@example.com>","+1 212 5550100,,42"\n'
+    )
+    cleo, dan = contacts_of(table(tmp_path, text))
+    assert [email.address for email in cleo.emails] == ["cleo@example.com", "c.muster@example.org"]
+    assert [phone.raw for phone in cleo.phones] == ["+49 30 1234567", "+49 151 00000001"]
+    assert [phone.raw for phone in dan.phones] == ["+1 212 5550100,,42"], "what is dialled after a pause is no number of its own"
+    assert len(dan.emails) == 1
+
+
 def test_a_charset_is_told_from_any_pieces() -> None:
     assert guessed([b"a\xc3", b"\xa9"]) == "utf-8"
     assert guessed([b"caf\xe9, na\xefve"]) == "cp1252"
