@@ -142,6 +142,7 @@ class Threads(MetaPart):
             conversation_key=thread.key,
             conversation_kind=kind_of(thread),
             text=text,
+            deleted_at=at if unsent else None,  # when is not said
             body_state="DELETED" if unsent else "AVAILABLE" if text or attached else "EMPTY",
             participants=(
                 participant(sender, "FROM", self.host, thread.key),

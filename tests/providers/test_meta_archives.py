@@ -223,7 +223,7 @@ def test_what_comes_with_a_text_is_named(tmp_path: Path) -> None:
     link, within, files, unsent = exports.items(path, "facebook", records.Message)
     assert (link.text, within.text) == ("look\nhttps://example.org/quay", "see https://example.org/a")
     assert [one.name for one in files.attachments] == ["quay.jpg", "boat.png"]
-    assert unsent.body_state == "DELETED"
+    assert unsent.body_state == "DELETED" and unsent.deleted_at == unsent.sent_at
 
 
 def test_encrypted_chats_downloaded_from_messenger_are_read(tmp_path: Path) -> None:
