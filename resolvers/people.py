@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 
 from resolvers import freshness, messages, paging, sources, web
 from resolvers.conversations import contacts_of, flagged
+from resolvers.disagreeing import Conflict, conflicts
 from resolvers.identity.keys import normalise_url
 from resolvers.loaders import load
 from resolvers.messages import Message
@@ -119,6 +120,10 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def birthday(self) -> SourcedDate | None:
         return next((d for d in self.facts.dates if d.label == "birthday"), None)
+
+    @property
+    def conflicts(self) -> list[Conflict]:
+        return conflicts(self.facts)
 
     @property
     def bio(self) -> SourcedText | None:

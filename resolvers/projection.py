@@ -1,14 +1,14 @@
 """A person as the store keeps it: best values with their sources, computed from contacts and nothing else.
 
-`project` is pure: the same contacts in any order give the same projection. It is what Person's fields are read from; it is
-rebuilt from facts whenever a member changes, never edited. Stored as msgpack in `person.projection`.
+`project` is pure: the same contacts in any order, with what the viewer chose, give the same projection. It is what Person's fields
+are read from; it is rebuilt from facts whenever a member changes, never edited. Stored as msgpack in `person.projection`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ from resolvers.identity.keys import is_role
 from store.words import fold
 
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_record = msgspec.msgpack.Decoder(records.Contact).decode
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,6 +34,7 @@ class Sourced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     sources: tuple[Source, ...] = ()
     preferred: bool = False
+    chosen: bool = False  # by hand
 
 
 class SourcedName(Sourced, frozen=True, kw_only=True, omit_defaults=True):
@@ -124,26 +126,51 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     record: records.Contact
 
 
+def member_of(row: Any) -> Member:
+    """The contact of a row. Raises MsgspecError where it is damaged."""
+    return Member(
+        contact_id=row.id, account_id=row.account_id, born=row.born, updated_at=row.updated_at, photo_hash=row.photo_hash,
+        record=_record(row.record),
+    )  # fmt: skip
+
+
 # whose name is shown: what the viewer wrote, before what people call themselves, before what mail headers say
 _RELATION_RANK: Final = {"ADDRESS_BOOK": 0, "CONNECTION": 1, "PROFILE": 1, "FOLLOWING": 2, "FOLLOWER": 3, "MEMBER": 3, "ATTENDEE": 4,
                          "CORRESPONDENT": 5}  # fmt: skip
+# where somebody works and lives, and their face, change: who knows them goes before who only says so, then the latest word counts
+_FRESH_RANK: Final = {"ADDRESS_BOOK": 0, "CONNECTION": 0, "PROFILE": 0, "FOLLOWING": 1, "MEMBER": 1, "FOLLOWER": 2, "ATTENDEE": 3,
+                      "CORRESPONDENT": 3}  # fmt: skip
 _V = TypeVar("_V", bound=Sourced)
 
 
-def project(members: Sequence[Member]) -> Projection:
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that the viewer chose by hand: of which contact, whether that very value or whatever the contact says, and the value."""
+
+    contact_id: str
+    pinned: bool
+    value: Sourced | None = None  # None for a photo, and when it is erased
+
+
+Choices = Mapping[str, Choice]  # by PersonField
+_NO_CHOICES: Final[Choices] = {}
+
+
+def project(members: Sequence[Member], choices: Choices = _NO_CHOICES) -> Projection:
     """The person that these contacts make. Empty `members` make an empty person."""
     ordered = sorted(members, key=lambda m: (_RELATION_RANK[m.record.relation], m.born, m.contact_id))
-    names = _collect(ordered, _names)
-    emails = _collect(ordered, _emails)
-    phones = _collect(ordered, _phones)
-    organizations = _collect(ordered, _organizations)
-    best = _best_name(names)
+    latest = sorted(ordered, key=_freshness)
+    chosen = {name: _chosen(choice, name, ordered) for name, choice in choices.items()}
+    names = _put_first(_collect(ordered, values_of["NAME"]), chosen.get("NAME"))
+    emails = _collect(ordered, values_of["EMAIL"])
+    phones = _collect(ordered, values_of["PHONE"])
+    organizations = _collect(latest, values_of["ORGANIZATION"])
+    best = names[0] if names and names[0].chosen else _best_name(names)
     shown = (
         best.full if best else next((e.raw for e in emails), next((p.raw for p in phones), "")) or _handle(ordered) or "Unknown"
     )
     if best:
         names = tuple(msgspec.structs.replace(n, preferred=n is best) for n in names)
-    bios = _collect(ordered, lambda m: [SourcedText(value=m.record.bio)] if m.record.bio else [])
+    bios = _prefer(_collect(ordered, values_of["BIO"]), chosen.get("BIO"))
     natures = {m.record.nature for m in ordered}
     return Projection(
         name=shown,
@@ -155,15 +182,60 @@ def project(members: Sequence[Member]) -> Projection:
         if "ORGANIZATION" in natures
         else "AUTOMATED",
         names=names,
-        emails=_prefer(emails),
-        phones=_prefer(phones),
-        urls=_prefer(_collect(ordered, lambda m: [SourcedUrl(url=u.url, label=u.label) for u in m.record.urls])),
-        organizations=_prefer(organizations),
-        addresses=_prefer(_collect(ordered, _addresses)),
-        dates=_prefer(_collect(ordered, _dates)),
-        bio=msgspec.structs.replace(bios[0], preferred=True) if bios else None,
-        photo_hash=next((m.photo_hash for m in ordered if m.photo_hash), None),
+        emails=_prefer(emails, chosen.get("EMAIL")),
+        phones=_prefer(phones, chosen.get("PHONE")),
+        urls=_prefer(_collect(ordered, values_of["URL"]), chosen.get("URL")),
+        organizations=_prefer(organizations, chosen.get("ORGANIZATION")),
+        addresses=_prefer(_collect(latest, values_of["ADDRESS"]), chosen.get("ADDRESS")),
+        dates=_days(ordered, chosen.get("BIRTHDAY")),
+        bio=bios[0] if bios else None,
+        photo_hash=_photo(latest, choices.get("PHOTO")),
     )
+
+
+def _freshness(member: Member) -> tuple[int, float]:
+    """Who knows them first, then the latest; of a card that does not say when it was changed, since when it says so here."""
+    at = member.record.updated_at or member.updated_at
+    return _FRESH_RANK[member.record.relation], -(at.replace(tzinfo=UTC) if at.tzinfo is None else at).timestamp()
+
+
+def _chosen(choice: Choice, name: str, members: Sequence[Member]) -> Sourced | None:
+    """The value of a choice: what its contact says now, unless it is that very value that was chosen or the contact says nothing more."""
+    if not choice.pinned or choice.value is None:
+        of_contact = (v for m in members if m.contact_id == choice.contact_id for v in values_of.get(name, _nothing)(m))
+        return next(of_contact, choice.value)
+    return choice.value
+
+
+def _put_first(values: tuple[_V, ...], chosen: Sourced | None) -> tuple[_V, ...]:
+    """What was chosen before everything else, whoever still says it."""
+    if chosen is None:
+        return values
+    said: Any = next((v for v in values if identity(v) == identity(chosen)), chosen)
+    first = msgspec.structs.replace(said, preferred=True, chosen=True)
+    return first, *(msgspec.structs.replace(v, preferred=False) for v in values if v is not said)
+
+
+def _days(members: Sequence[Member], chosen: Sourced | None) -> tuple[SourcedDate, ...]:
+    """Birthdays first: a whole day before a part of one, then what the better source says, then what more of them say."""
+    rank = {m.contact_id: _RELATION_RANK[m.record.relation] for m in members}
+
+    def worth(day: SourcedDate) -> tuple[bool, bool, int, int]:
+        return None in (day.month, day.day), day.year is None, min(rank[s.contact_id] for s in day.sources), -len(day.sources)
+
+    births = sorted(_collect(members, _birthdays), key=worth)
+    return _prefer((*births, *_collect(members, _other_days)), chosen)
+
+
+def is_birthday(day: SourcedDate) -> bool:
+    """Whether a date is when somebody was born."""
+    return day.label == "birthday"
+
+
+def _photo(members: Sequence[Member], choice: Choice | None) -> str | None:
+    """The picture to show. What came with an account goes with it, chosen or not."""
+    mine = next((m.photo_hash for m in members if choice is not None and m.contact_id == choice.contact_id), None)
+    return mine or next((m.photo_hash for m in members if m.photo_hash), None)
 
 
 def name_of(record: records.Contact) -> str:
@@ -176,7 +248,7 @@ def _collect(members: Sequence[Member], values: Callable[[Member], Iterable[_V]]
     found: dict[tuple[object, ...], _V] = {}
     for member in members:
         for value in values(member):
-            key = _identity(value)
+            key = identity(value)
             verified = bool(getattr(value, "verified", False))
             source = Source(
                 contact_id=member.contact_id, account_id=member.account_id, as_of=member.updated_at, verified=verified
@@ -192,7 +264,7 @@ def _collect(members: Sequence[Member], values: Callable[[Member], Iterable[_V]]
     return tuple(found.values())
 
 
-def _identity(value: Sourced) -> tuple[object, ...]:
+def identity(value: Sourced) -> tuple[object, ...]:
     """What makes two values the same one: the normalised form, else the text without case."""
     if isinstance(value, SourcedEmail):
         return ((value.address or value.raw).casefold(),)
@@ -211,12 +283,12 @@ def _identity(value: Sourced) -> tuple[object, ...]:
     return (value.value,) if isinstance(value, SourcedText) else (value,)
 
 
-def _prefer(values: tuple[_V, ...]) -> tuple[_V, ...]:
-    """Exactly one preferred value: the first that its source prefers, else the first."""
-    if not values:
-        return values
-    chosen = next((v for v in values if v.preferred), values[0])
-    return tuple(msgspec.structs.replace(v, preferred=v is chosen) for v in values)
+def _prefer(values: tuple[_V, ...], chosen: Sourced | None = None) -> tuple[_V, ...]:
+    """Exactly one preferred value: what was chosen, else the first that its source prefers, else the first."""
+    if chosen is not None:
+        return _put_first(values, chosen)
+    first = next((v for v in values if v.preferred), next(iter(values), None))
+    return tuple(msgspec.structs.replace(v, preferred=v is first) for v in values)
 
 
 def _names(member: Member) -> list[SourcedName]:
@@ -254,8 +326,39 @@ def _addresses(member: Member) -> list[SourcedAddress]:
     ]  # fmt: skip
 
 
+def _birthdays(member: Member) -> list[SourcedDate]:
+    return [d for d in _dates(member) if is_birthday(d)]
+
+
+def _other_days(member: Member) -> list[SourcedDate]:
+    return [d for d in _dates(member) if not is_birthday(d)]
+
+
 def _dates(member: Member) -> list[SourcedDate]:
     return [SourcedDate(year=d.year, month=d.month, day=d.day, label=d.label) for d in member.record.dates]
+
+
+def _urls(member: Member) -> list[SourcedUrl]:
+    return [SourcedUrl(url=u.url, label=u.label) for u in member.record.urls]
+
+
+def _bios(member: Member) -> list[SourcedText]:
+    return [SourcedText(value=member.record.bio)] if member.record.bio else []
+
+
+def _nothing(member: Member) -> list[Any]:
+    return []
+
+
+#: What a contact says in each field that has a best value, in its own order; pictures are no values.
+values_of: Final[dict[str, Callable[[Member], list[Any]]]] = {
+    "NAME": _names, "EMAIL": _emails, "PHONE": _phones, "URL": _urls, "ORGANIZATION": _organizations, "ADDRESS": _addresses,
+    "BIRTHDAY": _birthdays, "BIO": _bios,
+}  # fmt: skip
+VALUES: Final[dict[str, type[Sourced]]] = {
+    "NAME": SourcedName, "EMAIL": SourcedEmail, "PHONE": SourcedPhone, "URL": SourcedUrl, "ORGANIZATION": SourcedOrganization,
+    "ADDRESS": SourcedAddress, "BIRTHDAY": SourcedDate, "BIO": SourcedText,
+}  # fmt: skip
 
 
 def _best_name(names: Sequence[SourcedName]) -> SourcedName | None:

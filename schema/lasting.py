@@ -58,6 +58,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "EmailEvidence": "strength weight sentence contacts observedAt address verifiedBy shared",
         "Evidence": "strength weight sentence contacts observedAt",
         "FeedState": "head oldest",
+        "FieldConflict": "field values sentence",
         "FormField": "name label kind required secret help placeholder defaultValue pattern options",
         "FormOption": "value label",
         "Highlight": "text spans field",
@@ -89,7 +90,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Person": (
             "id version formerIds nature name sortName initials photo names emails phones urls organizations addresses "
             "birthday bio identities contacts conversations timeline activities lastMessage unreadCount topics influence "
-            "acquaintances merges why relationship notes reminders"
+            "acquaintances conflicts merges why relationship notes reminders"
         ),
         "PersonConnection": "pageInfo totalCount complete sources edges",
         "PersonEdge": "cursor node",
@@ -117,15 +118,15 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Server": "version schemaHash features transports limits apiUrl",
         "ServerLimits": "maxCost maxDepth maxAliases maxPageSize maxUploadBytes changeRetention",
         "SourceStatus": "account state servedFrom message",
-        "SourcedAddress": "sources preferred formatted street locality region postalCode country label",
-        "SourcedDate": "sources preferred date year month day label",
-        "SourcedEmail": "sources preferred address raw label verified shared",
-        "SourcedName": "sources preferred full prefix given middle family suffix nickname phonetic",
-        "SourcedOrganization": "sources preferred name department title",
-        "SourcedPhone": "sources preferred number raw extension label verified shared",
-        "SourcedText": "sources preferred value",
-        "SourcedUrl": "sources preferred url label",
-        "SourcedValue": "sources preferred",
+        "SourcedAddress": "sources preferred chosen formatted street locality region postalCode country label",
+        "SourcedDate": "sources preferred chosen date year month day label",
+        "SourcedEmail": "sources preferred chosen address raw label verified shared",
+        "SourcedName": "sources preferred chosen full prefix given middle family suffix nickname phonetic",
+        "SourcedOrganization": "sources preferred chosen name department title",
+        "SourcedPhone": "sources preferred chosen number raw extension label verified shared",
+        "SourcedText": "sources preferred chosen value",
+        "SourcedUrl": "sources preferred chosen url label",
+        "SourcedValue": "sources preferred chosen",
         "Stream": "id version name rule enabled activities createdAt",
         "Suggestion": "text kind result spans",
         "TextSpan": "start end line column",

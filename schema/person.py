@@ -39,6 +39,7 @@ from schema.references import (
     EnrichmentPreviewRef,
     EnrichmentRef,
     EvidenceRef,
+    FieldConflictRef,
     IdentityRef,
     ImageRef,
     InfluenceRef,
@@ -205,6 +206,7 @@ class Person(Versioned, Annotatable):
     acquaintances: AcquaintanceConnectionRef | None = field(
         "Who else of the viewer's people they know.", acquaintances_of, semantic=True
     )
+    conflicts: list[FieldConflictRef] = field("Fields where sources disagree.")
     merges: MergeConnectionRef | None = field(
         "Every decision that made or unmade this person, latest first.", _merges, semantic=True
     )

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from schema.search import Highlight, SearchConnection, SearchResult, Suggestion
     from schema.server import Server
     from schema.sourced import (
+        FieldConflict,
         SourcedAddress,
         SourcedDate,
         SourcedEmail,
@@ -81,6 +82,7 @@ EnrichmentMoneyRef = Annotated["EnrichmentMoney", strawberry.lazy("schema.enrich
 EnrichmentPreviewRef = Annotated["EnrichmentPreview", strawberry.lazy("schema.enrichment")]
 EnrichmentRunRef = Annotated["EnrichmentRun", strawberry.lazy("schema.enrichment")]
 EnrichmentRunConnectionRef = Annotated["EnrichmentRunConnection", strawberry.lazy("schema.enrichment")]
+FieldConflictRef = Annotated["FieldConflict", strawberry.lazy("schema.sourced")]
 EvidenceRef = Annotated["Evidence", strawberry.lazy("schema.evidence")]
 FeedStateRef = Annotated["FeedState", strawberry.lazy("schema.change")]
 FormFieldRef = Annotated["FormField", strawberry.lazy("schema.provider")]

@@ -6,11 +6,13 @@ from datetime import date
 
 from strawberry import Parent
 
+from resolvers import disagreeing
 from resolvers import projection as facts
 from schema import loads
 from schema.declare import field, interface_type, object_type
 from schema.references import AccountRef, ContactRef
 from schema.scalars import URL, Date, DateTime, EmailAddress, PhoneNumber
+from schema.vocabulary import PersonField
 
 
 def _full_date(parent: Parent[facts.SourcedDate]) -> date | None:
@@ -26,6 +28,7 @@ def _full_date(parent: Parent[facts.SourcedDate]) -> date | None:
 class SourcedValue:
     sources: list[ValueSource] = field("Where it was read; at most 50.")
     preferred: bool = field("Whether it is shown first.")
+    chosen: bool = field("Whether the viewer chose it by hand.")
 
 
 @object_type("One place a value was read.")
@@ -48,6 +51,7 @@ class SourcedName(SourcedValue):
     phonetic: str | None = field("Phonetic or transliterated form.")
     sources: list[ValueSource] = field("Where it was read; at most 50.")
     preferred: bool = field("Whether it is shown first.")
+    chosen: bool = field("Whether the viewer chose it by hand.")
 
 
 @object_type("A text.", of=facts.SourcedText)
@@ -55,6 +59,7 @@ class SourcedText(SourcedValue):
     value: str = field("The text.")
     sources: list[ValueSource] = field("Where it was read; at most 50.")
     preferred: bool = field("Whether it is shown first.")
+    chosen: bool = field("Whether the viewer chose it by hand.")
 
 
 @object_type("An e-mail address.", of=facts.SourcedEmail)
@@ -66,6 +71,7 @@ class SourcedEmail(SourcedValue):
     shared: bool = field("Role, list or family address that proves nobody's identity.")
     sources: list[ValueSource] = field("Where it was read; at most 50.")
     preferred: bool = field("Whether it is shown first.")
+    chosen: bool = field("Whether the viewer chose it by hand.")
 
 
 @object_type("A phone number.", of=facts.SourcedPhone)
@@ -78,6 +84,7 @@ class SourcedPhone(SourcedValue):
     shared: bool = field("Switchboard or family line that proves nobody's identity.")
     sources: list[ValueSource] = field("Where it was read; at most 50.")
     preferred: bool = field("Whether it is shown first.")
+    chosen: bool = field("Whether the viewer chose it by hand.")
 
 
 @object_type("A web address.", of=facts.SourcedUrl)
@@ -86,6 +93,7 @@ class SourcedUrl(SourcedValue):
     label: str | None = field("home, work, blog or the source's own word.")
     sources: list[ValueSource] = field("Where it was read; at most 50.")
     preferred: bool = field("Whether it is shown first.")
+    chosen: bool = field("Whether the viewer chose it by hand.")
 
 
 @object_type("An employer or membership.", of=facts.SourcedOrganization)
@@ -95,6 +103,7 @@ class SourcedOrganization(SourcedValue):
     title: str | None = field("Job title or role.")
     sources: list[ValueSource] = field("Where it was read; at most 50.")
     preferred: bool = field("Whether it is shown first.")
+    chosen: bool = field("Whether the viewer chose it by hand.")
 
 
 @object_type("A postal address.", of=facts.SourcedAddress)
@@ -108,6 +117,7 @@ class SourcedAddress(SourcedValue):
     label: str | None = field("home, work or the source's own word.")
     sources: list[ValueSource] = field("Where it was read; at most 50.")
     preferred: bool = field("Whether it is shown first.")
+    chosen: bool = field("Whether the viewer chose it by hand.")
 
 
 @object_type("A day whose year may be unknown.", of=facts.SourcedDate)
@@ -119,3 +129,11 @@ class SourcedDate(SourcedValue):
     label: str | None = field("birthday, anniversary or the source's own word.")
     sources: list[ValueSource] = field("Where it was read; at most 50.")
     preferred: bool = field("Whether it is shown first.")
+    chosen: bool = field("Whether the viewer chose it by hand.")
+
+
+@object_type("A field where sources disagree.", of=disagreeing.Conflict)
+class FieldConflict:
+    values: list[SourcedValue] = field("What they say, best first; at most 20.")
+    sentence: str = field("Why the first is shown.")
+    field: PersonField = field("The field.")  # last: from here on the name means the attribute

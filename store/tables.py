@@ -311,6 +311,9 @@ decision_contact = _owned("decision_contact", _text("decision_id"), _text("conta
 decision_evidence = _owned("decision_evidence", _text("decision_id"), _text("left_id"), _text("right_id"), _text("kind"), _text("value"),
                            Column("weight", Float, nullable=False), _maybe("detail"),
                            key=("decision_id", "left_id", "right_id", "kind", "value"), indexes=(("left_id",), ("right_id",)))  # fmt: skip
+# what the viewer chose to see first of a person (resolvers/choosing.py): of the person whose id it then was, on the record's word
+choice = _owned("choice", _text("person_id"), _text("field"), _text("contact_id"), _bool("pinned"), Column("value", LargeBinary), _at("at"),
+                key=("person_id", "field"), indexes=(("contact_id",),))  # fmt: skip
 photo = _owned("photo", _text("hash"), _text("media_type"), Column("data", LargeBinary, nullable=False), key=("hash",))
 
 # what was read on the open web of who is whom, and what is known to clients by an id of it

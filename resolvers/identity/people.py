@@ -15,17 +15,15 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
-from providers import records
 from resolvers.identity import decisions, documents
 from resolvers.identity.clusters import Partition
-from resolvers.projection import Member, Projection, project
-from store import search_index
+from resolvers.projection import VALUES, Choice, Member, Projection, Sourced, member_of, project
+from store import choices, search_index
 from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.tables import contact, evidence, person
 
 _encode = msgspec.msgpack.Encoder().encode
-_record = msgspec.msgpack.Decoder(records.Contact).decode
 _projection = msgspec.msgpack.Decoder(Projection).decode
 _CONTACTS: Final = select(
     contact.c.id, contact.c.account_id, contact.c.person_id, contact.c.born, contact.c.updated_at, contact.c.photo_hash, contact.c.record
@@ -41,12 +39,7 @@ def members_of(conn: Connection, viewer: str, person_ids: Iterable[str]) -> dict
     """The contacts of each person."""
     found: dict[str, list[Member]] = defaultdict(list)
     for row in conn.execute(_CONTACTS, asked(viewer, person_ids)):
-        found[row.person_id].append(
-            Member(
-                contact_id=row.id, account_id=row.account_id, born=row.born, updated_at=row.updated_at, photo_hash=row.photo_hash,
-                record=_record(row.record),
-            )
-        )  # fmt: skip
+        found[row.person_id].append(member_of(row))
     return found
 
 
@@ -63,6 +56,7 @@ def reproject(
     if not person_ids:
         return
     members = members_of(conn, viewer, person_ids)
+    chosen = choices_of(conn, viewer, person_ids)
     known = {r.id: r for r in conn.execute(_PEOPLE, asked(viewer, person_ids))}
     found: dict[str, Projection] = {}
     shown: list[dict[str, Any]] = []
@@ -71,12 +65,13 @@ def reproject(
         if row is None or row.redirect_to is not None:
             continue
         if person_id not in members:
+            choices.erase(conn, viewer, person_id)
             conn.execute(sa.delete(person).where(person.c.viewer_id == viewer, person.c.id == person_id))
             conn.execute(sa.delete(person).where(person.c.viewer_id == viewer, person.c.redirect_to == person_id))
             search_index.drop(conn, viewer, [person_id])
             recorder.delete("PERSON", person_id)
             continue
-        projection = project(members[person_id])
+        projection = project(members[person_id], chosen.get(person_id, {}))
         encoded = _encode(projection)
         if row.projection == encoded and person_id not in created:
             continue
@@ -92,6 +87,20 @@ def reproject(
     if shown:
         conn.execute(_SHOW, shown)
     documents.put(conn, viewer, found)
+
+
+def choices_of(conn: Connection, viewer: str, person_ids: Collection[str]) -> dict[str, dict[str, Choice]]:
+    """What the viewer chose to see first of each person, by field; two statements."""
+    found: dict[str, dict[str, Choice]] = {}
+    for owner, rows in choices.of_people(conn, viewer, person_ids).items():
+        found[owner] = {row.field: Choice(contact_id=row.contact_id, pinned=row.pinned, value=_value(row)) for row in rows}
+    return found
+
+
+def _value(row: Any) -> Sourced | None:
+    if row.value is None or row.field not in VALUES:
+        return None
+    return msgspec.msgpack.decode(row.value, type=VALUES[row.field])
 
 
 def changed_fields(old: Projection, new: Projection) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from resolvers.ingest.contacts import carriers, look_again
 from resolvers.ingest.content import drop_content
 from resolvers.ingest.states import sum_up
 from resolvers.ingest.target import Result, Target
-from store import grant_marks, ids, leases, outbox, push_routes, search_index
+from store import choices, grant_marks, ids, leases, outbox, push_routes, search_index
 from store.feed import Recorder
 from store.tables import (
     account,
@@ -116,6 +116,7 @@ def remove_contacts(
     for row in rows:
         if row.version is not None:
             recorder.delete("CONTACT", row.id, parent_id=row.person_id, reason=reason)
+    choices.outlive(conn, viewer, {row.id: row.person_id for row in rows if row.person_id is not None})
     held = conn.execute(select(contact_key).where(contact_key.c.viewer_id == viewer, contact_key.c.contact_id.in_(gone))).all()
     others = carriers(conn, viewer, {Key(k.kind, k.value, k.strong, k.source) for k in held}) - set(gone)
     for table, column in ((contact, contact.c.id), (contact_key, contact_key.c.contact_id), (dirty, dirty.c.contact_id)):

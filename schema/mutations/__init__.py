@@ -21,6 +21,7 @@ from schema.mutations.annotations import (
     remove_annotation,
     update_annotation,
 )
+from schema.mutations.choosing import ChoosePreferredPayload, choose_preferred
 from schema.mutations.contacts import (
     CreateContactPayload,
     DeleteContactPayload,
@@ -117,6 +118,9 @@ class Mutation:
     )
     reject_suggestion: RejectSuggestionPayload | None = field(
         "Says that these are different people for good.", reject_suggestion, semantic=True
+    )
+    choose_preferred: ChoosePreferredPayload | None = field(
+        "Chooses which value of a field is shown; wins for ever.", choose_preferred, semantic=True
     )
     create_upload: CreateUploadPayload | None = field(
         "Reserves a place for a file, to be filled with HTTP PUT.", create_upload, semantic=True
