@@ -11,6 +11,7 @@ import importlib.util
 import os
 import stat
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal
 
@@ -26,7 +27,7 @@ from gateway.explorer import PAGE
 from gateway.settings import Settings, SettingsError, unknown, variable
 from providers.base import broken, catalogue
 from providers.enrichment.offer import BY_KEY, dollars
-from store import enrichment, leases, links, migrate, viewers
+from store import enrichment, leases, links, migrate, viewers, web_checks
 from store.cache import Cache
 from store.database import Database, DatabaseUnavailable
 from store.tables import account, client_registration, gap, secret
@@ -36,6 +37,7 @@ Level = Literal["ok", "note", "wrong"]
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 LISTED: Final = 20  # findings of one kind that are named
 STEPS: Final = "the steps are in"
+WAITS: Final = timedelta(days=2)  # longer than claims wait for their check where a worker runs
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +65,7 @@ async def examine(settings: Settings, *, retry: bool = False) -> list[Finding]:
     if usable:
         database = Database(settings.database)
         try:
-            for look in (_jobs, _ledger, _accounts, _questions):
+            for look in (_jobs, _ledger, _accounts, _questions, _claims):
                 found += await _guarded(look.__name__.strip("_"), lambda look=look: look(database, retry))  # type: ignore[misc]
             found += await _guarded("secrets", lambda: _secrets(settings, database))
         finally:
@@ -278,6 +280,28 @@ async def _questions(database: Database, retry: bool) -> list[Finding]:
             )
             found.append(Finding(check="questions", level="note", message=message))
     return found[:LISTED] or [Finding(check="questions", level="ok", message="every paid question has its answer")]
+
+
+async def _claims(database: Database, retry: bool) -> list[Finding]:
+    """What look-ups have read of people and nobody can confirm any more, and what waits for a worker."""
+    found = []
+    now = SystemClock().now()
+    for viewer in await database.system_read(viewers.listed):
+        seen = await database.read(viewer.id, web_checks.troubled, now - WAITS)
+        if seen.waiting:
+            message = f"{seen.waiting} links of people ({viewer.name}) should have been checked two days ago: does a worker run?"
+            found.append(Finding(check="claims", level="wrong", message=message))
+        if seen.failing and seen.since is not None:
+            message = (
+                f"{seen.failing} links of people ({viewer.name}) could not be confirmed, the first since {seen.since:%Y-%m-%d}"
+            )
+            found.append(Finding(check="claims", level="note", message=f"{message}; after a week they are proof no more"))
+        if seen.lapsed:
+            message = (
+                f"{seen.lapsed} links of people ({viewer.name}) are proof no more, since nobody could confirm them for a week"
+            )
+            found.append(Finding(check="claims", level="note", message=f"{message}; look them up again to see what is there now"))
+    return found[:LISTED] or [Finding(check="claims", level="ok", message="no link of a person is in doubt")]
 
 
 async def _secrets(settings: Settings, database: Database) -> list[Finding]:

@@ -28,6 +28,7 @@ from gateway.webhooks import Courier
 from gateway.writes import Kind
 from providers.base import Provider
 from providers.transport import Transport
+from resolvers import rechecking
 from resolvers.identity.resolve import resolve
 from resolvers.influence import drawing
 from resolvers.ingest import forget_account, reindexing
@@ -35,7 +36,20 @@ from resolvers.ingest.own import reassign
 from resolvers.operation import Clock, Services
 from resolvers.relationship import tallying
 from resolvers.streams.matching import Matching
-from store import disclosures, enrichment, enrichment_runs, feed, leases, outbox, standings, streams, uploads, viewers, webhooks
+from store import (
+    disclosures,
+    enrichment,
+    enrichment_runs,
+    feed,
+    leases,
+    outbox,
+    standings,
+    streams,
+    uploads,
+    viewers,
+    web_checks,
+    webhooks,
+)
 from store.blobs import Blobs
 from store.database import Database
 from store.feed import DELIVERY_JOB, STREAM_JOB, TALLY_JOB, Recorder
@@ -52,7 +66,7 @@ HOUSEKEEPING_SECONDS: Final = 3600.0
 COMPACT_EVERY: Final = 86_400
 WATCHES: Final = ("watch",)
 #: Work that takes minutes or hours, and how much of it goes on at once: somebody who sends a mail does not wait for a mailbox.
-LONG: Final = ("sync", "import", "unlink", "reindex", "retally", enrichment_runs.JOB, standings.JOB)
+LONG: Final = ("sync", "import", "unlink", "reindex", "retally", enrichment_runs.JOB, standings.JOB, web_checks.JOB)
 LONG_AT_ONCE: Final = 4
 LET_THROUGH: Final = timedelta(seconds=15)  # until it is asked again whether a long sync is through
 Task = Callable[[Job], Awaitable[timedelta | None]]
@@ -148,6 +162,7 @@ class Worker:
             uploads.JOB: self._uploads,
             enrichment_runs.JOB: self._enrich,
             standings.JOB: self._weigh,
+            web_checks.JOB: self._recheck,
         }
         self._matching = Matching(self.database, self.clock)
         self._running: set[asyncio.Task[None]] = set()
@@ -348,6 +363,9 @@ class Worker:
 
     async def _enrich(self, job: Job) -> timedelta | None:
         return None if self.services is None else await enriching.run(self.services, job.viewer_id, job.subject)
+
+    async def _recheck(self, job: Job) -> timedelta | None:
+        return None if self.services is None else await rechecking.run(self.services, job.viewer_id)
 
     async def _streams(self, job: Job) -> timedelta | None:
         return await self._matching.run(job.viewer_id)

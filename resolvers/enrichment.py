@@ -292,7 +292,7 @@ def questions(
     enrichers: Enrichers | None, person: people.Person, source: Source, fields: Sequence[str], keys: Sequence[Key]
 ) -> list[Question]:
     """The questions that a source may be asked about somebody, in the order in which they are put."""
-    if person.nature != "INDIVIDUAL" or enrichers is None:
+    if person.nature != "INDIVIDUAL" or enrichers is None or source not in SOURCES:
         return []
     allowed = [kind for kind in source.kinds if kind in fields]
     usable = [(kind, value) for kind, value in keys if kind in allowed and enrichers.takes(source.key, kind, value)]

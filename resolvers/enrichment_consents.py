@@ -14,10 +14,11 @@ from typing import Final
 import msgspec
 from sqlalchemy import Connection
 
-from providers.enrichment.offer import BY_KEY, MILLION, SOURCES, dollars
+from providers.enrichment.offer import BY_KEY, CONSENTS, MILLION, RECHECKS, dollars
+from resolvers import rechecking
 from resolvers.enrichment import consents
 from resolvers.mistakes import Mistake
-from resolvers.operation import Operation
+from resolvers.operation import Operation, Services
 from resolvers.writing import Answer, Mistaken, Payload, payload, perform
 from store import enrichment
 from store.feed import Recorder
@@ -55,11 +56,11 @@ async def of_viewer(operation: Operation) -> list[Shown]:
     enrichers = operation.services.enrichers
     now = operation.now()
     found = []
-    for source in SOURCES:
+    for source in CONSENTS:
         consent = decided.get(source.key)
         granted = consent is not None and consent.granted
         paused = consent is not None and consent.paused_until is not None and consent.paused_until > now
-        available = enrichers is not None and enrichers.available(source.key)
+        available = _available(operation.services, source.key)
         found.append(
             Shown(
                 source=source.key,
@@ -99,8 +100,7 @@ async def decide(
 
     def write(conn: Connection, viewer: str, recorder: Recorder) -> Answer:
         wanted = list(offered.usual if fields is None else dict.fromkeys(fields))
-        enrichers = operation.services.enrichers
-        if granted and (enrichers is None or not enrichers.available(source)):
+        if granted and not _available(operation.services, source):
             text = f"{offered.name} is not set up here. {offered.how}".strip()
             raise Mistaken(Mistake(code="UNSUPPORTED", message=text, field=("source",)))
         if granted and (not wanted or any(kind not in offered.kinds for kind in wanted)):
@@ -111,10 +111,19 @@ async def decide(
         if monthly_budget is not None:
             enrichment.allow(conn, viewer, _micros(operation, monthly_budget), now)
         erased = enrichment.decide(conn, viewer, source, granted, wanted if granted else (), now)
+        if source == RECHECKS:
+            rechecking.wake(conn, viewer, now)
         return Answer(node_id=source, count=erased)
 
     done = await perform(operation, "setEnrichmentConsent", key, [source, granted, fields, monthly_budget], write)
     return payload(operation, done, enrichment_source="node_id", erased_count="count")
+
+
+def _available(services: Services, source: str) -> bool:
+    """Whether this installation can ask it."""
+    if source == RECHECKS:
+        return services.web is not None
+    return services.enrichers is not None and services.enrichers.available(source)
 
 
 def _micros(operation: Operation, text: str) -> int:

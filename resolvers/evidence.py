@@ -47,13 +47,17 @@ class PhoneEvidence(Evidence, frozen=True, kw_only=True):
 
 
 class ProfileLinkEvidence(Evidence, frozen=True, kw_only=True):
-    """A link from one record's page to the other's profile."""
+    """A link from one record's page to the other's profile. Until when it holds and how checks of it went: store/web_links.py."""
 
     from_: str
     to: str
     claim: str
     verifier: str | None = None
     verified_at: datetime | None = None
+    due_at: datetime | None = None
+    checked_at: datetime | None = None
+    failing_since: datetime | None = None
+    lapsed_at: datetime | None = None
 
 
 class ProviderIdEvidence(Evidence, frozen=True, kw_only=True):

@@ -261,6 +261,10 @@ def _tied(drafts: dict[str, _Draft], roots: Mapping[str, str], links: Sequence[W
             _evidence(link.speaker_uri, link.target_uri, link.claim, _sentence(link), through[link.speaker], link.read_at),
             verifier=link.verifier,
             verified_at=link.verified_at,
+            due_at=link.due_at,
+            checked_at=link.checked_at,
+            failing_since=link.failing_since,
+            lapsed_at=link.lapsed_at,
         )
         handle = resource.name if resource.kind in ("acct", "at") else None
         _add(drafts, _Draft(key, provider_of(uri), handle, page, link.claim, through[link.speaker], [evidence]))
@@ -311,6 +315,8 @@ def _sentence(link: WebLink) -> str:
         return f"{link.speaker_uri} and {link.target_uri} name each other ({how}){seen}."
     if link.claim == "VERIFIED":
         return f"{link.verifier or resources.host(link.url) or link.speaker_uri} vouches for {link.target_uri} ({how})."
+    if link.lapsed_at is not None and link.failing_since is not None:
+        return f"{link.speaker_uri} named {link.target_uri} ({how}); since {link.failing_since:%Y-%m-%d} that could not be confirmed."
     by_its_word = "" if link.verified_at is None else f"; {link.verifier} says that it did on {link.verified_at:%Y-%m-%d}"
     return f"{link.speaker_uri} names {link.target_uri}, which does not name it back ({how}){by_its_word}."
 

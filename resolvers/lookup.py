@@ -9,27 +9,24 @@ names them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 import structlog
 
-from providers.enrichment.offer import GITHUB, GRAVATAR, PUBLIC_WEB
 from providers.lookup import documents, resources, walk
 from providers.lookup.crawl import Web
 from providers.lookup.directories import THIRD_PARTIES
 from providers.lookup.graph import Link
 from providers.lookup.reading import Ask, Profile, Reading, trouble
 from providers.lookup.resources import Resource
-from resolvers import identities, people, web
-from resolvers.disclosures import About, Ledger
-from resolvers.identity.keys import normalise_url
+from resolvers import identities, people, web, web_claims
+from resolvers.disclosures import Ledger
 from resolvers.loaders import batched, load
 from resolvers.operation import Operation
 from resolvers.refusals import Refusal
-from store import web_links
 from store.cache import REST
 from store.disclosures import LOOKUP
 
@@ -42,13 +39,6 @@ MARGIN: Final = 0.1
 LINGER: Final = 5.0
 #: Readings that are put into the cache at a time.
 KEPT_AT_ONCE: Final = 50
-#: Addresses whose words are kept in one transaction.
-SLICE: Final = 30
-KINDS: Final[Mapping[str, str]] = {
-    "acct": "HANDLE", "mailto": "EMAIL", "tel": "PHONE", "web": "URL", "did": "HANDLE", "at": "HANDLE", "nostr": "HANDLE",
-}  # fmt: skip
-#: By which provider's key people are known who have such an address (resolvers/identity/keys.py).
-PROVIDERS: Final[Mapping[str, str]] = {"acct": "mastodon", "at": "bluesky"}
 _encode = msgspec.msgpack.Encoder().encode
 _reading = msgspec.msgpack.Decoder(Reading).decode
 log = structlog.get_logger()
@@ -101,7 +91,7 @@ async def one(operation: Operation, text: str, third_parties: Sequence[str] | No
     shelf = _Shelf(operation)
     found = await walk.look_up(resource, shelf.read, consented=consented)
     await shelf.settled()
-    await _keep(operation, [found])
+    await web_claims.keep(operation.services, operation.viewer, [found])
     return _result(found, text).lookup
 
 
@@ -125,13 +115,13 @@ async def many(operation: Operation, texts: Sequence[str], third_parties: Sequen
                 flights[resource] = group.create_task(looking)
             found.append(flights[resource])
     await shelf.settled()
-    await _keep(operation, [each.result() for each in flights.values()])
+    await web_claims.keep(operation.services, operation.viewer, [each.result() for each in flights.values()])
     return [each if isinstance(each, Result) else _result(each.result(), text) for each, text in zip(found, texts, strict=True)]
 
 
 async def person(operation: Operation, node: Node) -> people.Person | None:
     """The person in the viewer's data who is known by an address."""
-    key = _known_by(node.uri)
+    key = web_claims.known_by(node.uri)
     person_id = None if key is None else await load(operation, people.owners, key)
     return None if person_id is None else await people.get(operation, person_id)
 
@@ -165,44 +155,6 @@ def _result(found: walk.Found, text: str) -> Result:
     return Result(resource=text, state=state, lookup=None if state == "BUDGET_SPENT" else lookup, message=message)
 
 
-async def _keep(operation: Operation, found: Sequence[walk.Found]) -> None:
-    """Keeps what was read of who is whom, so that people have it as their identities; in several transactions where there is much."""
-    kept: dict[tuple[str, str, str], web_links.WebLink] = {}
-    read: set[str] = set()
-    urls: set[str] = set()
-    for one in found:
-        for reading in one.readings:
-            if reading.found:
-                urls.add(reading.url)
-                read |= {resources.key(reading.ask.subject), *(resources.key(each.speaker) for each in reading.statements)}
-        for link in one.graph.links():
-            if link.relation not in identities.SAME:
-                continue
-            place = resources.key(link.from_), resources.key(link.to), link.relation
-            if place not in kept or kept[place].claim == web_links.CLAIMED:
-                kept[place] = web_links.WebLink(
-                    speaker=place[0],
-                    target=place[1],
-                    relation=link.relation,
-                    claim=link.claim,
-                    protocols=" ".join(link.protocols),
-                    speaker_uri=link.from_,
-                    target_uri=link.to,
-                    url=link.url,
-                    read_at=link.read_at,
-                    verifier=link.verifier,
-                    verified_at=link.verified_at,
-                )
-    by_speaker: dict[str, list[web_links.WebLink]] = {speaker: [] for speaker in read}
-    for kept_link in kept.values():
-        by_speaker.setdefault(kept_link.speaker, []).append(kept_link)
-    speakers = sorted(by_speaker)
-    for n in range(0, len(speakers), SLICE):
-        part = speakers[n : n + SLICE]
-        said = [link for speaker in part for link in by_speaker[speaker]]
-        await operation.write(web_links.put, part, said, frozenset(urls), frozenset(read))
-
-
 def _outcome(found: walk.Found, *, anything: bool) -> tuple[str, str | None]:
     """The state of a look-up: what its places came to."""
     silent = [reading for reading in found.readings if reading.state not in ("FRESH", "UNSUPPORTED")]
@@ -220,26 +172,11 @@ def _outcome(found: walk.Found, *, anything: bool) -> tuple[str, str | None]:
 
 def _node(profile: Profile) -> Node:
     resource = resources.read(profile.uri)
-    return Node(uri=profile.uri, kind=KINDS[resource.kind], name=profile.name, bio=profile.bio)
+    return Node(uri=profile.uri, kind=web_claims.KINDS[resource.kind], name=profile.name, bio=profile.bio)
 
 
 def _is_said(profile: Profile) -> bool:
     return bool(profile.name or profile.photo or profile.bio)
-
-
-def _known_by(uri: str) -> tuple[str, str] | None:
-    """(kind, value) as identifiers of people are kept."""
-    resource = resources.read(uri)
-    match KINDS[resource.kind]:
-        case "EMAIL":
-            return "EMAIL", resource.name.casefold()
-        case "PHONE":
-            return "PHONE", resource.name
-        case "URL":
-            return "URL", normalise_url(resource.uri)
-        case _:
-            provider = PROVIDERS.get(resource.kind)
-            return ("HANDLE", f"{provider}:{resource.name.casefold()}") if provider else None
 
 
 def _consented(third_parties: Sequence[str] | None) -> frozenset[str]:
@@ -322,7 +259,7 @@ class _Shelf:
         return {place: reading for place, reading in known.items() if reading is not None}
 
     async def _fly(self, ask: Ask, place: _Place) -> Reading:
-        web = self._web.logged(self._ledger.about(_told(ask)))
+        web = self._web.logged(self._ledger.about(web_claims.told(ask, LOOKUP)))
         reading = await documents.read(ask, web, self._until + timedelta(seconds=LINGER))
         # what robots may not read somebody may ask for in person, and what was not asked can be asked
         if reading.state not in ("BUDGET_SPENT", "UNSUPPORTED"):
@@ -351,19 +288,6 @@ class _Shelf:
             if await self._operation.cache.get(*next(iter(values))) is not None:
                 return
             await asyncio.sleep(REST + 0.1)
-
-
-def _told(ask: Ask) -> About:
-    """What the log says of a document that is asked for: whoever looks something up wants that."""
-    kind, value = _known_by(ask.subject) or ("URL", normalise_url(ask.subject))
-    hashed = ask.protocol == GRAVATAR.lower()
-    return About(
-        source={"gravatar": GRAVATAR, "github": GITHUB, "github-search": GITHUB}.get(ask.protocol, PUBLIC_WEB),
-        purpose=LOOKUP,
-        kind=kind,
-        value=value,
-        sent=(f"the SHA-256 of {ask.subject}" if hashed else ask.subject,),
-    )
 
 
 def _place(ask: Ask) -> _Place:

@@ -68,6 +68,15 @@ class ProfileLinkEvidence(Evidence):
     claim: ClaimState = field("Whether it is returned or vouched for.")
     verifier: str | None = field("The host that vouches for it, or says that it has seen it returned.")
     verified_at: DateTime | None = field("When, by the word of that host.")
+    due_at: DateTime | None = field(
+        "Until when it holds: then it is checked again, if the viewer has allowed that (RECHECKS). Null where it is not.",
+        name="validUntil",
+    )
+    checked_at: DateTime | None = field(
+        "When it was last checked, whether or not anybody answered; null for what no look-up has read."
+    )
+    failing_since: DateTime | None = field("Since when it could not be confirmed; null where the last check has.")
+    lapsed_at: DateTime | None = field("When it stopped counting as proof since nobody could confirm it.")
     strength: EvidenceStrength = field("What it is worth.")
     weight: float = field("Log-odds it adds; negative speaks against.")
     sentence: str = field("The reason in words.")

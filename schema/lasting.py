@@ -96,7 +96,8 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "PersonEdge": "cursor node",
         "PersonPreview": "personId name photo contactIds emails phones organization",
         "PhoneEvidence": "strength weight sentence contacts observedAt number line shared",
-        "ProfileLinkEvidence": "strength weight sentence contacts observedAt from to claim verifier verifiedAt",
+        "ProfileLinkEvidence": "strength weight sentence contacts observedAt from to claim verifier verifiedAt "
+        "validUntil checkedAt failingSince lapsedAt",
         "Provider": "id key name kind configured capabilities limitations linkForms archiveFormats quotas",
         "ProviderIdEvidence": "strength weight sentence contacts observedAt provider handle",
         "PublicLink": "url verifiedAt",

@@ -294,6 +294,9 @@ class EnrichmentSource(Enum):
     FULLCONTACT = value("FULLCONTACT", "FullContact.")
     PEOPLE_DATA_LABS = value("PEOPLE_DATA_LABS", "People Data Labs.")
     PUBLIC_WEB = value("PUBLIC_WEB", "Public web pages.")
+    RECHECKS = value(
+        "RECHECKS", "No source of facts: the hosts that look-ups have asked, when a claim is checked again by itself."
+    )
 
 
 @word("What a question to an outside source came to; more may be added.")
@@ -324,6 +327,7 @@ class EnrichmentOutcome(Enum):
 class DisclosurePurpose(Enum):
     CONSENT = value("CONSENT", "The viewer had allowed this source to be asked.")
     LOOKUP = value("LOOKUP", "The viewer looked it up.")
+    RECHECK = value("RECHECK", "A claim of a look-up was checked again by itself, which the viewer had allowed.")
 
 
 @word("How the sending of something ended.")

@@ -1,7 +1,8 @@
 """The log of what has left about people: a row before the first byte, closed with what came of it.
 
 A row that asks by consent is only written while that consent stands, and in one transaction with the look at it: consent that is
-withdrawn meanwhile is withdrawn before anything leaves. A row that was never closed is of a process that died. Knows no HTTP.
+withdrawn meanwhile is withdrawn before anything leaves. So is one of a claim that is checked again by itself, for which there is a consent of
+its own, whoever is asked. A row that was never closed is of a process that died. Knows no HTTP.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ FORGOTTEN_AT_ONCE: Final = 500
 NOT_SENT: Final = "NOT_SENT"  # no connection came about: nothing has left
 CONSENT: Final = "CONSENT"
 LOOKUP: Final = "LOOKUP"
+RECHECK: Final = "RECHECK"
+#: By which consent claims are checked again, as `enrichment_consent.source` has it.
+RECHECKS: Final = "RECHECKS"
 _D: Final = disclosure.c
 _sentences = msgspec.json.Decoder(list[str]).decode
 
@@ -64,7 +68,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 def begin(conn: Connection, viewer: str, entries: Sequence[Entry], now: datetime) -> list[str | None]:
     """Write down what is about to leave; its ids, None for what its consent does not stand for any more: that must not leave."""
-    asked = {entry.source for entry in entries if entry.purpose == CONSENT}
+    asked = {by for entry in entries if (by := _consented_by(entry)) is not None}
     consents: dict[str, Any] = {}
     if asked:
         c = enrichment_consent.c
@@ -77,17 +81,30 @@ def begin(conn: Connection, viewer: str, entries: Sequence[Entry], now: datetime
         consents = {row.source: row for row in rows if row.granted}
     made: list[str | None] = []
     for entry in entries:
-        consent = consents.get(entry.source)
-        if entry.purpose == CONSENT and (consent is None or entry.kind not in consent.fields.split()):
+        by = _consented_by(entry)
+        consent = None if by is None else consents.get(by)
+        if by is not None and (consent is None or (entry.purpose == CONSENT and entry.kind not in consent.fields.split())):
             made.append(None)
             continue
         made.append(ids.mint("DISCLOSURE"))
         values = msgspec.structs.asdict(entry) | {"sent": msgspec.json.encode(entry.sent).decode()}
-        at = consent.changed_at if entry.purpose == CONSENT and consent is not None else None
+        at = None if consent is None else consent.changed_at
         conn.execute(
             disclosure.insert().values(viewer_id=viewer, id=made[-1], outcome=OPEN, sent_at=now, consented_at=at, **values)
         )
     return made
+
+
+def _consented_by(entry: Entry) -> str | None:
+    """By which consent something leaves; None for what its viewer does themselves."""
+    return {CONSENT: entry.source, RECHECK: RECHECKS}.get(entry.purpose)
+
+
+def rechecks_allowed(conn: Connection, viewer: str) -> bool:
+    """Whether claims of this viewer's look-ups may be checked again."""
+    c = enrichment_consent.c
+    allowed = select(c.granted).where(c.viewer_id == viewer, c.source == RECHECKS)
+    return bool(conn.execute(allowed).scalar_one_or_none())
 
 
 def end(conn: Connection, viewer: str, ended: Sequence[tuple[str, str, int | None]], now: datetime) -> None:

@@ -320,7 +320,9 @@ photo = _owned("photo", _text("hash"), _text("media_type"), Column("data", Large
 web_link = _owned("web_link", _text("speaker"), _text("target"),  # providers/lookup/resources.py: keys of addresses
                   _text("relation"), _text("claim"), _text("protocols"), _text("speaker_uri"), _text("target_uri"), _text("url"),
                   _at("read_at"), _maybe("verifier"), _at("verified_at", True),
-                  key=("speaker", "target", "relation"), indexes=(("target",),))  # fmt: skip
+                  # store/web_checks.py: until when it holds, when somebody last looked, since when and how often nobody could confirm it
+                  _at("due_at", True), _at("checked_at", True), _int("failures", 0), _at("failing_since", True), _at("lapsed_at", True),
+                  key=("speaker", "target", "relation"), indexes=(("target",), ("due_at",)))  # fmt: skip
 identity = _owned("identity", _text("id"), _text("contact_id"))  # through which contact it was shown
 
 # what viewers show of themselves to everybody (store/public_profiles.py): one row each

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-Key = Literal["FULLCONTACT", "PEOPLE_DATA_LABS", "GRAVATAR", "GITHUB", "PUBLIC_WEB"]
+Key = Literal["FULLCONTACT", "PEOPLE_DATA_LABS", "GRAVATAR", "GITHUB", "PUBLIC_WEB", "RECHECKS"]
 Kind = Literal["EMAIL", "PHONE", "URL"]
 
 FULLCONTACT: Final = "FULLCONTACT"
@@ -20,6 +20,7 @@ PEOPLE_DATA_LABS: Final = "PEOPLE_DATA_LABS"
 GRAVATAR: Final = "GRAVATAR"
 GITHUB: Final = "GITHUB"
 PUBLIC_WEB: Final = "PUBLIC_WEB"
+RECHECKS: Final = "RECHECKS"
 MILLION: Final = 1_000_000
 
 
@@ -106,7 +107,23 @@ SOURCES: Final[tuple[Source, ...]] = (
         docs_path="docs/providers/people-data-labs.md",
     ),
 )
-BY_KEY: Final[Mapping[str, Source]] = {source.key: source for source in SOURCES}
+#: No source of facts: that what a look-up has read of somebody is read again, by itself, when its time is over (docs/lookups.md).
+AGAIN: Final = Source(
+    key="RECHECKS",
+    name="Checks of links",
+    recipient="the hosts that your look-ups have asked",
+    kinds=("EMAIL", "URL"),
+    usual=("EMAIL", "URL"),
+    sends="the requests of your look-ups once more, when what they have read of somebody you know has been read too long ago",
+    paid=False,
+    asks_one=False,
+    stays=None,
+    nothing_stays=timedelta(days=0),
+    docs_path="docs/lookups.md",
+)
+#: Everything that a viewer may allow.
+CONSENTS: Final[tuple[Source, ...]] = (*SOURCES, AGAIN)
+BY_KEY: Final[Mapping[str, Source]] = {source.key: source for source in CONSENTS}
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):

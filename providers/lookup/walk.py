@@ -10,7 +10,7 @@ one of them may lead here for good. Who only names them leads nowhere.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -41,6 +41,20 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     readings: tuple[Reading, ...]
     within_budget: bool = True
 
+    def heard(self) -> frozenset[str]:
+        """The keys of the addresses that were listened to: something of theirs was there, and none of the places where they say that it
+        goes on was silent. That another of theirs is silent says nothing of one."""
+        by_ask = {reading.ask: reading for reading in self.readings}
+        by_place = {(reading.ask.protocol, reading.ask.url): reading for reading in self.readings}
+        spoke, unheard = set[str](), set[str]()
+        for reading in self.readings:
+            keys = {key(reading.ask.subject), *(key(each.speaker) for each in reading.statements)}
+            if not _whole(reading, by_ask, by_place, self.within_budget):
+                unheard |= keys
+            elif reading.found:
+                spoke |= keys
+        return frozenset(spoke - unheard)
+
 
 BUDGET: Final = Budget()
 #: What somebody names who was named and did not name back: so many of their addresses are looked at, since one may lead back.
@@ -54,8 +68,10 @@ async def look_up(
     consented: frozenset[str] = frozenset(),
     budget: Budget = BUDGET,
     crawled: bool = False,
+    only: frozenset[str] | None = None,
 ) -> Found:
-    """Everything that the open web says about a resource. `crawled`: it is one of many, so its page too is read as robots are asked to."""
+    """Everything that the open web says about a resource. `crawled`: it is one of many, so its page too is read as robots are asked to.
+    `only`: of those whom it names these alone are looked at, by their keys."""
     graph = Graph()
     readings: list[Reading] = []
     asked: set[Ask] = set()
@@ -74,7 +90,7 @@ async def look_up(
             if reading.read_as:
                 answered.add(Ask(reading.read_as, reading.ask.url, reading.ask.subject))
         readings += came
-        asks = _next(resource, graph, came, asked | answered, consented, budget) if whole else []
+        asks = _next(resource, graph, came, asked | answered, consented, budget, only) if whole else []
     return Found(resource=resource, subject=graph.led(resource.uri), graph=graph, readings=tuple(readings), within_budget=whole)
 
 
@@ -87,7 +103,13 @@ def starts(resource: Resource, graph: Graph) -> list[str]:
 
 
 def _next(
-    resource: Resource, graph: Graph, came: list[Reading], asked: set[Ask], consented: frozenset[str], budget: Budget
+    resource: Resource,
+    graph: Graph,
+    came: list[Reading],
+    asked: set[Ask],
+    consented: frozenset[str],
+    budget: Budget,
+    only: frozenset[str] | None,
 ) -> list[Ask]:
     """What is to be read after a round: where the same is said, then whom the proven name."""
     wanted: dict[Ask, None] = {}
@@ -101,7 +123,8 @@ def _next(
     for uri in graph.uris():
         if near.get(key(uri), budget.steps) >= budget.steps:
             continue
-        for target, statement in graph.identities(uri)[:MAX_NEXT]:
+        claims = [one for one in graph.identities(uri) if only is None or key(one[0]) in only]
+        for target, statement in claims[:MAX_NEXT]:
             named = [(target, statement.protocol)]
             if key(target) in subjects and key(target) not in near:
                 # it has not named them back, or has done so by an address that leads here
@@ -112,3 +135,22 @@ def _next(
                 if there is not None and key(each) not in subjects:
                     wanted.update(dict.fromkeys(documents.asks(there, further, crawled=True, said=said)))
     return [ask for ask in wanted if ask not in asked]
+
+
+def _whole(
+    reading: Reading, by_ask: Mapping[Ask, Reading], by_place: Mapping[tuple[str, str], Reading], within_budget: bool
+) -> bool:
+    """Whether a place, and every one where it says that it goes on, has answered."""
+    seen, queue = {reading.ask}, [reading]
+    while queue:
+        here = queue.pop()
+        if here.state != "FRESH":
+            return False
+        for ask in here.next:
+            there = by_ask.get(ask) or by_place.get((ask.protocol, ask.url))
+            if there is None and not within_budget:
+                return False
+            if there is not None and there.ask not in seen:
+                seen.add(there.ask)
+                queue.append(there)
+    return True

@@ -25,8 +25,8 @@ from gateway.rotation import retire, rotate
 from gateway.settings import Settings, SettingsError, load
 from providers.records import Profile
 from providers.session import Secret
-from store import accounts, disclosures, enrichment, leases
-from store.disclosures import Entry
+from store import accounts, disclosures, enrichment, leases, web_links
+from store.disclosures import RECHECKS, Entry
 from store.enrichment import Question
 from tests.gateway.running import opened
 
@@ -155,6 +155,35 @@ async def test_doctor_names_what_is_missing_of_a_paid_source_and_questions_that_
         await _left_open(installation, whose.id, long_ago)
         (finding,) = await about("questions", installation.settings)
     assert finding.level == "note" and "FullContact" in finding.message and "0.28 USD" in finding.message
+
+
+async def test_doctor_names_links_of_people_that_nobody_could_confirm_and_those_that_no_worker_has_looked_at(
+    tmp_path: Path,
+) -> None:
+    def keep(conn: Connection, viewer: str, now: datetime) -> None:
+        long_ago = now - timedelta(days=9)
+        enrichment.decide(conn, viewer, RECHECKS, True, ("URL",), long_ago)
+        states: list[dict[str, Any]] = [
+            {"due_at": now + timedelta(days=1)}, {"due_at": long_ago},
+            {"due_at": now, "failures": 1, "failing_since": now}, {"due_at": now, "failures": 3, "failing_since": long_ago, "lapsed_at": now},
+        ]  # fmt: skip
+        links = [
+            web_links.WebLink(
+                speaker="a.example", target=f"{n}.example", relation="ME", claim="CLAIMED", protocols="rel-me", url="https://a.example/",
+                speaker_uri="https://a.example/", target_uri=f"https://{n}.example/", read_at=long_ago, **state,
+            )
+            for n, state in enumerate(states)
+        ]  # fmt: skip
+        web_links.put(conn, viewer, ["a.example"], links, frozenset(), frozenset())
+
+    async with opened(tmp_path) as installation:
+        assert [found.level for found in await about("claims", installation.settings)] == ["ok"]
+        whose = await named(installation, "ada")
+        await installation.database.write(whose.id, keep, installation.clock.now())
+        found = await about("claims", installation.settings)
+    assert [one.level for one in found] == ["wrong", "note", "note"]
+    assert [one.message.partition(" of people (ada)")[0] for one in found] == ["1 links"] * 3
+    assert "worker" in found[0].message and "a week" in found[1].message and "look them up again" in found[2].message
 
 
 def test_the_log_of_what_left_is_written_out_row_by_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

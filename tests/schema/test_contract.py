@@ -71,6 +71,9 @@ BEYOND |= {
 BEYOND |= {("Viewer", "publicProfile"), ("Mutation", "updatePublicProfile"), ("Mutation", "updatePublicProfile", "input")}
 #: Who has seen a link returned, and when, is what "verified by whom and when" of that issue asks of evidence.
 BEYOND |= {(kind, name) for kind in ("LookupLink", "ProfileLinkEvidence") for name in ("verifier", "verifiedAt")}
+#: And how long that holds, since each claim is cached with a lifetime of its own.
+BEYOND |= {("ProfileLinkEvidence", name) for name in ("validUntil", "checkedAt", "failingSince", "lapsedAt")}
+BEYOND |= {("EnrichmentSource", "RECHECKS")}
 #: And the issue on people wants each number of a relationship traced to messages, and the response times that were counted.
 BEYOND |= {
     *(("Relationship", name) for name in ("inboundCount", "outboundCount", "theirResponseTime", "ownResponseTime", "answers")),
