@@ -34,7 +34,7 @@ from resolvers.influence import drawing
 from resolvers.ingest import forget_account, reindexing
 from resolvers.ingest.own import reassign
 from resolvers.operation import Clock, Services
-from resolvers.relationship import tallying
+from resolvers.relationship import placing, tallying
 from resolvers.streams.matching import Matching
 from store import (
     disclosures,
@@ -43,6 +43,7 @@ from store import (
     feed,
     leases,
     outbox,
+    places,
     standings,
     streams,
     uploads,
@@ -66,7 +67,9 @@ HOUSEKEEPING_SECONDS: Final = 3600.0
 COMPACT_EVERY: Final = 86_400
 WATCHES: Final = ("watch",)
 #: Work that takes minutes or hours, and how much of it goes on at once: somebody who sends a mail does not wait for a mailbox.
-LONG: Final = ("sync", "import", "unlink", "reindex", "retally", enrichment_runs.JOB, standings.JOB, web_checks.JOB)
+LONG: Final = (
+    "sync", "import", "unlink", "reindex", "retally", places.JOB, enrichment_runs.JOB, standings.JOB, web_checks.JOB,
+)  # fmt: skip
 LONG_AT_ONCE: Final = 4
 LET_THROUGH: Final = timedelta(seconds=15)  # until it is asked again whether a long sync is through
 Task = Callable[[Job], Awaitable[timedelta | None]]
@@ -158,6 +161,7 @@ class Worker:
             STREAM_JOB: self._streams,
             TALLY_JOB: self._tally,
             "retally": self._retally,
+            places.JOB: self._place,
             pushing.JOB: self._push,
             uploads.JOB: self._uploads,
             enrichment_runs.JOB: self._enrich,
@@ -330,6 +334,7 @@ class Worker:
         if await self.database.read(job.viewer_id, tallying.is_early, self.clock.now()):
             return LET_THROUGH
         await tallying.tally(self.database, job.viewer_id)
+        await placing.place(self.database, job.viewer_id, self.clock.now())
         return None
 
     async def _retally(self, job: Job) -> None:
@@ -338,6 +343,10 @@ class Worker:
         while place is not None:
             place = await self.database.write_behind(job.viewer_id, tallying.recount, place)
             await tallying.tally(self.database, job.viewer_id)
+            await placing.place(self.database, job.viewer_id, self.clock.now())
+
+    async def _place(self, job: Job) -> None:
+        await placing.place_everybody(self.database, job.viewer_id, self.clock.now())
 
     async def _unlink(self, job: Job) -> None:
         await pushing.end(self.accounts, self.database, job.viewer_id, job.subject)
@@ -346,6 +355,7 @@ class Worker:
         while not done:
             done = await self.database.write_behind(job.viewer_id, self._forget, job.subject)
         await self.database.write_behind(job.viewer_id, standings.forget_all)
+        await drawing.place(self.database, job.viewer_id)
         await self.database.system(leases.enqueue, job.viewer_id, "identity", job.viewer_id, self.clock.now())
 
     def _forget(self, conn: Connection, viewer: str, account_id: str) -> bool:
@@ -376,6 +386,7 @@ class Worker:
     async def _compact(self, job: Job) -> timedelta:
         now = self.clock.now()
         old = now - timedelta(days=feed.TOMBSTONE_DAYS)
+        await self.database.system(leases.enqueue, job.viewer_id, places.JOB, job.viewer_id, now)
         await self.database.write_behind(job.viewer_id, feed.compact, old)
         await self.database.write_behind(job.viewer_id, streams.forget_ended, old)
         await self.database.write_behind(job.viewer_id, webhooks.forget_old, now)

@@ -34,7 +34,17 @@ from resolvers.projection import (
 )
 from resolvers.refusals import Refusal
 from store import ids, search_index
-from store.tables import account, contact, contact_key, conversation, conversation_member, message, message_participant, person
+from store.tables import (
+    account,
+    contact,
+    contact_key,
+    contacted_at,
+    conversation,
+    conversation_member,
+    message,
+    message_participant,
+    person,
+)
 
 MAX_NAMES: Final = 50
 MAX_FORMER: Final = 100
@@ -55,6 +65,8 @@ class PersonFilter(msgspec.Struct, frozen=True, kw_only=True):
     has_unread: bool | None = None
     contacted_after: datetime | None = None
     contacted_before: datetime | None = None
+    min_relationship: int | None = None
+    trends: tuple[str, ...] | None = None
 
 
 class Identifier(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,25 +237,25 @@ def owners(conn: Connection, viewer: str, keys: Sequence[tuple[str, str]]) -> di
 # --- lists --------------------------------------------------------------------------------------------------------------
 
 
-def _order(by: str, descending: bool) -> Order:
-    columns: dict[str, sa.ColumnElement[Any]] = {
-        "NAME": person.c.sort_name,
-        # nobody ever written to sorts as the beginning of time, so that every row has a place
-        "LAST_CONTACT": sa.func.coalesce(person.c.last_contact_at, sa.literal(_NEVER, person.c.last_contact_at.type)),
-        "CREATED": person.c.created_at,
-    }
-    return Order((columns[by], person.c.id), descending)
+#: What each order goes by, and what a cursor of it holds; each has its index.
+_BY: Final[dict[str, tuple[sa.ColumnElement[Any], Any]]] = {
+    "NAME": (person.c.sort_name, tuple[str, str]),
+    "RELATIONSHIP": (person.c.relationship, tuple[int, str]),
+    "LAST_CONTACT": (contacted_at, tuple[datetime, str]),
+    "INFLUENCE": (person.c.influence, tuple[int, str]),
+    "CREATED": (person.c.created_at, tuple[datetime, str]),
+}
 
 
 async def page(
     operation: Operation, ask: Ask, where: PersonFilter, fresh: sources.Freshness, by: str = "NAME", descending: bool = False
 ) -> Listing:
     """The viewer's people."""
-    order = _order(by, descending)
+    column, shape = _BY[by]
+    order = Order((column, person.c.id), descending)
     scope = paging.bound("people", where, by, descending)
     size = ask.size
-    shape: Any = tuple[str, str] if by == "NAME" else tuple[datetime, str]
-    after = None if ask.after is None else paging.position(operation, scope, ask.after, shape)
+    after: Position | None = None if ask.after is None else paging.position(operation, scope, ask.after, shape)
     accounts = None if where.account_ids is None else frozenset(where.account_ids)
     answered = await freshness.stored(operation, fresh, accounts)
 
@@ -254,7 +266,7 @@ async def page(
         return int(conn.execute(select(sa.func.count()).select_from(_wanted(conn, viewer, where).subquery())).scalar_one())
 
     def key(row: Any) -> Position:
-        return ({"NAME": row.sort_name, "LAST_CONTACT": row.last_contact_at or _NEVER, "CREATED": row.created_at}[by], row.id)
+        return (row.last_contact_at or _NEVER if by == "LAST_CONTACT" else getattr(row, column.key or ""), row.id)
 
     return paging.listing(
         operation, scope, await operation.read(read), key=key, node=of_row, count=lambda: operation.read(count), answered=answered
@@ -282,6 +294,10 @@ def _wanted(conn: Connection, viewer: str, where: PersonFilter) -> sa.Select[Any
         query = query.where(person.c.last_contact_at > where.contacted_after)
     if where.contacted_before is not None:
         query = query.where(person.c.last_contact_at < where.contacted_before)
+    if where.min_relationship is not None:
+        query = query.where(person.c.relationship >= where.min_relationship)
+    if where.trends is not None:
+        query = query.where(person.c.trend.in_(where.trends))
     if where.text is not None and where.text.strip():
         hits = search_index.match(conn, viewer, where.text, kinds=("PERSON",), limit=MAX_MATCHES)
         query = query.where(person.c.id.in_([hit.node_id for hit in hits]))

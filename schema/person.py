@@ -59,7 +59,7 @@ from schema.references import (
 )
 from schema.scalars import DateTime
 from schema.timeline import TimelineFilter
-from schema.vocabulary import ContactRelation, EnrichmentSource, OrderDirection, PersonNature, PersonOrderField
+from schema.vocabulary import ContactRelation, EnrichmentSource, OrderDirection, PersonNature, PersonOrderField, Trend
 
 
 async def _former_ids(parent: Parent[people.Person], info: Info) -> list[str]:
@@ -236,6 +236,8 @@ class PersonFilter:
     natures: list[PersonNature] | None = asked(
         "What they are.", default_factory=lambda: [PersonNature.INDIVIDUAL, PersonNature.ORGANIZATION]
     )
+    min_relationship: int | None = asked("Relationship score at least.", default=UNSET)
+    trends: list[Trend] | None = asked("Relationship trend.", default=UNSET)
     has_unread: bool | None = asked("With or without unread messages.", default=UNSET)
     contacted_after: DateTime | None = asked("Last exchange after.", default=UNSET)
     contacted_before: DateTime | None = asked("Last exchange before.", default=UNSET)

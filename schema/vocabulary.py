@@ -374,7 +374,9 @@ class LookupState(Enum):
 @word("What an order of people counts.")
 class PersonOrderField(Enum):
     NAME = value("NAME", "sortName.")
+    RELATIONSHIP = value("RELATIONSHIP", "Relationship score.")
     LAST_CONTACT = value("LAST_CONTACT", "Last exchange.")
+    INFLUENCE = value("INFLUENCE", "Influence score.")
     CREATED = value("CREATED", "When the viewer came to know them.")
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 
 from store import leases
 from store.rows import insert
-from store.tables import feed, feed_head, stream, stream_match, told_again, untallied, webhook
+from store.tables import feed, feed_head, stream, stream_match, told_again, unplaced, untallied, webhook
 
 TOMBSTONE_DAYS: Final = 90
 _INSERT: Final = feed.insert()
@@ -26,7 +26,7 @@ DELIVERY_JOB: Final = "webhook"  # the kind of the job that sends rows to a webh
 STREAM_JOB: Final = "streams"  # the kind of the job that matches activities with streams
 TALLY_JOB: Final = "tally"  # the kind of the job that counts what was exchanged with whom
 TALLIED: Final = timedelta(seconds=5)  # how long it waits for more
-_EXCHANGED: Final = frozenset({"MESSAGE", "CONTACT", "CONVERSATION"})  # what may have left marks for it
+_EXCHANGED: Final = frozenset({"MESSAGE", "CONTACT", "CONVERSATION", "PERSON"})  # what may have left marks for it
 Op = Literal["UPSERT", "DELETE", "MERGE", "SPLIT", "SETTLE"]
 NodeKind = Literal[
     "ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "ACTIVITY", "OWN_ADDRESS", "API_KEY", "IMPORT", "WEBHOOK", "LABEL", "STREAM",
@@ -180,8 +180,10 @@ def wake_streams(conn: Connection, viewer: str, now: datetime) -> None:
 
 
 def wake_tally(conn: Connection, viewer: str, now: datetime) -> None:
-    """Have counted again what was marked to be (resolvers/ingest/tallies.py); what arrives together is counted together."""
-    if conn.execute(select(untallied.c.period).where(untallied.c.viewer_id == viewer).limit(1)).first() is not None:
+    """Have counted and placed again what was marked to be (resolvers/ingest/tallies.py, places.py); what arrives together is counted
+    together."""
+    marks = (select(table.c.viewer_id).where(table.c.viewer_id == viewer) for table in (untallied, unplaced))
+    if conn.execute(select(sa.or_(*(mark.exists() for mark in marks)))).scalar_one():
         leases.enqueue(conn, viewer, TALLY_JOB, viewer, now, due=now + TALLIED)
 
 

@@ -284,8 +284,25 @@ person = _owned(
     _at("last_contact_at", True),
     _at("created_at"),
     _int("version", 1),
-    indexes=(("sort_name", "id"), ("redirect_to",), ("last_contact_at", "id")),
+    # their places in lists, as they were reckoned last (store/places.py); what is shown of them is reckoned when it is asked for
+    _int("relationship", 0),
+    _text("trend", "NEW"),
+    _int("influence", 0),
+    indexes=(
+        ("sort_name", "id"),
+        ("last_contact_at", "id"),
+        ("created_at", "id"),
+        ("relationship", "id"),
+        ("influence", "id"),
+    ),
 )
+#: When somebody was last in contact, nobody ever as the beginning of time: every row has a place in a list, and the index serves it.
+contacted_at = sa.func.coalesce(person.c.last_contact_at, sa.literal_column("0", Instant()))
+# not of those who live: whoever lists them is to walk the index of their order, also before the database has counted them
+Index("person_by_redirect", person.c.viewer_id, person.c.redirect_to,
+      sqlite_where=person.c.redirect_to.is_not(None), postgresql_where=person.c.redirect_to.is_not(None))  # fmt: skip
+Index("person_by_contact", person.c.viewer_id, contacted_at, person.c.id)
+unplaced = _owned("unplaced", _text("person_id"), key=("person_id",))  # whose relationship is to be reckoned again
 evidence = _owned("evidence", _text("left_id"), _text("right_id"), _text("kind"), _text("value"), _text("strength"),
                   Column("weight", Float, nullable=False), _bool("shared"), _maybe("detail"), _at("observed_at"),
                   key=("left_id", "right_id", "kind", "value"), indexes=(("right_id",),))  # fmt: skip

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 from resolvers.identity import decisions, documents
 from resolvers.identity.clusters import Partition
 from resolvers.projection import VALUES, Choice, Member, Projection, Sourced, member_of, project
-from store import choices, search_index
+from store import choices, places, search_index
 from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.tables import contact, evidence, person
@@ -188,6 +188,7 @@ def regroup(
     for row in versions:
         recorder.upsert("PERSON", row.id, row.version)
     decisions.put(conn, viewer, plan.news, recorder, now)
+    places.mark(conn, viewer, touched)  # what they exchanged is another sum now
 
 
 def _lead(conn: Connection, viewer: str, others: Sequence[str], survivor: str) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from resolvers.influence import reading, weighing
 from resolvers.influence.meeting import Acquaintance
 from resolvers.influence.weighing import Standing
-from store import leases, standings
+from store import leases, places, standings
 from store.database import Database
 from store.tables import account
 
@@ -43,9 +43,17 @@ async def draw(database: Database, viewer: str, now: datetime) -> int:
         await database.write_behind(viewer, standings.write, run, rows, others)
     if not await database.write_behind(viewer, show, run, accounts, now):
         await database.write_behind(viewer, ask, now)
+    await place(database, viewer)
     while await database.write_behind(viewer, standings.forget_others):
         pass
     return len(people)
+
+
+async def place(database: Database, viewer: str) -> None:
+    """Have the picture that is shown, or that none is, decide where people stand in lists by influence."""
+    after: str | None = ""
+    while after is not None:
+        after = await database.write_behind(viewer, places.follow_picture, after)
 
 
 def linked(conn: Connection, viewer: str) -> frozenset[str]:

@@ -41,7 +41,7 @@ _SOURCES: Final = select(message_source).where(
     among(message_source.c.key), message_source.c.account_id == sa.bindparam("account")
 )
 _PEOPLE: Final = select(contact.c.id, contact.c.person_id).where(among(contact.c.id))
-_LAST_CONTACT: Final = select(person.c.id, person.c.last_contact_at).where(among(person.c.id))
+_LAST_CONTACT: Final = select(person.c.id, person.c.last_contact_at).where(among(person.c.id)).order_by(person.c.id)
 _HEARD: Final = sa.update(person).where(person.c.viewer_id == VIEWER, person.c.id == sa.bindparam("whose")).values(
     last_contact_at=sa.bindparam("moment")
 )  # fmt: skip

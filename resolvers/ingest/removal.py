@@ -19,7 +19,7 @@ from resolvers.ingest.contacts import carriers, look_again
 from resolvers.ingest.content import drop_content
 from resolvers.ingest.states import sum_up
 from resolvers.ingest.target import Result, Target
-from store import choices, grant_marks, ids, leases, outbox, push_routes, search_index
+from store import choices, grant_marks, ids, leases, outbox, places, push_routes, search_index
 from store.feed import Recorder
 from store.tables import (
     account,
@@ -129,6 +129,7 @@ def remove_contacts(
     for table in (message_participant, conversation_member):
         conn.execute(sa.update(table).where(table.c.viewer_id == viewer, table.c.contact_id.in_(gone)).values(contact_id=None))
     tallies.drop_contacts(conn, viewer, gone)
+    places.mark(conn, viewer, people)
     # what the gone contact held together, or kept apart, is looked at again
     left = (
         conn.execute(select(contact.c.id).where(contact.c.viewer_id == viewer, contact.c.person_id.in_(people))).scalars().all()

@@ -20,6 +20,7 @@ from resolvers.ingest.contacts import upsert
 from resolvers.ingest.tallies import NOTHING, mark_messages
 from resolvers.relationship import counting
 from resolvers.relationship.counting import LOOK_BACK, Event, Letter, start_of
+from store import places
 from store.accounts import own_values
 from store.among import VIEWER, among, asked
 from store.database import Database
@@ -220,3 +221,4 @@ def _count(conn: Connection, viewer: str, wanted: dict[str, set[int]]) -> None:
         for key, values in sorted(rows.items())
     ]
     upsert(conn, exchange, named, ["contact_id", "period", "conversation_id"], _SUMS)
+    places.mark_of(conn, viewer, {key[0] for key in (*gone, *rows)})
