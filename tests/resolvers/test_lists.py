@@ -116,7 +116,14 @@ async def test_a_cursor_works_on_its_own_list_only(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [lambda c: c[:-2] + "AA", lambda c: "A" + c[1:], lambda c: c[:10], lambda c: "x", lambda c: c + "AAAA"]
+    "change",
+    [
+        lambda c: c[:-2] + "AA",
+        lambda c: ("B" if c[0] == "A" else "A") + c[1:],
+        lambda c: c[:10],
+        lambda c: "x",
+        lambda c: c + "AAAA",
+    ],
 )
 async def test_a_forged_cursor_is_refused(desk: Desk, change: Any) -> None:
     await many_people(desk.household, 2)
