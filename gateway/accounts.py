@@ -22,7 +22,7 @@ from providers import oauth
 from providers.base import Adapter, LiveAdapter, Mode, Provider
 from providers.breaker import Breakers
 from providers.budget import TokenBudget
-from providers.errors import ReauthRequired, Refused, Unavailable
+from providers.errors import Malformed, ProviderError, ReauthRequired, Refused, Unavailable
 from providers.http import DEFAULT_QUOTA, Session
 from providers.push import Line
 from providers.records import OwnAddress, Profile
@@ -36,7 +36,8 @@ from store.vault import SealBroken, Vault
 HOLDER: Final = holder_name()  # this process, in the marks of renewals
 REFRESH_WAIT: Final = 20.0  # seconds to wait for another process that refreshes the same grant
 RENEWAL_SECONDS: Final = 30.0  # for the answer to a renewal; a process that ends waits for it
-EARLY_SECONDS: Final = 60  # a token is renewed so long before it ends
+#: `provider_code` of Unavailable where nothing has left.
+UNSENT: Final = frozenset({"connect", "dns", "circuit-open", "deadline"})
 MARKS: Final = "grant marks"  # the purpose of their key
 BUDGETS: Final = 2_000  # accounts whose budgets are remembered in this process
 
@@ -241,6 +242,7 @@ class Grant:
         session = self._owner.session(
             SessionAccount(provider=self._provider.key, base_url=self._base_url), Held(old), self._provider, interactive=False
         )
+        since = interrupted or self._owner.clock.now()
         try:
             async with asyncio.timeout(RENEWAL_SECONDS):  # far less than the lease: nobody else begins meanwhile
                 if self._provider.renew is not None:
@@ -248,17 +250,14 @@ class Grant:
                 else:
                     new = await oauth.refresh(session, oauth.renewal(old), old)
         except TimeoutError:
-            await database.write(self._viewer, accounts.end_refresh, self._account_id, fence, None)
+            await database.write(self._viewer, accounts.end_refresh, self._account_id, fence, None, since)
             raise Unavailable("The network did not answer in time when this sign-in was to be renewed.") from None
-        except ReauthRequired as error:
-            await database.write(self._viewer, accounts.end_refresh, self._account_id, fence, None)
-            if interrupted is not None:
-                raise ReauthRequired(
-                    f"A renewal that began at {interrupted:%Y-%m-%d %H:%M} UTC was interrupted and its answer lost: sign in again."
-                ) from error
-            raise
-        except BaseException:
-            await asyncio.shield(database.write(self._viewer, accounts.end_refresh, self._account_id, fence, None))
+        except BaseException as error:
+            unanswered = since if _may_be_done(error) else interrupted
+            await asyncio.shield(database.write(self._viewer, accounts.end_refresh, self._account_id, fence, None, unanswered))
+            if isinstance(error, ReauthRequired) and interrupted is not None:
+                text = f"A renewal that began at {interrupted:%Y-%m-%d %H:%M} UTC was interrupted and its answer lost."
+                raise ReauthRequired(f"{text} {error.message}", provider_code=error.provider_code) from error
             raise
         sealed = self._owner.vault.seal(
             msgspec.json.encode(new), self._viewer, accounts.PLACE[0], self._account_id, accounts.PLACE[1]
@@ -291,6 +290,13 @@ class AccountMemory:
 
     async def keep(self, remembered: bytes) -> None:
         await self._database.write_behind(self._viewer, accounts.remember, self._account_id, remembered)
+
+
+def _may_be_done(error: BaseException) -> bool:
+    """Whether a renewal that ended like this may have used up the old token all the same: an answer that was cut, or that nobody could read."""
+    if isinstance(error, Unavailable):
+        return error.provider_code not in UNSENT
+    return isinstance(error, Malformed) or not isinstance(error, ProviderError)
 
 
 def _note_own(conn: Connection, viewer: str, account_id: str, addresses: Iterable[OwnAddress], recorder: Recorder) -> None:

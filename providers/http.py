@@ -737,7 +737,7 @@ def _on_the_wire(host: str) -> Iterator[None]:
         raise Malformed(f"The address at {host} cannot be asked for.", provider_code="not-a-url") from error
     except httpx.DecodingError as error:
         raise Malformed(f"{host} sent a compressed answer that cannot be unpacked.", provider_code="encoding") from error
-    except httpx.RemoteProtocolError as error:
+    except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
         raise Unavailable(f"{host} broke off in the middle of its answer.", provider_code="cut") from error
     except UnicodeError as error:  # a host name that is none (RFC 5890)
         raise Malformed(f"{host[:100]!r} is no server name.", provider_code="not-a-url") from error

@@ -47,8 +47,15 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     version: int
 
 
+#: In a mark, that nobody refreshes any more and the answer was lost.
+NOBODY: Final = "nobody"
+
+
 class Sealed(msgspec.Struct, frozen=True, kw_only=True):
-    """A sealed grant with its fence and, while somebody refreshes it, since when and who."""
+    """A sealed grant with its fence and, while somebody refreshes it, since when and who.
+
+    `holder` is NOBODY where a refresh began then, and whether the network has carried it out is not known.
+    """
 
     blob: bytes
     fence: int
@@ -170,14 +177,23 @@ def begin_refresh(
     `dead`: whoever held it at that fence is known to be no more, and is not waited for.
     """
     stale = (now - REFRESH_LEASE).isoformat()
-    free = sa.true() if dead else sa.or_(secret.c.refreshing.is_(None), secret.c.refreshing < stale)
+    mark = secret.c.refreshing
+    free = sa.true() if dead else sa.or_(mark.is_(None), mark < stale, mark.endswith(f" {NOBODY}"))
     taken = sa.update(secret).where(*_grant(viewer, account_id), secret.c.fence == fence, free)
     return conn.execute(taken.values(refreshing=f"{now.isoformat()} {holder}", fence=fence + 1)).rowcount == 1
 
 
-def end_refresh(conn: Connection, viewer: str, account_id: str, fence: int, blob: bytes | None) -> bool:
-    """Store the refreshed secret (None: the old one stays) if nobody took over since `fence`."""
-    values: dict[str, Any] = {"refreshing": None, "fence": fence + 1}
+def end_refresh(
+    conn: Connection, viewer: str, account_id: str, fence: int, blob: bytes | None, unanswered: datetime | None = None
+) -> bool:
+    """Store the refreshed secret (None: the old one stays) if nobody took over since `fence`.
+
+    `unanswered`: when a refresh began that the network may have carried out without our knowing, so that the old secret may be worth nothing.
+    """
+    values: dict[str, Any] = {
+        "refreshing": None if unanswered is None else f"{unanswered.isoformat()} {NOBODY}",
+        "fence": fence + 1,
+    }
     if blob is not None:
         values["sealed"] = blob
     return (

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from providers.quota import Quota
 from tests.asking import Clock
+from tests.atproto_servers import AtProto
 from tests.chaos import (
     asking_sources,
     bluesky_faults,
     chat_faults,
     fediverse_faults,
     killed_deliveries,
+    killed_renewals,
     looking_up,
     matching_streams,
     mixed_states,
@@ -64,6 +66,12 @@ async def test_every_match_is_delivered_under_one_id_though_the_worker_is_killed
 async def test_a_day_in_chat_rooms_is_complete_though_the_line_was_cut(tmp_path: Path) -> None:
     report = await chat_faults.live_through_cuts(tmp_path / "home", messages=10, cuts=2, asked=2)
     assert report.broken == []
+
+
+def test_a_worker_that_dies_while_bluesky_renews_loses_no_grant_without_saying_so(
+    tmp_path: Path, atproto_server: AtProto
+) -> None:
+    assert killed_renewals.die_while_renewing(tmp_path / "home", atproto_server).broken == []
 
 
 async def test_a_day_at_bluesky_is_complete_though_the_line_was_cut(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,13 +15,16 @@ import httpx2 as httpx
 import msgspec
 import pytest
 
-from gateway.accounts import Accounts, Grant
+from gateway.accounts import Accounts, Grant, Held
 from gateway.installation import Installation
 from gateway.linking.service import LinkService
 from gateway.people import named
 from gateway.web import application
 from providers import atproto
+from providers.bluesky import sign_in
 from providers.bluesky.adapter import PROVIDER
+from providers.errors import ReauthRequired
+from providers.session import Account
 from resolvers.linking import LinkSession, OAuthRedirect
 from store import accounts
 from tests.atproto_browser import SignInPage
@@ -120,6 +125,32 @@ async def test_two_workers_that_renew_at_once_lose_no_grant(user: AtUser, tmp_pa
         adapter = await first.open(at.viewer, account_id)
         assert (await adapter._who()).did == user.did  # type: ignore[attr-defined]  # asked of the server itself, with the last token
         assert first.renewals == set()
+
+
+async def test_a_renewal_whose_answer_died_with_its_process_is_told_as_that_until_somebody_signs_in_again(
+    user: AtUser, tmp_path: Path
+) -> None:
+    """The server takes a second use of a renewal token for a theft (RFC 9700 §4.14.2)."""
+    async with front(tmp_path, "http://127.0.0.1:8000") as at:
+        account_id = await at.linked(user)
+        opener, clock = at.installation.accounts, at.installation.clock
+        grant = Grant(opener, at.viewer, account_id, user.url, PROVIDER)
+        old, held = await grant._read()
+        await at.installation.database.write(at.viewer, accounts.begin_refresh, account_id, held.fence, clock.now(), _dead())
+        session = opener.session(Account(provider="bluesky", base_url=user.url), Held(old), PROVIDER)
+        await sign_in.renew(session, old)  # and nobody was left to store what it gave
+        for _ in range(2):  # the second time as well, when it is asked again
+            with pytest.raises(ReauthRequired, match=r"was interrupted and its answer lost\. .* Link the account again"):
+                await grant.refreshed(old)
+        assert await at.linked(user) == account_id
+        fresh = await grant.read()
+        assert (await grant.refreshed(fresh)).refresh_token != fresh.refresh_token
+
+
+def _dead() -> str:
+    """A holder that is no more."""
+    program = "from gateway.holders import holder_name; print(holder_name())"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
 
 async def test_a_server_that_lets_us_in_nowhere_says_so_in_the_browser(user: AtUser, tmp_path: Path) -> None:

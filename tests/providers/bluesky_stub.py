@@ -12,7 +12,7 @@ import itertools
 import json
 import random
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from tests.atproto_servers import AtUser
@@ -22,6 +22,7 @@ from tests.providers.stub_http import Answer, Request
 
 CHAT = "did:web:api.bsky.chat#bsky_chat"
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+HELD = 60.0  # seconds until somebody hears of an answer that is held back
 REACTIONS = 5  # of one person to one message
 _B32 = "abcdefghijklmnopqrstuvwxyz234567"
 CONVO = "chat.bsky.convo.defs#"
@@ -62,6 +63,10 @@ class Bluesky:
         self.chat_away = False
         self.signed_out = False  # no access token is good any more
         self.forgetful = False  # the next message is taken, and nobody is told
+        self.once = False  # a refresh token is good for one use, without the hours of grace that the PDS gives
+        self.renewing: Literal["", "unheard", "unanswered"] = ""  # what is said to a renewal gets lost on its way there, or back
+        self._given: set[str] = set()
+        self._over: set[str] = set()
         self._random = random.Random(7)
         self._pds = http.client.HTTPConnection(urlsplit(user.url).netloc, timeout=30)
         self._pds.connect()
@@ -154,6 +159,10 @@ class Bluesky:
         rev = _tid(next(self._ids))
         self.log.append({"$type": CONVO + kind, "rev": rev, "convoId": convo.id, **json.loads(json.dumps(more))})
 
+    def expire(self) -> None:
+        """Every access token that was given out until now is over."""
+        self._over |= self._given
+
     # --- what is asked ----------------------------------------------------------------------------------------------
 
     def answer(self, request: Request) -> Answer:
@@ -164,7 +173,10 @@ class Bluesky:
                 lexicon.check_query(method, request.query)
             elif method in lexicon.LEXICONS and "input" in lexicon.LEXICONS[method]["main"]:
                 lexicon.check_input(method, json.loads(request.body))
-            if self.signed_out and not method.endswith("refreshSession"):
+            token = request.headers.get("authorization", "")
+            if method == "com.atproto.server.refreshSession":
+                return self._renewed(request, token)
+            if self.signed_out or token in self._over:
                 return _refusal(400, "ExpiredToken", "Token has expired")
             if method.startswith("com.atproto."):
                 return self._passed_on(request)
@@ -172,6 +184,17 @@ class Bluesky:
         except lexicon.NotByLexicon as error:
             self.violations.append(str(error))
             return _refusal(400, "InvalidRequest", str(error))
+
+    def _renewed(self, request: Request, token: str) -> Answer:
+        if self.renewing == "unheard":
+            said = Answer(502)
+        elif self.once and token in self._over:
+            return _refusal(400, "ExpiredToken", "Token has been revoked")
+        else:
+            self._over.add(token)
+            said = self._passed_on(request)
+        said.after = HELD if self.renewing else 0.0
+        return said
 
     def _passed_on(self, request: Request) -> Answer:
         """To the real PDS, as it came, by a connection that stays open."""
@@ -184,7 +207,13 @@ class Bluesky:
             self._pds.close()
             self._pds.request(request.method, request.target, request.body or None, headers)
             said = self._pds.getresponse()
-        return Answer(said.status, said.read(), Content_Type="application/json")
+        body = said.read()
+        if (
+            request.segments[-1] in ("com.atproto.server.createSession", "com.atproto.server.refreshSession")
+            and said.status == 200
+        ):
+            self._given.add(f"Bearer {json.loads(body)['accessJwt']}")
+        return Answer(said.status, body, Content_Type="application/json")
 
     def _served(self, method: str, request: Request) -> Answer:
         claims = _claims(request.headers.get("authorization", ""))

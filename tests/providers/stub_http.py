@@ -67,7 +67,8 @@ async def running(stub: Stub) -> AsyncIterator[str]:
     """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        # cancelled where the server ends while an answer is held back
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 method, target, _ = head[0].split(" ", 2)
@@ -116,6 +117,9 @@ def served(*running: AbstractAsyncContextManager[Any]) -> Iterator[None]:
     finally:
         loop.call_soon_threadsafe(ended.set)
         serving.join()
+        for task in asyncio.all_tasks(loop):  # answers that are still held back
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
         loop.close()
 
 
