@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 SHORT: Final = 120  # characters of a text that is kept folded: names and addresses come again with every mail
+MAX_KEPT: Final = 40  # characters of a piece between blanks that is kept folded
 MAX_WORD: Final = 100  # characters: PostgreSQL refuses words over 2 KB, and nobody types one
 BREAK: Final = "\x1e"  # between the parts of a text that are no neighbours: the names of two people
 APART: Final = "\ue000"  # the word that stands for it in the index; private use, so that nobody's text folds to it
@@ -26,9 +27,8 @@ _LETTERS: Final = str.maketrans({
 _WORD: Final = re.compile(r"[^\W_]+")
 _CJK: Final = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]+")
 _KEPT_MARKS: Final = re.compile(r"[\u3099\u309a]")  # voicing marks are part of kana
+_PLAIN_WORDS: Final = "".join(chr(n).lower() if chr(n).isalnum() else " " for n in range(128))  # of what is all ASCII
 # what belongs to a word although it is no letter: marks stand between letters in Arabic, Hebrew and decomposed Latin
-# a piece between blanks that is not all ASCII; what went before is never given back, so that a long line is read once
-_FOREIGN: Final = re.compile(r"(?<![!-~])[!-~]*+[^\x00-\x7f]\S*+")
 _SHOWN: Final = re.compile(r"[^\W_]+(?:[\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670]+[^\W_]*)*")
 
 
@@ -48,10 +48,21 @@ def fold(value: str) -> str:
 
 
 def _folded(value: str) -> str:
-    plain = value.lower()
+    if value.isascii():
+        return _plain_words(value)
     # no folding crosses a blank: only the pieces that need it are folded, and most of these come again
-    words = _WORD.findall(plain if plain.isascii() else _FOREIGN.sub(_replaced, plain))
-    if len(value) > MAX_WORD and max(map(len, words), default=0) > MAX_WORD:
+    pieces = value.lower().split()
+    if len(value) > MAX_KEPT and max(map(len, pieces), default=0) > MAX_KEPT:
+        words = [_piece(piece) if len(piece) <= MAX_KEPT else _spelled(piece) for piece in pieces]
+    else:
+        words = [piece if piece.isalnum() and piece.isascii() else _piece(piece) for piece in pieces]
+    return " ".join(filter(None, words))
+
+
+def _plain_words(text: str) -> str:
+    """The words of a text that is all ASCII."""
+    words = text.translate(_PLAIN_WORDS).split()
+    if len(text) > MAX_WORD and max(map(len, words), default=0) > MAX_WORD:
         words = [word[:MAX_WORD] for word in words]
     return " ".join(words)
 
@@ -62,7 +73,7 @@ _short = lru_cache(20_000)(_folded)
 def fold_whole(value: str) -> str:
     """`fold` for what is indexed: a letter typed alone is found at the end of a run too, so these letters stand apart."""
     folded = fold(value)
-    if not _CJK.search(folded):
+    if folded.isascii() or not _CJK.search(folded):
         return folded
     last = sorted({run.group()[-1] for run in _CJK.finditer(_plain(value)) if len(run.group()) > 1})
     return " ".join([folded, APART, *last]) if last else folded
@@ -97,16 +108,13 @@ def _marks() -> re.Pattern[str]:
     return re.compile("[{}]+".format("".join(mark for mark in marks if not _KEPT_MARKS.match(mark))))
 
 
-def _replaced(found: re.Match[str]) -> str:
-    piece = found.group()
-    return _piece(piece) if len(piece) <= MAX_WORD else _spaced(piece)
+def _spelled(piece: str) -> str:
+    if piece.isascii():
+        return _plain_words(piece)
+    return " ".join(word[:MAX_WORD] for word in _cut(_plain(piece)))
 
 
-def _spaced(piece: str) -> str:
-    return f" {' '.join(_cut(_plain(piece)))} "
-
-
-_piece = lru_cache(20_000)(_spaced)
+_piece = lru_cache(20_000)(_spelled)
 
 
 def _plain(value: str) -> str:
