@@ -223,20 +223,20 @@ def _uudecoded(raw: bytes) -> bytes:
 
 def _html(data: bytes, root: _Part) -> str | None:
     """The HTML that shows the whole mail, as sent; plain parts beside it become HTML. None without any, or with too much."""
+    parts = list(_shown(root))
+    if not any(part.media_type in _HTML for part in parts):
+        return None
     pieces: list[str] = []
     room = MAX_HTML
-    found = False
-    for part in _shown(root):
+    for part in parts:
         text = _decoded(data, part)
-        if part.media_type in _HTML:
-            found = True
-        else:
+        if part.media_type not in _HTML:
             text = f'<div style="white-space: pre-wrap">{html_entities.escape(text, quote=False)}</div>' if text.strip() else ""
         room -= len(text)
         if room < 0:
             return None
         pieces.append(text)
-    return "\n".join(pieces) if found else None
+    return "\n".join(pieces)
 
 
 def _shown(part: _Part) -> Iterator[_Part]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import email.utils
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TypeGuard
 
 UNDATED = datetime(1970, 1, 1, tzinfo=UTC)  # what a mail gets that bears no date at all
@@ -76,9 +76,8 @@ def _instant(year: int, month: int, day: int, hour: int, minute: int, second: in
     if abs(offset) >= 24 * 60:
         offset = 0
     try:
-        return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=timezone(timedelta(minutes=offset))).astimezone(
-            UTC
-        )
+        there = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
+        return there - timedelta(minutes=offset) if offset else there
     except (ValueError, OverflowError):
         return None
 
@@ -88,6 +87,8 @@ def received(fields: Sequence[str]) -> tuple[datetime | None, datetime | None]:
     if not fields:
         return None, None
     last = next((found for value in fields[:20] if (found := _after_semicolon(value))), None)
+    if len(fields) == 1:
+        return last, last
     first = next((found for value in reversed(fields[-20:]) if (found := _after_semicolon(value))), None)
     return last, first
 

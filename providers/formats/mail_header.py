@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterator, KeysView
+from collections.abc import Iterator, KeysView, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
 
 from providers import records
@@ -20,6 +22,8 @@ MAX_FIELDS = 10_000
 MAX_VALUE = 32 * 1024  # characters of one field that are looked at
 MAX_KEPT = 500  # fields of a record
 MAX_KEPT_VALUE = 4 * 1024  # characters of one of them
+KEPT_NAME = 60  # characters of a name, and of a value with parameters, that is remembered: most come again with every mail
+KEPT_PARAMETERS = 100
 
 _FOLD = re.compile(rb"\r*\n(?=[ \t])")
 _NAME = re.compile(r"[!-9;-~]+(?=[ \t]*:)")
@@ -31,35 +35,38 @@ _BLANKS = re.compile(r"[ \t\r\n]+")
 class Fields:
     """The fields of one header in order, unfolded; encoded words are decoded when asked for."""
 
-    __slots__ = ("_first", "items")
+    __slots__ = ("_values", "items")
 
     def __init__(self, items: list[tuple[str, str]]) -> None:
         self.items = items
-        first: dict[str, str] = {}
+        values: dict[str, list[str]] = {}
         for name, value in items:
-            first.setdefault(name.lower(), value)
-        self._first = first
+            name = name.lower()
+            if name in values:
+                values[name].append(value)
+            else:
+                values[name] = [value]
+        self._values = values
 
     def __contains__(self, name: str) -> bool:
-        return name in self._first
+        return name in self._values
 
     def get(self, name: str) -> str:
         """The first field of this name (lower case) as it stands; empty when there is none."""
-        return self._first.get(name, "")
+        found = self._values.get(name)
+        return found[0] if found else ""
 
     def text(self, name: str) -> str:
         """The first field of this name, decoded and in one line."""
-        return decoded(self._first.get(name, ""))
+        return decoded(self.get(name))
 
-    def all(self, name: str) -> Iterator[str]:
+    def all(self, name: str) -> Sequence[str]:
         """Every field of this name (lower case), in order."""
-        if name not in self._first:
-            return iter(())
-        return (value for found, value in self.items if found.lower() == name)
+        return self._values.get(name, ())
 
     def names(self) -> KeysView[str]:
         """The names that occur, in lower case, in the order of the header."""
-        return self._first.keys()
+        return self._values.keys()
 
     def kept(self) -> tuple[records.Header, ...]:
         """The fields for a record: decoded, at most MAX_KEPT, each cut to MAX_KEPT_VALUE."""
@@ -90,7 +97,8 @@ def split(data: bytes, start: int = 0, end: int | None = None) -> tuple[Fields, 
 def _fields(block: bytes, start: int, body: int) -> tuple[Fields, int]:
     hint: str | None = None
     unfolded = _FOLD.sub(b"", block) if b"\n " in block or b"\n\t" in block else block
-    if unfolded.isascii() and b"\x1b" not in unfolded:
+    usual = unfolded.isascii() and b"\x1b" not in unfolded
+    if usual:
         lines = unfolded.decode("ascii").split("\n")
     else:
         found = _CHARSET_HINT.search(unfolded)
@@ -99,10 +107,9 @@ def _fields(block: bytes, start: int, body: int) -> tuple[Fields, int]:
     items: list[tuple[str, str]] = []
     last_field = -1
     for index, line in enumerate(lines):
-        name = _NAME.match(line)
-        if name is not None:
-            value = line[line.index(":", name.end()) + 1 :].strip(" \t\r\n")
-            items.append((name[0], value[:MAX_VALUE]))
+        word, colon, value = line.partition(":")
+        if colon and (name := _name(word) if len(word) <= KEPT_NAME else _checked_name(word)):
+            items.append((name, value.strip(" \t\r\n")[:MAX_VALUE]))
             if len(items) == MAX_FIELDS:
                 break
         elif line.strip() and not line.lstrip(">").startswith("From "):
@@ -111,9 +118,18 @@ def _fields(block: bytes, start: int, body: int) -> tuple[Fields, int]:
             if index > last_field:
                 body = _line_start(block, line, hint, start, body)
                 break
-    if not unfolded.isascii() or b"\x00" in unfolded:
+    if not usual or b"\x00" in unfolded:
         items = [(name, charset.storable(value)) for name, value in items]
     return Fields(items), body
+
+
+def _checked_name(word: str) -> str:
+    """The field name in what stands before a line's first colon; empty where it is none."""
+    found = _NAME.match(word + ":")
+    return found[0] if found else ""
+
+
+_name = lru_cache(2_000)(_checked_name)
 
 
 def _line_start(block: bytes, line: str, hint: str | None, start: int, body: int) -> int:
@@ -175,15 +191,21 @@ def base64_bytes(data: bytes) -> bytes:
         return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
 
 
-def parameters(value: str) -> tuple[str, dict[str, str]]:
+def parameters(value: str) -> tuple[str, Mapping[str, str]]:
     """A field such as Content-Type: its main value in lower case, and its parameters (names in lower case).
 
     Continuations and charsets of RFC 2231 are joined and decoded, and encoded words too, though RFC 2047 §5 forbids them there.
     """
+    if not value:
+        return "", _NONE
+    return _kept_parameters(value) if len(value) <= KEPT_PARAMETERS else _parameters(value)
+
+
+def _parameters(value: str) -> tuple[str, Mapping[str, str]]:
     main, semicolon, _ = value.partition(";")
     main = main.strip().lower()
     if not semicolon:
-        return main, {}
+        return main, _NONE
     plain: dict[str, str] = {}
     pieces: dict[str, dict[int, tuple[str, bool]]] = {}
     for name, text in _raw_parameters(value, len(value.partition(";")[0]) + 1):
@@ -196,7 +218,11 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
         pieces.setdefault(base, {}).setdefault(order, (text, name.endswith("*")))
     for base, numbered in pieces.items():
         plain[base] = _joined(numbered)
-    return main, plain
+    return main, MappingProxyType(plain)
+
+
+_NONE: Mapping[str, str] = MappingProxyType({})
+_kept_parameters = lru_cache(1_000)(_parameters)
 
 
 def _raw_parameters(value: str, index: int) -> Iterator[tuple[str, str]]:

@@ -37,7 +37,8 @@ def _write(out: list[bytes], piece: Piece, number: str, depth: int) -> None:
         if name.lower() not in _REPLACED and name.isascii() and name.isprintable():
             out.append(f"{name}: {_one_line(value)}\r\n".encode("utf-8", "replace"))
     written = next((value for name, value in piece.headers if name.lower() == "content-type"), piece.media_type)
-    media_type, parameters = mail_header.parameters(_one_line(written))
+    media_type, given = mail_header.parameters(_one_line(written))
+    parameters = dict(given)
     media_type = media_type or piece.media_type
     if media_type.startswith("multipart/") and depth < MAX_DEPTH:
         boundary = f"=_outline_{number}"

@@ -43,7 +43,7 @@ def verdict(fields: mail_header.Fields, hosts: Collection[str], sender: str) -> 
 
     The topmost field decides: these hosts put theirs above what came with the mail.
     """
-    written = next(fields.all("authentication-results"), None)
+    written = next(iter(fields.all("authentication-results")), None)
     if written is None:
         return "NOT_CHECKED"
     return _judged([written], lambda name: name in hosts, sender)

@@ -61,7 +61,7 @@ def message(
     sender = next((item.address for item in participants if item.role == "FROM"), "")
     category, reason = mail_category.categorise(fields, sender.lower(), body.media_type, body.report_type, own)
     claimed = mail_date.parsed(fields.get("date")) if "date" in fields else None
-    last_hop, first_hop = mail_date.received(list(fields.all("received")))
+    last_hop, first_hop = mail_date.received(fields.all("received"))
     arrival = arrived or last_hop
     internet_id = message_id(fields)
     marks = state or mail_state.from_header(fields)
