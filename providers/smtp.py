@@ -8,6 +8,7 @@ is 7-bit, so that 8BITMIME (RFC 6152) is not needed. Knows no mailbox, and nothi
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import re
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 DATA: Final = b"data"  # the step noted before the final dot
 LAST_WORD_SECONDS: Final = 600.0  # for the answer to the final dot (RFC 5321 §4.5.3.2.6)
+REPLY_SECONDS: Final = 300.0  # for any other answer, whole (RFC 5321 §4.5.3.2)
 MAX_REPLY_LINES: Final = 100
 MAX_REPLY_LINE: Final = 2_000
 NAME: Final = "[127.0.0.1]"  # RFC 5321 §4.1.3: who has no name in DNS gives an address; a private one tells nobody where we are
@@ -221,7 +223,15 @@ class _Line:
         await self._stream.write(words.encode("utf-8") + b"\r\n")
         return await self._reply()
 
-    async def _reply(self, *, seconds: float | None = None) -> Reply:
+    async def _reply(self, *, seconds: float = 0.0) -> Reply:
+        """An answer of any number of lines; all of it within `seconds`, else REPLY_SECONDS."""
+        try:
+            async with asyncio.timeout(seconds or REPLY_SECONDS):
+                return await self._lines(seconds or None)
+        except TimeoutError as error:
+            raise Unavailable(f"{self._stream.host} does not come to the end of an answer.", provider_code="timeout") from error
+
+    async def _lines(self, seconds: float | None) -> Reply:
         lines: list[str] = []
         while len(lines) < MAX_REPLY_LINES:
             line = (await self._stream.line(MAX_REPLY_LINE, seconds=seconds)).decode("utf-8", "replace")

@@ -1,5 +1,7 @@
 """Commands and responses over one stream (RFC 9051 §2.2): tags, literals, continuations, and what a server says unasked.
 
+What comes before the end of a command is bounded as a whole, in number, bytes and time: each of it may be as short as a server likes.
+
 One command at a time. `run` collects what a command brings; `each` gives it piece by piece while it arrives, so that a folder
 of any size needs the memory of one message. Untagged data may come at any moment and of any kind: who asked takes what it
 knows. A connection on which something went wrong is `broken` and used no more. Knows no folder's state.
@@ -8,9 +10,10 @@ knows. A connection on which something went wrong is `broken` and used no more. 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import datetime
+from typing import TypeVar
 
 import msgspec
 
@@ -28,11 +31,19 @@ MAX_LITERAL = 512 * 1024 * 1024
 #: What a command may bring that is collected: responses and their bytes.
 MAX_COLLECTED = 200_000
 MAX_COLLECTED_BYTES = 64 * 1024 * 1024
-#: Untagged responses to a command that reads them one by one.
+#: Responses before a command's end, whatever they are, for a command that reads its data one by one; and their bytes, read or skipped.
 MAX_STREAMED = 5_000_000
+MAX_STREAMED_BYTES = 64 * 1024**3
+#: Of these, remarks and requests to go on, which bring nothing: a server that is at it says so every few minutes ("Hang in there").
+MAX_REMARKS = 20_000
+#: Seconds that a command may have us wait in all, and what must come for each second more: a search in an old folder takes minutes.
+COMMAND_SECONDS = 1_800.0
+LEAST = 256
 TOGETHER = 50
+ENDLESS = "does not come to an end"
 SHORT_LITERAL = 4096  # RFC 7888 §5: LITERAL- sends these without waiting
 
+T = TypeVar("T")
 _SAFE = frozenset(b" !#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~")
 
 
@@ -95,21 +106,25 @@ class Connection:
         """As `run`, for those who look at the end themselves."""
         data: list[Data] = []
         codes: dict[str, Condition] = {}
-        size = 0
+        size = kept = 0
         left = list(answers)
         async with aclosing(self._command(words, keep)) as said:
             async for one in said:
+                if isinstance(one, Continuation):
+                    await self.stream.write((left.pop(0) if left else b"") + b"\r\n")
+                    continue
                 if isinstance(one, Data):
                     data.append(one)
-                    size += self._size
-                    if len(data) > MAX_COLLECTED or size > MAX_COLLECTED_BYTES:
-                        raise refusal.unexpected(self.host, "does not come to an end")
-                elif isinstance(one, Continuation):
-                    await self.stream.write((left.pop(0) if left else b"") + b"\r\n")
                 elif one.tag:
                     return Reply(one, data, codes)
                 elif one.code:
                     codes[one.code] = one
+                else:
+                    continue
+                kept += 1
+                size += self._size
+                if kept > MAX_COLLECTED or size > MAX_COLLECTED_BYTES:
+                    raise refusal.unexpected(self.host, ENDLESS)
         raise refusal.unexpected(self.host, "did not finish its answer")
 
     async def together(self, commands: list[tuple[bytes, ...]]) -> list[Data]:
@@ -118,11 +133,13 @@ class Connection:
         What one of them is refused is missing from it. Those with a literal go alone.
         """
         data: list[Data] = []
+        size = 0
         plain = [words for words in commands if not any(isinstance(word, Literal) for word in words)]
         for n in range(0, len(plain), TOGETHER):
             if self.broken:
                 raise Unavailable(f"The connection to {self.host} is no longer of use.", provider_code="cut")
             self.broken = True
+            self._begin()
             tags = set()
             out = bytearray()
             for words in plain[n : n + TOGETHER]:
@@ -132,8 +149,11 @@ class Connection:
             await self.stream.write(out)
             while tags:
                 said = await self._next(LITERAL)
-                if isinstance(said, Data) and len(data) < MAX_COLLECTED:
+                if isinstance(said, Data):
                     data.append(said)
+                    size += self._size
+                    if len(data) > MAX_COLLECTED or size > MAX_COLLECTED_BYTES:
+                        raise refusal.unexpected(self.host, ENDLESS)
                 elif isinstance(said, Condition):
                     if said.status == "BYE":
                         raise refusal.refusal(said, self.host, "to go on", self._now())
@@ -147,13 +167,9 @@ class Connection:
 
     async def each(self, *words: bytes, doing: str = "a command", keep: int = LITERAL) -> AsyncGenerator[Data]:
         """What a command brings, while it arrives. Left in the middle, the connection is broken. Raises as `run`."""
-        count = 0
         async with aclosing(self._command(words, keep)) as said:
             async for one in said:
                 if isinstance(one, Data):
-                    count += 1
-                    if count > MAX_STREAMED:
-                        raise refusal.unexpected(self.host, "does not come to an end")
                     yield one
                 elif isinstance(one, Condition) and one.tag and one.status != "OK":
                     raise refusal.refusal(one, self.host, doing, self._now())
@@ -164,12 +180,15 @@ class Connection:
         The caller may leave whenever it wants; the connection is of use only after the iterator has ended by itself.
         """
         self.broken = True
+        self._begin()
         tag = await self._send((b"IDLE",))
         waiting = False
         clock = asyncio.get_running_loop()
         until = clock.time() + seconds  # some servers say every two minutes that they are still there
         try:
             while (left := until - clock.time()) > 0 or not waiting:
+                if waiting:
+                    self._waited = 0.0  # to wait is what it is for
                 said = await self._next(LITERAL, seconds=max(left, 0.001))
                 if isinstance(said, Continuation):
                     waiting = True
@@ -180,6 +199,7 @@ class Connection:
         except Unavailable as silence:
             if silence.provider_code != "timeout" or not waiting:
                 raise
+        self._begin()
         await self.stream.write(b"DONE\r\n")
         while not (isinstance(said := await self._next(LITERAL), Condition) and said.tag == tag):
             if isinstance(said, Data):
@@ -191,6 +211,7 @@ class Connection:
 
         Raises Unavailable when it says goodbye.
         """
+        self._begin()
         try:
             said = await self._next(LITERAL, seconds=seconds)
         except Unavailable as silence:
@@ -233,6 +254,7 @@ class Connection:
         if self.broken:
             raise Unavailable(f"The connection to {self.host} is no longer of use.", provider_code="cut")
         self.broken = True  # until this one has ended as it should
+        self._begin()
         tag = ""
         try:
             async with aclosing(self._sent(words)) as early:
@@ -299,10 +321,33 @@ class Connection:
 
     _size = 0
     _inside = False
+    # of what is under way, with all that came before its end
+    _responses = 0
+    _remarks = 0
+    _received = 0
+    _waited = 0.0
+
+    def _begin(self) -> None:
+        """A command begins, or a wait: what it may bring is counted from here."""
+        self._responses = self._remarks = self._received = 0
+        self._waited = 0.0
 
     async def _next(self, keep: int, *, seconds: float | None = None) -> Data | Condition | Continuation:
-        """One response. A literal beyond `keep` is cut there: who asked for no more than that sees by its length."""
-        line = await self.stream.line(MAX_RESPONSE, seconds=seconds)
+        """One response. Raises Malformed or Unavailable where those before the end of a command are more, or slower, than any command's.
+
+        Only the time that we wait for the server counts, not what whoever reads does with what comes.
+        """
+        one = await self._read(keep, seconds)
+        self._responses += 1
+        self._remarks += not isinstance(one, Data)
+        if self._responses > MAX_STREAMED or self._remarks > MAX_REMARKS:
+            self.broken = True
+            raise refusal.unexpected(self.host, ENDLESS)
+        return one
+
+    async def _read(self, keep: int, seconds: float | None) -> Data | Condition | Continuation:
+        """A literal beyond `keep` is cut there: who asked for no more than that sees by its length."""
+        line = await self._came(self.stream.line(MAX_RESPONSE, seconds=seconds))
         size = literal_size(line)
         self._size = len(line) + 200
         if size is None:
@@ -314,10 +359,10 @@ class Connection:
                 self.broken = True
                 raise refusal.unexpected(self.host, "sends more at once than it was asked for")
             kept = min(size, keep)
-            fragments.append(await self.stream.exactly(kept))
+            fragments.append(await self._came(self.stream.exactly(kept)))
             if kept < size:
-                await self.stream.skip(size - kept)
-            line = await self.stream.line(MAX_RESPONSE)
+                await self._came(self.stream.skip(size - kept))
+            line = await self._came(self.stream.line(MAX_RESPONSE))
             fragments.append(line)
             self._size += kept + len(line) + 100
             if self._size > MAX_COLLECTED_BYTES:
@@ -326,6 +371,20 @@ class Connection:
             size = literal_size(line)
         self._inside = False
         return response(fragments)
+
+    async def _came(self, reading: Awaitable[T]) -> T:
+        """What is read, while it all comes fast enough and there is not too much of it."""
+        clock = asyncio.get_running_loop()
+        began, before = clock.time(), self.stream.received
+        try:
+            found = await reading
+        finally:
+            self._waited += clock.time() - began
+            self._received += self.stream.received - before
+        if self._received > MAX_STREAMED_BYTES or self._waited > COMMAND_SECONDS + self._received / LEAST:
+            self.broken = True
+            raise Unavailable(f"{self.host} {ENDLESS}.", provider_code="endless")
+        return found
 
 
 def quoted(word: bytes | str) -> bytes:

@@ -34,6 +34,8 @@ TOGETHER: Final = 0.1  # seconds within which one act is told on both lines
 FAILURES: Final = 6  # lines in a row that did not stand, after which it is left to the poll for a while
 STOOD: Final = 15.0  # seconds after which a line stands: Mastodon's next heartbeat (`:thump`)
 HEARTBEAT: Final = 30.0  # seconds between pings
+HEARD: Final = 1_000  # events that wait to be looked at; a server that tells more waits, too
+MAX_NAME: Final = 100
 GOING_AWAY: Final = 1001  # RFC 6455 §7.4.1
 #: Refusals of servers that have the WebSocket alone.
 NO_EVENT_STREAM: Final = frozenset({"400", "405", "406", "426", "media-type", "not-found"})
@@ -54,13 +56,15 @@ async def hints(session: Session, address: str) -> AsyncGenerator[None]:
     """
     if not address:
         raise Refused("This server tells nothing by itself.", provider_code="no-streaming")
-    heard: asyncio.Queue[str | ProviderError] = asyncio.Queue()
+    heard: asyncio.Queue[str | ProviderError] = asyncio.Queue(HEARD)
     home = _web(address)
     lines = [asyncio.create_task(_reported(line, heard)) for line in (_user(session, home, heard), _direct(session, home, heard))]
     pace = Pace(_now(session))
     try:
         while True:
-            event = await _next(heard, pace.wait(_now(session)))
+            wait = pace.wait(_now(session))
+            # who tells without a pause does not put off what is due
+            event = None if wait == 0.0 else await _next(heard, wait)
             if event is None:
                 pace.given(_now(session))
                 yield None
@@ -131,7 +135,7 @@ async def _kept(session: Session, open_line: Callable[[], Events], heard: asynci
         try:
             async with aclosing(open_line()) as events:
                 async for event in events:
-                    heard.put_nowait(event)
+                    await heard.put(event)
         except Unavailable:
             failures = 1 if _now(session) - began >= STOOD else failures + 1
             if failures > FAILURES:
@@ -147,7 +151,7 @@ async def _told(session: Session, url: str) -> Events:
         name = ""
         async for line in lines:  # lines that begin with a colon are heartbeats
             if line.startswith(b"event:"):
-                name = line[6:].strip().decode("ascii", "replace")
+                name = line[6:].strip()[:MAX_NAME].decode("ascii", "replace")
             elif not line and name:
                 yield name
                 name = ""
@@ -163,14 +167,14 @@ async def _framed(session: Session, url: str) -> Events:
             if frame is None:
                 continue  # a dead peer is noticed by its missing pong
             with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # what says nothing is no event
-                yield msgspec.json.decode(frame, type=Frame).event
+                yield msgspec.json.decode(frame, type=Frame).event[:MAX_NAME]
 
 
 async def _reported(line: Coroutine[Any, Any, None], heard: asyncio.Queue[Any]) -> None:
     try:
         await line
     except ProviderError as error:
-        heard.put_nowait(error)
+        await heard.put(error)
 
 
 async def _next(heard: asyncio.Queue[str | ProviderError], seconds: float | None) -> str | None:

@@ -9,13 +9,20 @@ import asyncio
 import contextlib
 import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from itertools import count
 
 import pytest
 
-from providers import http, stream
+from gateway.clock import SystemClock
+from providers import http, smtp, stream
 from providers.errors import ProviderError
 from providers.http import Session
+from providers.imap4 import connection as imap
+from providers.imap4.connection import Connection, Literal
+from providers.mastodon import streaming
+from providers.records import Outgoing
+from providers.session import Secret
 from providers.stream import Stream
 from tests.providers.conftest import SessionMaker
 
@@ -185,3 +192,118 @@ async def test_no_server_holds_or_fills_us(
                 await WAYS[way](session, hostile.port)
         assert told.value.message
         assert hostile.sent < UNDER_WAY or attack == FORGOTTEN
+
+
+# --- protocols of lines: each short, in time, and no end of them -----------------------------------------------------------------
+
+
+def _then(*pieces: bytes, again: Callable[[int], bytes], slowly: bool = False) -> Pieces:
+    """What is said to begin with, then the same kind of thing for ever; `slowly`: each as soon as the last is old."""
+
+    async def told() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+        for n in count():
+            yield again(n) if slowly else b"".join(again(100 * n + k) for k in range(100))
+            await asyncio.sleep(SECONDS / 10 if slowly else 0)
+
+    return told
+
+
+IMAP = b"* PREAUTH [CAPABILITY IMAP4rev1 IDLE] ready\r\n"
+SHORT: dict[str, Pieces] = {
+    "remarks": _then(IMAP, again=lambda _: b"* OK Hang in there\r\n"),
+    "codes of all names": _then(IMAP, again=lambda n: b"* OK [X%d y] Hang in there\r\n" % n),
+    "requests to go on": _then(IMAP, again=lambda _: b"+ go on\r\n"),
+    "news": _then(IMAP, again=lambda n: b"* %d EXISTS\r\n" % (n % 1_000)),
+    "literals": _then(IMAP, again=lambda _: b"* 1 FETCH (BODY[] {5}\r\nhello)\r\n"),
+    "literals of one answer": _then(IMAP + b"* X", again=lambda _: b" {1}\r\nx"),
+    "remarks, one by one": _then(IMAP, again=lambda _: b"* OK Hang in there\r\n", slowly=True),
+    "news, one by one": _then(IMAP, again=lambda _: b"* 1 EXISTS\r\n", slowly=True),
+    "literals of one answer, one by one": _then(IMAP + b"* X", again=lambda _: b" {1}\r\nx", slowly=True),
+}
+
+
+async def _each(line: Connection) -> None:
+    async with aclosing(line.each(b"UID FETCH 1:* (FLAGS)")) as said:
+        async for _ in said:
+            pass
+
+
+async def _idle(line: Connection) -> None:
+    async with aclosing(line.idle(PATIENCE)) as said:
+        async for _ in said:
+            pass
+
+
+COMMANDS: dict[str, Callable[[Connection], Awaitable[object]]] = {
+    "a command": lambda line: line.run(b"NOOP"),
+    "commands together": lambda line: line.together([(b"STATUS INBOX (MESSAGES)",), (b"NOOP",)]),
+    "a command with a literal": lambda line: line.run(b"CREATE ", Literal(b"x")),
+    "a listing": _each,
+    "news that are waited for": _idle,
+}
+
+
+@pytest.mark.parametrize("attack", SHORT)
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_no_number_of_short_answers_is_an_answer_to_a_command_of_imap(
+    command: str, attack: str, new_session: SessionMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"MAX_REMARKS": 500, "MAX_COLLECTED": 1_000, "MAX_STREAMED": 2_000, "MAX_LITERALS": 500}.items():
+        monkeypatch.setattr(imap, name, value)
+    monkeypatch.setattr(imap, "COMMAND_SECONDS", SECONDS)
+    monkeypatch.setattr(imap, "LEAST", 1_000_000)
+    async with serving(SHORT[attack]) as hostile:
+        session = new_session("imap://127.0.0.1")
+        line = Connection(await session.stream("127.0.0.1", hostile.port, security="NONE"), session.clock.now)
+        try:
+            assert await line.greeting()
+            with pytest.raises(ProviderError) as told:
+                async with asyncio.timeout(PATIENCE):
+                    await COMMANDS[command](line)
+        finally:
+            await line.logout()
+    assert (
+        "does not come to an end" in told.value.message
+        or "more at once" in told.value.message
+        or "not asked" in told.value.message
+    )
+    assert line.broken and hostile.sent < UNDER_WAY
+
+
+@pytest.mark.parametrize("slowly", [False, True], ids=["at once", "one by one"])
+async def test_a_mail_server_whose_answer_has_no_last_line_takes_no_message(
+    slowly: bool, new_session: SessionMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtp, "REPLY_SECONDS", SECONDS)
+    monkeypatch.setattr(smtp, "MAX_REPLY_LINES", 1_000 if slowly else 100)
+    async with serving(_then(again=lambda _: b"220-and so on\r\n", slowly=slowly)) as hostile:
+        session = new_session("imap://127.0.0.1", secret=Secret(username="ada@example.org", password="secret"))
+        place = smtp.Place(host="127.0.0.1", port=hostile.port, security="NONE", user="ada@example.org")
+        mail = Outgoing(
+            message_id="1@x", sender="ada@example.org", recipients=("robin@example.org",), data=b"Subject: x\r\n\r\nx\r\n"
+        )
+        with pytest.raises(ProviderError) as told:
+            async with asyncio.timeout(PATIENCE):
+                await smtp.submit(session, place, mail, _noted)
+    assert "end" in told.value.message and hostile.sent < UNDER_WAY
+
+
+async def _noted(_: bytes) -> None:
+    return None
+
+
+async def test_events_that_come_faster_than_they_are_looked_at_wait_at_their_server(new_session: SessionMaker) -> None:
+    flood = _then(OK + b"\r\n", again=lambda n: b"event: %d%s\ndata: {}\n\n" % (n, b"x" * 1_000))
+    async with serving(flood) as hostile:
+        session = new_session(f"http://127.0.0.1:{hostile.port}", secret=Secret(access_token="token"))
+        session.clock = SystemClock()
+        async with aclosing(streaming.hints(session, f"ws://127.0.0.1:{hostile.port}")) as hints:
+            async with asyncio.timeout(PATIENCE):
+                await anext(hints)
+            sent = -1
+            while hostile.sent != sent:  # until nothing finds room any more, while nobody looks
+                sent = hostile.sent
+                await asyncio.sleep(SECONDS)
+    assert sent < UNDER_WAY
