@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from functools import lru_cache
 from typing import Final, Literal
 
 Kind = Literal[
@@ -33,6 +34,12 @@ def derive(kind: Kind, *parts: str) -> str:
     """The id of `kind` that follows from `parts`, always the same one."""
     digest = hashlib.blake2b("\x00".join(parts).encode("utf-8", "surrogatepass"), digest_size=16, person=LETTERS[kind].encode())
     return f"{LETTERS[kind]}_{_base32(digest.digest())}"
+
+
+@lru_cache(4_000)
+def derive_again(kind: Kind, *parts: str) -> str:
+    """`derive` for what comes again with every mail: who is on it, and the labels that it bears."""
+    return derive(kind, *parts)
 
 
 def mint(kind: Kind) -> str:

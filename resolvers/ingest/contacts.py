@@ -155,7 +155,7 @@ def put_correspondents(
     found: dict[tuple[str, str], str] = {}
     wanted: dict[str, list[Correspondent]] = {}
     for one in people:
-        contact_id = ids.derive("CONTACT", target.account_id, correspondent_key(one.kind, one.address, one.key))
+        contact_id = ids.derive_again("CONTACT", target.account_id, correspondent_key(one.kind, one.address, one.key))
         found[one.kind, one.address] = contact_id
         wanted.setdefault(contact_id, []).append(one)
     known = _known(conn, viewer, list(wanted))
@@ -167,7 +167,7 @@ def put_correspondents(
         if old is not None and old.relation != "CORRESPONDENT":
             continue  # the network says who this is; a message header adds nothing
         new = _of_both(old, seen, beneath=target.beneath) if old is not None and target.gathers else _grown(old, seen)
-        if new != old:
+        if new is not old and new != old:
             changed[contact_id] = new
             if row is None:
                 created.append(contact_id)
@@ -202,6 +202,8 @@ def _grown(old: records.Contact | None, seen: Sequence[Correspondent]) -> record
     somebody = any(one.written_to or not one.automated for one in seen)
     if old is not None:
         nature = "INDIVIDUAL" if somebody and old.nature == "AUTOMATED" else old.nature
+        if nature == old.nature and len(names) == len(old.names):
+            return old  # as nearly everybody who writes again
         return msgspec.structs.replace(old, names=tuple(names), nature=nature)
     emails: tuple[records.Email, ...] = ()
     phones: tuple[records.Phone, ...] = ()
@@ -235,7 +237,7 @@ def _ids_by_key(conn: Connection, viewer: str, target: Target, keys: Sequence[st
 
 
 def _known(conn: Connection, viewer: str, contact_ids: Sequence[str]) -> dict[str, Any]:
-    return {row.id: row for row in conn.execute(_BY_ID, asked(viewer, contact_ids))}
+    return {row.id: row for row in conn.execute(_BY_ID, asked(viewer, contact_ids)).all()}
 
 
 def _kept(item: records.Contact, *, live: bool) -> records.Contact:

@@ -122,9 +122,8 @@ def grow(
     kinds: Mapping[str, records.ConversationKind],
 ) -> None:
     """Add messages that have just been written (conversation id → these) to their conversations; make those that are new, tell the feed."""
-    known = {row.id: row for row in conn.execute(_GROWN, asked(viewer, arrivals))}
-    # of one that was there, where it is follows from all of its messages
-    _, moved, _ = _states(conn, viewer, [c for c in known if any(_placed(one) for one in arrivals[c])])
+    known = {row.id: row for row in conn.execute(_GROWN, asked(viewer, arrivals)).all()}
+    moved = _whereabouts(conn, viewer, known, arrivals)
     before = _labels(conn, viewer, known)
     after: dict[str, dict[str, int]] = {}
     lines: list[dict[str, Any]] = []
@@ -165,7 +164,9 @@ def grow(
         recorder.upsert("CONVERSATION", conversation_id, version, created=row is None)
         after[conversation_id] = dict(before.get(conversation_id, {}))
         for one in ranked:
-            for label_id in {ids.derive("LABEL", account_id, key) for place in one.places for key in place.label_keys or ()}:
+            for label_id in {
+                ids.derive_again("LABEL", account_id, key) for place in one.places for key in place.label_keys or ()
+            }:
                 after[conversation_id][label_id] = after[conversation_id].get(label_id, 0) + ("UNREAD" in one.flags)
         unread = None if waiting is None else waiting > 0
         docs.append(add_to_conversation(conversation_id, subject, latest, account_id, unread=unread, arrivals=ranked))
@@ -173,6 +174,30 @@ def grow(
     _put_labels(conn, viewer, before, after, recorder)
     search_index.put(conn, viewer, docs, onto=True)
     rebuild(conn, viewer, other, recorder, now, kinds=kinds)
+
+
+def _whereabouts(
+    conn: Connection, viewer: str, known: Mapping[str, Any], arrivals: Mapping[str, Sequence[Arrival]]
+) -> dict[str, set[str]]:
+    """Where those conversations are that were there and have got messages whose places are known (conversation id → flags).
+
+    It follows from all messages of a conversation; mostly those that arrived leave no doubt.
+    """
+    found: dict[str, set[str]] = {}
+    doubtful: list[str] = []
+    for conversation_id, row in known.items():
+        placed = [(one.own, one.flags) for one in arrivals[conversation_id] if _placed(one)]
+        if not placed:
+            continue
+        flags = whereabouts.of_grown(whereabouts.FLAGS.intersection(row.flags.split()), placed)
+        if flags is None:
+            doubtful.append(conversation_id)
+        else:
+            found[conversation_id] = set(flags)
+    if doubtful:
+        _, moved, _ = _states(conn, viewer, doubtful)
+        found.update(moved)
+    return found
 
 
 def _placed(arrival: Arrival) -> bool:
@@ -386,19 +411,19 @@ def _states(
 
     In two steps: of a join SQLite, which knows no figures of the tables, walks through all sources that the viewer has.
     """
-    held = {row.id: row for row in conn.execute(_HELD, asked(viewer, wanted))}
+    held = {row.id: row for row in conn.execute(_HELD, asked(viewer, wanted)).all()}
     waiting: dict[str, bool] = {}  # message → unread in every source that keeps read state
     placed: set[str] = set()
     named: dict[tuple[str, str], str] = {}
     borne: dict[str, set[str]] = defaultdict(set)
-    for row in conn.execute(_TOLD, asked(viewer, held)):
+    for row in conn.execute(_TOLD, asked(viewer, held)).all():
         if row.unread is not None:
             waiting[row.message_id] = waiting.get(row.message_id, True) and row.unread
         if row.role is not None:
             placed.add(row.message_id)
         for key in row.label_keys.split("\n") if row.label_keys else ():
             if (row.account_id, key) not in named:
-                named[row.account_id, key] = ids.derive("LABEL", row.account_id, key)
+                named[row.account_id, key] = ids.derive_again("LABEL", row.account_id, key)
             borne[row.message_id].add(named[row.account_id, key])
     unread: dict[str, int] = {}
     for message_id, waits in waiting.items():
@@ -423,7 +448,7 @@ def _states(
 def _labels(conn: Connection, viewer: str, wanted: Collection[str]) -> dict[str, dict[str, int]]:
     """The ids of the labels that these conversations bear, each with the number of unread messages that bear it."""
     found: dict[str, dict[str, int]] = defaultdict(dict)
-    for row in conn.execute(_LABELS, asked(viewer, wanted)) if wanted else ():
+    for row in conn.execute(_LABELS, asked(viewer, wanted)).all() if wanted else ():
         found[row.conversation_id][row.label_id] = row.unread
     return found
 

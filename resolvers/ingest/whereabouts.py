@@ -25,6 +25,15 @@ def of_message(roles: Iterable[str | None]) -> frozenset[str]:
     return frozenset({"ARCHIVED"}) if "INBOX" not in known and known & OUT else frozenset()
 
 
+def of_grown(former: frozenset[str], arrived: Sequence[tuple[bool, Collection[str]]]) -> frozenset[str] | None:
+    """`of_conversation` of one that was at `former` and has got these messages, at least one; None where that takes the others, too."""
+    if any(not own and FLAGS.isdisjoint(flags) and "DRAFT" not in flags for own, flags in arrived):
+        return frozenset()  # where somebody's letter is in the inbox, whatever else there is
+    if former <= {"ARCHIVED"} and all(FLAGS.intersection(flags) == former for _, flags in arrived):
+        return former
+    return None
+
+
 def of_conversation(messages: Sequence[tuple[bool, Collection[str]]]) -> frozenset[str]:
     """The flags of a conversation of messages whose places are known: (whether it is our own, its flags) of each."""
     if not messages:
