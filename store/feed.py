@@ -17,11 +17,24 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from store import leases
+from store.among import VIEWER
 from store.rows import insert
 from store.tables import feed, feed_head, stream, stream_match, told_again, unplaced, untallied, webhook
 
 TOMBSTONE_DAYS: Final = 90
 _INSERT: Final = feed.insert()
+_ADVANCE: Final = (
+    sa.update(feed_head).where(feed_head.c.viewer_id == VIEWER).values(position=feed_head.c.position + sa.bindparam("count"))
+    .returning(feed_head.c.position)
+)  # fmt: skip
+_READY: Final = (  # what a stream's receiver is sent is known once it has been matched (store/streams.py)
+    select(webhook.c.id)
+    .where(webhook.c.viewer_id == VIEWER, webhook.c.health != "DISABLED", webhook.c.retry_at.is_(None), webhook.c.stream_id.is_(None))
+    .order_by(webhook.c.id)
+)  # fmt: skip
+_MARKED: Final = select(
+    sa.or_(*(select(table.c.viewer_id).where(table.c.viewer_id == VIEWER).exists() for table in (untallied, unplaced)))
+)
 DELIVERY_JOB: Final = "webhook"  # the kind of the job that sends rows to a webhook
 STREAM_JOB: Final = "streams"  # the kind of the job that matches activities with streams
 TALLY_JOB: Final = "tally"  # the kind of the job that counts what was exchanged with whom
@@ -90,7 +103,12 @@ class Recorder:
             )
             return
         self._upserts[node_id] = len(self._changes)
-        self._add(Change(op="UPSERT", kind=kind, node_id=node_id, node_version=version, created=created, fields=names))
+        self._changes.append(  # one for every row of a first sync
+            Change(
+                op="UPSERT", kind=kind, node_id=node_id, node_version=version, created=created, fields=names, origin=self._origin,
+                account_id=self._account_id, idempotency_key=self._key, at=self._now,
+            )
+        )  # fmt: skip
 
     def delete(self, kind: NodeKind, node_id: str, *, parent_id: str | None = None, reason: str = "DELETED") -> None:
         self._upserts.pop(node_id, None)
@@ -166,10 +184,7 @@ def _wake_receivers(conn: Connection, viewer: str, now: datetime) -> None:
     """Have what was written delivered, in the same transaction: nobody looks again and again. Not where a receiver is off, or is
     being waited for after a failure: that job is due by itself.
     """
-    w = webhook.c
-    # what a stream's receiver is sent is known once it has been matched (store/streams.py)
-    ready = select(w.id).where(w.viewer_id == viewer, w.health != "DISABLED", w.retry_at.is_(None), w.stream_id.is_(None))
-    for webhook_id in conn.execute(ready.order_by(w.id)).scalars().all():
+    for webhook_id in conn.execute(_READY, {"viewer": viewer}).scalars().all():
         leases.enqueue(conn, viewer, DELIVERY_JOB, webhook_id, now)
 
 
@@ -182,8 +197,7 @@ def wake_streams(conn: Connection, viewer: str, now: datetime) -> None:
 def wake_tally(conn: Connection, viewer: str, now: datetime) -> None:
     """Have counted and placed again what was marked to be (resolvers/ingest/tallies.py, places.py); what arrives together is counted
     together."""
-    marks = (select(table.c.viewer_id).where(table.c.viewer_id == viewer) for table in (untallied, unplaced))
-    if conn.execute(select(sa.or_(*(mark.exists() for mark in marks)))).scalar_one():
+    if conn.execute(_MARKED, {"viewer": viewer}).scalar_one():
         leases.enqueue(conn, viewer, TALLY_JOB, viewer, now, due=now + TALLIED)
 
 
@@ -194,10 +208,7 @@ def begin(conn: Connection, viewer: str) -> None:
 
 def advance(conn: Connection, viewer: str, count: int) -> int:
     """Take `count` positions under the viewer's row lock; the last one is returned."""
-    row = conn.execute(
-        sa.update(feed_head).where(feed_head.c.viewer_id == viewer).values(position=feed_head.c.position + count)
-        .returning(feed_head.c.position)
-    ).one()  # fmt: skip
+    row = conn.execute(_ADVANCE, {"viewer": viewer, "count": count}).one()
     return int(row.position)
 
 

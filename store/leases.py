@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store import ids
@@ -22,6 +22,11 @@ from store.tables import job
 LEASE: Final = timedelta(seconds=60)
 BACKOFF: Final = (2, 5, 15, 60, 300, 900, 3600)  # seconds before the second, third, … attempt
 MAX_ATTEMPTS: Final = 10
+_SAME: Final = (
+    select(job)
+    .where(job.c.viewer_id == bindparam("viewer"), job.c.kind == bindparam("job_kind"), job.c.dedupe_key == bindparam("key"))
+    .with_for_update()
+)
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,13 +64,13 @@ def enqueue(
     """
     key = dedupe_key or subject
     when = due or now
-    same = select(job).where(job.c.viewer_id == viewer, job.c.kind == kind, job.c.dedupe_key == key).with_for_update()
+    wanted = {"viewer": viewer, "job_kind": kind, "key": key}
     made = {
         "viewer_id": viewer, "kind": kind, "subject": subject, "dedupe_key": key, "due": when, "every": every,
         "max_attempts": max_attempts, "created_at": now,
     }  # fmt: skip
     insert: Any = (sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert)(job)
-    while (known := conn.execute(same).one_or_none()) is None:
+    while (known := conn.execute(_SAME, wanted).one_or_none()) is None:
         job_id = ids.mint("JOB")
         # on PostgreSQL somebody else may ask at this very moment: whoever comes second joins them
         if conn.execute(insert.values(id=job_id, **made).on_conflict_do_nothing()).rowcount == 1:
@@ -79,6 +84,8 @@ def enqueue(
         values["attempts"] = 0
     if every is not None:
         values["every"] = every
+    if all(getattr(known, name) == value for name, value in values.items()):
+        return str(known.id)  # it is waiting as it should; our lock lets nobody claim it before we commit
     conn.execute(sa.update(job).where(job.c.id == known.id).values(**values))
     return str(known.id)
 

@@ -41,6 +41,12 @@ KEPT: Final = timedelta(days=30)
 FORGOTTEN_AT_ONCE: Final = 500  # rows in one transaction
 JOB: Final = "write"  # the leased job that carries out what an account has in the outbox
 _mine = outbox.c
+_UNSETTLED_AT: Final = (
+    select(outbox)
+    .where(_mine.viewer_id == sa.bindparam("viewer"), _mine.account_id == sa.bindparam("account"), _mine.kind == sa.bindparam("write_kind"),
+           _mine.state.in_(OPEN))
+    .order_by(_mine.position, _mine.id)
+)  # fmt: skip
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,11 +270,7 @@ def unsettled(conn: Connection, viewer: str, kind: str, node_ids: Sequence[str])
 
 def unsettled_at(conn: Connection, viewer: str, kind: str, account_id: str) -> list[Write]:
     """Writes of a kind that are still on their way to an account, in order of acceptance."""
-    rows = conn.execute(
-        select(outbox)
-        .where(_mine.viewer_id == viewer, _mine.account_id == account_id, _mine.kind == kind, _mine.state.in_(OPEN))
-        .order_by(_mine.position, _mine.id)
-    ).all()
+    rows = conn.execute(_UNSETTLED_AT, {"viewer": viewer, "account": account_id, "write_kind": kind}).all()
     return with_nodes(conn, viewer, rows) if rows else []
 
 

@@ -8,23 +8,24 @@ have something to convert still do. On PostgreSQL SQLAlchemy does it: its driver
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 from sqlalchemy.dialects import sqlite
 
+from store.tables import Instant, microseconds
+
 _DIALECT: Final = sqlite.dialect(paramstyle="qmark")
 
 
 class _Ready(NamedTuple):
-    """A statement of SQLite: its text, the columns of its parameters in order, and what converts some of them."""
+    """A statement of SQLite: its text, and the columns of its parameters in order, each with what converts it."""
 
     text: str
-    values: Callable[[Mapping[str, Any]], tuple[Any, ...]]
-    converted: tuple[tuple[int, Callable[[Any], Any]], ...]
+    columns: tuple[tuple[str, Callable[[Any], Any] | None], ...]
 
 
 def insert(conn: Connection, statement: sa.Insert, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -35,16 +36,12 @@ def insert(conn: Connection, statement: sa.Insert, rows: Sequence[Mapping[str, A
         conn.execute(statement, rows)
         return
     ready = _ready(statement, tuple(rows[0]))
-    if not ready.converted:
-        found = [ready.values(row) for row in rows]
-    else:
-        found = []
-        for row in rows:
-            values = list(ready.values(row))
-            for n, convert in ready.converted:
-                values[n] = convert(values[n])
-            found.append(tuple(values))
-    conn.exec_driver_sql(ready.text, found)
+    # column by column: what is done with a value is decided once for all of them
+    columns = [
+        [row[name] for row in rows] if convert is None else [convert(row[name]) for row in rows]
+        for name, convert in ready.columns
+    ]  # fmt: skip
+    conn.exec_driver_sql(ready.text, list(zip(*columns, strict=True)))
 
 
 @lru_cache(200)
@@ -52,11 +49,17 @@ def _ready(statement: sa.Insert, columns: tuple[str, ...]) -> _Ready:
     compiled = statement.compile(dialect=_DIALECT, column_keys=list(columns))
     names: list[str] = compiled.positiontup or []
     types = {column.key: column.type for column in statement.table.columns}
-    converted = []
-    for n, name in enumerate(names):
-        # the driver takes bytes as they are
-        plain = isinstance(types[name], sa.LargeBinary)
-        process = None if plain else types[name].dialect_impl(_DIALECT).bind_processor(_DIALECT)
-        if process is not None:
-            converted.append((n, process))
-    return _Ready(str(compiled), itemgetter(*names), tuple(converted))
+    return _Ready(str(compiled), tuple((name, _converter(types[name])) for name in names))
+
+
+def _converter(kind: sa.types.TypeEngine[Any]) -> Callable[[Any], Any] | None:
+    """What makes a value of a type one that the driver takes; None for what it takes as it is."""
+    if isinstance(kind, sa.LargeBinary):
+        return None
+    if isinstance(kind, Instant):
+        return _instant  # two of three that are converted, without what SQLAlchemy has around it
+    return kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+
+
+def _instant(value: datetime | None) -> int | None:
+    return None if value is None else microseconds(value)

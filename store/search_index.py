@@ -107,7 +107,9 @@ def put(conn: Connection, viewer: str, docs: Sequence[Doc], *, onto: bool = Fals
     rows = [_row(viewer, doc) for doc in {doc.node_id: doc for doc in docs}.values()]
     on_sqlite = conn.dialect.name == "sqlite"
     there = (
-        {r.node_id: r for r in conn.execute(_THERE, asked(viewer, [row["node_id"] for row in rows]))} if on_sqlite or onto else {}
+        {r.node_id: r for r in conn.execute(_THERE, asked(viewer, [row["node_id"] for row in rows])).all()}
+        if on_sqlite or onto
+        else {}
     )
     if onto:
         for row in rows:

@@ -72,11 +72,18 @@ _short = lru_cache(20_000)(_folded)
 
 def fold_whole(value: str) -> str:
     """`fold` for what is indexed: a letter typed alone is found at the end of a run too, so these letters stand apart."""
+    return _short_whole(value) if len(value) <= SHORT else _folded_whole(value)
+
+
+def _folded_whole(value: str) -> str:
     folded = fold(value)
     if folded.isascii() or not _CJK.search(folded):
         return folded
     last = sorted({run.group()[-1] for run in _CJK.finditer(_plain(value)) if len(run.group()) > 1})
     return " ".join([folded, APART, *last]) if last else folded
+
+
+_short_whole = lru_cache(4_000)(_folded_whole)
 
 
 def tokens(value: str) -> Iterator[Token]:

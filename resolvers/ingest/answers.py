@@ -69,9 +69,12 @@ def subject_key(item: records.Message) -> str | None:
     return (_ANSWER if lost else _OTHER) + hashlib.blake2b(read.base.encode(), digest_size=8).hexdigest()
 
 
-def kin(conn: Connection, viewer: str, mails: Sequence[tuple[str, records.Message]]) -> Kin:
-    """Which of these (message id, mail) belong together by subject, with each other and with what is stored."""
-    keys = {message_id: key for message_id, item in mails if (key := subject_key(item)) is not None}
+def kin(conn: Connection, viewer: str, mails: Sequence[tuple[str, records.Message]], subjects: Mapping[str, str | None]) -> Kin:
+    """Which of these (message id, mail) belong together by subject, with each other and with what is stored.
+
+    `subjects` are their subject keys, by message id.
+    """
+    keys = {message_id: key for message_id, _ in mails if (key := subjects.get(message_id)) is not None}
     pairs = Kin(among=[], stored=[])
     if not keys:
         return pairs

@@ -118,11 +118,12 @@ def put_messages(
         sources[item.key] = row
         resourced.append(row)
     contacts = correspondents(conn, viewer, target, list(fresh.values()), recorder, now)
-    homes, joined = _homes(conn, viewer, target, fresh)
+    alike = {} if target.live else {node_id: subject_key(item) for node_id, item in fresh.items()}
+    homes, joined = _homes(conn, viewer, target, fresh, alike)
     conversations.join(conn, viewer, joined, recorder)
     alone = {m: item for m, item in rekeyed.items() if m in known and len(places[m]) == 1}
     silent = already_there(conn, viewer, target.account_id, alone) if alone else set()
-    arrived = _write(conn, viewer, target, fresh, homes, contacts, prepared, places, recorder, now)
+    arrived = _write(conn, viewer, target, fresh, homes, alike, contacts, prepared, places, recorder, now)
     amend(conn, viewer, target.account_id, amended, SNIPPET, recorder)
     _name(conn, viewer, {m: item for m, item in elsewhere.items() if m in known and known[m].internet_message_id is None})
     upsert(
@@ -262,12 +263,12 @@ def participant_rows(
 
 
 def _known(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[str, Any]:
-    return {row.id: row for row in conn.execute(_KNOWN, asked(viewer, message_ids))}
+    return {row.id: row for row in conn.execute(_KNOWN, asked(viewer, message_ids)).all()}
 
 
 def _sources(conn: Connection, viewer: str, target: Target, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
     rows = conn.execute(_SOURCES, asked(viewer, keys, account=target.account_id))
-    return {row.key: dict(row._mapping) for row in rows}
+    return {row["key"]: dict(row) for row in rows.mappings().all()}
 
 
 def correspondents(
@@ -305,7 +306,7 @@ def _list_address(item: records.Message) -> str | None:
 
 
 def _homes(
-    conn: Connection, viewer: str, target: Target, fresh: dict[str, records.Message]
+    conn: Connection, viewer: str, target: Target, fresh: dict[str, records.Message], alike: Mapping[str, str | None]
 ) -> tuple[dict[str, str], dict[str, str]]:
     homes = {}
     mails = []
@@ -317,7 +318,7 @@ def _homes(
             homes[node_id] = ids.derive("CONVERSATION", target.account_id, native)
     if not mails:
         return homes, {}
-    threading = threads.assign(conn, viewer, target.account_id, mails)
+    threading = threads.assign(conn, viewer, target.account_id, mails, alike)
     return homes | threading.conversation_of, threading.joined
 
 
@@ -332,6 +333,7 @@ def _write(
     target: Target,
     fresh: dict[str, records.Message],
     homes: dict[str, str],
+    alike: Mapping[str, str | None],
     contacts: dict[tuple[str, str], str],
     prepared: dict[str, Prepared],
     places: dict[str, dict[str, records.Message]],
@@ -364,7 +366,7 @@ def _write(
                 "body_state": item.body_state, "direction": way, "category": item.category, "category_reason": item.category_reason,
                 "authentication": item.authentication, "flags": flags,
                 "attachment_count": item.attachment_count, "url": item.url, "fingerprint": prepared[node_id].fingerprint, "live": target.live,
-                "subject_key": None if target.live else subject_key(item),
+                "subject_key": alike.get(node_id),
                 "version": None if target.live else 1,
             }
         )  # fmt: skip

@@ -8,7 +8,7 @@ Conversations that are no mail are not threaded here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -35,12 +35,21 @@ class Threading(msgspec.Struct, frozen=True, kw_only=True):
     joined: dict[str, str]
 
 
-def assign(conn: Connection, viewer: str, account_id: str, mails: Sequence[tuple[str, records.Message]]) -> Threading:
-    """Find or make the conversation of each (message id, mail) of an account, in order, and remember the ids they name."""
+def assign(
+    conn: Connection,
+    viewer: str,
+    account_id: str,
+    mails: Sequence[tuple[str, records.Message]],
+    subjects: Mapping[str, str | None],
+) -> Threading:
+    """Find or make the conversation of each (message id, mail) of an account, in order, and remember the ids they name.
+
+    `subjects` are the mails' subject keys, by message id.
+    """
     named = {message_id: _named(account_id, mail) for message_id, mail in mails}
     wanted = {i for names in named.values() for i in names}
-    home: dict[str, str] = {row.internet_id: row.conversation_id for row in conn.execute(_HOMES, asked(viewer, wanted))}
-    kin = answers.kin(conn, viewer, mails)
+    home: dict[str, str] = {row.internet_id: row.conversation_id for row in conn.execute(_HOMES, asked(viewer, wanted)).all()}
+    kin = answers.kin(conn, viewer, mails, subjects)
     age = _ages(conn, viewer, {*home.values(), *(c for _, c in kin.stored)})
     joined: dict[str, str] = {}
 
