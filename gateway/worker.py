@@ -29,6 +29,7 @@ from gateway.writes import Kind
 from providers.base import Provider
 from providers.transport import Transport
 from resolvers import rechecking
+from resolvers.identity.pairing import pair
 from resolvers.identity.resolve import resolve
 from resolvers.influence import drawing
 from resolvers.ingest import forget_account, reindexing
@@ -313,6 +314,7 @@ class Worker:
     async def _identity(self, job: Job) -> None:
         now = self.clock.now()
         await resolve(self.database, job.viewer_id, now)
+        await pair(self.database, job.viewer_id, now)
         await self.database.write_behind(job.viewer_id, drawing.ask, now)
 
     async def _weigh(self, job: Job) -> None:

@@ -67,6 +67,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Influence": "score parts percentile topics sentence computedAt",
         "Label": "id version account name role unreadCount writable",
         "LinkForm": "method label help helpUrl fields",
+        "LookAlike": "person likeness sentence suspicious impostor",
         "LiveList": "pageInfo totalCount complete sources",
         "Merge": "id version action ruleName survivor before evidence sentence undone undoable occurredAt",
         "MergeConnection": "pageInfo totalCount edges",
@@ -90,7 +91,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Person": (
             "id version formerIds nature name sortName initials photo names emails phones urls organizations addresses "
             "birthday bio identities contacts conversations timeline activities lastMessage unreadCount topics influence "
-            "acquaintances conflicts merges why relationship notes reminders"
+            "acquaintances conflicts lookAlikes impersonates merges why relationship notes reminders"
         ),
         "PersonConnection": "pageInfo totalCount complete sources edges",
         "PersonEdge": "cursor node",

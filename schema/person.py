@@ -14,6 +14,7 @@ from resolvers import (
     enrichment,
     evidence,
     identities,
+    look_alikes,
     merges,
     messages,
     people,
@@ -43,6 +44,7 @@ from schema.references import (
     IdentityRef,
     ImageRef,
     InfluenceRef,
+    LookAlikeRef,
     MergeConnectionRef,
     MessageRef,
     RelationshipRef,
@@ -84,6 +86,14 @@ async def _photo(parent: Parent[people.Person], info: Info) -> photos.Image | No
 
 async def _why(parent: Parent[people.Person], info: Info) -> list[evidence.Evidence]:
     return await load(info.context.operation, evidence.of_people, parent.id) or []
+
+
+async def _look_alikes(parent: Parent[people.Person], info: Info) -> list[look_alikes.LookAlike]:
+    return await look_alikes.of_person(info.context.operation, parent.id)
+
+
+async def _impersonates(parent: Parent[people.Person], info: Info) -> look_alikes.LookAlike | None:
+    return await look_alikes.impersonated(info.context.operation, parent.id)
 
 
 async def _merges(parent: Parent[people.Person], info: Info, first: First = 50, after: After = UNSET) -> Listing:
@@ -211,6 +221,10 @@ class Person(Versioned, Annotatable):
         "Every decision that made or unmade this person, latest first.", _merges, semantic=True
     )
     why: list[EvidenceRef] | None = field("What makes these contacts one person; at most 100.", _why, semantic=True)
+    look_alikes: list[LookAlikeRef] | None = field(
+        "People with the same name or a look-alike handle, never joined; at most 20.", _look_alikes, semantic=True
+    )
+    impersonates: LookAlikeRef | None = field("Whom they seem to pose as; null for nearly everybody.", _impersonates)
     enrichment: EnrichmentRef | None = field("Facts from consented outside sources; null without consent.", _enrichment)
     enrichment_preview: list[EnrichmentPreviewRef] | None = field(
         "What each outside source would be sent about them, and its price; asks nobody.", _enrichment_preview, semantic=True

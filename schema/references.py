@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from schema.keys import ApiKey
     from schema.label import Label
     from schema.linking import LinkSession
+    from schema.look_alike import LookAlike
     from schema.lookup import Lookup, LookupResult
     from schema.merge import Merge, MergeConnection
     from schema.message import Message, MessageConnection
@@ -96,6 +97,7 @@ LabelRef = Annotated["Label", strawberry.lazy("schema.label")]
 LinkSessionRef = Annotated["LinkSession", strawberry.lazy("schema.linking")]
 LookupRef = Annotated["Lookup", strawberry.lazy("schema.lookup")]
 LookupResultRef = Annotated["LookupResult", strawberry.lazy("schema.lookup")]
+LookAlikeRef = Annotated["LookAlike", strawberry.lazy("schema.look_alike")]
 MergeRef = Annotated["Merge", strawberry.lazy("schema.merge")]
 MergeConnectionRef = Annotated["MergeConnection", strawberry.lazy("schema.merge")]
 MessageRef = Annotated["Message", strawberry.lazy("schema.message")]

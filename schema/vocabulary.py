@@ -740,3 +740,10 @@ class AuditActorKind(Enum):
 class Verdict(Enum):
     SAME = value("SAME", "One person.")
     DIFFERENT = value("DIFFERENT", "Never one person.")
+
+
+@word("In what two people are alike.")
+class Likeness(Enum):
+    NAME = value("NAME", "Same name.")
+    HANDLE = value("HANDLE", "Look-alike handle.")
+    DOMAIN = value("DOMAIN", "Look-alike domain.")

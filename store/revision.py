@@ -26,7 +26,7 @@ from store.tables import revision
 UNSHOWN: Final = frozenset(
     {
         "revision", "job", "session", "oauth_state", "client_registration", "push_route", "public_name", "secret", "container", "gap",
-        "kept_call", "dirty", "idempotency", "upload", "upload_use", "webhook", "webhook_delivery", "enrichment_consent",
+        "kept_call", "dirty", "clue", "unpaired", "idempotency", "upload", "upload_use", "webhook", "webhook_delivery", "enrichment_consent",
         "enrichment_answer", "enrichment_spending", "enrichment_run", "enrichment_item", "disclosure", "import_run", "import_row",
         "stream_past", "api_key", "untallied", "unplaced",
         "standing", "acquaintance",  # rows are shown once `standing_run` says so, and forgotten when it no longer does

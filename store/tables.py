@@ -331,6 +331,13 @@ decision_evidence = _owned("decision_evidence", _text("decision_id"), _text("lef
 # what the viewer chose to see first of a person (resolvers/choosing.py): of the person whose id it then was, on the record's word
 choice = _owned("choice", _text("person_id"), _text("field"), _text("contact_id"), _bool("pinned"), Column("value", LargeBinary), _at("at"),
                 key=("person_id", "field"), indexes=(("contact_id",),))  # fmt: skip
+# who looks like whom (resolvers/identity/pairing.py): by which keys people meet, in what two of them are alike, and whom to look at again
+clue = _owned(
+    "clue", Column("key", BigInteger, nullable=False), _text("person_id"), key=("key", "person_id"), indexes=(("person_id",),)
+)
+look_alike = _owned("look_alike", _text("left_id"), _text("right_id"), _text("kind"), _text("manner"), _text("left"), _text("right"),
+                    key=("left_id", "right_id"), indexes=(("right_id",),))  # fmt: skip
+unpaired = _owned("unpaired", _text("person_id"), key=("person_id",))
 photo = _owned("photo", _text("hash"), _text("media_type"), Column("data", LargeBinary, nullable=False), key=("hash",))
 
 # what was read on the open web of who is whom, and what is known to clients by an id of it

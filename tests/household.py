@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from providers import records
+from resolvers.identity.pairing import pair
 from resolvers.identity.resolve import resolve
 from resolvers.ingest import Result, Target, forget_account, put_list, take_in
 from store import accounts, feed, viewers
@@ -125,7 +126,9 @@ class Household:
 
     async def resolve(self) -> int:
         """Run the identity job."""
-        return await resolve(self.database, self.viewer, self.now)
+        seen = await resolve(self.database, self.viewer, self.now)
+        await pair(self.database, self.viewer, self.now)
+        return seen
 
     async def changes(self, after: int = 0, **asked: object) -> list[feed.Change]:
         return await self.database.read(self.viewer, feed.read, after, 100_000, **asked)  # type: ignore[arg-type]

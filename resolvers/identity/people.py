@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 from resolvers.identity import decisions, documents
 from resolvers.identity.clusters import Partition
 from resolvers.projection import VALUES, Choice, Member, Projection, Sourced, member_of, project
-from store import choices, places, search_index
+from store import choices, pairs, places, search_index
 from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.tables import contact, evidence, person
@@ -66,6 +66,7 @@ def reproject(
             continue
         if person_id not in members:
             choices.erase(conn, viewer, person_id)
+            pairs.forget(conn, viewer, person_id, recorder)
             conn.execute(sa.delete(person).where(person.c.viewer_id == viewer, person.c.id == person_id))
             conn.execute(sa.delete(person).where(person.c.viewer_id == viewer, person.c.redirect_to == person_id))
             search_index.drop(conn, viewer, [person_id])
@@ -108,7 +109,9 @@ def changed_fields(old: Projection, new: Projection) -> tuple[str, ...]:
     names = {"name": "name", "sort_name": "sortName", "initials": "initials", "nature": "nature", "names": "names", "emails": "emails",
              "phones": "phones", "urls": "urls", "organizations": "organizations", "addresses": "addresses", "dates": "birthday",
              "bio": "bio"}  # fmt: skip
-    return tuple(sorted({schema for ours, schema in names.items() if getattr(old, ours) != getattr(new, ours)}))
+    changed = {schema for ours, schema in names.items() if getattr(old, ours) != getattr(new, ours)}
+    disputed = not changed.isdisjoint({"names", "birthday", "organizations", "addresses"})
+    return tuple(sorted({*changed, "conflicts"} if disputed else changed))
 
 
 def regroup(
@@ -168,6 +171,7 @@ def regroup(
             sa.update(contact).where(contact.c.viewer_id == viewer, contact.c.id == contact_id).values(person_id=person_id)
         )
     revived = sorted(set(living) & touched)
+    pairs.mark(conn, viewer, {*touched, *(origin for absorbed in merges.values() for origin in absorbed)})
     if revived:
         conn.execute(sa.update(person).where(person.c.viewer_id == viewer, person.c.id.in_(revived)).values(redirect_to=None))
     for survivor, absorbed in merges.items():

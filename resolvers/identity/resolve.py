@@ -22,7 +22,7 @@ from resolvers.identity.clusters import MAX_CARRIERS, Fact, Partition, partition
 from resolvers.identity.decisions import By, Said
 from resolvers.identity.keys import Key
 from resolvers.identity.people import regroup
-from store import locks
+from store import leases, locks, pairs
 from store.database import Database
 from store.feed import Recorder
 from store.tables import contact, contact_key, dirty
@@ -141,6 +141,7 @@ def carry_out(conn: Connection, viewer: str, begin: Collection[str], recorder: R
     component = read_around(conn, viewer, begin)
     _locked(conn, viewer, component)
     regroup(conn, viewer, component.groups(), component.minted, component.current, recorder, now, by)
+    leases.enqueue(conn, viewer, "identity", viewer, now)  # whom they look like now is looked for behind the answer
 
 
 def lock(conn: Connection, viewer: str, contact_ids: Collection[str]) -> set[str]:
@@ -176,6 +177,7 @@ def write_groups(conn: Connection, viewer: str, component: Component, groups: Pa
         return False
     recorder = Recorder(now, origin="IDENTITY")
     regroup(conn, viewer, groups, component.minted, component.current, recorder, now)
+    pairs.mark(conn, viewer, _people(conn, viewer, component.dirty))
     for n in range(0, len(component.dirty), _IN):
         part = component.dirty[n : n + _IN]
         conn.execute(sa.delete(dirty).where(dirty.c.viewer_id == viewer, dirty.c.contact_id.in_(part)))

@@ -19,7 +19,7 @@ from resolvers.ingest.contacts import carriers, look_again
 from resolvers.ingest.content import drop_content
 from resolvers.ingest.states import sum_up
 from resolvers.ingest.target import Result, Target
-from store import choices, grant_marks, ids, leases, outbox, places, push_routes, search_index
+from store import choices, grant_marks, ids, leases, outbox, pairs, places, push_routes, search_index
 from store.feed import Recorder
 from store.tables import (
     account,
@@ -126,6 +126,7 @@ def remove_contacts(
     either = sa.or_(evidence.c.left_id.in_(gone), evidence.c.right_id.in_(gone))
     conn.execute(sa.delete(evidence).where(evidence.c.viewer_id == viewer, either))
     decisions.forget(conn, viewer, gone, recorder)
+    pairs.doubt(conn, viewer, people, recorder)
     for table in (message_participant, conversation_member):
         conn.execute(sa.update(table).where(table.c.viewer_id == viewer, table.c.contact_id.in_(gone)).values(contact_id=None))
     tallies.drop_contacts(conn, viewer, gone)

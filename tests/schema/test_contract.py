@@ -84,6 +84,8 @@ BEYOND |= {
 #: And whoever has just come has not been weighed: that is null, not a score that nobody reckoned. How two people know each other is
 #: evidence of another kind than what makes two records one.
 BEYOND |= {("Person", "influence")}
+#: And of two who look alike it has to be said which one seems to pose as the other, and of a person whether they do.
+BEYOND |= {("Person", "impersonates"), ("LookAlike", "impostor")}
 #: Types of these alone.
 TYPES_BEYOND = {
     "AcquaintanceEvidence", "Answered",

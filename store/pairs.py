@@ -1,0 +1,105 @@
+"""Which people look like which others, as it was found last, and whose likenesses are to be looked for again.
+
+A pair is written once, the smaller id first. What is found of it is told as a change of both people. Knows nothing of what likeness is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from store.among import VIEWER, among, asked
+from store.feed import Recorder
+from store.rows import insert
+from store.tables import clue, look_alike, person, unpaired
+
+CROWD: Final = 40  # people who share a key: more of them, and it says nothing of any
+_L: Final = look_alike.c
+_NEXT: Final = select(unpaired.c.person_id).where(unpaired.c.viewer_id == VIEWER).order_by(unpaired.c.person_id)
+_DONE: Final = sa.delete(unpaired).where(among(unpaired.c.person_id))
+_DROP_CLUES: Final = sa.delete(clue).where(among(clue.c.person_id))
+_TOUCHING: Final = select(look_alike).where(sa.or_(among(_L.left_id), among(_L.right_id)))
+_SHOW: Final = (
+    sa.update(person)
+    .where(among(person.c.id), person.c.redirect_to.is_(None))
+    .values(version=person.c.version + 1)
+    .returning(person.c.id, person.c.version)
+)
+_MARK: Final = {name: d.insert(unpaired).on_conflict_do_nothing() for name, d in (("sqlite", sqlite), ("postgresql", postgresql))}
+FIELDS: Final = ("impersonates", "lookAlikes")
+
+
+def mark(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
+    """Have these people's likenesses looked for again."""
+    insert(conn, _MARK[conn.dialect.name], [{"viewer_id": viewer, "person_id": p} for p in sorted(person_ids)])
+
+
+def marked(conn: Connection, viewer: str, limit: int) -> list[str]:
+    """The next people to be looked at."""
+    return list(conn.execute(_NEXT.limit(limit), {"viewer": viewer}).scalars())
+
+
+def meeting(conn: Connection, viewer: str, keys: Collection[int], but: Collection[str]) -> dict[int, list[str]]:
+    """Who has each of these keys, without `but`; a crowd is nobody."""
+    found: dict[int, list[str]] = {}
+    ordered = sorted(keys)
+    for n in range(0, len(ordered), 500):
+        mine = sa.and_(clue.c.viewer_id == viewer, clue.c.key.in_(ordered[n : n + 500]))
+        few = select(clue.c.key).where(mine).group_by(clue.c.key).having(sa.func.count() <= CROWD)
+        for row in conn.execute(select(clue.c.key, clue.c.person_id).where(mine, clue.c.key.in_(few))):
+            if row.person_id not in but:
+                found.setdefault(row.key, []).append(row.person_id)
+    return found
+
+
+def write(
+    conn: Connection, viewer: str, seen: Mapping[str, Collection[int]], found: Sequence[dict[str, Any]], recorder: Recorder
+) -> None:
+    """What was found of people (`seen`: the keys of each; none for whoever is no more) in place of what was known of them."""
+    conn.execute(_DROP_CLUES, asked(viewer, seen))
+    insert(
+        conn,
+        clue.insert(),
+        [{"viewer_id": viewer, "key": key, "person_id": p} for p, keys in seen.items() for key in sorted(keys)],
+    )
+    old = {(row.left_id, row.right_id): row._mapping for row in conn.execute(_TOUCHING, asked(viewer, seen))}
+    new = {(row["left_id"], row["right_id"]): {"viewer_id": viewer, **row} for row in found}
+    gone = [pair for pair in old if pair not in new or dict(old[pair]) != new[pair]]
+    fresh = [pair for pair in new if pair not in old or dict(old[pair]) != new[pair]]
+    _drop(conn, viewer, gone)
+    insert(conn, look_alike.insert(), [new[pair] for pair in fresh])
+    _tell(conn, viewer, {person_id for pair in (*gone, *fresh) for person_id in pair}, recorder)
+    conn.execute(_DONE, asked(viewer, seen))
+
+
+def forget(conn: Connection, viewer: str, person_id: str, recorder: Recorder) -> None:
+    """A person is gone, and whatever was kept of whom they look like."""
+    asked_for = asked(viewer, [person_id])
+    pairs = [(row.left_id, row.right_id) for row in conn.execute(_TOUCHING, asked_for)]
+    _drop(conn, viewer, pairs)
+    for statement in (_DROP_CLUES, _DONE):
+        conn.execute(statement, asked_for)
+    _tell(conn, viewer, {other for pair in pairs for other in pair} - {person_id}, recorder)
+
+
+def doubt(conn: Connection, viewer: str, person_ids: Collection[str], recorder: Recorder) -> None:
+    """Records of these people are gone: what was found by them is forgotten at once, and looked for again."""
+    pairs = [(row.left_id, row.right_id) for row in conn.execute(_TOUCHING, asked(viewer, person_ids))]
+    _drop(conn, viewer, pairs)
+    _tell(conn, viewer, {person_id for two in pairs for person_id in two}, recorder)
+    mark(conn, viewer, person_ids)
+
+
+def _drop(conn: Connection, viewer: str, pairs: Collection[tuple[str, str]]) -> None:
+    for left, right in pairs:
+        conn.execute(sa.delete(look_alike).where(_L.viewer_id == viewer, _L.left_id == left, _L.right_id == right))
+
+
+def _tell(conn: Connection, viewer: str, person_ids: Collection[str], recorder: Recorder) -> None:
+    if person_ids:
+        for row in conn.execute(_SHOW, asked(viewer, person_ids)).all():
+            recorder.upsert("PERSON", row.id, row.version, fields=FIELDS)
