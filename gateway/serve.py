@@ -11,12 +11,10 @@ import asyncio
 import contextlib
 import ctypes
 import gc
-import os
-import signal
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -26,6 +24,7 @@ from gateway.app import open_installation
 from gateway.installation import Installation, kith_version
 from gateway.people import owner
 from gateway.settings import Settings, SettingsError
+from gateway.stopping import beside, stop_signal
 from gateway.supervisor import Child, parent_gone
 from gateway.web import application
 
@@ -36,7 +35,6 @@ BACKLOG: Final = 2_048
 TIDY_SECONDS: Final = 60.0
 SETTLE_SECONDS: Final = 0.3  # for requests of connections that were just let in
 SO_ATTACH_FILTER: Final = 26  # asm-generic/socket.h; the module `socket` does not name it
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 log = structlog.get_logger("kith.serve")
 
 
@@ -73,7 +71,7 @@ async def serve(
     """
     if workers > 1 and not settings.redis_url:
         raise SettingsError("--workers needs a cache that processes can share: set KITH_REDIS_URL, or serve with one")
-    stop = _stop_signal()
+    stop = stop_signal()
     children = [Child("worker", ["worker", "--supervised"])] if worker and not child else []
     async with open_installation(settings, schema=schema) as installation:
         if not child:
@@ -117,7 +115,7 @@ async def _serve_here(installation: Installation, listener: socket.socket, stop:
     gc.collect()
     gc.freeze()
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    async with _beside(_tidy(installation)):
+    async with beside(_tidy(installation)):
         ends = [serving, asyncio.create_task(stop.wait())]
         if child:
             ends.append(asyncio.create_task(parent_gone()))
@@ -146,49 +144,6 @@ def shut(listener: socket.socket) -> None:
     program = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
     with contextlib.suppress(OSError):
         listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
-
-
-def _stop_signal() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; the second one ends the process where it stands."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def told(number: int) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-
-    for number in SIGNALS:
-        loop.add_signal_handler(number, told, number)
-    return stop
-
-
-async def run_worker(settings: Settings, *, supervised: bool) -> None:
-    """`kith worker`: work until told to stop, or until the parent is gone."""
-    from gateway import worker
-
-    stop = _stop_signal()
-    async with open_installation(settings) as installation:
-        async with contextlib.AsyncExitStack() as stack:
-            if supervised:
-
-                async def watch() -> None:
-                    await parent_gone()
-                    stop.set()
-
-                await stack.enter_async_context(_beside(watch()))
-            await worker.work(installation, stop)
-
-
-@contextlib.asynccontextmanager
-async def _beside(work: object) -> AsyncIterator[None]:
-    """Run a coroutine beside the block and end it with it."""
-    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _tidy(installation: Installation) -> None:

@@ -36,11 +36,11 @@ def serve(
 @app.command()
 def worker(supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False) -> None:
     """Do background work: synchronise, import, resolve people."""
-    from gateway import serve as serving
+    from gateway import worker_process
 
     share_one_arena()
     settings = load(serving=True)
-    run(lambda: serving.run_worker(settings, supervised=supervised))
+    run(lambda: worker_process.run(settings, supervised=supervised))
 
 
 @app.command()

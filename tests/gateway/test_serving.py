@@ -6,6 +6,8 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -152,3 +154,10 @@ def test_metrics_are_for_operators(tmp_path: Path) -> None:
     }  # fmt: skip
     assert wanted <= names
     assert '"ada"' not in answers[0].text
+
+
+def test_a_worker_loads_nothing_that_only_serving_needs() -> None:
+    loaded = "import sys, gateway.cli.serving, gateway.worker_process; print(*sorted(sys.modules))"
+    names = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout.split()
+    assert "gateway.worker" in names
+    assert {"gateway.web", "uvicorn", "strawberry", "graphql"}.isdisjoint(names)
