@@ -28,6 +28,7 @@ from resolvers import (
     webhooks,
     writes,
 )
+from resolvers.circles import answers as circles
 from resolvers.loaders import load
 from resolvers.operation import Operation
 from resolvers.refusals import Refusal
@@ -56,6 +57,7 @@ _LOADED: Final[dict[Kind, Any]] = {
     "STREAM": streams.by_id,
     "MERGE": merges.by_id,
     "ANNOTATION": notes.by_id,
+    "CIRCLE": circles.by_id,
 }
 # whose rows change without a revision of the viewer's (store/revision.py)
 _PROGRESS: Final = frozenset(

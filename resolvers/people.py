@@ -33,9 +33,10 @@ from resolvers.projection import (
     SourcedUrl,
 )
 from resolvers.refusals import Refusal
-from store import ids, search_index
+from store import circles, ids, search_index
 from store.tables import (
     account,
+    circle_member,
     contact,
     contact_key,
     contacted_at,
@@ -58,6 +59,7 @@ class PersonFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which people; what is None does not count."""
 
     text: str | None = None
+    circle_id: str | None = None
     account_ids: tuple[str, ...] | None = None
     providers: tuple[str, ...] | None = None
     relations: tuple[str, ...] | None = None
@@ -287,6 +289,9 @@ def _wanted(conn: Connection, viewer: str, where: PersonFilter) -> sa.Select[Any
         known.append(contact.c.relation.in_(where.relations))
     if len(known) > 2:
         query = query.where(select(sa.literal(1)).where(*known).exists())
+    if where.circle_id is not None:
+        of_circle = circles.memberships(viewer).where(circle_member.c.circle_id == where.circle_id).subquery()
+        query = query.where(person.c.id.in_(select(of_circle.c.person_id)))
     if where.has_unread is not None:
         unread = _unread_from(viewer).with_only_columns(contact.c.person_id).where(contact.c.person_id.is_not(None))
         query = query.where(person.c.id.in_(unread) if where.has_unread else person.c.id.not_in(unread))

@@ -40,6 +40,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Annotatable": "id notes reminders",
         "Answered": "answer question direction answeredAt waited",
         "Attachment": "id message name mediaType size hash inline state",
+        "Circle": "id version name commonality people",
         "Contact": (
             "id version account person relation names emails phones urls organizations addresses photo dates bio note "
             "groups languages followers following url writable etag providerCreatedAt providerUpdatedAt vcard"
@@ -91,7 +92,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Person": (
             "id version formerIds nature name sortName initials photo names emails phones urls organizations addresses "
             "birthday bio identities contacts conversations timeline activities lastMessage unreadCount topics influence "
-            "acquaintances conflicts lookAlikes impersonates merges why relationship notes reminders"
+            "acquaintances conflicts lookAlikes impersonates merges why relationship circles notes reminders"
         ),
         "PersonConnection": "pageInfo totalCount complete sources edges",
         "PersonEdge": "cursor node",
@@ -143,7 +144,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Versioned": "id version",
         "Viewer": (
             "id name locale timeZone region feed unread accounts people contacts conversations activities timeline search "
-            "suggest streams ownAddresses publicProfile reminders agenda"
+            "suggest streams circles ownAddresses publicProfile reminders agenda"
         ),
     }.items()
 }

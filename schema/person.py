@@ -26,6 +26,7 @@ from resolvers.paging import Ask, Listing
 from resolvers.relationship import reading
 from schema.activity import ActivityFilter
 from schema.annotation import Annotatable
+from schema.circle import circles_of
 from schema.conversation import ConversationFilter
 from schema.declare import UNSET, Info, argument, asked, field, input_type, object_type
 from schema.influence import acquaintances_of, influence_of, topics_of
@@ -35,6 +36,7 @@ from schema.lists import freshness as fresh
 from schema.references import (
     AcquaintanceConnectionRef,
     ActivityConnectionRef,
+    CircleRef,
     ContactConnectionRef,
     ConversationConnectionRef,
     EnrichmentPreviewRef,
@@ -217,6 +219,7 @@ class Person(Versioned, Annotatable):
         "Who else of the viewer's people they know.", acquaintances_of, semantic=True
     )
     conflicts: list[FieldConflictRef] = field("Fields where sources disagree.")
+    circles: list[CircleRef] | None = field("Communities they belong to; at most 20.", circles_of, semantic=True)
     merges: MergeConnectionRef | None = field(
         "Every decision that made or unmade this person, latest first.", _merges, semantic=True
     )
@@ -244,6 +247,7 @@ class PersonEdge(Edge):
 @input_type("Which people.")
 class PersonFilter:
     text: str | None = asked("Words of name, address, handle, organisation or topic.", default=UNSET)
+    circle_id: strawberry.ID | None = asked("Members of a circle.", default=UNSET)
     account_ids: list[strawberry.ID] | None = asked("Known through any of these accounts.", default=UNSET)
     providers: list[str] | None = asked("Known through any of these providers, by key.", default=UNSET)
     relations: list[ContactRelation] | None = asked("With a contact of any of these relations.", default=UNSET)

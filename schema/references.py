@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from schema.annotation import Note, Reminder, ReminderConnection
     from schema.attachment import Attachment
     from schema.change import Change, ChangeConnection, FeedState
+    from schema.circle import Circle
     from schema.contact import Contact, ContactConnection
     from schema.conversation import Conversation, ConversationConnection, Participant
     from schema.enrichment import (
@@ -122,6 +123,7 @@ SourcedOrganizationRef = Annotated["SourcedOrganization", strawberry.lazy("schem
 SourcedPhoneRef = Annotated["SourcedPhone", strawberry.lazy("schema.sourced")]
 SourcedTextRef = Annotated["SourcedText", strawberry.lazy("schema.sourced")]
 SourcedUrlRef = Annotated["SourcedUrl", strawberry.lazy("schema.sourced")]
+CircleRef = Annotated["Circle", strawberry.lazy("schema.circle")]
 StreamRef = Annotated["Stream", strawberry.lazy("schema.stream")]
 SuggestionRef = Annotated["Suggestion", strawberry.lazy("schema.search")]
 SyncProgressRef = Annotated["SyncProgress", strawberry.lazy("schema.account")]

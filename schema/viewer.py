@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 from strawberry import Parent
@@ -26,6 +26,7 @@ from resolvers import (
     viewers,
     webhooks,
 )
+from resolvers.circles import answers as circles
 from resolvers.paging import Ask, Listing
 from resolvers.relationship import agenda
 from resolvers.streams import reading
@@ -46,6 +47,7 @@ from schema.references import (
     AgendaRef,
     ApiKeyRef,
     ChangeConnectionRef,
+    CircleRef,
     ContactConnectionRef,
     ConversationConnectionRef,
     DisclosureConnectionRef,
@@ -249,6 +251,10 @@ async def _viewer_agenda(
     return await agenda.agenda(info.context.operation, plain(on))
 
 
+async def _viewer_circles(parent: Parent[viewers.Viewer], info: Info) -> list[Any]:
+    return await circles.of_viewer(info.context.operation)
+
+
 async def _enrichment_consents(parent: Parent[viewers.Viewer], info: Info) -> list[enrichment_consents.Shown]:
     return await enrichment_consents.of_viewer(info.context.operation)
 
@@ -307,6 +313,9 @@ class Viewer(Node):
     streams: list[StreamRef] | None = field("Saved rules over activities; at most 1000.", _streams, semantic=True)
     reminders: ReminderConnectionRef | None = field("Reminders by due date.", _viewer_reminders, semantic=True)
     agenda: AgendaRef | None = field("Who to get back to on a day, by default today in timeZone, and why.", _viewer_agenda)
+    circles: list[CircleRef] | None = field(
+        "Communities found among the viewer's people; at most 200.", _viewer_circles, semantic=True
+    )
     own_addresses: list[OwnAddressRef] | None = field(
         "Addresses and handles that are the viewer's own, per account; they decide direction.", _own_addresses, semantic=True
     )

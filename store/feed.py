@@ -43,7 +43,7 @@ _EXCHANGED: Final = frozenset({"MESSAGE", "CONTACT", "CONVERSATION", "PERSON"}) 
 Op = Literal["UPSERT", "DELETE", "MERGE", "SPLIT", "SETTLE"]
 NodeKind = Literal[
     "ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "ACTIVITY", "OWN_ADDRESS", "API_KEY", "IMPORT", "WEBHOOK", "LABEL", "STREAM",
-    "MERGE", "NOTE", "REMINDER",
+    "MERGE", "NOTE", "REMINDER", "CIRCLE",
 ]  # fmt: skip
 Origin = Literal["PROVIDER", "CLIENT", "IDENTITY", "SYSTEM"]
 

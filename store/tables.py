@@ -561,6 +561,13 @@ acquaintance = _owned("acquaintance", _int("run"), _text("person_id"), _text("ot
                       Column("sights", LargeBinary, nullable=False),  # resolvers/influence/meeting.py, msgpack
                       key=("run", "person_id", "other_id"))  # fmt: skip
 
+# --- circles: store/circles.py -----------------------------------------------------------------------------------------
+
+circle = _owned("circle", _text("id"), _text("name"), Column("commonality", LargeBinary, nullable=False),  # sentences, msgpack
+                _int("size"), _int("version", 1))  # fmt: skip
+circle_member = _owned("circle_member", _text("circle_id"), _text("person_id"),  # the id of that time
+                       Column("centrality", Float, nullable=False), key=("circle_id", "person_id"), indexes=(("person_id",),))  # fmt: skip
+
 # --- streams ------------------------------------------------------------------------------------------------------------
 
 stream = _owned(

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import Connection, select
 
+from resolvers.circles import drawing as circles
 from resolvers.influence import reading, weighing
 from resolvers.influence.meeting import Acquaintance
 from resolvers.influence.weighing import Standing
@@ -41,7 +42,8 @@ async def draw(database: Database, viewer: str, now: datetime) -> int:
         rows = [_standing(person, standing[person]) for person in part]
         others = [_known(person, one) for person in part for one in known.get(person, ())]
         await database.write_behind(viewer, standings.write, run, rows, others)
-    if not await database.write_behind(viewer, show, run, accounts, now):
+    drawn = await circles.draw(database, viewer, facts, standing, accounts, now)
+    if not drawn or not await database.write_behind(viewer, show, run, accounts, now):
         await database.write_behind(viewer, ask, now)
     await place(database, viewer)
     while await database.write_behind(viewer, standings.forget_others):

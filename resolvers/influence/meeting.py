@@ -68,6 +68,14 @@ class Meetings:
             for other in names[place + 1 :]:
                 self.add(one, other, "TALK", days, node_id, share)
 
+    def weights(self, people: set[str]) -> dict[tuple[str, str], float]:
+        """How much was seen of each two of `people`, by their names in order."""
+        return {
+            pair: sum(sight.weight for sight in kinds.values())
+            for pair, kinds in self._seen.items()
+            if pair[0] in people and pair[1] in people
+        }
+
     def of(self, people: set[str]) -> dict[str, list[Acquaintance]]:
         """Whom each of `people` knows among them, strongest first, at most MAX_KNOWN."""
         found: dict[str, list[Acquaintance]] = {}

@@ -7,6 +7,7 @@ tell (likes, followers) are left out: nobody can tell who made them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -15,18 +16,30 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
-from resolvers.influence.meeting import Meetings
+from resolvers.influence.meeting import FADES, Meetings
 from resolvers.influence.topics import terms
 from resolvers.influence.weighing import VIEWER, Act, Item
 from store import ids
 from store.among import among, asked
 from store.database import Database
-from store.tables import activity, contact, message, message_participant, message_source, person, reaction
+from store.tables import (
+    activity,
+    contact,
+    conversation,
+    conversation_member,
+    message,
+    message_participant,
+    message_source,
+    person,
+    reaction,
+)
 
 HORIZON: Final = timedelta(days=730)
 MOST: Final = 200_000  # messages, and as many activities
 SLICE: Final = 2_000  # rows that are read at once
 CROWD: Final = 12  # people of a message from which on it says nothing of who knows whom
+HALL: Final = 50  # and members of a group
+TOGETHER: Final = 3.0  # messages to all of its members that a group counts as
 DAY: Final = timedelta(days=1)
 _RECIPIENTS: Final = ("TO", "CC", "BCC")
 _ENGAGING: Final[dict[str, str]] = {"LIKE": "LIKE", "ANNOUNCE": "SHARE", "FOLLOW": "FOLLOW"}
@@ -41,6 +54,9 @@ _WRITERS: Final = (
     .join(message_participant, sa.and_(_P.viewer_id == _M.viewer_id, _P.message_id == _M.id, _P.role == "FROM"))
     .where(among(_M.internet_message_id))
     .order_by(_M.internet_message_id, _M.id)
+)
+_IN_ROOMS: Final = select(conversation_member.c.conversation_id, conversation_member.c.contact_id).where(
+    among(conversation_member.c.conversation_id), conversation_member.c.contact_id.is_not(None)
 )
 T = TypeVar("T")
 
@@ -75,14 +91,24 @@ class _Done(msgspec.Struct, frozen=True):
 _done: Final = msgspec.msgpack.Decoder(_Done).decode
 
 
+class Room(msgspec.Struct, frozen=True):
+    """A group: its name, empty where it has none, who is in it besides the viewer, and what it says of each two of them."""
+
+    id: str
+    name: str
+    people: tuple[str, ...]
+    weight: float
+
+
 class Facts:
-    """What was found: who is weighed, what they did, what they said, who met."""
+    """What was found: who is weighed, what they did, what they said, who met, which groups there are."""
 
     def __init__(self) -> None:
         self.people: set[str] = set()
         self.acts: list[Act] = []
         self.items: dict[str, Item] = {}
         self.meetings = Meetings()
+        self.rooms: list[Room] = []
 
 
 class _Waiting(msgspec.Struct, frozen=True, array_like=True):
@@ -123,6 +149,10 @@ class _Walk:
             around = await self._database.read(self._viewer, _around, [row.id for row in rows], answered)
             for row in rows:
                 self._message(row, *around)
+        async for rows in self._slices(_rooms, ""):
+            members = await self._database.read(self._viewer, _members, [row.id for row in rows])
+            for row in rows:
+                self._room(row, members.get(row.id, []))
         async for rows in self._slices(_reactions, ("", "")):
             for row in rows:
                 self._reaction(row)
@@ -232,6 +262,14 @@ class _Walk:
         if writer != VIEWER and said:
             self._found.items[row.id] = Item(writer, row.id, row.id, days, terms(said), post=False)
 
+    def _room(self, row: Any, members: Sequence[str]) -> None:
+        """A group in which something was said of late, unless it is a hall."""
+        days = self._days(row.last_activity_at)
+        people = sorted({self._owner.get(contact_id, VIEWER) for contact_id in members} - {VIEWER})
+        if 2 <= len(people) < HALL and days * DAY < HORIZON:
+            weight = TOGETHER * math.exp(-days / FADES) / len(people)  # the viewer is one of those whom a message there reaches
+            self._found.rooms.append(Room(row.id, row.subject or "", tuple(people), weight))
+
     def _reaction(self, row: Any) -> None:
         if not row.contact_key:
             return  # a network that only counts, or the viewer
@@ -308,6 +346,26 @@ def _around(
         for row in conn.execute(_WRITERS, asked(viewer, answered)):
             parents.setdefault(row.internet_message_id, (row.id, "" if row.direction == "OUTBOUND" else row.contact_id or ""))
     return people, parents
+
+
+def _rooms(conn: Connection, viewer: str, after: str) -> tuple[Sequence[Any], str | None]:
+    """Groups of mirrored accounts and archives: what is stored of the others is what somebody happened to look at."""
+    c = conversation.c
+    query = (
+        select(c.id, c.subject, c.last_activity_at)
+        .where(c.viewer_id == viewer, c.kind == "GROUP", c.redirect_to.is_(None), c.live.is_(False), c.id > after)
+        .order_by(c.id)
+    )
+    rows = conn.execute(query.limit(SLICE)).all()
+    return rows, rows[-1].id if len(rows) == SLICE else None
+
+
+def _members(conn: Connection, viewer: str, conversation_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The contacts of each group."""
+    found: dict[str, list[str]] = {}
+    for row in conn.execute(_IN_ROOMS, asked(viewer, conversation_ids)):
+        found.setdefault(row.conversation_id, []).append(row.contact_id)
+    return found
 
 
 def _reactions(conn: Connection, viewer: str, after: tuple[str, str]) -> tuple[Sequence[Any], tuple[str, str] | None]:

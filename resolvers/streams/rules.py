@@ -42,7 +42,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "is": "What somebody did is asked of the list of activities, by its filter verbs.",
     "http": "An address is looked for with url:, without http:// before it.",
     "https": "An address is looked for with url:, without https:// before it.",
-    "in-circle": "There are no circles of people here to look into; name the people with from: instead.",
+    "in-circle": "Circles change with who writes to whom, and a stream does not; name the people with from: instead.",
 }
 _KEYWORDS: Final = ("AND", "OR", "NOT")
 _QUOTES: Final = '"\u201c\u201d\u201e'  # typed, and as writing programs turn them

@@ -1,0 +1,3 @@
+from tests.databases import database, household
+
+__all__ = ["database", "household"]
