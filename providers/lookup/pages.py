@@ -39,6 +39,7 @@ VOID: Final = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "inp
 #: What readers of a page, or whoever paid for it, have put there is not its author's word.
 OTHERS: Final = frozenset({"ugc", "sponsored"})
 MAX_DATA: Final = 200_000
+MAX_SAME: Final = 50
 
 
 async def read(ask: Ask, web: Web, until: datetime) -> Reading:
@@ -201,23 +202,41 @@ def _keys(properties: Mapping[str, Any], name: str) -> set[str]:
 def _same_as(page: str) -> list[str]:
     """`sameAs` of persons and organisations in JSON-LD that is about this page (schema.org/sameAs)."""
     found: list[str] = []
-    lower, index = page.lower(), 0
-    while (opening := lower.find("application/ld+json", index)) >= 0 and len(found) < 50:
-        start = lower.find(">", opening)
-        ending = lower.find("</script", start) if start >= 0 else -1
-        if ending < 0:
+    for text in _data(page):
+        if len(found) >= MAX_SAME:
             break
-        index = ending
-        if ending - start > MAX_DATA:
-            continue
         try:
-            document = msgspec.json.decode(page[start + 1 : ending].strip().encode())
+            document = msgspec.json.decode(text.strip().encode())
         except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
             continue
         for item in _items(document):
             same = item.get("sameAs")
             found += [one for one in (same if isinstance(same, list) else [same]) if isinstance(one, str)]
-    return found[:50]
+    return found[:MAX_SAME]
+
+
+def _data(page: str) -> Iterator[str]:
+    """The contents of scripts that are JSON-LD; not of such as stand in a comment."""
+    lower, index, script = page.lower(), 0, -1
+    while True:
+        if script < index:
+            script = lower.find("<script", index)
+        if script < 0:
+            return
+        comment = lower.find("<!--", index, script)
+        if comment >= 0:
+            index = lower.find("-->", comment + 4) + 3
+            if index < 3:
+                return
+            continue
+        start = lower.find(">", script)
+        ending = lower.find("</script", start) if start >= 0 else -1
+        if ending < 0:
+            return
+        kind = html_links.attributes(page[script + len("<script") : start]).get("type", "")
+        if kind.partition(";")[0].strip().lower() == "application/ld+json" and ending - start <= MAX_DATA:
+            yield page[start + 1 : ending]
+        index = ending
 
 
 def _items(document: Any) -> Iterator[Mapping[str, Any]]:

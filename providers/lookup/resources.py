@@ -101,6 +101,8 @@ def web(url: str, base: str | None = None) -> str | None:
         found = found.copy_with(
             fragment=None, username=None, password=None, port=None if found.port == usual else found.port, path=found.path or "/"
         )
+        if found.host.endswith(".") or str(found).endswith("?"):  # the root of DNS and a question without words say nothing
+            found = found.copy_with(host=found.host.rstrip("."), query=found.query or None)
     except (httpx.InvalidURL, ValueError, TypeError, UnicodeError):
         return None
     return str(found)

@@ -304,7 +304,7 @@ class _Reader:
     def _address(self, value: str, shown: str, start: int, end: int) -> None:
         """`url:` with a host is an address, with anything else words of one."""
         rest = re.sub(r"^[a-z]+://", "", value, flags=re.IGNORECASE)
-        if "." not in rest.partition("/")[0]:
+        if rest.strip("/") and "." not in rest.partition("/")[0]:
             self._words("url", value, shown, start, end)
             return
         try:

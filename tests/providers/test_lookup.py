@@ -398,3 +398,35 @@ async def test_what_readers_of_a_page_put_there_and_a_long_list_of_friends_chang
         links = book((await visitor.look_up("https://a.example/")).graph.links())
     assert links["https://a.example/", "https://b.example/", "ME"] == RECIPROCAL
     assert not any(target == "https://spam.example/" for _, target, _ in links)
+
+
+async def test_a_page_that_somebody_wrote_by_hand_says_what_a_browser_sees_in_it() -> None:
+    home, other, script = "https://a.example/~ada/", "https://b.example/Ada", "https://c.example/"
+    sites = Sites(
+        {
+            home: _written(
+                """<!-- <script type="application/ld+json">{"@type": "Person", "sameAs": "https://casino.example/"}</script>
+                <a rel=me href=https://casino.example/> --><template><a rel="me" href="https://casino.example/"></template>
+                <a data_rel="me" href="https://casino.example/"> <iframe><a rel=me href=https://casino.example/></iframe>
+                <A REL='nofollow&#x20;Me' HREF='HTTPS://B.EXAMPLE.:443/x/../Ada?#top'>b</A>
+                <script type='application/ld+json; charset=utf-8'>{"@type": "Person", "sameAs": ["https://c.example"]}</script>""",
+            ),
+            other: _written(
+                "", link='<https://casino.example/>; rel=me; anchor="/another", <http://www.A.example/~ada>; rel="me"'
+            ),
+            script: _written(f'<a rel="me" href="{home}">'),
+        }
+    )
+    async with visiting(sites) as visitor:
+        assert book((await visitor.look_up(home)).graph.links()) == {
+            (home, other, "ME"): RECIPROCAL,
+            (other, home, "ME"): RECIPROCAL,
+            (home, script, "ME"): CLAIMED,
+            (script, home, "ME"): CLAIMED,
+        }
+    assert "casino.example" not in str(sites.asked)
+
+
+def _written(body: str, *, link: str = "") -> Document:
+    more = {"Link": link} if link else {}
+    return Document(f"<!doctype html>{body}".encode(), headers={"Content-Type": "text/html; charset=utf-8", **more})

@@ -74,6 +74,7 @@ def test_a_rule_is_printed_in_normal_form(typed: str, printed: str) -> None:
         ("on:mastodn", 0, 10, "Did you mean mastodon?"),
         ("lang:english!", 0, 13, "language tag"),
         ("url:. a", 0, 5, "needs an address"),
+        ("url:http:// a", 0, 11, "needs an address"),
         ("a (b", 2, 4, "never closed"),
         ("a) b", 1, 2, "closes nothing"),
         ("a () b", 2, 4, "nothing in these"),
