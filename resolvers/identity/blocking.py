@@ -3,14 +3,22 @@
 A common name fills its block beyond any fixed cap, and dropping such blocks loses a tenth of the true pairs of a large address
 book. Here a block that is too large is not dropped but asked for a second thing in common (employer, town, user name, a second
 word), and only what shares both is compared; what shares nothing else could not be told apart from its namesakes anyway.
+
+A made-up or real million shares a few thousand names, so that what shares a key grows faster than the people do. Of all who share
+something with a group only the nearest are therefore compared: those with whom it shares the most and the rarest keys (the pruning
+of edges by node of Papadakis et al., "Meta-Blocking", IEEE TKDE 26 (2014), §4). Pairs are counted in whole numbers, so that neither the order
+of keys nor that of contacts changes what is kept; keys are kept as their hashes, and everything in arrays.
 """
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, overload
+
+import msgspec
 
 from resolvers.identity.names import Word
 from resolvers.identity.wholes import Whole
@@ -18,6 +26,9 @@ from resolvers.identity.wholes import Whole
 NAMES_CAP: Final = 40  # groups in a block of one name, at 10,000 groups; grows with the fourth root
 VALUES_CAP: Final = 60  # groups with one value
 PARTS_CAP: Final = 20  # groups that share a part of a name, which says little
+NEAREST: Final = 40  # others that a group is compared with from its own side, at 10,000 groups; shrinks with the eighth root
+LOTS: Final = 16  # parts in which keys are sorted out, one after the other
+STRETCHES: Final = 64  # parts in which pairs are put in order
 
 
 class Pairs(Sequence[tuple[int, int]]):
@@ -45,29 +56,90 @@ class Pairs(Sequence[tuple[int, int]]):
         return divmod(self._packed[at], self._size)
 
 
+class Blocks(msgspec.Struct, frozen=True):
+    """Groups by what they share: the members of all blocks one after the other, where each begins, and how rare its key is."""
+
+    members: array[int]
+    starts: array[int]
+    rarity: array[int]  # thousandths of the log of one in how many groups has the key
+
+    def of(self, block: int) -> array[int]:
+        """The positions in one block."""
+        return self.members[self.starts[block] : self.starts[block + 1]]
+
+    def by_member(self, size: int) -> list[array[int]]:
+        """The blocks of each group."""
+        found = [array("i") for _ in range(size)]
+        for block in range(len(self.rarity)):
+            for n in self.of(block):
+                found[n].append(block)
+        return found
+
+
 def candidates(wholes: Sequence[Whole]) -> Pairs:
     """Pairs of positions in `wholes` that may be one person, in order, each once."""
-    blocks: dict[str, int | list[int]] = {}  # most keys are one group's alone: no list for them
-    for n, one in enumerate(wholes):
-        for key in {f"{kind} {value}" for kind, value in keys_of(one)}:
-            block = blocks.setdefault(key, n)
+    size = len(wholes)
+    most = max(1, round(NEAREST / _growth(size) ** 0.5))
+    blocks = blocks_of(wholes)
+    stretches = [array("q") for _ in range(STRETCHES)]
+    for n, mine in enumerate(blocks.by_member(size)):
+        shared: dict[int, int] = {}
+        for block in mine:
+            rare = blocks.rarity[block]
+            for other in blocks.of(block):
+                shared[other] = shared.get(other, 0) + rare
+        shared.pop(n, None)
+        nearest: Iterable[int] = shared
+        if len(shared) > most:
+            nearest = sorted(shared, key=lambda other: (-shared[other], other))[:most]
+        for other in nearest:
+            first, second = (n, other) if n < other else (other, n)
+            stretches[first * STRETCHES // size].append(first * size + second)
+    packed = array("q")
+    for stretch in stretches:  # each pair may have been chosen from both sides
+        packed.extend(sorted(set(stretch)))
+    return Pairs(packed, max(size, 1))
+
+
+def _growth(size: int) -> float:
+    return float(max(1.0, (size / 10_000) ** 0.25))
+
+
+def blocks_of(wholes: Sequence[Whole]) -> Blocks:
+    """The blocks that are worth comparing."""
+    size, growth = len(wholes), _growth(len(wholes))
+    found = Blocks(members=array("i"), starts=array("i", [0]), rarity=array("i"))
+    for cap, keys, owners in _sorted_out(wholes):
+        most = int(cap * growth)
+        shared: dict[int, int | list[int]] = {}  # most keys are one group's alone: no list for them
+        for key, n in zip(keys, owners, strict=True):
+            block = shared.setdefault(key, n)
             if isinstance(block, list):
                 block.append(n)
             elif block != n:
-                blocks[key] = [block, n]
-    growth = max(1.0, (len(wholes) / 10_000) ** 0.25)
-    found: set[int] = set()
-    size = len(wholes)
-    for key, block in blocks.items():
-        if not isinstance(block, list):
-            continue
-        kind = key.partition(" ")[0]
-        cap = int((VALUES_CAP if kind in _VALUES else PARTS_CAP if kind in _PARTS else NAMES_CAP) * growth)
-        for part in [block] if len(block) <= cap else _split(block, wholes, cap):
-            for n, b in enumerate(part):
-                for a in part[:n]:
-                    found.add(a * size + b)
-    return Pairs(sorted(found), max(size, 1))
+                shared[key] = [block, n]
+        for block in shared.values():
+            if not isinstance(block, list):
+                continue
+            for part in [block] if len(block) <= most else _split(block, wholes, most):
+                found.members.extend(part)
+                found.starts.append(len(found.members))
+                found.rarity.append(round(1_000 * math.log(size / len(part))) + 1)
+    return found
+
+
+def _sorted_out(wholes: Sequence[Whole]) -> Iterator[tuple[int, array[int], array[int]]]:
+    """The keys of all groups as hashes, and whose they are, in lots that hold all of a key: with the cap of their kind."""
+    lots = {(cap, n): (array("q"), array("i")) for cap in (NAMES_CAP, VALUES_CAP, PARTS_CAP) for n in range(LOTS)}
+    for n, one in enumerate(wholes):
+        for key in set(keys_of(one)):
+            kind, mark = key[0], hash(key)
+            cap = VALUES_CAP if kind in _VALUES else PARTS_CAP if kind in _PARTS else NAMES_CAP
+            keys, owners = lots[cap, mark % LOTS]
+            keys.append(mark)
+            owners.append(n)
+    for cap, lot in sorted(lots):
+        yield cap, *lots.pop((cap, lot))
 
 
 _PARTS: Final = frozenset({"single", "initial", "prefix"})

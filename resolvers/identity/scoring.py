@@ -8,6 +8,7 @@ in `data/weights.json` with their version, so that what is suggested does not dr
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final
@@ -55,7 +56,7 @@ def suggest(wholes: Sequence[Whole], learnt: Weights | None = None) -> list[Sugg
     used = learnt or weights()
     seen = Frequencies(wholes)
     pairs = candidates(wholes)
-    first = [dot(used.pair, NAMES, features(wholes[a], wholes[b], seen)) for a, b in pairs]
+    first = array("d", (dot(used.pair, NAMES, features(wholes[a], wholes[b], seen)) for a, b in pairs))
     second = rank(pairs, first, used)
     found = [
         Suggestion(left=min(wholes[a].label, wholes[b].label), right=max(wholes[a].label, wholes[b].label), score=score)
@@ -70,29 +71,28 @@ def dot(learnt: Mapping[str, float], names: Sequence[str], values: Sequence[floa
     return sum(learnt.get(name, 0.0) * value for name, value in zip(names, values, strict=True) if value)
 
 
-def rank(pairs: Sequence[tuple[int, int]], scores: Sequence[float], learnt: Weights) -> list[float]:
+def rank(pairs: Sequence[tuple[int, int]], scores: Sequence[float], learnt: Weights) -> array[float]:
     """The log-odds of each pair in view of its rivals."""
-    return [dot(learnt.rivals, RIVAL_NAMES, row) for row in rival_features(pairs, scores)]
+    return array("d", (dot(learnt.rivals, RIVAL_NAMES, row) for row in rival_features(pairs, scores)))
 
 
 def rival_features(pairs: Sequence[tuple[int, int]], scores: Sequence[float]) -> Iterator[list[float]]:
     """Each pair's own log-odds, and how they stand to the best others of the same two groups."""
-    best: dict[int, list[float]] = {}
-    near: dict[int, int] = {}
+    size = 1 + max((max(pair) for pair in pairs), default=-1)
+    best, second, near = array("d", [-9.0]) * size, array("d", [-9.0]) * size, array("i", [0]) * size
     for (a, b), score in zip(pairs, scores, strict=True):
         for n in (a, b):
-            two = best.setdefault(n, [-9.0, -9.0])
-            if score > two[0]:
-                two[0], two[1] = score, two[0]
-            elif score > two[1]:
-                two[1] = score
+            if score > best[n]:
+                best[n], second[n] = score, best[n]
+            elif score > second[n]:
+                second[n] = score
     for (a, b), score in zip(pairs, scores, strict=True):
         for n in (a, b):
-            if score > best[n][0] - 1.5:
-                near[n] = near.get(n, 0) + 1
+            if score > best[n] - 1.5:
+                near[n] += 1
     for (a, b), score in zip(pairs, scores, strict=True):
-        others = [best[n][1] if score >= best[n][0] else best[n][0] for n in (a, b)]
+        others = [second[n] if score >= best[n] else best[n] for n in (a, b)]
         margins = sorted(max(-8.0, min(8.0, score - other)) for other in others)
-        leads = sum(score >= best[n][0] for n in (a, b))
-        crowd = math.log(max(near.get(a, 1), near.get(b, 1)))
+        leads = sum(score >= best[n] for n in (a, b))
+        crowd = math.log(max(near[a], near[b], 1))
         yield [1.0, score, float(leads >= 1), float(leads == 2), margins[1] / 4, margins[0] / 4, crowd, max(0.0, score)]

@@ -1,0 +1,67 @@
+"""Which groups are compared: those who share something, and of many who do the nearest."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from resolvers.identity.blocking import NEAREST, candidates
+from resolvers.identity.cards import Card, CardName, CardOrganization, read
+from resolvers.identity.grouping import group
+from resolvers.identity.wholes import Whole, wholes
+
+CROWD = 240
+
+
+def read_all(cards: Sequence[Card]) -> list[Whole]:
+    facts = {card.id: read(card, "GB") for card in cards}
+    return wholes(facts, group(facts).groups)
+
+
+def compared(cards: Sequence[Card]) -> set[tuple[str, str]]:
+    everybody = read_all(cards)
+    return {(everybody[a].label, everybody[b].label) for a, b in candidates(everybody)}
+
+
+def crowd(chance: random.Random) -> list[Card]:
+    """Namesakes at many employers: each shares a little with most of the others."""
+    given, works = (
+        ("Ada", "Adam", "Ava", "Alma"),
+        ("Harbour", "Lantern", "Meridian", "Orchard", "Granite", "Quarry", "Foundry", "Tannery"),
+    )
+    return [
+        Card(
+            id=f"c{n:04}",
+            network="linkedin",
+            kind="CONNECTION",
+            names=(CardName(full=f"{chance.choice(given)} {chance.choice('BCDEFGH')}rasmussen"),),
+            organizations=tuple(CardOrganization(name=f"{work} Ltd") for work in chance.sample(works, 3)),
+        )
+        for n in range(CROWD)
+    ]
+
+
+def test_of_a_crowd_that_shares_names_and_employers_only_the_nearest_are_compared() -> None:
+    cards = crowd(random.Random(1))
+    pairs = compared(cards)
+    assert CROWD < len(pairs) <= CROWD * NEAREST < CROWD * (CROWD - 1) / 2
+
+
+def test_who_shares_what_nobody_else_has_is_compared_whatever_crowd_they_stand_in() -> None:
+    cards = crowd(random.Random(2))
+    cards[3] = Card(id="c0003", kind="CORRESPONDENT", names=cards[200].names, emails=("quintessence.vale@example.org",))
+    cards[200] = Card(
+        id="c0200", network="github", kind="FOLLOWER", names=cards[200].names, handles=("github:quintessencevale",),
+        organizations=cards[200].organizations,
+    )  # fmt: skip
+    assert ("c0003", "c0200") in compared(cards)
+
+
+def test_what_is_compared_does_not_depend_on_the_order_of_the_contacts() -> None:
+    cards = crowd(random.Random(3))
+    shuffled = random.Random(4).sample(cards, len(cards))
+    assert compared(cards) == compared(shuffled)
+
+
+def test_nobody_and_one_alone_are_compared_with_nobody() -> None:
+    assert compared([]) == compared(crowd(random.Random(5))[:1]) == set()
