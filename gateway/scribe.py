@@ -39,6 +39,7 @@ from store import search_index
 from store.database import Database
 
 TOGETHER_SECONDS: Final = 0.15  # of work that is one transaction, while nobody waits: what it touches is to fit into memory
+BUSY: Final = 2.0  # times as long as alone a slice may take on a busy machine
 IDLE_SECONDS: Final = 60.0  # without a slice, after which the process ends
 STOP_SECONDS: Final = 10.0
 REST_SECONDS: Final = 300.0  # after it failed, until one is started again
@@ -54,7 +55,7 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """What became of a slice's rows, and the seconds that it took."""
+    """What became of a slice's rows, and the seconds that it took, of a processor or on the clock (`_took`)."""
 
     results: list[Result]
     seconds: float
@@ -260,10 +261,9 @@ async def _write_together(database: Database, viewer: str, parts: Sequence[Slice
         opened = time.thread_time()  # a busy machine takes longer for it, and what it touches is no more
         with search_index.gathered(conn):
             for part in parts:
-                began = time.perf_counter()
+                began = time.perf_counter(), time.thread_time()
                 results = slices.take(conn, viewer, part)
-                ended = time.perf_counter()
-                taken.append(Taken(results=results, seconds=ended - began))
+                taken.append(Taken(results=results, seconds=_took(*began)))
                 if time.thread_time() - opened > TOGETHER_SECONDS or database.somebody_waits():
                     break
         return taken
@@ -271,6 +271,15 @@ async def _write_together(database: Database, viewer: str, parts: Sequence[Slice
     taken = await database.write_behind(viewer, write)
     await database.give_way()
     return taken
+
+
+def _took(clock: float, work: float) -> float:
+    """The seconds since these two, by which the next slice is cut.
+
+    On a busy machine the clock runs on while others work: cut by it alone, slices would become small, and what each one costs by itself
+    would make the machine busier still. A slow disk, though, is waited for by everybody.
+    """
+    return max(time.thread_time() - work, (time.perf_counter() - clock) / BUSY)
 
 
 async def _send(stream: asyncio.StreamWriter, data: bytes) -> None:
