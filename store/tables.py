@@ -424,7 +424,7 @@ conversation = _owned(
 Index("conversation_by_redirect", conversation.c.viewer_id, conversation.c.redirect_to,
       sqlite_where=conversation.c.redirect_to.is_not(None), postgresql_where=conversation.c.redirect_to.is_not(None))  # fmt: skip
 conversation_source = _owned("conversation_source", _text("conversation_id"), _text("account_id"), _text("key"),
-                             key=("conversation_id", "account_id", "key"), indexes=(("account_id", "key"),))  # fmt: skip
+                             key=("conversation_id", "account_id", "key"), indexes=(("account_id",),))  # fmt: skip
 conversation_member = _owned("conversation_member", _text("conversation_id"), _text("kind"), _text("address"), _text("name"),
                              _text("role"), Column("contact_id", Text), _at("last_active_at"),
                              key=("conversation_id", "kind", "address"), indexes=(("contact_id", "last_active_at"),))  # fmt: skip
