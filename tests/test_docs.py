@@ -113,6 +113,8 @@ def test_every_page_of_a_provider_says_all_that_is_to_be_known_under_the_same_he
             "nothing is said of the price"
         )
         assert re.search(r"^1\. ", sections["Getting credentials"], re.MULTILINE), "credentials are to be had step by step"
+    if provider.sign_out or any(form.method == "OAUTH_REDIRECT" for form in provider.link_forms):
+        assert "nlinking in Kith" in " ".join(text.split()), "nothing is said of what unlinking ends at the network"
     scopes = {scope.rpartition("/auth/")[2] for form in provider.link_forms for scope in form.scopes}
     assert [scope for scope in sorted(scopes) if scope not in text] == []
 

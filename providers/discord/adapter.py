@@ -502,6 +502,11 @@ class Discord:
     def _withheld(self, place: Position, now: float) -> list[Row]:
         """What the bot was not given, each with what to do about it."""
         said = {}
+        if not place.guilds:
+            said["servers"] = (
+                f"The bot is in no server (any more): invite it, or have it invited, by the address that {PORTAL} → OAuth2 → URL Generator makes "
+                "with the scope bot. What was read stays."
+            )
         if not place.flags & CONTENT:
             said["content"] = (
                 "Discord does not show the bot what others write, but in direct messages and where it is mentioned: switch on "

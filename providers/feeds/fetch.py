@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import httpx2 as httpx
 import msgspec
 
-from providers.errors import Malformed, Refused
+from providers.errors import Malformed, ProviderError, ReauthRequired, Refused
 from providers.http import MAX_REDIRECTS, REDIRECTS, Response, Session
 
 MAX_BYTES: Final = 10 * 1024 * 1024
@@ -61,15 +61,30 @@ async def fetch(session: Session, url: str, known: Validators = Validators()) ->
     moved, for_good = "", True
     for _ in range(MAX_REDIRECTS + 1):
         async with _turn(session, url):
-            response = await session.request(
-                "GET", url, headers=headers, auth=False, accept_statuses=statuses, max_bytes=MAX_BYTES, follow=False
-            )
+            try:
+                response = await session.request(
+                    "GET", url, headers=headers, auth=False, accept_statuses=statuses, max_bytes=MAX_BYTES, follow=False
+                )
+            except (ReauthRequired, Refused) as error:
+                raise _closed(url, error) from error
         if response.status not in REDIRECTS:
             return _fetched(response, known, moved)
         url = redirected(url, response)
         for_good = for_good and response.status in PERMANENT
         moved = url if for_good else moved
     raise Malformed(f"{httpx.URL(url).host} redirects in circles.", provider_code="redirects")
+
+
+def _closed(url: str, error: ProviderError) -> ProviderError:
+    """What 401 and 403 mean where nobody signs in: the feed is not for everybody (any more)."""
+    if error.provider_code not in ("401", "403"):
+        return error
+    return Refused(
+        f"{httpx.URL(url).host} does not show this feed to everybody (status {error.provider_code}). If it has moved, follow its new address; "
+        "if it is private, ask its site for an address with a key of your own.",
+        retry_at=error.retry_at,
+        provider_code=error.provider_code,
+    )
 
 
 def _fetched(response: Response, known: Validators, moved: str) -> Fetched:

@@ -18,7 +18,7 @@ from providers.mastodon.entity import Account, Conversation, Notification, Statu
 from providers.mastodon.item import DIRECT, NOTICES, Items, key_of, liking_key
 from providers.mastodon.server import Server, decoded, readable
 from providers.mastodon.talks import LOST, Remembered, Talks, age
-from providers.records import Gone, Reacted, Row
+from providers.records import Gone, Reacted, Row, Unreadable
 
 CONVERSATIONS, HOME, NOTIFICATIONS, OWN, FAVOURITES = "conversations", "home", "notifications", "own", "favourites"
 #: In the order of a walk: what was said to the account first.
@@ -30,6 +30,11 @@ PATHS: Final = {
     OWN: "/api/v1/accounts/{me}/statuses",
     FAVOURITES: "/api/v1/favourites",
 }
+#: What people call each list, and the scope that it takes (docs.joinmastodon.org/api/oauth-scopes).
+SHOWN: Final = {
+    CONVERSATIONS: ("direct conversations", "read:statuses"), HOME: ("home timeline", "read:statuses"),
+    NOTIFICATIONS: ("notifications", "read:notifications"), OWN: ("own posts", "read:statuses"), FAVOURITES: ("favourites", "read:favourites"),
+}  # fmt: skip
 #: The largest pages (docs.joinmastodon.org/methods/conversations#get, /timelines#home, /notifications#get, /accounts#statuses, /favourites#get).
 PAGE: Final = 40
 #: Entries that are missing and asked for one by one with a run.
@@ -104,7 +109,7 @@ class Mirrored:
         except Refused as error:
             if error.provider_code not in LEFT_OUT:
                 raise
-            yield Step([], "", seen, posts=self._talks.recent())
+            yield Step(_withheld(walk) if error.provider_code == "scope" else [], "", seen, posts=self._talks.recent())
 
     def _first(self, walk: str) -> Sequence[tuple[str, str]]:
         limit = ("limit", str(PAGE))
@@ -204,6 +209,13 @@ class Mirrored:
                 return True
             raise
         return walk == FAVOURITES and decoded(answer, Status).favourited is False
+
+
+def _withheld(walk: str) -> list[Row]:
+    """What the account says of a list that it was not allowed."""
+    called, scope = SHOWN[walk]
+    text = f"The server was not allowed to show your {called}. Link the account again and allow {scope}."
+    return [Row(item=Unreadable(key=walk, outcome="SKIPPED", message=text, reason="FORBIDDEN", container=walk))]
 
 
 def _is_known(walk: str, entry: str, seen: Mark) -> bool:

@@ -237,7 +237,7 @@ class Graph:
         if fault.is_transient or fault.code in PASSING:
             return Unavailable(f"{name} has trouble of its own (error {code}).", provider_code=code)
         if fault.code in NARROW:
-            return Refused(f"{name} does not allow this: {fault.said}", provider_code="permission")
+            return Refused(f"{name} does not allow this: {fault.said.rstrip('.')}.", provider_code="permission")
         if fault.error_subcode in GONE or fault.code == NO_OBJECT:
             return Refused(f"{name} does not show this (any more).", provider_code="not-found")
         return Refused(f"{name} did not take the question ({fault.said}).", provider_code=code)

@@ -40,7 +40,7 @@ from providers.records import (
 from providers.slack import events as slack_events
 from providers.slack import files as slack_files
 from providers.slack import sending as slack_sending
-from providers.slack.api import HOME, KEY, PARTIAL, ask, give_back, instant_text, scopes
+from providers.slack.api import HOME, KEY, PARTIAL, ask, give_back, instant_text, signed_in
 from providers.slack.message import (
     MAX_REACTIONS,
     MEMBERS,
@@ -55,6 +55,7 @@ from providers.slack.message import (
     seconds,
     short,
 )
+from providers.slack.permitted import types, withheld
 
 #: docs.slack.dev/apis/web-api/pagination: "no more than 200 results at a time".
 LISTED: Final = 200
@@ -78,7 +79,6 @@ CENSUS: Final = timedelta(hours=6)
 FILE_BYTES: Final = 64 * 1024 * 1024
 PIECE: Final = 256 * 1024
 ENDED: Final = "\n"  # a walk that was taken up in the middle has ended: no cursor of Slack's looks so
-TYPES: Final = "public_channel,private_channel,mpim,im"
 APPS: Final = "https://api.slack.com/apps"
 READING: Final = (
     "users:read", "users:read.email", "channels:read", "channels:history", "groups:read", "groups:history", "im:read", "im:history",
@@ -234,7 +234,7 @@ class Slack:
 
     async def profile(self) -> Profile:
         """Whose token it is. Raises Refused for a program's: it sees nobody's direct messages."""
-        me = await ask(self._session, "auth.test", Me)
+        me, granted = await signed_in(self._session, Me)
         token = (await self._session.credentials()).access_token or ""
         if me.bot_id is not None or token.startswith(("xoxb-", "xapp-")):
             raise Refused("This token is a program's. Enter the User OAuth Token, which begins with xoxp.", provider_code="bot")
@@ -247,7 +247,7 @@ class Slack:
             label=f"{user.shown} ({short(me.team)})",
             own_addresses=tuple(addresses),
             base_url=self._session.account.base_url,
-            granted_scopes=await scopes(self._session),
+            granted_scopes=granted,
             contact=msgspec.structs.replace(own, relation="PROFILE", container=""),
         )
 
@@ -257,13 +257,13 @@ class Slack:
         Raises CursorExpired when Slack does not know the place to go on from.
         """
         place = cursors.read(cursor, Position) or Position()
-        self._me = await ask(self._session, "auth.test", Me)
+        self._me, granted = await signed_in(self._session, Me)
         began = self._now()
         listing = place.pages <= FEW_PAGES or began - place.listed > CENSUS.total_seconds()
         if place.walk != ENDED and (place.walk or listing):
             async for page in self._members(place):
                 yield page
-        await self._list_rooms(place)
+        await self._list_rooms(place, types(granted))
         first = not place.mark
         news = None if first else await self._news(place)
         for channel in [] if first else self._due(place, news, began):
@@ -285,7 +285,7 @@ class Slack:
         for room in place.rooms.values():
             if not _lively(room, began):
                 room.recent, room.again = room.recent[:RECENT], ""
-        rows = [_few()] if place.few else []
+        rows = [*withheld(granted), *([_few()] if place.few else [])]
         yield Page(rows=tuple(rows), cursor=cursors.written(place), done=True)
 
     async def part(self, key: str, part: str) -> AsyncIterator[bytes]:
@@ -381,11 +381,11 @@ class Slack:
 
     # --- conversations ----------------------------------------------------------------------------------------------
 
-    async def _list_rooms(self, place: Position) -> None:
-        """Every conversation that the user is in; one that they left keeps its messages and gets no more."""
+    async def _list_rooms(self, place: Position, shown: str) -> None:
+        """Every conversation of these kinds that the user is in; one that they left keeps its messages and gets no more."""
         after = ""
-        for _ in range(MAX_PAGES):
-            asked = {"types": TYPES, "limit": str(LISTED), **({"cursor": after} if after else {})}
+        for _ in range(MAX_PAGES if shown else 0):
+            asked = {"types": shown, "limit": str(LISTED), **({"cursor": after} if after else {})}
             page = await ask(self._session, "users.conversations", Channels, **asked)
             self._rooms.update((each.id, each) for each in page.channels)
             following = page.response_metadata.next_cursor

@@ -55,9 +55,21 @@ class Verdict(msgspec.Struct, frozen=True):
 
 async def ask(session: Session, method: str, kind: type[Entity], **parameters: str) -> Entity:
     """A method that only reads. Raises what its error means; the word is the `provider_code`."""
+    return (await _asked(session, method, kind, parameters))[0]
+
+
+async def signed_in(session: Session, kind: type[Entity]) -> tuple[Entity, tuple[str, ...]]:
+    """Whose token it is (auth.test), and what it may, as Slack says with every answer; empty where it does not. Raises as `ask`."""
+    who, answer = await _asked(session, "auth.test", kind, {})
+    said = answer.headers.get("x-oauth-scopes", "").split(",")
+    return who, tuple(scope.strip() for scope in said if scope.strip())
+
+
+async def _asked(session: Session, method: str, kind: type[Entity], parameters: Mapping[str, str]) -> tuple[Entity, Response]:
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _decoded(session, await _sent(session, "GET", method, params=parameters, max_bytes=ANSWER_BYTES), kind)
+            answer = await _sent(session, "GET", method, params=parameters, max_bytes=ANSWER_BYTES)
+            return _decoded(session, answer, kind), answer
         except RateLimited as error:
             now = session.clock.now()
             seconds = (error.retry_at - now).total_seconds() if error.retry_at is not None else PATIENCE + 1
@@ -76,12 +88,6 @@ class Revoked(msgspec.Struct, frozen=True):
 async def give_back(session: Session, secret: Secret) -> bool:
     """End the token. Raises ProviderError."""
     return (await ask(session, "auth.revoke", Revoked)).revoked
-
-
-async def scopes(session: Session) -> tuple[str, ...]:
-    """What the token may, as Slack says with every answer; empty where it does not."""
-    answer = await _sent(session, "GET", "auth.test", max_bytes=ANSWER_BYTES)
-    return tuple(scope.strip() for scope in answer.headers.get("x-oauth-scopes", "").split(",") if scope.strip())
 
 
 async def tell(session: Session, method: str, kind: type[Entity], form: Mapping[str, str]) -> Entity:

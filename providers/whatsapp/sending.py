@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from providers.errors import Malformed, ProviderError, RateLimited, Refused, Unavailable
-from providers.meta.api import Dialect, Fault, Graph, part
+from providers.meta.api import NARROW, Dialect, Fault, Graph, part
 from providers.records import OutgoingChat, OutgoingReaction, Submitted
 from providers.whatsapp.item import GROUP, reaction_key
 
@@ -40,6 +40,10 @@ REFUSED: Final = {
     133010: "This number is not registered for the Cloud API: register it in WhatsApp Manager.",
 }
 WINDOW: Final = 131047
+NARROWED: Final = (
+    "WhatsApp does not allow this to the token: give the system user the permissions whatsapp_business_messaging and "
+    "whatsapp_business_management and the business account, make a new token, and link again."
+)
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -64,6 +68,8 @@ def own(fault: Fault, now: datetime) -> ProviderError | None:
         return Unavailable(f"WhatsApp has trouble of its own (error {code}).", provider_code=code)
     if (text := REFUSED.get(fault.code)) is not None:
         return Refused(text, provider_code=code)
+    if fault.code in NARROW:
+        return Refused(f"{NARROWED} ({fault.said})", provider_code="permission")
     return None
 
 

@@ -34,7 +34,7 @@ from tests.household import Household, open_sqlite
 from tests.workshop import Workshop, workshop
 
 STEP: Final = timedelta(hours=6)
-VIEWERS: Final = ("ada", "bo", "cy", "di")
+VIEWERS: Final = ("ada", "bo", "cy", "di", "eve")  # nobody has two accounts of one network
 ACCOUNTS: Final = """{ viewer { accounts(first: 50) { edges { node {
   id status statusReason nextSyncAt lastSyncedAt capabilities } } } } }"""
 

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+import msgspec
+
 from providers.session import Secret
-from tests.chaos.mixed_networks import BAN, Door, MailDoor, app_password, given
+from tests.chaos.mixed_networks import BAN, GRANTED, Door, MailDoor, app_password, given
 from tests.providers.github_stub import SCOPES as GITHUB_SCOPES
 from tests.providers.stub_http import Answer
+from tests.providers.x_stub import SCOPES as X_SCOPES
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,32 @@ def _refuse(status: int, body: object = b"") -> Callable[[Door], None]:
     return befall
 
 
+def _take(token: str, *gone: str) -> Callable[[Door], None]:
+    """Scopes that a token had are taken away from it."""
+
+    def befall(door: Door) -> None:
+        door.stub.tokens[token] = door.stub.tokens[token] - set(gone)
+
+    return befall
+
+
+def _refuse_part(path: str, status: int, body: object) -> Callable[[Door], None]:
+    """One part is not shown any more, all else is."""
+
+    def befall(door: Door) -> None:
+        honest = door.stub.answer
+        door.stub.answer = lambda request: Answer(status, body) if path in request.path else honest(request)
+
+    return befall
+
+
 def _decline(door: Door) -> None:
     door.stub.declined = frozenset({"pages_messaging"})
+
+
+def _expel(door: Door) -> None:
+    """The bot is thrown out of its only server."""
+    door.stub.guilds.clear()
 
 
 def _reset(door: Door) -> None:
@@ -148,6 +175,14 @@ SIGNED_OUT: Final[dict[str, dict[str, object]]] = {
     "Matrix": {"errcode": "M_UNKNOWN_TOKEN", "error": "Invalid access token passed."},
     "Bluesky": {"error": "InvalidToken", "message": "Token has been revoked"},
 }
+#: What Meta says of a permission that was taken away, Mastodon of one that was never given, and Telegram of a token that two programs use.
+NARROWED: Final = _graph_says(10, "(#10) Application does not have permission for this action")
+OUTSIDE: Final = {"error": "This action is outside the authorized scopes"}
+TAKEN_OVER: Final = {
+    "ok": False,
+    "error_code": 409,
+    "description": "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
+}
 #: Of a member of LinkedIn whose data is not given to programs.
 PROFILE_ALONE: Final = frozenset({"openid", "profile", "email"})
 WAITS: Final = ("nothing to do", "by itself")
@@ -157,34 +192,53 @@ TROUBLES: Final = (
     Trouble("GitHub, throttled", "GitHub", _throttle(body=TOO_MANY["GitHub"]), "ACTIVE", WAITS),
     Trouble("GitHub, partly permitted", "GitHub", _narrow("token-1", GITHUB_SCOPES - {"read:org"}), "ACTIVE", ("read:org",), at_first=True),
     Trouble("GitHub, revoked", "GitHub", _revoke, "REAUTH_REQUIRED", ("again",)),
+    Trouble("Slack, partly permitted", "Slack", _take("xoxp-1", "im:history"), "ACTIVE", ("direct messages", "im:history"), at_first=True),
+    Trouble("Slack, downgraded", "Slack", _take("xoxp-1", "im:read", "mpim:read"), "ACTIVE", ("group messages, direct messages", "link again")),
+    Trouble("GitHub, downgraded", "GitHub", _narrow("token-1", frozenset({"read:user"})), "ACTIVE", ("notifications",)),
+    Trouble("X, revoked", "X", _revoke, "REAUTH_REQUIRED", ("again",)),
+    Trouble("X, partly permitted", "X", _take("token-1", "dm.read"), "ACTIVE", ("grant dm.read",), at_first=True,
+            secret=given(Secret(access_token="token-1", scope=" ".join(sorted(X_SCOPES - {"dm.read"}))))),
     Trouble("X, downgraded", "X", _unenrol, "DEGRADED", ("put the app into a project",)),
     Trouble("X, throttled", "X", _throttle(body=TOO_MANY["X"]), "ACTIVE", WAITS),
     Trouble("Gmail, revoked", "Gmail", _revoke, "REAUTH_REQUIRED", ("again",)),
     Trouble("Gmail, throttled", "Gmail", _throttle(body=TOO_MANY["Gmail"]), "ACTIVE", WAITS),
+    Trouble("Gmail, downgraded", "Gmail", _narrow("token-1", frozenset()), "REAUTH_REQUIRED", ("again", "ticked")),
+    Trouble("Google contacts, revoked", "Google contacts", _revoke, "REAUTH_REQUIRED", ("again",)),
+    Trouble("Google contacts, downgraded", "Google contacts", _narrow("token-1", frozenset()), "REAUTH_REQUIRED", ("again", "ticked")),
     Trouble("Google contacts, throttled", "Google contacts", _throttle(body=TOO_MANY["Google contacts"]), "ACTIVE", WAITS),
     Trouble("Microsoft, partly permitted", "Microsoft", _narrow("token-1", frozenset({"Mail.Read", "User.Read"})), "REAUTH_REQUIRED",
             ("link the account again and allow everything",), at_first=True),
     Trouble("Microsoft, throttled", "Microsoft", _throttle(body=TOO_MANY["Microsoft"]), "ACTIVE", WAITS),
     Trouble("feed, ended", "feed", _end, "DEGRADED", ("ended (410)",)),
+    Trouble("feed, closed", "feed", _refuse(401), "DEGRADED", ("does not show this feed to everybody", "new address")),
     Trouble("feed, throttled", "feed", _throttle(), "ACTIVE", WAITS),
     Trouble("Mastodon, revoked", "Mastodon", _refuse(401, SIGNED_OUT["Mastodon"]), "REAUTH_REQUIRED", ("again",)),
+    Trouble("Mastodon, partly permitted", "Mastodon", _refuse_part("/api/v1/conversations", 403, OUTSIDE), "ACTIVE", ("again", "read:statuses")),
     Trouble("Mastodon, throttled", "Mastodon", _throttle(body=TOO_MANY["Mastodon"]), "ACTIVE", WAITS),
     Trouble("CardDAV, revoked", "CardDAV", _refuse(401), "REAUTH_REQUIRED", ("again",)),
     Trouble("CardDAV, throttled", "CardDAV", _throttle(), "ACTIVE", WAITS),
     Trouble("Facebook, revoked", "Facebook", _revoke, "REAUTH_REQUIRED", ("again",)),
     Trouble("Facebook, throttled", "Facebook", _throttle(status=400, body=TOO_MANY["Meta"], **REGAINED), "ACTIVE", WAITS),
     Trouble("Facebook, partly permitted", "Facebook", _decline, "ACTIVE", ("allow pages_messaging",), at_first=True),
+    Trouble("Facebook, downgraded", "Facebook", _decline, "ACTIVE", ("allow pages_messaging",)),
+    Trouble("Instagram, partly permitted", "Instagram", lambda door: None, "ACTIVE", ("allow instagram_business_manage_messages",), at_first=True,
+            secret=given(msgspec.structs.replace(GRANTED, scope="instagram_business_basic"))),
+    Trouble("Instagram, downgraded", "Instagram", _refuse_part("/conversations", 403, NARROWED), "ACTIVE", ("messages", "Link the account again")),
     Trouble("Instagram, revoked", "Instagram", _revoke, "REAUTH_REQUIRED", ("again",)),
     Trouble("Instagram, throttled", "Instagram", _throttle(status=400, body=TOO_MANY["Meta"], **REGAINED), "ACTIVE", WAITS),
     Trouble("LinkedIn, revoked", "LinkedIn", _revoke, "REAUTH_REQUIRED", ("again",)),
     Trouble("LinkedIn, throttled", "LinkedIn", _throttle(body=TOO_MANY["LinkedIn"]), "ACTIVE", WAITS),
     Trouble("LinkedIn, partly permitted", "LinkedIn", _narrow("token-1", PROFILE_ALONE), "ACTIVE", ("import it",),
             at_first=True, secret=given(Secret(access_token="token-1", scope=",".join(sorted(PROFILE_ALONE))))),
+    Trouble("LinkedIn, downgraded", "LinkedIn", _narrow("token-1", PROFILE_ALONE), "ACTIVE", ("link the account again with it",)),
+    Trouble("Discord, downgraded", "Discord", _expel, "ACTIVE", ("in no server", "invite it")),
     Trouble("Discord, revoked", "Discord", _reset, "REAUTH_REQUIRED", ("again",)),
     Trouble("Discord, throttled", "Discord", _throttle(body=TOO_MANY["Discord"]), "ACTIVE", WAITS),
     Trouble("Discord, partly permitted", "Discord", _unprivilege, "ACTIVE", ("intent",), at_first=True),
     Trouble("Telegram, revoked", "Telegram", _refuse(401, SIGNED_OUT["Telegram"]), "REAUTH_REQUIRED", ("again",)),
     Trouble("Telegram, throttled", "Telegram", _throttle(body=TOO_MANY["Telegram"]), "ACTIVE", WAITS),
+    Trouble("Telegram, taken over", "Telegram", _refuse(409, TAKEN_OVER), "DEGRADED", ("another program", "stop it")),
+    Trouble("WhatsApp, downgraded", "WhatsApp", _refuse(403, NARROWED), "DEGRADED", ("whatsapp_business_messaging", "link again")),
     Trouble("WhatsApp, revoked", "WhatsApp", _reset, "REAUTH_REQUIRED", ("again",)),
     Trouble("WhatsApp, throttled", "WhatsApp", _throttle(status=400, body=TOO_MANY["WhatsApp"], **REGAINED), "ACTIVE", WAITS),
     Trouble("IMAP, revoked", "IMAP", _at_login(b"[AUTHENTICATIONFAILED] no such user or password"), "REAUTH_REQUIRED", ("sign-in",)),

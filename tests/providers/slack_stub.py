@@ -23,11 +23,20 @@ SCOPES = frozenset(
      "mpim:read", "mpim:history", "search:read", "files:read", "chat:write",
      "channels:write", "groups:write", "im:write", "mpim:write", "files:write"}
 )  # fmt: skip
-#: Calls a minute by method, and of these the scope that each needs (any conversation's will do).
+#: Kinds of conversations: the word of each in `types`, and the beginning of its scopes.
+KINDS = {"public_channel": "channels", "private_channel": "groups", "mpim": "mpim", "im": "im"}
+#: Which scope of a conversation's kind a method takes (docs.slack.dev/reference/methods).
+PARTS = {
+    "conversations.info": "read",
+    "conversations.members": "read",
+    "conversations.history": "history",
+    "conversations.replies": "history",
+}
+#: Calls a minute by method, and of these the scope that each needs besides.
 ALLOWED = {
     "auth.test": (100, ""), "auth.revoke": (50, ""), "users.list": (20, "users:read"), "users.info": (100, "users:read"),
-    "users.conversations": (50, "channels:read"), "conversations.info": (50, "channels:read"), "conversations.members": (100, "channels:read"),
-    "conversations.history": (50, "channels:history"), "conversations.replies": (50, "channels:history"),
+    "users.conversations": (50, ""), "conversations.info": (50, ""), "conversations.members": (100, ""),
+    "conversations.history": (50, ""), "conversations.replies": (50, ""),
     "conversations.mark": (50, ""), "search.messages": (20, "search:read"), "chat.postMessage": (60, "chat:write"),
     "chat.update": (50, "chat:write"), "chat.delete": (50, "chat:write"), "files.info": (100, "files:read"),
     "files.getUploadURLExternal": (100, "files:write"), "files.completeUploadExternal": (100, "files:write"),
@@ -158,12 +167,27 @@ class Slack:
             return denied("invalid_auth")
         if ALLOWED[method][1] and ALLOWED[method][1] not in scopes:
             return denied("missing_scope", needed=ALLOWED[method][1], provided=",".join(sorted(scopes)))
+        lacking = sorted(self._needed(method, request) - scopes)
+        if lacking:
+            return denied("missing_scope", needed=lacking[0], provided=",".join(sorted(scopes)))
         said: Answer = getattr(self, "_" + method.replace(".", "_"))(request)
         body = json.loads(said.content)
         said.headers["X-OAuth-Scopes"] = ",".join(sorted(scopes))
         if body["ok"]:
             self.description.check(self.description.schema(operation), body, method)
         return said
+
+    def _needed(self, method: str, request: Request) -> set[str]:
+        """What the kinds of the conversations take that are asked for: a list is refused whole where one is not allowed."""
+        if method == "users.conversations":
+            return {f"{KINDS[word]}:read" for word in request.one("types", "public_channel").split(",")}
+        part, channel = PARTS.get(method), self.channels.get(request.one("channel"))
+        return {f"{KINDS[self._kind(channel)]}:{part}"} if part and channel else set()
+
+    def _kind(self, channel: Item) -> str:
+        if channel.get("is_im") or channel.get("is_mpim"):
+            return "im" if channel.get("is_im") else "mpim"
+        return "private_channel" if channel.get("is_private") else "public_channel"
 
     def close(self, method: str, seconds: int) -> Answer:
         """The answer 429 with which a method is closed for so long."""
@@ -186,8 +210,11 @@ class Slack:
         return denied("user_not_found") if found is None else self._ok(user=self._shown(found))
 
     def _users_conversations(self, request: Request) -> Answer:
+        wanted = request.one("types", "public_channel").split(",")
         bare = [
-            {key: value for key, value in each.items() if key not in ("people", "last_read")} for each in self.channels.values()
+            {key: value for key, value in each.items() if key not in ("people", "last_read")}
+            for each in self.channels.values()
+            if self._kind(each) in wanted
         ]
         shown, following = self._paged(bare, request)
         return self._ok(channels=shown, response_metadata=following) if shown is not None else denied("invalid_cursor")

@@ -120,6 +120,14 @@ class TestFeedsContract(AdapterContract):
                 break
         assert mirror.titles == rig.names()
 
+    async def test_a_wrong_secret_asks_for_a_new_sign_in(self, rig: Any, opened: Open, proxy: Proxy) -> None:
+        """Nobody signs in to read a feed: one that wants to know who asks is not for everybody."""
+        for fault in ("401", "403"):
+            proxy.tamper = FAULTS[fault]
+            for ask in (opened().profile, lambda: Mirror().follow(opened())):
+                with pytest.raises(Refused, match=f"does not show this feed to everybody .status {fault}"):
+                    await ask()
+
     async def test_what_is_deleted_at_the_source_is_gone_after_the_next_run(self, rig: Any, opened: Open) -> None:
         """Of a feed the contrary is right."""
         rig.fill()

@@ -489,6 +489,26 @@ async def test_a_token_without_a_scope_says_which_one(team: slack_stub.Slack, op
         await _rows(opened())
 
 
+async def test_a_kind_of_conversation_that_was_not_allowed_is_named_and_read_whole_once_it_is(
+    team: slack_stub.Slack, opened: Open, clock: HandClock
+) -> None:
+    grace = team.member(100, "grace")
+    for room, text in ((team.channel(1, "general"), "To all"), (team.channel(2, user=grace), "To you")):
+        team.post(room, grace, text, THEN)
+    team.tokens["xoxp-1"] = slack_stub.SCOPES - {"im:history", "groups:read"}
+    mirror, rows = Mirror(), await _rows(opened())
+    assert _texts(rows) == ["To all"]
+    (said,) = [item for item in rows if isinstance(item, Unreadable)]
+    assert said.reason == "FORBIDDEN"
+    assert "does not show your private channels, direct messages: the token lacks groups:read, im:history." in said.message
+    await mirror.follow(opened())
+    team.tokens["xoxp-1"] = slack_stub.SCOPES
+    clock.time += timedelta(minutes=15)
+    rows = await _rows(opened(), mirror.cursor)
+    assert _texts(rows) == ["To you"]
+    assert [item for item in rows if isinstance(item, Unreadable)] == []
+
+
 async def test_a_conversation_that_is_not_shown_is_named_and_does_not_stop_the_others(
     team: slack_stub.Slack, opened: Open
 ) -> None:
