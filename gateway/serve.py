@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import gc
 import socket
 import struct
 import sys
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 import uvicorn
 
+from gateway import memory
 from gateway.app import open_installation
 from gateway.installation import Installation, kith_version
 from gateway.people import owner
@@ -111,9 +111,7 @@ async def _serve_here(installation: Installation, listener: socket.socket, stop:
             backlog=BACKLOG,
         )
     )
-    # what is there now stays: looking through it again would stop all answers for a tenth of a second now and then
-    gc.collect()
-    gc.freeze()
+    memory.settle()
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     async with beside(_tidy(installation)):
         ends = [serving, asyncio.create_task(stop.wait())]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
+import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from resolvers import paging, sources
@@ -19,6 +20,8 @@ from resolvers.operation import Operation
 from resolvers.paging import Edge, Listing, PageInfo
 from resolvers.refusals import Refusal
 from store import feed, streams
+from store.among import VIEWER
+from store.prepared import Prepared
 from store.tables import activity, message
 from store.tables import feed as feed_table
 
@@ -158,13 +161,14 @@ def at_head(position: int) -> Place:
 def state(conn: Connection, viewer: str) -> tuple[int, datetime | None]:
     """The head, and when the oldest row behind the horizon was written."""
     head = feed.head(conn, viewer)
-    oldest: datetime | None = conn.execute(
-        select(feed_table.c.at)
-        .where(feed_table.c.viewer_id == viewer, feed_table.c.position > head.horizon)
-        .order_by(feed_table.c.position)
-        .limit(1)
-    ).scalar_one_or_none()
-    return head.position, oldest
+    rows = _oldest.rows(conn, viewer=viewer, horizon=head.horizon)
+    return head.position, rows[0].at if rows else None
+
+
+@Prepared
+def _oldest() -> sa.Select[Any]:
+    f = feed_table.c
+    return select(f.at).where(f.viewer_id == VIEWER, f.position > sa.bindparam("horizon")).order_by(f.position).limit(1)
 
 
 def take(conn: Connection, viewer: str, at: Place | None, size: int, where: ChangeFilter, coalesce: bool) -> Taken:

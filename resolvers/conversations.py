@@ -20,6 +20,8 @@ from resolvers.paging import Ask, Cut, Listing, Order, Position
 from resolvers.refusals import Refusal
 from resolvers.sources import Answered, Freshness
 from store import search_index
+from store.among import VIEWER, among, asked
+from store.prepared import Prepared
 from store.tables import (
     account,
     contact,
@@ -35,6 +37,12 @@ MAX_ACCOUNTS: Final = 20
 MAX_MATCHES: Final = 1_000  # conversations that a text filter can find
 DEFAULT_MESSAGES: Final = 50
 ORDER: Final = Order((conversation.c.last_activity_at, conversation.c.id), descending=True)
+AFTER: Final = ("after_at", "after_id")
+SHOWN: Final = (
+    conversation.c.id, conversation.c.version, conversation.c.kind, conversation.c.subject, conversation.c.last_activity_at,
+    conversation.c.message_count, conversation.c.unread_count, conversation.c.last_message_id, conversation.c.url,
+    conversation.c.flags, conversation.c.live,
+)  # fmt: skip
 MESSAGE_ORDER: Final = Order((message.c.sent_at, message.c.id))
 Marker = Literal["FIRST_UNREAD", "OLDEST", "LATEST"]
 
@@ -185,29 +193,39 @@ async def page(operation: Operation, ask: Ask, where: ConversationFilter, fresh:
     )
 
 
-async def of_person(operation: Operation, person_id: str, ask: Ask, where: ConversationFilter, fresh: Freshness) -> Listing:
-    """Conversations that a person takes part in, latest first. First pages of many people are read at once."""
-    scope = paging.bound("person.conversations", person_id, where)
+def of_person(
+    operation: Operation, person_id: str, ask: Ask, where: ConversationFilter, fresh: Freshness
+) -> Awaitable[Listing | None]:
+    """Conversations that a person takes part in, latest first. First pages of many people are read, and made, at once."""
     size = ask.size
-    after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[datetime, str])
-    name = ("person.conversations", where, fresh, size, after)
+    after = None
+    if ask.after is not None:
+        after = paging.position(operation, _scope(person_id, where), ask.after, tuple[datetime, str])
 
-    async def batch(person_ids: list[str]) -> Mapping[str, tuple[Cut, Answered]]:
+    async def batch(person_ids: list[str]) -> Mapping[str, Listing]:
         answers = await _refreshed(operation, person_ids, where, fresh, after, size)
         silent = frozenset[str]().union(*(a.silent_accounts for a in answers.values()))
         cuts = await operation.read(_firsts, person_ids, where, silent, size, after)
-        return {p: (cuts.get(p, paging.EMPTY), answers[p]) for p in person_ids}
+        return {
+            p: _listed(operation, p, where, cuts.get(p, paging.EMPTY), answers[p], further=after is not None) for p in person_ids
+        }
 
-    found = await batched(operation, name, batch, person_id)
-    assert found is not None
-    cut, answered = found
+    return batched(operation, ("person.conversations", where, fresh, size, after), batch, person_id)
 
+
+def _listed(
+    operation: Operation, person_id: str, where: ConversationFilter, cut: Cut, answered: Answered, *, further: bool
+) -> Listing:
     async def count() -> int:
         return (await load(operation, _counts, person_id, where, answered.silent_accounts)) or 0
 
-    if after is not None:
+    if further:
         cut = Cut(cut.rows, has_next=cut.has_next, has_previous=True)
-    return paging.listing(operation, scope, cut, key=_key, node=of_row, count=count, answered=answered)
+    return paging.listing(operation, _scope(person_id, where), cut, key=_key, node=of_row, count=count, answered=answered)
+
+
+def _scope(person_id: str, where: ConversationFilter) -> paging.Scope:
+    return paging.bound("person.conversations", person_id, where)
 
 
 async def _refreshed(
@@ -233,18 +251,33 @@ def contacts_of(viewer: str, person_ids: Sequence[str]) -> sa.Select[tuple[str]]
     return select(mine.c.id).where(mine.c.viewer_id == viewer, mine.c.person_id.in_(person_ids))
 
 
-def _with_people(query: sa.Select[Any], viewer: str, person_ids: Sequence[str]) -> tuple[sa.Select[Any], sa.ColumnElement[str]]:
-    """`query`, a row for each of these people who takes part, and the column that says who."""
-    m = conversation_member
+def _with_people(query: sa.Select[Any]) -> tuple[sa.Select[Any], sa.ColumnElement[str]]:
+    """`query`, a row for each of the people asked for who takes part (store/among.py), and the column that says who."""
+    m, mine = conversation_member, contact.alias("mine")
     pairs = (
         select(contact.c.person_id, m.c.conversation_id)
         .join(contact, sa.and_(contact.c.viewer_id == m.c.viewer_id, contact.c.id == m.c.contact_id))
         # named here, so that SQLite begins with their contacts: of a viewer it believes that they have ten rows in all
-        .where(m.c.viewer_id == viewer, m.c.contact_id.in_(contacts_of(viewer, person_ids)))
+        .where(m.c.viewer_id == VIEWER, m.c.contact_id.in_(select(mine.c.id).where(among(mine.c.person_id))))
         .distinct()
         .subquery("pairs")
     )
     return query.join(pairs, pairs.c.conversation_id == conversation.c.id), pairs.c.person_id
+
+
+@Prepared
+def _first_of_each(where: Narrowed, size: int, after: bool, keys_first: bool) -> sa.Select[Any]:
+    """The latest conversations of each person. `keys_first`: which ones, among keys alone; the rest is read of those that are shown."""
+    c = conversation.c
+    query, group = _with_people(_passing(select(c.id) if keys_first else select(*SHOWN), VIEWER, where))
+    if after:
+        query = query.where(paging.beyond(ORDER, tuple(sa.bindparam(name) for name in AFTER), forwards=True))
+    ranked = paging.ranked(query, group, ORDER, size).subquery("ranked")
+    in_order = (ranked.c.group_key, ranked.c.place)
+    if not keys_first:
+        return select(ranked).order_by(*in_order)
+    found = select(*SHOWN, ranked.c.group_key).join(ranked, ranked.c.id == c.id)
+    return found.where(c.viewer_id == VIEWER).order_by(*in_order)
 
 
 def _firsts(
@@ -256,24 +289,51 @@ def _firsts(
     size: int,
     after: Position | None,
 ) -> dict[str, Cut]:
-    query, group = _with_people(wanted(conn, viewer, where, silent), viewer, person_ids)
-    if after is not None:
-        query = query.where(paging.beyond(ORDER, after, forwards=True))
-    return paging.tops(conn, query, group, ORDER, size)
+    further = {} if after is None else dict(zip(AFTER, after, strict=True))
+    narrowed = _narrowed(conn, viewer, where, silent)
+    # SQLite copies whole rows to number them; PostgreSQL would rather read all conversations than come back for some
+    keys_first = conn.dialect.name == "sqlite"
+    rows = _first_of_each.rows(conn, narrowed, size, after is not None, keys_first, **asked(viewer, person_ids, **further))
+    return paging.grouped(rows, size)
 
 
 def _counts(
     conn: Connection, viewer: str, person_ids: Sequence[str], where: ConversationFilter, silent: frozenset[str]
 ) -> dict[str, int]:
-    query, group = _with_people(wanted(conn, viewer, where, silent), viewer, person_ids)
-    rows = conn.execute(query.with_only_columns(group.label("person_id"), sa.func.count().label("n")).group_by(group))
-    return {row.person_id: row.n for row in rows}
+    query, group = _with_people(wanted(conn, viewer, where, silent))
+    counted = query.with_only_columns(group.label("person_id"), sa.func.count().label("n")).group_by(group)
+    return {row.person_id: row.n for row in conn.execute(counted, asked(viewer, person_ids))}
+
+
+class Narrowed(msgspec.Struct, frozen=True, kw_only=True):
+    """A filter whose parts that take a look at the store have been looked up: what is left decides a statement."""
+
+    where: ConversationFilter
+    silent: frozenset[str] = frozenset()
+    label_ids: tuple[str, ...] | None = None  # of the roles
+    people: frozenset[str] = frozenset()  # survivors of `person_ids`
+    holding: tuple[str, ...] | None = None  # conversations with the text
+
+
+def _narrowed(conn: Connection, viewer: str, where: ConversationFilter, silent: frozenset[str]) -> Narrowed:
+    roles, text = where.roles, where.text
+    return Narrowed(
+        where=where,
+        silent=silent,
+        label_ids=None if roles is None else tuple(labels.with_roles(conn, viewer, roles)),
+        people=_survivors(conn, viewer, where.person_ids) if where.person_ids else frozenset(),
+        holding=tuple(_holding(conn, viewer, text)) if text is not None and text.strip() else None,
+    )
 
 
 def wanted(conn: Connection, viewer: str, where: ConversationFilter, silent: frozenset[str] = frozenset()) -> sa.Select[Any]:
     """The conversations that pass the filter; live ones of accounts that gave no answer are left out."""
-    c = conversation.c
-    query = select(conversation).where(c.viewer_id == viewer, c.redirect_to.is_(None))
+    return _passing(select(conversation), viewer, _narrowed(conn, viewer, where, silent))
+
+
+def _passing(query: sa.Select[Any], viewer: str | sa.BindParameter[str], narrowed: Narrowed) -> sa.Select[Any]:
+    c, where, silent = conversation.c, narrowed.where, narrowed.silent
+    query = query.where(c.viewer_id == viewer, c.redirect_to.is_(None))
     if silent:
         query = query.where(sa.not_(sa.and_(c.live, _through(silent))))
     if where.account_ids is not None:
@@ -282,34 +342,38 @@ def wanted(conn: Connection, viewer: str, where: ConversationFilter, silent: fro
         query = query.where(c.kind.in_(where.kinds))
     if where.label_ids is not None:
         query = query.where(_labelled(where.label_ids))
-    if where.roles is not None:
-        query = query.where(_labelled(labels.with_roles(conn, viewer, where.roles)))
+    if narrowed.label_ids is not None:
+        query = query.where(_labelled(narrowed.label_ids))
     if where.unread is not None:
         query = query.where(c.unread_count > 0 if where.unread else sa.func.coalesce(c.unread_count, 0) == 0)
     for flag in where.flags or ():
         query = query.where(flagged(c.flags, flag))
-    for flag in where.without_flags or ():
-        query = query.where(sa.not_(flagged(c.flags, flag)))
+    if where.without_flags:  # hardly any conversation has a flag at all: the short comparison first
+        query = query.where(sa.or_(c.flags == "", sa.not_(sa.or_(*(flagged(c.flags, flag) for flag in where.without_flags)))))
     if where.categories is not None:
         query = query.where(c.category.in_(where.categories))
     if where.active_after is not None:
         query = query.where(c.last_activity_at > where.active_after)
     if where.active_before is not None:
         query = query.where(c.last_activity_at < where.active_before)
-    if where.person_ids:
-        query = query.where(c.id.in_(_with_all(conn, viewer, where.person_ids)))
-    if where.text is not None and where.text.strip():
-        query = query.where(c.id.in_(_holding(conn, viewer, where.text)))
+    if narrowed.people:
+        query = query.where(c.id.in_(_with_all(viewer, narrowed.people)))
+    if narrowed.holding is not None:
+        query = query.where(c.id.in_(narrowed.holding))
     return query
 
 
-def _with_all(conn: Connection, viewer: str, person_ids: Sequence[str]) -> sa.Select[Any]:
-    """The ids of conversations in which every one of these people takes part, former ids included."""
+def _survivors(conn: Connection, viewer: str, person_ids: Sequence[str]) -> frozenset[str]:
+    """These people, each that was joined with another as that one."""
     rows = conn.execute(
         select(person.c.id, person.c.redirect_to).where(person.c.viewer_id == viewer, person.c.id.in_(person_ids))
     )
     led = {row.id: row.redirect_to or row.id for row in rows}
-    wanted = {led.get(person_id, person_id) for person_id in person_ids}
+    return frozenset(led.get(person_id, person_id) for person_id in person_ids)
+
+
+def _with_all(viewer: str | sa.BindParameter[str], wanted: frozenset[str]) -> sa.Select[Any]:
+    """The ids of conversations in which every one of these people takes part."""
     m = conversation_member.c
     return (
         select(m.conversation_id)
@@ -461,11 +525,11 @@ async def first_message(operation: Operation, shown: Conversation) -> Message | 
     return await load(operation, _ends, shown.id, False)
 
 
-async def last_message(operation: Operation, shown: Conversation) -> Message | None:
+def last_message(operation: Operation, shown: Conversation) -> Awaitable[Message | None]:
     """The latest message."""
     if shown.last_message_id is not None:
-        return await messages.get(operation, shown.last_message_id)
-    return await load(operation, _ends, shown.id, True)
+        return messages.get(operation, shown.last_message_id)
+    return load(operation, _ends, shown.id, True)
 
 
 # --- its messages ---------------------------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ from resolvers import paging, sources, web
 from resolvers.loaders import gathered, load
 from resolvers.operation import Operation
 from resolvers.refusals import ItemUnreadable
+from store.among import among, asked
+from store.prepared import Prepared
 from store.tables import contact, message, message_participant, message_source, own_address
 
 SNIPPET: Final = 200  # characters
@@ -110,8 +112,12 @@ def of_row(row: Any) -> Message:
 
 def by_id(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[str, Message]:
     """Messages by id."""
-    rows = conn.execute(select(*COLUMNS).where(message.c.viewer_id == viewer, message.c.id.in_(message_ids)))
-    return {row.id: paging.readable(row, of_row) for row in rows}
+    return {row.id: paging.readable(row, of_row) for row in _of_ids.rows(conn, **asked(viewer, message_ids))}
+
+
+@Prepared
+def _of_ids() -> sa.Select[Any]:
+    return select(*COLUMNS).where(among(message.c.id))
 
 
 def get(operation: Operation, message_id: str) -> Awaitable[Message | None]:

@@ -168,6 +168,10 @@ class Operation:
         self.spending = Spending()
         self.arrived = time.monotonic()
 
+    def close(self) -> None:
+        """It is answered: let go of the loaders, which know the operation, so that all it has loaded is freed at once."""
+        self.loaders = {}
+
     @property
     def cache(self) -> ViewerCache:
         self.passing = True

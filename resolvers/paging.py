@@ -30,6 +30,23 @@ _TAG: Final = 16  # bytes of HMAC-SHA-256 kept: 128 bits, RFC 2104 §5
 Position = tuple[Any, ...]
 
 
+class Scope:
+    """The name of a list with the arguments that decide what is in it. Written out only where a cursor is."""
+
+    __slots__ = ("_arguments", "_name", "_written")
+
+    def __init__(self, name: str, arguments: tuple[object, ...]) -> None:
+        self._name = name
+        self._arguments = arguments
+        self._written: str | None = None
+
+    def __str__(self) -> str:
+        if self._written is None:
+            arguments = msgspec.json.encode(self._arguments, enc_hook=str, order="sorted")
+            self._written = f"{self._name}/{hashlib.blake2b(arguments, digest_size=12).hexdigest()}"
+        return self._written
+
+
 class PageInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The contract's PageInfo."""
 
@@ -46,6 +63,40 @@ class Edge(msgspec.Struct, frozen=True):
     node: Any
 
 
+class Placed:
+    """An `Edge` of a row, whose cursor is signed when it is asked for: a page has hundreds, and most clients want the last one."""
+
+    __slots__ = ("_mark", "_row", "node")
+
+    def __init__(self, row: Any, node: Any, mark: Callable[[Any], str]) -> None:
+        self.node = node
+        self._row = row
+        self._mark = mark
+
+    @property
+    def cursor(self) -> str:
+        return self._mark(self._row)
+
+
+class Ends:
+    """A `PageInfo` whose cursors are those of the first and the last edge, signed when they are asked for."""
+
+    __slots__ = ("_edges", "has_next_page", "has_previous_page")
+
+    def __init__(self, edges: Sequence[Placed], *, has_next_page: bool, has_previous_page: bool) -> None:
+        self._edges = edges
+        self.has_next_page = has_next_page
+        self.has_previous_page = has_previous_page
+
+    @property
+    def start_cursor(self) -> str | None:
+        return self._edges[0].cursor if self._edges else None
+
+    @property
+    def end_cursor(self) -> str | None:
+        return self._edges[-1].cursor if self._edges else None
+
+
 async def uncounted() -> int | None:
     """The count of a list whose length nobody can tell."""
     return None
@@ -55,7 +106,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """A page of a connection. `count` is only called when the client asks for totalCount."""
 
     edges: Sequence[Any]
-    page_info: PageInfo = PageInfo()
+    page_info: PageInfo | Ends = PageInfo()
     count: Callable[[], Awaitable[int | None]] = uncounted
     complete: bool = True
     sources: tuple[SourceReport, ...] = ()
@@ -95,13 +146,13 @@ class Cut(msgspec.Struct, frozen=True):
     has_previous: bool
 
 
-def cursor(operation: Operation, scope: str, position: Position) -> str:
+def cursor(operation: Operation, scope: str | Scope, position: Position) -> str:
     """The cursor of a position in the list named `scope`."""
     payload = msgspec.msgpack.encode(position)
     return base64.urlsafe_b64encode(_tag(operation, scope, payload) + payload).decode().rstrip("=")
 
 
-def position(operation: Operation, scope: str, text: str, shape: type[R]) -> R:
+def position(operation: Operation, scope: str | Scope, text: str, shape: type[R]) -> R:
     """The position that a cursor stands for. Raises Refusal when it is forged, another viewer's or another list's."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
@@ -114,10 +165,9 @@ def position(operation: Operation, scope: str, text: str, shape: type[R]) -> R:
         ) from None
 
 
-def bound(name: str, *arguments: object) -> str:
+def bound(name: str, *arguments: object) -> Scope:
     """The scope of a list: its name and a digest of the arguments that decide what is in it."""
-    digest = hashlib.blake2b(msgspec.json.encode(arguments, enc_hook=str, order="sorted"), digest_size=12).hexdigest()
-    return f"{name}/{digest}"
+    return Scope(name, arguments)
 
 
 def cut(
@@ -131,12 +181,24 @@ def cut(
     back: bool = False,
 ) -> Cut:
     """One page of `query`: the first `size` rows after `after`, or with `back` the last ones before `before`."""
-    if after is not None:
-        query = query.where(beyond(order, after, forwards=True))
     if before is not None:
         query = query.where(beyond(order, before, forwards=False))
+    rows = conn.execute(following(query, order, size, after=after, back=back)).all()
+    return page_of(rows, size, after=after, before=before, back=back)
+
+
+def following(query: Select[Any], order: Order, size: int, *, after: Position | None = None, back: bool = False) -> Select[Any]:
+    """The rows of `query` in order, one more than a page has."""
+    if after is not None:
+        query = query.where(beyond(order, after, forwards=True))
     descending = order.descending != back
-    rows = conn.execute(query.order_by(*(c.desc() if descending else c.asc() for c in order.columns)).limit(size + 1)).all()
+    return query.order_by(*(c.desc() if descending else c.asc() for c in order.columns)).limit(size + 1)
+
+
+def page_of(
+    rows: Sequence[Any], size: int, *, after: Position | None = None, before: Position | None = None, back: bool = False
+) -> Cut:
+    """The page that `following` has found."""
     more = len(rows) > size
     kept = list(rows[:size])
     if back:
@@ -149,15 +211,25 @@ def tops(
     conn: Connection, query: Select[Any], group: ColumnElement[str], order: Order, size: int, *, back: bool = False
 ) -> dict[str, Cut]:
     """The first page (or with `back` the last one) of many lists in one statement: `group` says whose list a row is in."""
+    found = ranked(query, group, order, size, back=back).subquery()
+    return grouped(conn.execute(sa.select(found).order_by(found.c.group_key, found.c.place)).all(), size, back=back)
+
+
+def ranked(query: Select[Any], group: ColumnElement[str], order: Order, size: int, *, back: bool = False) -> Select[Any]:
+    """The rows of `query` that are on the first page of their list, and the one after it, with `group_key` and `place` added."""
     descending = order.descending != back
     place = sa.func.row_number().over(partition_by=group, order_by=[c.desc() if descending else c.asc() for c in order.columns])
-    ranked = query.add_columns(group.label("group_key"), place.label("place")).subquery()
-    rows = conn.execute(sa.select(ranked).where(ranked.c.place <= size + 1).order_by(ranked.c.group_key, ranked.c.place))
-    grouped: dict[str, list[Any]] = {}
+    numbered = query.add_columns(group.label("group_key"), place.label("place")).subquery()
+    return sa.select(numbered).where(numbered.c.place <= size + 1)
+
+
+def grouped(rows: Sequence[Any], size: int, *, back: bool = False) -> dict[str, Cut]:
+    """The page of each list from its rows in order, which have a `group_key`, and one more than asked for where there are more."""
+    lists: dict[str, list[Any]] = {}
     for row in rows:
-        grouped.setdefault(row.group_key, []).append(row)
+        lists.setdefault(row.group_key, []).append(row)
     found = {}
-    for key, mine in grouped.items():
+    for key, mine in lists.items():
         more, kept = len(mine) > size, mine[:size]
         if back:
             kept.reverse()
@@ -173,16 +245,22 @@ def beyond(order: Order, at: Position, *, forwards: bool, inclusive: bool = Fals
     if len(at) != len(order.columns):
         raise Refusal("INVALID_CURSOR", "this cursor does not belong to this list with these arguments; start again without it")
     left = sa.tuple_(*order.columns)
-    right = sa.tuple_(*(sa.literal(value, column.type) for value, column in zip(at, order.columns, strict=True)))
+    right = sa.tuple_(*(_given(value, column) for value, column in zip(at, order.columns, strict=True)))
     ascending = order.descending != forwards
     if inclusive:
         return left >= right if ascending else left <= right
     return left > right if ascending else left < right
 
 
+def _given(value: Any, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    if isinstance(value, sa.BindParameter):  # to come
+        return sa.bindparam(value.key, type_=column.type)
+    return sa.literal(value, column.type)
+
+
 def listing(
     operation: Operation,
-    scope: str,
+    scope: str | Scope,
     page: Cut,
     *,
     key: Callable[[Any], Position],
@@ -191,15 +269,14 @@ def listing(
     answered: Answered | None = None,
 ) -> Listing:
     """The connection of a page. A row that cannot be turned into a node keeps its place, as an error."""
-    edges = [Edge(cursor(operation, scope, key(row)), readable(row, node)) for row in page.rows]
+
+    def mark(row: Any) -> str:
+        return cursor(operation, scope, key(row))
+
+    edges = [Placed(row, readable(row, node), mark) for row in page.rows]
     return Listing(
         edges=edges,
-        page_info=PageInfo(
-            has_next_page=page.has_next,
-            has_previous_page=page.has_previous,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
-        ),
+        page_info=Ends(edges, has_next_page=page.has_next, has_previous_page=page.has_previous),
         count=count,
         complete=answered is None or answered.complete,
         sources=answered.reports if answered else (),
@@ -208,7 +285,7 @@ def listing(
 
 async def rows(
     operation: Operation,
-    scope: str,
+    scope: str | Scope,
     ask: Ask,
     order: Order,
     shape: type[Any],
@@ -248,6 +325,6 @@ def readable(row: Any, node: Callable[[Any], Any]) -> Any:
         return ItemUnreadable(str(getattr(row, "id", "")))
 
 
-def _tag(operation: Operation, scope: str, payload: bytes) -> bytes:
+def _tag(operation: Operation, scope: str | Scope, payload: bytes) -> bytes:
     bound_to = f"{operation.viewer}\x00{scope}\x00".encode()
     return hmac.digest(operation.cursor_key, bound_to + payload, "sha256")[:_TAG]

@@ -34,6 +34,8 @@ from resolvers.projection import (
 )
 from resolvers.refusals import Refusal
 from store import circles, ids, search_index
+from store.among import VIEWER
+from store.prepared import Prepared
 from store.tables import (
     account,
     circle_member,
@@ -51,6 +53,7 @@ MAX_NAMES: Final = 50
 MAX_FORMER: Final = 100
 MAX_LOOKUPS: Final = 100
 MAX_MATCHES: Final = 1_000
+AFTER: Final = ("after_key", "after_id")
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _decode = msgspec.msgpack.Decoder(Projection).decode
 
@@ -249,12 +252,16 @@ _BY: Final[dict[str, tuple[sa.ColumnElement[Any], Any]]] = {
 }
 
 
+def _order(by: str, descending: bool) -> Order:
+    return Order((_BY[by][0], person.c.id), descending)
+
+
 async def page(
     operation: Operation, ask: Ask, where: PersonFilter, fresh: sources.Freshness, by: str = "NAME", descending: bool = False
 ) -> Listing:
     """The viewer's people."""
     column, shape = _BY[by]
-    order = Order((column, person.c.id), descending)
+    order = _order(by, descending)
     scope = paging.bound("people", where, by, descending)
     size = ask.size
     after: Position | None = None if ask.after is None else paging.position(operation, scope, ask.after, shape)
@@ -262,7 +269,11 @@ async def page(
     answered = await freshness.stored(operation, fresh, accounts)
 
     def read(conn: Connection, viewer: str) -> Cut:
-        return paging.cut(conn, _wanted(conn, viewer, where), order, size, after=after)
+        if where.text is not None:
+            return paging.cut(conn, _wanted(conn, viewer, where), order, size, after=after)
+        further = {} if after is None else dict(zip(AFTER, after, strict=True))
+        rows = _of_page.rows(conn, where, by, descending, size, after is not None, viewer=viewer, **further)
+        return paging.page_of(rows, size, after=after)
 
     def count(conn: Connection, viewer: str) -> int:
         return int(conn.execute(select(sa.func.count()).select_from(_wanted(conn, viewer, where).subquery())).scalar_one())
@@ -275,7 +286,21 @@ async def page(
     )
 
 
+@Prepared
+def _of_page(where: PersonFilter, by: str, descending: bool, size: int, after: bool) -> sa.Select[Any]:
+    at: Position | None = tuple(sa.bindparam(name) for name in AFTER) if after else None
+    return paging.following(_passing(VIEWER, where), _order(by, descending), size, after=at)
+
+
 def _wanted(conn: Connection, viewer: str, where: PersonFilter) -> sa.Select[Any]:
+    query = _passing(viewer, where)
+    if where.text is not None and where.text.strip():
+        hits = search_index.match(conn, viewer, where.text, kinds=("PERSON",), limit=MAX_MATCHES)
+        query = query.where(person.c.id.in_([hit.node_id for hit in hits]))
+    return query
+
+
+def _passing(viewer: str | sa.BindParameter[str], where: PersonFilter) -> sa.Select[Any]:
     query = select(person).where(person.c.viewer_id == viewer, person.c.redirect_to.is_(None))
     if where.natures is not None:
         query = query.where(person.c.nature.in_(where.natures))
@@ -303,16 +328,13 @@ def _wanted(conn: Connection, viewer: str, where: PersonFilter) -> sa.Select[Any
         query = query.where(person.c.relationship >= where.min_relationship)
     if where.trends is not None:
         query = query.where(person.c.trend.in_(where.trends))
-    if where.text is not None and where.text.strip():
-        hits = search_index.match(conn, viewer, where.text, kinds=("PERSON",), limit=MAX_MATCHES)
-        query = query.where(person.c.id.in_([hit.node_id for hit in hits]))
     return query
 
 
 # --- what hangs on a person -----------------------------------------------------------------------------------------------
 
 
-def _unread_from(viewer: str) -> sa.Select[Any]:
+def _unread_from(viewer: str | sa.BindParameter[str]) -> sa.Select[Any]:
     """Unread messages with the contact that wrote them. Conversations without any are not looked into."""
     p = message_participant
     return (

@@ -229,7 +229,12 @@ def _gaps(reports: Sequence[SourceReport], beginning: Callable[[], datetime]) ->
 
 
 def _merged(
-    operation: Operation, scope: str, cut: Cut, acts: Cut, gaps: Sequence[TimelineGap], after: tuple[datetime, str] | None
+    operation: Operation,
+    scope: paging.Scope,
+    cut: Cut,
+    acts: Cut,
+    gaps: Sequence[TimelineGap],
+    after: tuple[datetime, str] | None,
 ) -> list[Edge]:
     """Messages, activities and gaps in one order; a gap stands on the page that its moment falls into."""
     placed: list[tuple[tuple[datetime, str], Any]] = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -14,6 +14,8 @@ from resolvers.conversations import flagged
 from resolvers.loaders import once
 from resolvers.operation import Operation
 from resolvers.refusals import Refusal
+from store.among import VIEWER
+from store.prepared import Prepared
 from store.tables import account, conversation, conversation_source, message, message_source
 from store.tables import viewer as viewer_table
 
@@ -57,13 +59,20 @@ async def get(operation: Operation) -> Viewer:
 
 
 def _read(conn: Connection, viewer: str) -> Viewer | None:
-    row = conn.execute(select(viewer_table).where(viewer_table.c.id == viewer)).one_or_none()
-    if row is None:
+    rows = _mine.rows(conn, viewer=viewer)
+    if not rows:
         return None
+    row = rows[0]
     head, oldest = state(conn, viewer)
     return Viewer(
         id=row.id, name=row.name, locale=row.locale, time_zone=row.time_zone, region=row.region, head=head, oldest=oldest
     )
+
+
+@Prepared
+def _mine() -> sa.Select[Any]:
+    v = viewer_table.c
+    return select(v.id, v.name, v.locale, v.time_zone, v.region).where(v.id == VIEWER)
 
 
 def unread(conn: Connection, viewer: str) -> UnreadCounts:

@@ -71,8 +71,8 @@ async def _first_message(parent: Parent[conversations.Conversation], info: Info)
     return await conversations.first_message(info.context.operation, parent)
 
 
-async def _last_message(parent: Parent[conversations.Conversation], info: Info) -> messages.Message | None:
-    return await conversations.last_message(info.context.operation, parent)
+def _last_message(parent: Parent[conversations.Conversation], info: Info) -> Awaitable[messages.Message | None]:
+    return conversations.last_message(info.context.operation, parent)
 
 
 async def _conversation_participants(

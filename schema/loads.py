@@ -11,25 +11,25 @@ from resolvers import accounts, contacts, nodes, people
 from schema.declare import Info
 
 
-async def account(parent: Parent[Any], info: Info) -> accounts.Account | None:
+def account(parent: Parent[Any], info: Info) -> Awaitable[accounts.Account | None] | None:
     """The account named by `account_id`."""
     if parent.account_id is None:
         return None
-    return await accounts.get(info.context.operation, parent.account_id)
+    return accounts.get(info.context.operation, parent.account_id)
 
 
-async def contact(parent: Parent[Any], info: Info) -> contacts.Contact | None:
+def contact(parent: Parent[Any], info: Info) -> Awaitable[contacts.Contact | None] | None:
     """The contact named by `contact_id`."""
     if parent.contact_id is None:
         return None
-    return await contacts.get(info.context.operation, parent.contact_id)
+    return contacts.get(info.context.operation, parent.contact_id)
 
 
-async def person(parent: Parent[Any], info: Info) -> people.Person | None:
+def person(parent: Parent[Any], info: Info) -> Awaitable[people.Person | None] | None:
     """The person named by `person_id`."""
     if parent.person_id is None:
         return None
-    return await people.get(info.context.operation, parent.person_id)
+    return people.get(info.context.operation, parent.person_id)
 
 
 async def node(parent: Parent[Any], info: Info) -> Any:

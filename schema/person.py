@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Annotated
 
 import strawberry
@@ -115,17 +116,17 @@ async def _identities(parent: Parent[people.Person], info: Info) -> list[identit
     return await identities.of_person(info.context.operation, parent.id)
 
 
-async def _person_conversations(
+def _person_conversations(
     parent: Parent[people.Person],
     info: Info,
     first: First = 50,
     after: After = UNSET,
     filter: Annotated[ConversationFilter | None, argument(description="Which items.")] = UNSET,
     freshness: AskedFreshness = UNSET,
-) -> Listing:
+) -> Awaitable[Listing | None]:
     operation = info.context.operation
     wanted = given(filter, conversations.ConversationFilter)
-    return await conversations.of_person(
+    return conversations.of_person(
         operation, parent.id, Ask(first=first, after=plain(after)), wanted, fresh(operation, freshness)
     )
 

@@ -17,7 +17,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from store import ids
+from store.among import VIEWER
 from store.feed import Recorder
+from store.prepared import Prepared
 from store.revision import UNSHOWN_COLUMNS
 from store.tables import account, container, gap, own_address, secret
 
@@ -116,10 +118,12 @@ def get(conn: Connection, viewer: str, account_id: str) -> Account | None:
 
 def listed(conn: Connection, viewer: str) -> list[Account]:
     """All accounts, oldest first."""
-    return [
-        _account(row)
-        for row in conn.execute(select(account).where(account.c.viewer_id == viewer).order_by(account.c.created_at, account.c.id))
-    ]
+    return [_account(row) for row in _all.rows(conn, viewer=viewer)]
+
+
+@Prepared
+def _all() -> sa.Select[Any]:
+    return select(account).where(account.c.viewer_id == VIEWER).order_by(account.c.created_at, account.c.id)
 
 
 def change(conn: Connection, viewer: str, account_id: str, recorder: Recorder | None, **values: Any) -> None:
@@ -359,6 +363,6 @@ def _grant(viewer: str, account_id: str) -> tuple[Any, ...]:
     )
 
 
-def _account(row: sa.Row[Any]) -> Account:
+def _account(row: Any) -> Account:
     values = {name: getattr(row, name) for name in Account.__struct_fields__ if name != "settings"}
     return Account(**values, settings=msgspec.json.decode(row.settings, type=dict[str, str]) if row.settings else {})

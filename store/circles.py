@@ -34,12 +34,12 @@ class Kept(msgspec.Struct, frozen=True):
     members: dict[str, float]
 
 
-def shown(viewer: str) -> sa.ColumnElement[bool]:
+def shown(viewer: str | sa.BindParameter[str]) -> sa.ColumnElement[bool]:
     """Whether circles are shown at all."""
     return select(_R.run).where(_R.viewer_id == viewer).exists()
 
 
-def memberships(viewer: str) -> sa.Select[Any]:
+def memberships(viewer: str | sa.BindParameter[str]) -> sa.Select[Any]:
     """(circle_id, person_id, centrality) of everybody who is of a circle, each once; to be narrowed by WHOSE or circle_member.circle_id."""
     return (
         select(_M.circle_id, WHOSE.label("person_id"), sa.func.max(_M.centrality).label("centrality"))

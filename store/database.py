@@ -207,11 +207,11 @@ class Database:
             return await self._run_postgresql(viewer, body, write=write)
         loop = asyncio.get_running_loop()
         if not write:
-            return await loop.run_in_executor(self._readers, _in_transaction, self._read_engine, body, "BEGIN", None)
+            return await loop.run_in_executor(self._readers, _in_snapshot, self._read_engine, body)
         await self._turnstile.acquire(background=background)
         try:
             # shielded: a caller that goes away must not free the lock while its transaction still runs
-            work = loop.run_in_executor(self._writer, _in_transaction, self._write_engine, body, "BEGIN IMMEDIATE", self._turns)
+            work = loop.run_in_executor(self._writer, _in_transaction, self._write_engine, body, self._turns)
             try:
                 return await asyncio.shield(work)
             except asyncio.CancelledError:
@@ -269,10 +269,20 @@ class Database:
         return int(self._watch_connection.execute("PRAGMA data_version").fetchone()[0])
 
 
-def _in_transaction(engine: sa.Engine, body: Callable[[Connection], T], begin: str, turns: Turns | None) -> T:
+def _in_snapshot(engine: sa.Engine, body: Callable[[Connection], T]) -> T:
     with engine.connect() as connection:
-        with turns.knocking() if turns is not None else contextlib.nullcontext():
-            connection.exec_driver_sql(begin)
+        driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+        driver.execute("BEGIN")  # touches no file, and nothing that could fail
+        try:
+            return body(connection)
+        finally:
+            driver.execute("COMMIT")
+
+
+def _in_transaction(engine: sa.Engine, body: Callable[[Connection], T], turns: Turns) -> T:
+    with engine.connect() as connection:
+        with turns.knocking():
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         try:
             result = body(connection)
         except BaseException:

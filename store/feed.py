@@ -18,6 +18,7 @@ from sqlalchemy import Connection, select
 
 from store import leases
 from store.among import VIEWER
+from store.prepared import Prepared
 from store.rows import insert
 from store.tables import feed, feed_head, stream, stream_match, told_again, unplaced, untallied, webhook
 
@@ -224,8 +225,13 @@ def birth(conn: Connection, viewer: str, count: int) -> int:
 
 
 def head(conn: Connection, viewer: str) -> Head:
-    row = conn.execute(select(feed_head.c.position, feed_head.c.horizon).where(feed_head.c.viewer_id == viewer)).one_or_none()
-    return Head(0, 0) if row is None else Head(row.position, row.horizon)
+    rows = _head.rows(conn, viewer=viewer)
+    return Head(rows[0].position, rows[0].horizon) if rows else Head(0, 0)
+
+
+@Prepared
+def _head() -> sa.Select[Any]:
+    return select(feed_head.c.position, feed_head.c.horizon).where(feed_head.c.viewer_id == VIEWER)
 
 
 def read(

@@ -7,6 +7,7 @@ microseconds since the epoch (`Instant`), so that both databases sort and compar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,7 +31,14 @@ class Instant(TypeDecorator[datetime]):
         return microseconds(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return _instant(value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+        return _instant  # nothing of the database's own comes before it, and a page has hundreds
+
+
+def _instant(value: Any) -> datetime | None:
+    return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
 def microseconds(value: datetime) -> int:

@@ -132,7 +132,10 @@ class Execution:
 
         async def make() -> Made:
             operation = self._operation(request, principal, admitted, alive, None)
-            result = await self._run(request, admitted, Context(operation, principal))
+            try:
+                result = await self._run(request, admitted, Context(operation, principal))
+            finally:
+                operation.close()
             return self._answer(result, admitted, operation, principal), operation
 
         key = None

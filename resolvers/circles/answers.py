@@ -110,5 +110,6 @@ async def members(operation: Operation, circle_id: str, ask: Ask) -> Listing:
         return (await load(operation, _counts, circle_id)) or 0
 
     cut = await batched(operation, ("circle", size, after), batch, circle_id) or paging.EMPTY
-    page = paging.listing(operation, scope, cut, key=lambda row: (row.centrality, row.id), node=people.of_row, count=count)
-    return msgspec.structs.replace(page, page_info=msgspec.structs.replace(page.page_info, has_previous_page=after is not None))
+    if after is not None:
+        cut = Cut(cut.rows, has_next=cut.has_next, has_previous=True)
+    return paging.listing(operation, scope, cut, key=lambda row: (row.centrality, row.id), node=people.of_row, count=count)

@@ -305,7 +305,7 @@ def _stretch(
     return list(rows), {row.id: row.provider for row in networks}
 
 
-def _edge(operation: Operation, scope: str, row: Any, terms: Mapping[str, list[Term]]) -> PreviewEdge:
+def _edge(operation: Operation, scope: paging.Scope, row: Any, terms: Mapping[str, list[Term]]) -> PreviewEdge:
     shown = paging.readable(row, activities.of_row)
     mark = paging.cursor(operation, scope, (row.occurred_at, row.id))
     return PreviewEdge(cursor=mark, node=shown, highlights=_highlights(_decode(row.record), terms))

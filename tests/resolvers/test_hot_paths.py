@@ -6,6 +6,7 @@ alone. When one changes on purpose, remove its file: the next run writes it anew
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,10 @@ from sqlalchemy import Connection
 
 from benchmarks.filling import fill
 from benchmarks.people_page import QUERY as PEOPLE
+from gateway.execution.compiled.run import Call
 from providers.base import catalogue
+from resolvers.conversations import Conversation
+from resolvers.paging import Placed
 from store.database import Database
 from tests.asking import Clock, Desk, statements
 from tests.household import NOW, Household
@@ -58,6 +62,23 @@ async def test_each_statement_of_a_page_goes_through_its_index(household: Househ
         pytest.fail(f"{file.name} was missing and is written now: read it")
     assert plans == file.read_text()
     assert not re.search(r"^ *SCAN (?:person|contact|message|conversation)\b", plans, re.MULTILINE)
+
+
+async def test_an_answered_page_leaves_nothing_for_the_collector_to_find(household: Household) -> None:
+    await fill(household.database, household.viewer, people=3, messages=6)
+    at = desk(household)
+    await at.ask(PEOPLE)  # what is made once stays
+    gc.collect()
+    gc.disable()
+    try:
+        operation = at.operation()
+        result = await at.execute(PEOPLE, operation)
+        operation.close()
+        del operation
+        assert not result.errors
+        assert [kept for kept in gc.get_objects() if isinstance(kept, Call | Conversation | Placed)] == []
+    finally:
+        gc.enable()
 
 
 @contextmanager

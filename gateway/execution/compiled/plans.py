@@ -93,6 +93,7 @@ class Plans:
         run = Run(plan, self._classes, root, context, ready.variables)
         data = await run.through(root)
         if data is not None:
+            run.close()
             return ExecutionResult(data, None), False
         plan.replays += 1
         return await replay(run, self._executor_class, ready.raw_variables), True

@@ -270,6 +270,12 @@ class Run:
             self._background.add(future)
             future.add_done_callback(self._background.discard)
 
+    def close(self) -> None:
+        """Let go of the calls, which know the run: no cycle is left, and what the answer was made of is freed at once."""
+        self.calls.clear()
+        self.tasks.clear()
+        self._arguments.clear()
+
     @staticmethod
     async def end(tasks: Sequence[asyncio.Future[Any]]) -> None:
         """Cancel what is still at work, and see it end."""

@@ -14,6 +14,7 @@ Names in the source: R the run, P the call above, ix the indexes of items since 
 
 from __future__ import annotations
 
+import asyncio
 import keyword
 from collections.abc import Mapping, Sequence
 from types import CoroutineType, FunctionType
@@ -52,6 +53,7 @@ class Source:
         self.namespace: dict[str, Any] = {
             "Call": Call,
             "Coroutine": CoroutineType,
+            "Future": asyncio.Future,
             "WAITS": WAITS,
             "OBJECTS": plan.classes.objects,
             "SETTLED": plan.classes.settled,
@@ -136,7 +138,7 @@ class Source:
             "  except Exception as error:",
             "    c.error = error",
             "    raise",
-            "  if (t := type(v)) is Coroutine or t not in SETTLED and is_later(v):",
+            "  if (t := type(v)) is Coroutine or t is Future or t not in SETTLED and is_later(v):",
             f"    v = R.begin(v, c, d, {complete})",
             "    if v is WAITS:",
             "      return",
