@@ -1,7 +1,7 @@
-"""Everything in one order, latest first: messages, what people did on their networks, and the stretches of time in which an account's
-data is missing.
+"""Everything in one order, latest first: messages, what people did on their networks, notes, decisions on who is who, and the stretches of
+time in which an account's data is missing.
 
-Messages and activities are read beside each other from the same place and merged; what does not fit on the page begins the next one.
+All kinds are read beside each other from the same place and merged; what does not fit on the page begins the next one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
-from resolvers import activities, freshness, messages, paging, sources
+from resolvers import activities, freshness, messages, paging, sources, strands
 from resolvers.activities import ActivityFilter
 from resolvers.conversations import live_accounts
 from resolvers.loaders import batched, load
@@ -68,8 +68,15 @@ async def page(
         if _shows(where, "ACTIVITY")
         else paging.EMPTY
     )
+    read: list[tuple[Cut, str, Callable[[Any], Any]]] = [
+        (cut, "sent_at", messages.of_row),
+        (acts, "occurred_at", activities.of_row),
+    ]
+    besides = [strand for strand in strands.STRANDS if _shows(where, strand.kind) and not _through_accounts(where)]
+    for strand in besides:
+        read.append((await strands.cut_of(operation, strand, person_id, start, size, after), "at", strand.node))
     gaps = _gaps(answered.reports, lambda: start or operation.now()) if _shows(where, "GAP") else []
-    edges = _merged(operation, scope, cut, acts, gaps, after)
+    edges = _merged(operation, scope, read, gaps, after)
 
     async def count() -> int:
         found = 0
@@ -80,13 +87,15 @@ async def page(
                 found += (await load(operation, _counts, person_id, where, start, answered.silent_accounts)) or 0
         if _shows(where, "ACTIVITY"):
             found += await activities.counted(operation, person_id, _acts(where), start)
+        for strand in besides:
+            found += await strands.counted(operation, strand, person_id, start)
         return found
 
     shown = edges[:size]
     return Listing(
         edges=shown,
         page_info=PageInfo(
-            has_next_page=cut.has_next or acts.has_next or len(edges) > size,
+            has_next_page=any(one.has_next for one, *_ in read) or len(edges) > size,
             has_previous_page=after is not None,
             start_cursor=shown[0].cursor if shown else None,
             end_cursor=shown[-1].cursor if shown else None,
@@ -136,6 +145,11 @@ async def _refreshed(operation: Operation, person_id: str | None, where: Timelin
 
 def _shows(where: TimelineFilter, kind: str) -> bool:
     return where.kinds is None or kind in where.kinds
+
+
+def _through_accounts(where: TimelineFilter) -> bool:
+    """Whether only what came through some accounts is wanted: notes and decisions came through none."""
+    return where.account_ids is not None or where.providers is not None
 
 
 def _acts(where: TimelineFilter) -> ActivityFilter:
@@ -231,19 +245,19 @@ def _gaps(reports: Sequence[SourceReport], beginning: Callable[[], datetime]) ->
 def _merged(
     operation: Operation,
     scope: paging.Scope,
-    cut: Cut,
-    acts: Cut,
+    read: Sequence[tuple[Cut, str, Callable[[Any], Any]]],
     gaps: Sequence[TimelineGap],
     after: tuple[datetime, str] | None,
 ) -> list[Edge]:
-    """Messages, activities and gaps in one order; a gap stands on the page that its moment falls into."""
-    placed: list[tuple[tuple[datetime, str], Any]] = [
-        ((row.sent_at, row.id), paging.readable(row, messages.of_row)) for row in cut.rows
-    ]
-    placed += [((row.occurred_at, row.id), paging.readable(row, activities.of_row)) for row in acts.rows]
-    # of the two that were read, what lies below where either goes on belongs to a later page
-    ends = [(cut.rows[-1].sent_at, cut.rows[-1].id)] if cut.rows and cut.has_next else []
-    ends += [(acts.rows[-1].occurred_at, acts.rows[-1].id)] if acts.rows and acts.has_next else []
+    """What was read of each kind (rows, the column of their moment, what makes an item of one) and gaps in one order; a gap stands on the
+    page that its moment falls into."""
+    placed: list[tuple[tuple[datetime, str], Any]] = []
+    ends = []
+    for cut, column, node in read:
+        placed += [((getattr(row, column), row.id), paging.readable(row, node)) for row in cut.rows]
+        if cut.rows and cut.has_next:
+            ends.append((getattr(cut.rows[-1], column), cut.rows[-1].id))
+    # what lies below where any of them goes on belongs to a later page
     lowest = max(ends, default=None)
     placed = [one for one in placed if lowest is None or one[0] >= lowest]
     for gap in gaps:

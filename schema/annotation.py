@@ -13,6 +13,7 @@ from schema.interfaces import Node, Versioned
 from schema.lists import ITEMS, NODE, Connection, Edge
 from schema.references import NoteRef, ReminderRef
 from schema.scalars import DateTime
+from schema.timeline import TimelineItem
 
 
 async def _notes(parent: Parent[Any], info: Info) -> list[notes.Note]:
@@ -39,7 +40,7 @@ class Annotatable(Node):
 
 
 @object_type("A note of the viewer.", of=notes.Note)
-class Note(Versioned):
+class Note(Versioned, TimelineItem):
     id: strawberry.ID = field("Opaque global id.")
     version: int | None = field("Grows with each change.")
     about: Annotatable | None = field("What it is on; null when erased.", _about)

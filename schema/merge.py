@@ -12,6 +12,7 @@ from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, Connection, Edge
 from schema.references import EvidenceRef, ImageRef, PersonRef
 from schema.scalars import DateTime
+from schema.timeline import TimelineItem
 from schema.vocabulary import AuditActorKind, MergeAction
 
 
@@ -57,7 +58,7 @@ class PersonPreview:
 
 
 @object_type("A decision that joined or parted records.", of=merges.Merge)
-class Merge(Versioned):
+class Merge(Versioned, TimelineItem):
     id: strawberry.ID = field("Opaque global id.")
     version: int | None = field("Grows with each change.")
     action: MergeAction = field("What was done.")

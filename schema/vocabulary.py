@@ -631,6 +631,8 @@ class Visibility(Enum):
 class TimelineKind(Enum):
     MESSAGE = value("MESSAGE", "Message.")
     ACTIVITY = value("ACTIVITY", "Activity.")
+    MERGE = value("MERGE", "Merge.")
+    NOTE = value("NOTE", "Note.")
     GAP = value("GAP", "TimelineGap.")
 
 

@@ -327,7 +327,7 @@ decision = _owned(
     _maybe("undone_by"),  # the decision that took it back; itself when it was simply taken back
     _at("at"),
     _int("version", 1),
-    indexes=(("number",),),
+    indexes=(("number",), ("at", "id")),
 )
 # `person_id` is whose the contact was before, `record` what it said then, which goes with the contact
 decision_contact = _owned("decision_contact", _text("decision_id"), _text("contact_id"), _int("side"), _maybe("person_id"),

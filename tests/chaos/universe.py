@@ -264,7 +264,8 @@ def _asked(people: Sequence[str], left: Mapping[tuple[int, str], str | None]) ->
     fields: dict[int, str] = {}
     for (m, list_), cursor in left.items():
         after = "" if cursor is None else f", after: {json.dumps(cursor)}"
-        page = f"{list_}(first: {PAGE}{after}) {{ edges {{ node {{ {LISTS[list_]} }} }} pageInfo {{ hasNextPage endCursor }} }}"
+        kinds = ", filter: { kinds: [MESSAGE, ACTIVITY, GAP] }" if list_ == "timeline" else ""  # what networks told
+        page = f"{list_}(first: {PAGE}{after}{kinds}) {{ edges {{ node {{ {LISTS[list_]} }} }} pageInfo {{ hasNextPage endCursor }} }}"
         fields[m] = f"{fields.get(m, '')} {page}"
     return (
         "{ " + " ".join(f"p{m}: person(by: {{ id: {json.dumps(people[m])} }}) {{ {page} }}" for m, page in fields.items()) + " }"

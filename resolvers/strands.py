@@ -1,0 +1,123 @@
+"""What timelines hold besides messages and activities: the viewer's notes, and decisions on who is who.
+
+A strand is a table with its moments; it is read from where the others are read too, for everybody or for many people at once. A note
+stands with whom its id leads to by now, a decision with whoever has a contact that it was about. Neither came through an account. Knows
+nothing of the other strands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from resolvers import merges, notes, paging
+from resolvers.loaders import batched, load
+from resolvers.operation import Operation
+from resolvers.paging import Cut, Order
+from store.tables import annotation, contact, decision, decision_contact, person
+
+_Grouped = tuple[sa.Select[Any], sa.ColumnElement[str]]
+
+
+class Strand(NamedTuple):
+    """A kind of items: all of a viewer's, those of people with whose they are, and an item of a row. The moment is the column `at`."""
+
+    kind: str
+    order: Order
+    everybody: Callable[[str], sa.Select[Any]]
+    of_people: Callable[[str, Sequence[str]], _Grouped]
+    node: Callable[[Any], Any]
+
+
+def _notes(viewer: str) -> sa.Select[Any]:
+    return select(annotation).where(annotation.c.viewer_id == viewer, annotation.c.kind == "NOTE")
+
+
+def _notes_on(viewer: str, person_ids: Sequence[str]) -> _Grouped:
+    p = person.c
+    about = sa.and_(p.viewer_id == annotation.c.viewer_id, p.id == annotation.c.about_id)
+    theirs = sa.or_(p.id.in_(person_ids), p.redirect_to.in_(person_ids))
+    return _notes(viewer).join(person, about).where(theirs), sa.func.coalesce(p.redirect_to, p.id)
+
+
+def _decisions(viewer: str) -> sa.Select[Any]:
+    return select(decision).where(decision.c.viewer_id == viewer)
+
+
+def _decisions_about(viewer: str, person_ids: Sequence[str]) -> _Grouped:
+    c = decision_contact.c
+    about = (
+        select(contact.c.person_id, c.decision_id)
+        .join(decision_contact, sa.and_(c.viewer_id == contact.c.viewer_id, c.contact_id == contact.c.id))
+        .where(contact.c.viewer_id == viewer, contact.c.person_id.in_(person_ids))
+        .distinct()
+        .subquery("about")
+    )
+    return _decisions(viewer).join(about, about.c.decision_id == decision.c.id), about.c.person_id
+
+
+NOTES: Final = Strand("NOTE", Order((annotation.c.at, annotation.c.id), descending=True), _notes, _notes_on, notes.of_row)
+DECISIONS: Final = Strand(
+    "MERGE", Order((decision.c.at, decision.c.id), descending=True), _decisions, _decisions_about, merges.of_row
+)
+STRANDS: Final = (NOTES, DECISIONS)
+
+
+async def cut_of(
+    operation: Operation,
+    strand: Strand,
+    person_id: str | None,
+    start: datetime | None,
+    size: int,
+    after: tuple[datetime, str] | None,
+) -> Cut:
+    """The rows of a page, those of many people in one statement; none is younger than `start`."""
+    if person_id is None:
+
+        def read(conn: Connection, viewer: str) -> Cut:
+            return paging.cut(conn, _since(strand, strand.everybody(viewer), start), strand.order, size, after=after)
+
+        return await operation.read(read)
+
+    async def batch(person_ids: list[str]) -> Mapping[str, Cut]:
+        return await operation.read(_firsts, person_ids, strand, start, size, after)
+
+    return await batched(operation, ("strand", strand.kind, start, size, after), batch, person_id) or paging.EMPTY
+
+
+async def counted(operation: Operation, strand: Strand, person_id: str | None, start: datetime | None) -> int:
+    """How many items of a strand a person has, or everybody."""
+    if person_id is None:
+        return await paging.counted(operation, lambda viewer: _since(strand, strand.everybody(viewer), start))
+    return (await load(operation, _counts, person_id, strand, start)) or 0
+
+
+def _since(strand: Strand, query: sa.Select[Any], start: datetime | None) -> sa.Select[Any]:
+    return query if start is None else query.where(strand.order.columns[0] <= start)
+
+
+def _firsts(
+    conn: Connection,
+    viewer: str,
+    person_ids: Sequence[str],
+    strand: Strand,
+    start: datetime | None,
+    size: int,
+    after: tuple[datetime, str] | None,
+) -> dict[str, Cut]:
+    query, group = strand.of_people(viewer, person_ids)
+    if after is not None:
+        query = query.where(paging.beyond(strand.order, after, forwards=True))
+    return paging.tops(conn, _since(strand, query, start), group, strand.order, size)
+
+
+def _counts(conn: Connection, viewer: str, person_ids: Sequence[str], strand: Strand, start: datetime | None) -> dict[str, int]:
+    query, group = strand.of_people(viewer, person_ids)
+    rows = conn.execute(
+        _since(strand, query, start).with_only_columns(group.label("person_id"), sa.func.count().label("n")).group_by(group)
+    )
+    return {row.person_id: row.n for row in rows}
