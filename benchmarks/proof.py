@@ -80,6 +80,8 @@ ELSEWHERE: Final = {
     "8": "tests/store/test_tenancy.py and its neighbours, `make test`",
     "10": "`make bench`",
     "mail-9": "tests/gateway/test_contact_writing.py, `make test`",
+    "social-1": "the adapters' own tests in tests/providers/ and tests/test_docs.py, `make test`",
+    "social-6": "tests/providers/test_adding_a_provider.py, `make test`",
     "open-5": "tests/providers/test_outgoing.py, test_outgoing_bounds.py, test_lookup_safety.py, test_addresses.py and test_http.py, `make test`",
 }
 
