@@ -34,7 +34,7 @@ from resolvers.projection import (
 )
 from resolvers.refusals import Refusal
 from store import circles, ids, search_index
-from store.among import VIEWER
+from store.among import VIEWER, among, asked
 from store.prepared import Prepared
 from store.tables import (
     account,
@@ -209,6 +209,15 @@ async def find(operation: Operation, wanted: Sequence[Identifier]) -> list[Perso
     return found
 
 
+_OWNERS: Final = (
+    select(contact_key.c.value, contact.c.person_id)
+    .join(contact, sa.and_(contact.c.viewer_id == contact_key.c.viewer_id, contact.c.id == contact_key.c.contact_id))
+    .where(among(contact_key.c.value), contact_key.c.kind == sa.bindparam("kind"), contact.c.person_id.is_not(None))
+    # the one for whom it is proof goes before those who only mention it; among equals the one known longest
+    .order_by(contact_key.c.strong, contact.c.born.desc())
+)
+
+
 def owners(conn: Connection, viewer: str, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """The person of each (kind, value), as `Identifier.key` makes them."""
     found: dict[tuple[str, str], str] = {}
@@ -221,21 +230,9 @@ def owners(conn: Connection, viewer: str, keys: Sequence[tuple[str, str]]) -> di
             )
         )
         found.update({("ID", row.id): row.person_id for row in rows})
-    named = [key for key in keys if key[0] != "ID"]
-    if named:
-        k = contact_key
-        rows = conn.execute(
-            select(k.c.kind, k.c.value, contact.c.person_id)
-            .join(contact, sa.and_(contact.c.viewer_id == k.c.viewer_id, contact.c.id == k.c.contact_id))
-            .where(
-                k.c.viewer_id == viewer,
-                contact.c.person_id.is_not(None),
-                sa.or_(*(sa.and_(k.c.kind == kind, k.c.value == value) for kind, value in named)),
-            )
-            # the one for whom it is proof goes before those who only mention it; among equals the one known longest
-            .order_by(k.c.strong, contact.c.born.desc())
-        )
-        found.update({(row.kind, row.value): row.person_id for row in rows})
+    for kind in sorted({kind for kind, _ in keys} - {"ID"}):
+        rows = conn.execute(_OWNERS, asked(viewer, (value for each, value in keys if each == kind), kind=kind))
+        found.update({(kind, row.value): row.person_id for row in rows})
     return found
 
 

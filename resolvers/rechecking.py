@@ -96,10 +96,9 @@ def _unconfirmed(conn: Connection, viewer: str, taken: Sequence[WebLink], now: d
     silent = [
         one for one in taken if (there := today.get(one.place)) and there.read_at == one.read_at and there.claim == one.claim
     ]
-    before = web_claims.hung(conn, viewer, silent)
     failed = [(one, *after(one, now)) for one in silent]
     lapsed = web_checks.unconfirmed(conn, viewer, failed, now)
-    web_claims.tell(conn, viewer, lapsed, before, now)
+    web_claims.tell(conn, viewer, lapsed, now)
     if silent:
         log.info("claims could not be confirmed", viewer=viewer, count=len(silent), lapsed=len(lapsed))
 

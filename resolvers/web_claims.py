@@ -71,10 +71,8 @@ async def keep(services: Services, viewer: str, found: Sequence[walk.Found]) -> 
 def put(conn: Connection, viewer: str, everything: Heard, speakers: Collection[str], now: datetime) -> None:
     """Keeps what some of them say, tells whom it concerns, and sees to it that it is looked at again where that is allowed."""
     said = [link for speaker in speakers for link in everything.by_speaker[speaker]]
-    places = {link.place: link for link in web_links.said_by(conn, viewer, speakers)}
-    before = hung(conn, viewer, [*places.values(), *said])
     changed = web_links.put(conn, viewer, speakers, said, everything.urls, everything.heard)
-    tell(conn, viewer, changed, before, now)
+    tell(conn, viewer, changed, now)
     due = min((link.due_at for link in said if link.due_at is not None), default=None)
     if due is not None and rechecks_allowed(conn, viewer):
         leases.enqueue(conn, viewer, web_checks.JOB, viewer, now, due=due)
@@ -149,11 +147,9 @@ def hung(conn: Connection, viewer: str, links: Iterable[WebLink]) -> set[str]:
     return set(people.owners(conn, viewer, sorted(set(known))).values())
 
 
-def tell(conn: Connection, viewer: str, changed: Collection[WebLink], before: Collection[str], now: datetime) -> None:
-    """Tells clients of everybody whose identities are others than they were: those on whom the claims hung `before`, and hang now."""
-    if not changed:
-        return
-    theirs = sorted({*before, *hung(conn, viewer, changed)})
+def tell(conn: Connection, viewer: str, changed: Collection[WebLink], now: datetime) -> None:
+    """Tells clients of everybody whose identities are others than they were: who hangs on either end of what is worth more or less now."""
+    theirs = sorted(hung(conn, viewer, changed)) if changed else []
     if not theirs:
         return
     recorder = Recorder(now, origin="SYSTEM")

@@ -13,7 +13,7 @@ from store.database import Database
 from tests.asking import SCOPES, Desk
 from tests.household import Household, card
 from tests.planted_web import PlantedWeb
-from tests.sites import Document, Sites
+from tests.sites import Document, Sites, page
 
 ONE = """query One($resource: String!, $thirdParties: [String!]) { lookup(resource: $resource, thirdParties: $thirdParties) {
   resource subject { uri kind name person { name } } nodes { uri kind name bio person { name } }
@@ -109,3 +109,17 @@ async def test_a_third_party_that_nobody_knows_is_refused_before_anything_is_sen
         assert await desk.refused(ONE, resource="mailto:ada@example.org", thirdParties=["everybody"]) == "BAD_ARGUMENTS"
         assert await desk.refused(ONE, resource="nothing", thirdParties=[]) == "BAD_ARGUMENTS"
         assert not planted.asked
+
+
+async def test_pages_that_name_more_than_anybody_has_are_kept_all_the_same(database: Database) -> None:
+    pages = [f"https://a.example/{n}" for n in range(14)]
+    sites = Sites({url: page(*(("me", f"https://b.example/{n}/{k}") for k in range(100))) for n, url in enumerate(pages)})
+    async with looking(database, sites) as desk:
+        book = await desk.household.account("vcard", "cards")
+        await desk.household.take(book, card("c-1", "Ada", urls=[pages[13]]))
+        await desk.household.resolve()
+        head = await desk.household.head()
+        desk.services.max_deadline_ms = 60_000
+        found = (await desk.ask(MANY, resources=pages))["lookups"]
+        assert {one["state"] for one in found} <= {"FOUND", "PARTIAL"}
+        assert [(row.kind, row.fields) for row in await desk.household.changes(head)] == [("PERSON", ("identities",))]
