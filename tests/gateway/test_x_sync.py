@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2 as httpx
 import pytest
 
 from benchmarks import exports
@@ -182,9 +183,21 @@ async def test_the_archive_and_the_linked_account_are_one(household: Household, 
     assert net.violations == []
 
 
+BEGIN = """mutation { beginLink(input: { provider: "x", method: OAUTH_REDIRECT }) { link { id } errors { message } } }"""
+COMPLETE = """mutation($link: ID!, $form: [FormValue!]!) { completeLink(input: { linkId: $link, credentials: { form: $form } }) {
+  errors { message } link { attempts { method message } step { ... on OAuthRedirect { authorizationUrl } } } } }"""
+
+
+async def asked_for(client: httpx.AsyncClient, query: str, variables: dict[str, Any]) -> Any:
+    """By GraphQL, as a front-end in a browser asks."""
+    answer = (await client.post("/graphql", json={"query": query, "variables": variables}, headers={"X-Kith-CSRF": "1"})).json()
+    assert "errors" not in answer, answer
+    return answer["data"]
+
+
 async def test_a_months_price_is_told_before_the_browser_goes_to_x(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KITH_X_CLIENT_ID", "client")
-    async with opened(tmp_path) as there, asking(there) as client:
+    async with opened(tmp_path, schema=None) as there, asking(there) as client:
         viewer = (await named(there, "ada")).id
         service = LinkService(there)
         session = await service.begin(viewer, provider="x", method="OAUTH_REDIRECT")
@@ -196,6 +209,12 @@ async def test_a_months_price_is_told_before_the_browser_goes_to_x(tmp_path: Pat
             ("price", True, True)
         ]
         await signed_in(there, client, "ada")
+        began = await asked_for(client, BEGIN, {})
+        credentials = [{"name": name, "value": value} for name, value in form.items()]
+        linked = await asked_for(client, COMPLETE, {"link": began["beginLink"]["link"]["id"], "form": credentials})
+        (price,) = linked["completeLink"]["link"]["attempts"]
+        assert (price["method"], price["message"]) == ("price", session.attempts[0].message)
+        assert "authorizationUrl" in linked["completeLink"]["link"]["step"], "what a front-end opens comes with what it costs"
         page = await client.get("/link")
         hidden = re.search(r'name="form" value="([^"]*)"', page.text)
         assert hidden is not None
