@@ -10,6 +10,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -198,9 +199,13 @@ def _facets(*, flags: Iterable[str], attached: bool, accounts: Iterable[str], pl
     words = {facet("is", flag) for flag in flags} | {facet("at", account_id) for account_id in accounts}
     if attached:
         words.add(facet("is", "ATTACHMENT"))
-    for place in places:
-        # by its whole name and by its last part: Work/Trips is found as trips, INBOX.Archive as archive
-        words |= {facet("in", place), *(facet("in", place.rpartition(sign)[2]) for sign in "/.")} if place else set()
+    return frozenset(words.union(*map(_place_words, places)))
+
+
+@lru_cache(1_000)
+def _place_words(place: str) -> frozenset[str]:
+    """A folder's or label's words: by its whole name and by its last part, Work/Trips is found as trips, INBOX.Archive as archive."""
+    words = {facet("in", place), *(facet("in", place.rpartition(sign)[2]) for sign in "/.")}
     return frozenset(words - {"in"})
 
 

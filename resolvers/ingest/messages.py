@@ -298,7 +298,7 @@ def correspondents(
 def _list_address(item: records.Message) -> str | None:
     """Where a mailing list takes posts: List-Post (RFC 2369 §3.4)."""
     for header in item.headers:
-        if header.name.casefold() == "list-post":
+        if len(header.name) == len("list-post") and header.name.casefold() == "list-post":
             at = header.value.casefold().find("mailto:")
             if at >= 0:
                 return header.value[at + 7 :].strip("<> \t").split("?")[0].split(">")[0].casefold()

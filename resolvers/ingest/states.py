@@ -62,8 +62,10 @@ def keys_of(stored: str | None) -> tuple[str, ...] | None:
 
 def flags_at(item: records.Message | records.MessageState) -> str:
     """The flags of one place, as stored: sorted, separated by spaces."""
-    state = {"FLAGGED": item.flagged, "ANSWERED": item.answered, "DRAFT": item.draft}
-    return " ".join(sorted(name for name, on in state.items() if on))
+    if not (item.answered or item.draft or item.flagged):
+        return ""
+    state = {"ANSWERED": item.answered, "DRAFT": item.draft, "FLAGGED": item.flagged}
+    return " ".join(name for name, on in state.items() if on)
 
 
 def flags_of(places: Sequence[records.Message]) -> str:
