@@ -44,6 +44,7 @@ from tests.chaos import (
     killed_deliveries,
     killed_imports,
     large_archives,
+    long_running,
     looking_up,
     lost_marks,
     mail_faults,
@@ -166,6 +167,18 @@ def _next_to_nothing(report: Report) -> None:
     for figure, most in (("warm", 8.0), ("given again", 1.0), ("not modified", 0.3)):
         taken = float(str(report.figures[f"{figure}: processor ms"]))
         report.hold(f"{figure}: {taken} ms, not {most}", taken < most)
+
+
+def _small_and_steady(report: Report) -> None:
+    """A web process: 120 MiB after all requests and no more than after few; a subscription 30 KiB; an event everywhere within a second."""
+    for figure, most in (
+        ("memory after the last, MiB", 120.0),
+        ("growth from the first tenth to the last, MiB", 2.0),
+        ("a subscription, KiB", 30.0),
+        ("until the event had reached all, s", 1.0),
+    ):
+        taken = float(str(report.figures[figure]))
+        report.hold(f"{figure}: {taken}, not {most}", taken < most)
 
 
 def _exported_in_bounded_memory(report: Report) -> None:
@@ -353,6 +366,12 @@ PROOFS: Final = (
         "The people page of a viewer with 10,000 people and 1,000,000 messages, made, given again and not sent again",
         lambda home: repeated_pages.ask_again(home, people=10_000, messages=1_000_000, requests=1_000),
         _next_to_nothing,
+    ),
+    Proof(
+        "speed-6",
+        "One web process: its memory over 100,000 requests, 1,000 open subscriptions, and an event for all of them",
+        lambda home: long_running.run(home, requests=100_000, subscriptions=1_000),
+        _small_and_steady,
     ),
     Proof(
         "open-4",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -22,6 +23,18 @@ REST: Final = 1.0
 EMBEDDED_KEYS: Final = 50_000  # fakeredis has no maxmemory
 
 
+def _embedded() -> Any:
+    """fakeredis; without numpy, which it loads for vector sets wherever it is installed: 20 MiB and half a second for nothing."""
+    absent: Any = None  # importlib: None in sys.modules is a module that cannot be found
+    hidden = sys.modules.setdefault("numpy", absent) is None
+    try:
+        import fakeredis
+    finally:
+        if hidden:
+            del sys.modules["numpy"]
+    return fakeredis.FakeAsyncRedis()
+
+
 class Cache:
     """One connection pool. `url` None = embedded. `hits`, `misses` and `errors` only grow."""
 
@@ -29,9 +42,7 @@ class Cache:
         self.embedded = url is None
         self._client: Any
         if url is None:
-            import fakeredis
-
-            self._client = fakeredis.FakeAsyncRedis()
+            self._client = _embedded()
         else:
             self._client = redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, max_connections=64)
         self._down_until = 0.0

@@ -37,7 +37,7 @@ def ask_again(home: Path, *, people: int, messages: int, requests: int) -> Repor
     gateway = Gateway(home, free_port(), settings, ("--no-worker",))
     gateway.kith("migrate")
     key = gateway.token(VIEWER)
-    asyncio.run(_filled(home, people, messages))
+    asyncio.run(filled(home, people, messages))
     try:
         gateway.settings["KITH_ANSWERS_MEMORY"] = "0"
         gateway.start()
@@ -65,7 +65,8 @@ def ask_again(home: Path, *, people: int, messages: int, requests: int) -> Repor
     return report
 
 
-async def _filled(home: Path, people: int, messages: int) -> None:
+async def filled(home: Path, people: int, messages: int) -> None:
+    """Give the viewer of an installation so many people and messages."""
     database = Database(f"sqlite:///{home / 'kith.db'}")
     try:
         whose = await database.system_read(viewers.find, VIEWER)

@@ -11,6 +11,7 @@ from tests.chaos import (
     cache_outage,
     close_people,
     hostile_queries,
+    long_running,
     reconnecting,
     repeated_pages,
     rotating_grants,
@@ -54,6 +55,11 @@ def test_a_grant_that_a_kill_cost_says_so(tmp_path: Path) -> None:
 
 async def test_in_a_made_up_year_the_close_come_first_and_every_number_leads_to_its_messages(tmp_path: Path) -> None:
     report = await close_people.remember(tmp_path / "home", close=3, acquaintances=3, bulk=1, groups=1, days=70, traced=1)
+    assert report.broken == []
+
+
+def test_whoever_subscribes_to_a_web_process_hears_of_what_is_written_there(tmp_path: Path) -> None:
+    report = long_running.run(tmp_path / "home", requests=40, subscriptions=5, people=60, messages=300)
     assert report.broken == []
 
 
