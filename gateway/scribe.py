@@ -9,7 +9,9 @@ died or the database refused, the worker writes itself, where the failure is tol
            ◀── answer: number, what was written ◀──
 
 Slices that come together are one transaction as long as nobody else wants to write: what it costs to end one is shared by them all,
-and who comes waits for one slice at most.
+and who comes waits for one slice at most. A run hands the next ones over while those before them are being written, so that neither
+process waits for the other's messages; where those before were not written, those after them are not either, until the worker has
+written all of them in their order.
 
 Frames on its standard input and output are a length of four bytes and MessagePack; the first one names the database. Knows no
 adapter, no account's secret and no settings.
@@ -25,6 +27,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -52,6 +55,7 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     number: int
     viewer: str
     parts: list[bytes]
+    after: int = 0  # the request of the same run that has to be written before it
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -89,18 +93,17 @@ class Scribe:
         """The process that writes, while there is one."""
         return None if self._aide is None else self._aide.pid
 
+    def writing(self, viewer: str) -> Writing:
+        """For one run."""
+        return Writing(self, self._database, viewer)
+
     async def write(self, viewer: str, parts: Sequence[Slice]) -> list[Taken]:
         """Write slices in their order, giving way to whoever waits; one answer each.
 
         Raises what the database raises; the slices before the one that it refused are written then.
         """
-        taken: list[Taken] = []
-        if parts and parts[-1].done > self._long and any(part.rows for part in parts):
-            self._start()
-            taken = await self._elsewhere(viewer, parts)
-        for part in parts[len(taken) :]:
-            taken.append(await _write_here(self._database, viewer, part))
-        return taken
+        writing = self.writing(viewer)
+        return [taken for _, taken in [*await writing.put(parts), *await writing.rest()]]
 
     async def close(self) -> None:
         """End the process after what it is writing."""
@@ -130,24 +133,23 @@ class Scribe:
         self._aide = starting.result()
         self._later()
 
-    async def _elsewhere(self, viewer: str, parts: Sequence[Slice]) -> list[Taken]:
-        """What the other process made of them; those that are missing at the end are to be written here."""
-        if self._aide is None:
-            return []
+    async def hand_over(self, viewer: str, parts: Sequence[Slice], before: _Asked | None) -> _Asked | None:
+        """Have the other process write a long run's slices, after what it was asked for `before`; None where there is no such process."""
+        if not parts or parts[-1].done <= self._long or not any(part.rows for part in parts):
+            return None
+        self._start()
+        aide = self._aide
+        if aide is None or (before is not None and before.aide is not aide):
+            return None
+        self._later()
         try:
             data = []
             for part in parts:
                 data.append(slices.packed(part))
                 await asyncio.sleep(0)  # it takes its time, and others have their turn
         except (UnicodeEncodeError, OverflowError):  # it has no form between processes
-            return []
-        self._later()
-        said = await self._aide.ask(viewer, data)
-        if len(said.taken) < len(parts):
-            log.warning("a slice was not written elsewhere; it is written here", error=said.error)
-        if said.taken:
-            self._database.written(viewer)
-        return said.taken
+            return None
+        return await aide.ask(viewer, data, before)
 
     def _later(self) -> None:
         if self._idle is not None:
@@ -169,6 +171,79 @@ class Scribe:
         if aide is not None:
             aide.end()
         return aide
+
+
+class Writing:
+    """What one run brings, in its order. `await rest()` before what came of it is looked at; `drop()` where nobody will."""
+
+    def __init__(self, scribe: Scribe, database: Database, viewer: str) -> None:
+        self._scribe = scribe
+        self._database = database
+        self._viewer = viewer
+        self._under_way: tuple[Sequence[Slice], _Asked] | None = None
+        self._doubtful = False  # what is under way was handed over behind something that had to be written here
+
+    async def put(self, parts: Sequence[Slice]) -> list[tuple[Slice, Taken]]:
+        """Write these or hand them over; gives what came of those that are written by now, in order.
+
+        Raises what the database raises, for these or for those before them.
+        """
+        done = await self.rest() if self._doubtful else []
+        before = None if self._under_way is None else self._under_way[1]
+        asked = await self._scribe.hand_over(self._viewer, parts, before)
+        try:
+            done += await self.rest()
+        except BaseException:
+            if asked is not None:
+                asked.drop()
+            raise
+        if asked is None:
+            return done + [(part, await _write_here(self._database, self._viewer, part)) for part in parts]
+        self._under_way = parts, asked
+        return done
+
+    async def rest(self) -> list[tuple[Slice, Taken]]:
+        """What came of those under way; those that the other process did not write are written here. Raises as `put`."""
+        if self._under_way is None:
+            self._doubtful = False
+            return []
+        parts, asked = self._under_way
+        self._under_way = None
+        said = await asked.answer()
+        taken = said.taken
+        self._doubtful = len(taken) < len(parts)
+        if self._doubtful:
+            log.warning("a slice was not written elsewhere; it is written here", error=said.error)
+        if taken:
+            self._database.written(self._viewer)
+        for part in parts[len(taken) :]:
+            taken.append(await _write_here(self._database, self._viewer, part))
+        return list(zip(parts, taken, strict=True))
+
+    def drop(self) -> None:
+        """Wait for nothing any more; what was handed over may be written."""
+        if self._under_way is not None:
+            self._under_way[1].drop()
+            self._under_way = None
+
+
+class _Asked:
+    """A request that is under way to the other process."""
+
+    def __init__(self, aide: _Aide, number: int, waiting: asyncio.Future[_Answer]) -> None:
+        self.aide = aide
+        self.number = number
+        self._waiting = waiting
+
+    async def answer(self) -> _Answer:
+        """Its answer. Without one, because it has ended, some may have been written: to write them again changes nothing."""
+        try:
+            return await self._waiting
+        finally:
+            self.drop()
+
+    def drop(self) -> None:
+        self.aide.forget(self.number)
 
 
 class _Aide:
@@ -204,20 +279,28 @@ class _Aide:
     def busy(self) -> bool:
         return bool(self._waiting)
 
-    async def ask(self, viewer: str, parts: list[bytes]) -> _Answer:
-        """Its answer. Without one, because it has ended, some may have been written: to write them again changes nothing."""
+    async def ask(self, viewer: str, parts: list[bytes], before: _Asked | None) -> _Asked:
+        """Send a request, to be done after the one `before`."""
         self._number += 1
         number = self._number
+        waiting: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
         if self.gone:
-            return _Answer(number=number, error="the process has ended")
-        answer: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
-        try:
-            with contextlib.suppress(OSError):  # it is gone: so says the end of its answers
-                await _send(self._stdin, msgspec.msgpack.encode(_Request(number=number, viewer=viewer, parts=parts)))
-            return await answer
-        finally:
-            self._waiting.pop(number, None)
+            waiting.set_result(_Answer(number=number, error="the process has ended"))
+        else:
+            self._waiting[number] = waiting
+            request = _Request(number=number, viewer=viewer, parts=parts, after=0 if before is None else before.number)
+            try:
+                # it is gone, as the end of its answers says; RuntimeError: uvloop, of a pipe that is closed already
+                with contextlib.suppress(OSError, RuntimeError):
+                    await _send(self._stdin, msgspec.msgpack.encode(request))
+            except BaseException:
+                self.forget(number)
+                raise
+        return _Asked(self, number, waiting)
+
+    def forget(self, number: int) -> None:
+        """Nobody waits for this answer any more."""
+        self._waiting.pop(number, None)
 
     def end(self) -> None:
         """Let it end after what it has: its input does."""
@@ -302,31 +385,41 @@ async def serve(stdin: asyncio.StreamReader, stdout: asyncio.StreamWriter) -> No
     except asyncio.IncompleteReadError:
         return
     decode = msgspec.msgpack.Decoder(_Request).decode
-    under_way: set[asyncio.Task[None]] = set()
+    under_way: dict[int, asyncio.Task[bool]] = {}
+    unwritten: set[int] = set()  # requests of which something is missing
 
-    async def answer(request: _Request) -> None:
+    async def answer(request: _Request) -> bool:
         taken: list[Taken] = []
         error = ""
         try:
             parts = [slices.unpacked(part) for part in request.parts]
+            before = under_way.get(request.after)
+            if request.after in unwritten or (before is not None and not await before):
+                raise RuntimeError("what comes before it was not written")
             while len(taken) < len(parts):
                 taken += await _write_together(database, request.viewer, parts[len(taken) :])
         except Exception as failure:  # the worker tries it itself, and tells
             error = f"{type(failure).__name__}: {failure}"[:500]
+            unwritten.add(request.number)
         await _send(stdout, msgspec.msgpack.encode(_Answer(number=request.number, taken=taken, error=error)))
+        return not error
 
     try:
         await _send(stdout, b"")
         while True:
-            task = asyncio.create_task(answer(decode(await _frame(stdin))))
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
+            request = decode(await _frame(stdin))
+            task = under_way[request.number] = asyncio.create_task(answer(request))
+            task.add_done_callback(partial(_ended, under_way, request.number))
     except (asyncio.IncompleteReadError, OSError):
         pass
     finally:
         if under_way:
-            await asyncio.wait(under_way)
+            await asyncio.wait(under_way.values())
         await database.close()
+
+
+def _ended(under_way: dict[int, asyncio.Task[bool]], number: int, _: asyncio.Task[bool]) -> None:
+    del under_way[number]
 
 
 async def _main() -> None:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import math
 from bisect import bisect_right
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from itertools import accumulate
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 import sqlalchemy as sa
@@ -24,17 +24,16 @@ from sqlalchemy import Connection, select
 
 from gateway import pushing
 from gateway.accounts import Accounts
-from gateway.scribe import Scribe
+from gateway.reading_ahead import Read, ahead
+from gateway.scribe import Scribe, Taken
 from gateway.slices import Slice, changed
 from providers import records
 from providers.base import Verifiable, Watcher
 from providers.errors import CursorExpired, ProviderError, RateLimited, ReauthRequired
 from resolvers.ingest import (
-    Prepared,
     Target,
     believable,
     is_settled,
-    prepare,
     put_list,
     remove_keys,
     stored_keys,
@@ -51,9 +50,6 @@ log = structlog.get_logger()
 
 SLOW_SLICE: Final = 0.05  # seconds a write transaction should take at most
 SMALLEST_SLICE: Final = 25  # below it, what every slice costs outweighs its rows
-AHEAD_ROWS: Final = 300  # rows and characters of mail read ahead of what is being written: what a transaction takes
-AHEAD_TEXT: Final = 1_000_000
-BREATH: Final = 20  # rows that are prepared in one go
 FETCHED: Final = 200  # items that are asked for again at a time
 QUIET: Final = "quiet"  # the account's setting that counts runs without a change
 WHEREABOUTS: Final = "whereabouts"  # the account's setting that says that every message knows its folder and labels
@@ -130,6 +126,7 @@ class _Run:
     ) -> None:
         self._database = database
         self._scribe = scribe
+        self._writing = scribe.writing(viewer)
         self._clock = clock
         self._viewer = viewer
         self._account = found
@@ -165,17 +162,27 @@ class _Run:
         await self._database.write_behind(self._viewer, write)
 
     async def take(self, pages: AsyncIterator[records.Page]) -> None:
-        async with aclosing(_ahead(pages, live=self._target.live)) as coming:
-            async for read in coming:
-                await self._write(read)
+        try:
+            async with aclosing(ahead(pages, live=self._target.live)) as coming:
+                async for read in coming:
+                    await self._write(read)
+        except Exception:
+            await self._written()  # what was read before is
+            raise
+        except BaseException:
+            self._writing.drop()
+            raise
+        await self._written()
 
-    async def _write(self, pages: Sequence[_Read]) -> None:
-        together: list[_Read] = []
+    async def _write(self, pages: Sequence[Read]) -> None:
+        """Write pages, the last of them perhaps only after this returns (`_written`)."""
+        together: list[Read] = []
         for read in pages:
             page = read.page
             self._statements += page.statements
             if page.labels and page.labels != self._labels:
                 await self._write_slices(self._cut(together))
+                await self._written()
                 together = []
                 self._labels = page.labels
                 await self._database.write_behind(self._viewer, self._put_list)
@@ -184,11 +191,14 @@ class _Run:
                 together = []
                 for part in self._cut([read]):  # what follows on a container's old numbers is not to be taken for them
                     await self._write_slices([part])
+                    await self._written()
             else:
                 together.append(read)
         await self._write_slices(self._cut(together))
+        if any(read.page.only_copy for read in pages):
+            await self._written()
 
-    def _cut(self, pages: Sequence[_Read]) -> list[Slice]:
+    def _cut(self, pages: Sequence[Read]) -> list[Slice]:
         """Pages as slices, equally long whatever their pages' length: what each one costs for itself is shared by its rows.
 
         A cursor says "everything up to here": it is stored with the slice in which its page ends.
@@ -215,7 +225,15 @@ class _Run:
         return parts
 
     async def _write_slices(self, parts: Sequence[Slice]) -> None:
-        for part, taken in zip(parts, await self._scribe.write(self._viewer, parts), strict=True):
+        if parts:
+            await self._look_at(await self._writing.put(parts))
+
+    async def _written(self) -> None:
+        """Wait until everything is that was to be written."""
+        await self._look_at(await self._writing.rest())
+
+    async def _look_at(self, done: Sequence[tuple[Slice, Taken]]) -> None:
+        for part, taken in done:
             self._changed = self._changed or changed(taken.results)
             if self._database.sqlite and part.rows:
                 wanted = len(part.rows) * SLOW_SLICE / max(taken.seconds, 0.001)
@@ -398,85 +416,6 @@ class _Run:
             recorder.flush(conn, viewer)
 
         await self._database.write_behind(self._viewer, write)
-
-
-class _Read(NamedTuple):
-    """A page, with what is prepared of its rows, one each; of a LIVE account nothing is kept that would have to be."""
-
-    page: records.Page
-    ready: tuple[Prepared | None, ...]
-
-
-async def _prepared(page: records.Page, *, live: bool) -> _Read:
-    if live:
-        return _Read(page, ())
-    ready: list[Prepared | None] = []
-    for n, row in enumerate(page.rows):
-        ready.append(prepare(row.item) if isinstance(row.item, records.Message) else None)
-        if n % BREATH == BREATH - 1:
-            await asyncio.sleep(0)  # it takes its time, and others have their turn
-    return _Read(page, tuple(ready))
-
-
-async def _ahead(pages: AsyncIterator[records.Page], *, live: bool) -> AsyncGenerator[list[_Read]]:
-    """The pages as they come, those together that were read and prepared while others were written: at most about AHEAD_ROWS and
-    AHEAD_TEXT.
-
-    After one that is the only copy nothing is read until it is written. One task reads them all: what an adapter opened, it also
-    closes there.
-    """
-    ready: list[_Read] = []
-    ended: list[Exception | None] = []
-    change = asyncio.Condition()
-    unwritten = 0
-
-    def written() -> bool:
-        return not unwritten
-
-    def room() -> bool:
-        return not _enough(ready)
-
-    async def fill() -> None:
-        nonlocal unwritten
-        try:
-            async for page in pages:
-                read = await _prepared(page, live=live)
-                async with change:
-                    ready.append(read)
-                    unwritten += 1
-                    change.notify_all()
-                    await change.wait_for(written if page.only_copy else room)
-            ended.append(None)
-        except Exception as error:
-            ended.append(error)  # what was read before it is written first
-        async with change:
-            change.notify_all()
-
-    reader = asyncio.create_task(fill())
-    try:
-        while True:
-            async with change:
-                await change.wait_for(lambda: ready or ended)
-                found, ready[:] = list(ready), []
-                change.notify_all()
-            if not found:
-                break
-            yield found
-            async with change:
-                unwritten -= len(found)
-                change.notify_all()
-        if (error := ended[0]) is not None:
-            raise error
-    finally:
-        reader.cancel()
-        await asyncio.wait([reader])
-
-
-def _enough(pages: Sequence[_Read]) -> bool:
-    """Whether no more is to be read before this is written."""
-    rows = [row.item for read in pages for row in read.page.rows]
-    held = sum(len(item.text) + len(item.html or "") for item in rows if isinstance(item, records.Message))
-    return len(rows) >= AHEAD_ROWS or held >= AHEAD_TEXT
 
 
 def missing_keys(conn: Connection, viewer: str, target: Target, statement: records.Statement) -> list[str]:

@@ -162,6 +162,63 @@ async def test_of_slices_that_come_together_those_before_a_refused_one_are_writt
     assert found["run"] == (3, 99, b"here")
 
 
+async def test_a_run_hands_slices_over_while_those_before_them_are_written_and_all_are_written_in_their_order(
+    household: Household, account_id: str, scribe: Scribe
+) -> None:
+    await started(scribe, household, account_id)
+    writing = scribe.writing(household.viewer)
+    gone = records.Row(item=records.Gone(kind="MESSAGE", key="m2"))
+    first = part(account_id, letters(60, first=1), done=61, cursor=b"first")
+    second = part(account_id, (gone,), done=62)
+    third = part(account_id, letters(1, first=61), done=63, cursor=b"last")
+    done = [*await writing.put([first]), *await writing.put([second]), *await writing.put([third])]
+    assert [one for one, _ in done] == [first, second]  # the last one is under way
+    done += await writing.rest()
+    assert [(one, len(taken.results)) for one, taken in done] == [(first, 60), (second, 1), (third, 1)]
+    found = await household.database.read(household.viewer, stored)
+    assert sorted(found["keys"]) == sorted(f"m{n}" for n in range(62) if n != 2)
+    assert found["run"] == (63, 99, b"last")
+    assert await writing.rest() == []
+
+
+async def test_what_was_handed_over_behind_a_refused_slice_is_not_written(
+    household: Household, account_id: str, scribe: Scribe
+) -> None:
+    await started(scribe, household, account_id)
+    writing = scribe.writing(household.viewer)
+    good = part(account_id, letters(2, first=1), done=3, cursor=b"here")
+    broken = part(account_id, letters(1, first=3), done=2**64 - 1, cursor=b"never")  # can be sent, and no column holds that
+    await writing.put([good, broken])
+    with pytest.raises(Exception) as refused:
+        await writing.put([part(account_id, letters(1, first=4), done=5, cursor=b"beyond")])
+    assert "the process" not in str(refused.value)
+    [taken] = await scribe.write(household.viewer, [part(account_id, letters(2), done=6)])  # behind it, had it been written
+    assert [result.outcome for result in taken.results] == ["UNCHANGED", "UNCHANGED"]
+    found = await household.database.read(household.viewer, stored)
+    assert found["keys"] == ["m0", "m1", "m2"]
+    assert found["run"] == (6, 99, b"here")
+
+
+async def test_everything_that_its_process_died_with_is_written_by_the_worker_in_its_order(
+    household: Household, account_id: str, scribe: Scribe
+) -> None:
+    pid = await started(scribe, household, account_id)
+    writing = scribe.writing(household.viewer)
+    os.kill(pid, signal.SIGSTOP)
+    done = await writing.put([part(account_id, letters(3, first=1), done=4, cursor=b"c")])
+    handing = asyncio.create_task(writing.put([part(account_id, letters(3, first=4), done=7, cursor=b"d")]))
+    await asyncio.sleep(0)
+    os.kill(pid, signal.SIGKILL)
+    done += await handing
+    done += await writing.put([part(account_id, letters(3, first=7), done=10, cursor=b"e")])
+    done += await writing.rest()
+    assert [part.done for part, _ in done] == [4, 7, 10]
+    assert {result.outcome for _, taken in done for result in taken.results} == {"CREATED"}
+    found = await household.database.read(household.viewer, stored)
+    assert found["keys"] == [f"m{n}" for n in range(10)]
+    assert found["run"] == (10, 99, b"e")
+
+
 async def test_who_wants_to_write_meanwhile_waits_for_one_slice_and_not_for_all_of_them(
     household: Household, account_id: str, scribe: Scribe
 ) -> None:
