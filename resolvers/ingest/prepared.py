@@ -7,15 +7,15 @@ is the same. Knows no database.
 from __future__ import annotations
 
 import hashlib
-import zlib
 from typing import Final
 
 import msgspec
+from isal import isal_zlib
 
 from providers import records
 from store import search_index
 
-LEVEL: Final = 1  # of zlib: a tenth larger than at 6, in a third of the time
+LEVEL: Final = 1  # of ISA-L, whose results are zlib's (RFC 1950): as large as zlib's at 1, in half of the time
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -34,7 +34,7 @@ def prepare(item: records.Message, mark: bytes | None = None) -> Prepared:
     return Prepared(
         fingerprint=mark or fingerprint(item), body=packed_text(item.text), words=search_index.spelled(item.text),
         html=packed_text(item.html) if item.html else None,
-        headers=zlib.compress(_encode(item.headers), LEVEL) if item.headers else None,
+        headers=isal_zlib.compress(_encode(item.headers), LEVEL) if item.headers else None,
     )  # fmt: skip
 
 
@@ -51,4 +51,4 @@ def fingerprint(item: records.Message) -> bytes:
 
 def packed_text(value: str) -> bytes:
     """Text as a column holds it."""
-    return zlib.compress(value.encode("utf-8", "replace"), LEVEL)
+    return isal_zlib.compress(value.encode("utf-8", "replace"), LEVEL)
