@@ -21,9 +21,10 @@ from resolvers.identity.verdicts import pairs
 from resolvers.mistakes import Mistake, NodeMistake, not_found
 from resolvers.operation import Operation
 from resolvers.writing import Answer, Mistaken, Payload, payload, perform
-from store import ids, locks
+from store import ids, locks, suggestions
 from store.feed import Recorder
-from store.tables import contact, decision, decision_contact, person
+from store.suggestions import VISIBLE
+from store.tables import contact, decision, decision_contact, person, suggestion
 
 MAX_PEOPLE: Final = 20  # of one decision
 MAX_RECORDS: Final = 500  # that one decision takes out
@@ -34,21 +35,51 @@ Sides = tuple[tuple[str, ...], ...]
 # --- joining --------------------------------------------------------------------------------------------------------------
 
 
-async def merge(operation: Operation, person_ids: Sequence[str] | None, override: bool, key: str | None) -> Payload:
-    """Join people; the first keeps its id."""
+async def merge(
+    operation: Operation, person_ids: Sequence[str] | None, suggestion_id: str | None, override: bool, key: str | None
+) -> Payload:
+    """Join people, or those of a suggestion; the first keeps its id."""
 
     def write(conn: Connection, viewer: str, recorder: Recorder) -> Answer:
-        people, sides = _held(conn, viewer, person_ids, "personIds")
+        named = _named(conn, viewer, person_ids, suggestion_id)
+        people, sides = _held(conn, viewer, named, "personIds" if suggestion_id is None else "suggestionId")
         if not override:
             _check_allowed(conn, viewer, people, sides)
         new = New(id=ids.mint("MERGE"), action="MERGED", person_id=people[0], sides=sides, before=_before(people, sides),
                   credential=operation.credential)  # fmt: skip
         _decide(conn, viewer, new, recorder, operation.now())
+        suggestions.decide(conn, viewer, people, "ACCEPTED", recorder)
         survivor = _people_of(conn, viewer, sides[0])[0]
-        return Answer(node_id=survivor, node_ids=tuple(p for p in people if p != survivor), merge_id=new.id)
+        absorbed = tuple(p for p in people if p != survivor)
+        return Answer(node_id=survivor, node_ids=absorbed, merge_id=new.id, suggestion_id=suggestion_id)
 
-    done = await perform(operation, "mergePeople", key, [person_ids, override], write)
-    return payload(operation, done, person_id="node_id", node_ids="node_ids", merge_id="merge_id")
+    given = [person_ids, override] if suggestion_id is None else [person_ids, override, suggestion_id]
+    done = await perform(operation, "mergePeople", key, given, write)
+    return payload(operation, done, person_id="node_id", node_ids="node_ids", merge_id="merge_id", suggestion_id="suggestion_id")
+
+
+def _named(conn: Connection, viewer: str, person_ids: Sequence[str] | None, suggestion_id: str | None) -> Sequence[str] | None:
+    """The people that are meant: those named, or those of an open suggestion, the older first."""
+    if suggestion_id is None:
+        return person_ids
+    if person_ids is not None:
+        text = "Name either people or a suggestion."
+        raise Mistaken(Mistake(code="INVALID", message=text, field=("suggestionId",)))
+    locks.people(conn, viewer)
+    row = conn.execute(
+        select(suggestion).where(
+            suggestion.c.viewer_id == viewer, suggestion.c.id == suggestion_id, suggestion.c.decision.in_(VISIBLE)
+        )
+    ).one_or_none()
+    if row is None:
+        raise Mistaken(_strange(suggestion_id, "SUGGESTION", "not the id of a suggestion", "suggestionId"))
+    if row.decision != "OPEN":
+        code, text = ("TOO_LATE", "What this suggestion rested on has changed.")
+        if row.decision != "OUTDATED":
+            code, text = ("ALREADY_DONE", "This suggestion was decided already; take that back with unmerge.")
+        raise Mistaken(NodeMistake(code=code, message=text, field=("suggestionId",), node_id=suggestion_id))
+    born = select(person.c.id).where(person.c.viewer_id == viewer, person.c.id.in_([row.left_id, row.right_id]))
+    return list(conn.execute(born.order_by(person.c.born, person.c.id)).scalars())
 
 
 def _check_allowed(conn: Connection, viewer: str, people: Sequence[str], sides: Sides) -> None:
@@ -150,21 +181,24 @@ def _take_back(conn: Connection, viewer: str, decision_id: str, credential: str,
 # --- keeping apart --------------------------------------------------------------------------------------------------------
 
 
-async def reject(operation: Operation, person_ids: Sequence[str] | None, key: str | None) -> Payload:
-    """Say that people are different for good."""
+async def reject(operation: Operation, person_ids: Sequence[str] | None, suggestion_id: str | None, key: str | None) -> Payload:
+    """Say that people, or those of a suggestion, are different for good."""
 
     def write(conn: Connection, viewer: str, recorder: Recorder) -> Answer:
-        people, sides = _held(conn, viewer, person_ids, "personIds")
+        named = _named(conn, viewer, person_ids, suggestion_id)
+        people, sides = _held(conn, viewer, named, "personIds" if suggestion_id is None else "suggestionId")
         never = decisions.said_of(conn, viewer, [c for side in sides for c in side]).decisions.never
         if set(pairs(sides)) <= never:
             raise Mistaken(Mistake(code="ALREADY_DONE", message="You have said so before.", field=("personIds",)))
         new = New(id=ids.mint("MERGE"), action="REJECTED", person_id=people[0], sides=sides, before=_before(people, sides),
                   credential=operation.credential)  # fmt: skip
         _decide(conn, viewer, new, recorder, operation.now())
-        return Answer(merge_id=new.id)
+        suggestions.decide(conn, viewer, people, "REJECTED", recorder)
+        return Answer(merge_id=new.id, suggestion_id=suggestion_id)
 
-    done = await perform(operation, "rejectSuggestion", key, [person_ids], write)
-    return payload(operation, done, merge_id="merge_id")
+    given = [person_ids] if suggestion_id is None else [person_ids, suggestion_id]
+    done = await perform(operation, "rejectSuggestion", key, given, write)
+    return payload(operation, done, merge_id="merge_id", suggestion_id="suggestion_id")
 
 
 # --- what all have in common ------------------------------------------------------------------------------------------------

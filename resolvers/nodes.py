@@ -23,6 +23,7 @@ from resolvers import (
     messages,
     notes,
     people,
+    suggestions,
     uploads,
     viewers,
     webhooks,
@@ -58,6 +59,7 @@ _LOADED: Final[dict[Kind, Any]] = {
     "MERGE": merges.by_id,
     "ANNOTATION": notes.by_id,
     "CIRCLE": circles.by_id,
+    "SUGGESTION": suggestions.by_id,
 }
 # whose rows change without a revision of the viewer's (store/revision.py)
 _PROGRESS: Final = frozenset(

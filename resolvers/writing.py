@@ -40,6 +40,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     node_ids: tuple[str | None, ...] | None = None
     mistakes: tuple[NodeMistake, ...] = ()  # of parts that were left out, beside what was done
     merge_id: str | None = None
+    suggestion_id: str | None = None
     count: int | None = None
     secret: str | None = None
     position: int | None = None
@@ -54,6 +55,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     contact_id: str | None = None
     person_id: str | None = None
     merge_id: str | None = None
+    suggestion_id: str | None = None
     node_ids: tuple[str | None, ...] | None = None
     conflict: Any = None  # contact_editing.Conflict
     own_address_id: str | None = None

@@ -6,12 +6,12 @@ import asyncio
 
 from strawberry import Parent
 
-from resolvers import accounts, catalogue, evidence, merges
+from resolvers import accounts, catalogue, evidence, merges, suggestions
 from schema import loads
 from schema.declare import Info, field, interface_type, object_type
 from schema.references import AccountRef, ContactRef, MergeRef, ProviderRef
 from schema.scalars import URL, DateTime, EmailAddress, PhoneNumber
-from schema.vocabulary import ClaimState, EvidenceStrength, PhoneLine, Verdict
+from schema.vocabulary import ClaimState, EvidenceStrength, NameAgreement, PersonField, PhoneLine, Verdict
 
 
 async def _verified_by(parent: Parent[evidence.EmailEvidence], info: Info) -> list[accounts.Account]:
@@ -88,6 +88,40 @@ class ProfileLinkEvidence(Evidence):
 class ProviderIdEvidence(Evidence):
     provider: ProviderRef = field("The network.", _provider)
     handle: str | None = field("The handle now.")
+    strength: EvidenceStrength = field("What it is worth.")
+    weight: float = field("Log-odds it adds; negative speaks against.")
+    sentence: str = field("The reason in words.")
+    contacts: list[ContactRef] = field("The records it ties or parts; at most 10.", loads.all_contacts)
+    observed_at: DateTime = field("When it was noticed.")
+
+
+@object_type("Names that agree or contradict.", of=suggestions.NameEvidence)
+class NameEvidence(Evidence):
+    left: str = field("One name.")
+    right: str = field("The other name.")
+    agreement: NameAgreement = field("How they compare.")
+    strength: EvidenceStrength = field("What it is worth.")
+    weight: float = field("Log-odds it adds; negative speaks against.")
+    sentence: str = field("The reason in words.")
+    contacts: list[ContactRef] = field("The records it ties or parts; at most 10.", loads.all_contacts)
+    observed_at: DateTime = field("When it was noticed.")
+
+
+@object_type("Another attribute that agrees or contradicts.", of=suggestions.AttributeEvidence)
+class AttributeEvidence(Evidence):
+    left: str = field("One value.")
+    right: str = field("The other value.")
+    agrees: bool = field("Whether they agree.")
+    strength: EvidenceStrength = field("What it is worth.")
+    weight: float = field("Log-odds it adds; negative speaks against.")
+    sentence: str = field("The reason in words.")
+    contacts: list[ContactRef] = field("The records it ties or parts; at most 10.", loads.all_contacts)
+    observed_at: DateTime = field("When it was noticed.")
+    field: PersonField = field("The attribute.")  # last: from here on the name means the attribute
+
+
+@object_type("In what two people are alike, or differ.", of=suggestions.LikenessEvidence)
+class LikenessEvidence(Evidence):
     strength: EvidenceStrength = field("What it is worth.")
     weight: float = field("Log-odds it adds; negative speaks against.")
     sentence: str = field("The reason in words.")

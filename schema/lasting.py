@@ -68,9 +68,15 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Influence": "score parts percentile topics sentence computedAt",
         "Label": "id version account name role unreadCount writable",
         "LinkForm": "method label help helpUrl fields",
+        "NameEvidence": "strength weight sentence contacts observedAt left right agreement",
+        "AttributeEvidence": "strength weight sentence contacts observedAt field left right agrees",
+        "LikenessEvidence": "strength weight sentence contacts observedAt",
         "LookAlike": "person likeness sentence suspicious impostor",
         "LiveList": "pageInfo totalCount complete sources",
         "Merge": "id version action ruleName survivor before evidence sentence undone undoable occurredAt",
+        "MergeSuggestion": "id version decision candidates probability evidenceFor evidenceAgainst preview conflicts createdAt",
+        "MergeSuggestionConnection": "pageInfo totalCount edges",
+        "MergeSuggestionEdge": "cursor node",
         "MergeConnection": "pageInfo totalCount edges",
         "MergeEdge": "cursor node",
         "Message": (
@@ -92,7 +98,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Person": (
             "id version formerIds nature name sortName initials photo names emails phones urls organizations addresses "
             "birthday bio identities contacts conversations timeline activities lastMessage unreadCount topics influence "
-            "acquaintances conflicts lookAlikes impersonates merges why relationship circles notes reminders"
+            "acquaintances conflicts lookAlikes impersonates suggestions merges why relationship circles notes reminders"
         ),
         "PersonConnection": "pageInfo totalCount complete sources edges",
         "PersonEdge": "cursor node",
@@ -144,7 +150,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Versioned": "id version",
         "Viewer": (
             "id name locale timeZone region feed unread accounts people contacts conversations activities timeline search "
-            "suggest streams circles ownAddresses publicProfile reminders agenda"
+            "suggest mergeSuggestions streams circles ownAddresses publicProfile reminders agenda"
         ),
     }.items()
 }

@@ -20,6 +20,7 @@ from resolvers import (
     messages,
     people,
     photos,
+    suggestions,
     timeline,
 )
 from resolvers.loaders import load
@@ -49,6 +50,7 @@ from schema.references import (
     InfluenceRef,
     LookAlikeRef,
     MergeConnectionRef,
+    MergeSuggestionRef,
     MessageRef,
     RelationshipRef,
     SourcedAddressRef,
@@ -97,6 +99,10 @@ async def _look_alikes(parent: Parent[people.Person], info: Info) -> list[look_a
 
 async def _impersonates(parent: Parent[people.Person], info: Info) -> look_alikes.LookAlike | None:
     return await look_alikes.impersonated(info.context.operation, parent.id)
+
+
+async def _suggestions(parent: Parent[people.Person], info: Info) -> list[suggestions.MergeSuggestion]:
+    return await suggestions.of_person(info.context.operation, parent.id)
 
 
 async def _merges(parent: Parent[people.Person], info: Info, first: First = 50, after: After = UNSET) -> Listing:
@@ -225,6 +231,9 @@ class Person(Versioned, Annotatable):
         "Every decision that made or unmade this person, latest first.", _merges, semantic=True
     )
     why: list[EvidenceRef] | None = field("What makes these contacts one person; at most 100.", _why, semantic=True)
+    suggestions: list[MergeSuggestionRef] | None = field(
+        "Open suggestions that involve them; at most 20.", _suggestions, semantic=True
+    )
     look_alikes: list[LookAlikeRef] | None = field(
         "People with the same name or a look-alike handle, never joined; at most 20.", _look_alikes, semantic=True
     )

@@ -97,6 +97,8 @@ BACK: Final[dict[tuple[str, str], Scope]] = {
     ("UnmergePayload", "people"): "READ",
     ("UnmergePayload", "merge"): "READ",
     ("RejectSuggestionPayload", "merge"): "READ",
+    ("RejectSuggestionPayload", "suggestion"): "READ",
+    ("MergePeoplePayload", "suggestion"): "READ",
     ("ChoosePreferredPayload", "person"): "READ",
     ("SendMessagePayload", "message"): "READ",
     ("SendMessagePayload", "conversation"): "READ",

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from schema.linking import LinkSession
     from schema.look_alike import LookAlike
     from schema.lookup import Lookup, LookupResult
-    from schema.merge import Merge, MergeConnection
+    from schema.merge import Merge, MergeConnection, PersonPreview
+    from schema.merge_suggestion import MergeSuggestion, MergeSuggestionConnection
     from schema.message import Message, MessageConnection
     from schema.person import Person, PersonConnection
     from schema.provider import FormField, Provider
@@ -99,6 +100,9 @@ LinkSessionRef = Annotated["LinkSession", strawberry.lazy("schema.linking")]
 LookupRef = Annotated["Lookup", strawberry.lazy("schema.lookup")]
 LookupResultRef = Annotated["LookupResult", strawberry.lazy("schema.lookup")]
 LookAlikeRef = Annotated["LookAlike", strawberry.lazy("schema.look_alike")]
+MergeSuggestionConnectionRef = Annotated["MergeSuggestionConnection", strawberry.lazy("schema.merge_suggestion")]
+MergeSuggestionRef = Annotated["MergeSuggestion", strawberry.lazy("schema.merge_suggestion")]
+PersonPreviewRef = Annotated["PersonPreview", strawberry.lazy("schema.merge")]
 MergeRef = Annotated["Merge", strawberry.lazy("schema.merge")]
 MergeConnectionRef = Annotated["MergeConnection", strawberry.lazy("schema.merge")]
 MessageRef = Annotated["Message", strawberry.lazy("schema.message")]

@@ -22,6 +22,7 @@ from resolvers import (
     people,
     public_profiles,
     search,
+    suggestions,
     timeline,
     viewers,
     webhooks,
@@ -56,6 +57,7 @@ from schema.references import (
     EnrichmentRunConnectionRef,
     FeedStateRef,
     ImportConnectionRef,
+    MergeSuggestionConnectionRef,
     OwnAddressRef,
     PersonConnectionRef,
     PublicProfileRef,
@@ -68,7 +70,7 @@ from schema.references import (
 )
 from schema.scalars import Cursor, Date, DateTime, LanguageTag, TimeZone
 from schema.timeline import TimelineFilter
-from schema.vocabulary import AccountStatus, OrderDirection, SearchOrder, SearchScope
+from schema.vocabulary import AccountStatus, OrderDirection, SearchOrder, SearchScope, SuggestionDecision
 
 
 async def _feed(parent: Parent[viewers.Viewer], info: Info) -> changes.FeedState:
@@ -232,6 +234,18 @@ async def _viewer_imports(
     return await imports.page(info.context.operation, Ask(first=first, after=plain(after)))
 
 
+async def _merge_suggestions(
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+    decision: Annotated[
+        SuggestionDecision | None, argument(description="Only suggestions decided so.")
+    ] = SuggestionDecision.OPEN,
+) -> Listing:
+    wanted = decision or SuggestionDecision.OPEN
+    return await suggestions.page(info.context.operation, Ask(first=first, after=plain(after)), wanted.value)
+
+
 async def _viewer_reminders(
     parent: Parent[viewers.Viewer],
     info: Info,
@@ -311,6 +325,9 @@ class Viewer(Node):
         "Completions while typing, from stored data only; at most 20.", _viewer_suggest, semantic=True
     )
     streams: list[StreamRef] | None = field("Saved rules over activities; at most 1000.", _streams, semantic=True)
+    merge_suggestions: MergeSuggestionConnectionRef | None = field(
+        "Pairs and groups that may be one person, most likely first.", _merge_suggestions, semantic=True
+    )
     reminders: ReminderConnectionRef | None = field("Reminders by due date.", _viewer_reminders, semantic=True)
     agenda: AgendaRef | None = field("Who to get back to on a day, by default today in timeZone, and why.", _viewer_agenda)
     circles: list[CircleRef] | None = field(

@@ -75,6 +75,7 @@ class NodeKind(Enum):
     API_KEY = value("API_KEY", "ApiKey.")
     IMPORT = value("IMPORT", "Import.")
     MERGE = value("MERGE", "Merge.")
+    MERGE_SUGGESTION = value("MERGE_SUGGESTION", "MergeSuggestion.")
 
 
 @word("Codes of UserError; more may be added.")
@@ -750,3 +751,19 @@ class Likeness(Enum):
     NAME = value("NAME", "Same name.")
     HANDLE = value("HANDLE", "Look-alike handle.")
     DOMAIN = value("DOMAIN", "Look-alike domain.")
+
+
+@word("What became of a suggestion.")
+class SuggestionDecision(Enum):
+    OPEN = value("OPEN", "To be decided.")
+    ACCEPTED = value("ACCEPTED", "Merged.")
+    REJECTED = value("REJECTED", "Said never to be joined.")
+    OUTDATED = value("OUTDATED", "The facts changed.")
+
+
+@word("How two names compare.")
+class NameAgreement(Enum):
+    EQUAL = value("EQUAL", "The same after normalisation.")
+    VARIANT = value("VARIANT", "Nickname, initial, transliteration or order.")
+    SILENT = value("SILENT", "Says nothing.")
+    CONTRADICTS = value("CONTRADICTS", "Cannot be one person's.")

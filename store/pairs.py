@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from store import suggestions
 from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.rows import insert
@@ -19,7 +20,12 @@ from store.tables import clue, look_alike, person, unpaired
 
 CROWD: Final = 40  # people who share a key: more of them, and it says nothing of any
 _L: Final = look_alike.c
-_NEXT: Final = select(unpaired.c.person_id).where(unpaired.c.viewer_id == VIEWER).order_by(unpaired.c.person_id)
+_NEXT: Final = (
+    select(unpaired.c.person_id)
+    .where(unpaired.c.viewer_id == VIEWER, unpaired.c.met == sa.bindparam("met", type_=sa.Boolean))
+    .order_by(unpaired.c.person_id)
+)
+_MET: Final = sa.update(unpaired).where(among(unpaired.c.person_id)).values(met=True)
 _DONE: Final = sa.delete(unpaired).where(among(unpaired.c.person_id))
 _DROP_CLUES: Final = sa.delete(clue).where(among(clue.c.person_id))
 _TOUCHING: Final = select(look_alike).where(sa.or_(among(_L.left_id), among(_L.right_id)))
@@ -29,43 +35,71 @@ _SHOW: Final = (
     .values(version=person.c.version + 1)
     .returning(person.c.id, person.c.version)
 )
-_MARK: Final = {name: d.insert(unpaired).on_conflict_do_nothing() for name, d in (("sqlite", sqlite), ("postgresql", postgresql))}
+
+
+def _marking(dialect: Any) -> Any:
+    new = dialect.insert(unpaired)
+    return new.on_conflict_do_update(index_elements=["viewer_id", "person_id"], set_={"met": new.excluded.met})
+
+
+_MARK: Final = {"sqlite": _marking(sqlite), "postgresql": _marking(postgresql)}
 FIELDS: Final = ("impersonates", "lookAlikes")
 
 
 def mark(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
     """Have these people's likenesses looked for again."""
-    insert(conn, _MARK[conn.dialect.name], [{"viewer_id": viewer, "person_id": p} for p in sorted(person_ids)])
+    insert(conn, _MARK[conn.dialect.name], [{"viewer_id": viewer, "person_id": p, "met": False} for p in sorted(person_ids)])
 
 
-def marked(conn: Connection, viewer: str, limit: int) -> list[str]:
-    """The next people to be looked at."""
-    return list(conn.execute(_NEXT.limit(limit), {"viewer": viewer}).scalars())
+def marked(conn: Connection, viewer: str, limit: int, *, met: bool) -> list[str]:
+    """The next people to be looked at, of those whose keys are known, or are not."""
+    return list(conn.execute(_NEXT.limit(limit), {"viewer": viewer, "met": met}).scalars())
 
 
-def meeting(conn: Connection, viewer: str, keys: Collection[int], but: Collection[str]) -> dict[int, list[str]]:
-    """Who has each of these keys, without `but`; a crowd is nobody."""
+def meet(conn: Connection, viewer: str, keys: Mapping[str, Collection[int]]) -> None:
+    """The keys by which people meet (none for whoever is no more), in place of those that were known of them."""
+    conn.execute(_DROP_CLUES, asked(viewer, keys))
+    insert(
+        conn,
+        clue.insert(),
+        [{"viewer_id": viewer, "key": key, "person_id": p} for p, each in keys.items() for key in sorted(each)],
+    )
+    conn.execute(_MET, asked(viewer, keys))
+
+
+def counted(conn: Connection, viewer: str, keys: Collection[int]) -> dict[int, int]:
+    """How many people have each of these keys."""
+    found: dict[int, int] = {}
+    ordered = sorted(keys)
+    for n in range(0, len(ordered), 500):
+        mine = sa.and_(clue.c.viewer_id == viewer, clue.c.key.in_(ordered[n : n + 500]))
+        found.update(
+            (row.key, row.n)
+            for row in conn.execute(select(clue.c.key, sa.func.count().label("n")).where(mine).group_by(clue.c.key))
+        )
+    return found
+
+
+def total(conn: Connection, viewer: str) -> int:
+    """How many people there are."""
+    living = select(sa.func.count()).select_from(person).where(person.c.viewer_id == viewer, person.c.redirect_to.is_(None))
+    return int(conn.execute(living).scalar_one())
+
+
+def meeting(conn: Connection, viewer: str, keys: Collection[int]) -> dict[int, list[str]]:
+    """Who has each of these keys; a crowd is nobody."""
     found: dict[int, list[str]] = {}
     ordered = sorted(keys)
     for n in range(0, len(ordered), 500):
         mine = sa.and_(clue.c.viewer_id == viewer, clue.c.key.in_(ordered[n : n + 500]))
         few = select(clue.c.key).where(mine).group_by(clue.c.key).having(sa.func.count() <= CROWD)
         for row in conn.execute(select(clue.c.key, clue.c.person_id).where(mine, clue.c.key.in_(few))):
-            if row.person_id not in but:
-                found.setdefault(row.key, []).append(row.person_id)
+            found.setdefault(row.key, []).append(row.person_id)
     return found
 
 
-def write(
-    conn: Connection, viewer: str, seen: Mapping[str, Collection[int]], found: Sequence[dict[str, Any]], recorder: Recorder
-) -> None:
-    """What was found of people (`seen`: the keys of each; none for whoever is no more) in place of what was known of them."""
-    conn.execute(_DROP_CLUES, asked(viewer, seen))
-    insert(
-        conn,
-        clue.insert(),
-        [{"viewer_id": viewer, "key": key, "person_id": p} for p, keys in seen.items() for key in sorted(keys)],
-    )
+def write(conn: Connection, viewer: str, seen: Collection[str], found: Sequence[dict[str, Any]], recorder: Recorder) -> None:
+    """What was found of people in place of what was known of them."""
     old = {(row.left_id, row.right_id): row._mapping for row in conn.execute(_TOUCHING, asked(viewer, seen))}
     new = {(row["left_id"], row["right_id"]): {"viewer_id": viewer, **row} for row in found}
     gone = [pair for pair in old if pair not in new or dict(old[pair]) != new[pair]]
@@ -83,6 +117,7 @@ def forget(conn: Connection, viewer: str, person_id: str, recorder: Recorder) ->
     _drop(conn, viewer, pairs)
     for statement in (_DROP_CLUES, _DONE):
         conn.execute(statement, asked_for)
+    suggestions.forget(conn, viewer, person_id, recorder)
     _tell(conn, viewer, {other for pair in pairs for other in pair} - {person_id}, recorder)
 
 
@@ -91,6 +126,7 @@ def doubt(conn: Connection, viewer: str, person_ids: Collection[str], recorder: 
     pairs = [(row.left_id, row.right_id) for row in conn.execute(_TOUCHING, asked(viewer, person_ids))]
     _drop(conn, viewer, pairs)
     _tell(conn, viewer, {person_id for two in pairs for person_id in two}, recorder)
+    suggestions.doubt(conn, viewer, person_ids)
     mark(conn, viewer, person_ids)
 
 

@@ -345,7 +345,10 @@ clue = _owned(
 )
 look_alike = _owned("look_alike", _text("left_id"), _text("right_id"), _text("kind"), _text("manner"), _text("left"), _text("right"),
                     key=("left_id", "right_id"), indexes=(("right_id",),))  # fmt: skip
-unpaired = _owned("unpaired", _text("person_id"), key=("person_id",))
+unpaired = _owned("unpaired", _text("person_id"), _bool("met"), key=("person_id",))  # `met`: their keys are known already
+suggestion = _owned("suggestion", _text("id"), _text("left_id"), _text("right_id"), Column("own", Float), Column("score", Float, nullable=False),
+                    _text("decision"), Column("grounds", LargeBinary, nullable=False), _at("created_at"), _int("version", 1),
+                    indexes=(("left_id",), ("right_id",), ("decision", "score", "id")))  # fmt: skip
 photo = _owned("photo", _text("hash"), _text("media_type"), Column("data", LargeBinary, nullable=False), key=("hash",))
 
 # what was read on the open web of who is whom, and what is known to clients by an id of it

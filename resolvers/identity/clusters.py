@@ -23,7 +23,7 @@ MAX_CARRIERS: Final = proof.MAX_USERS  # more contacts than this with one value:
 WEIGHTS: Final[dict[str, float]] = {"EMAIL": 9.2, "PHONE": 8.1, "HANDLE": 11.5, "URL": 7.6}
 SHARED_WEIGHT: Final = 0.4
 
-_KINDS: Final[dict[str, Kind]] = {
+KINDS: Final[dict[str, Kind]] = {
     "CONNECTION": "CONNECTION", "MEMBER": "MEMBER", "FOLLOWER": "FOLLOWER", "FOLLOWING": "FOLLOWING", "CORRESPONDENT": "CORRESPONDENT",
     "ATTENDEE": "CORRESPONDENT", "PROFILE": "MEMBER",
 }  # fmt: skip
@@ -94,7 +94,7 @@ def partition(
 
 
 def _read(fact: Fact, crowded: Collection[tuple[str, str]]) -> Facts:
-    kind = _KINDS.get(fact.relation, "ADDRESS_BOOK")
+    kind = KINDS.get(fact.relation, "ADDRESS_BOOK")
     values, boxes = [], []
     for key in fact.keys:
         if (key.kind, key.value) in crowded:

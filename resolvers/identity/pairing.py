@@ -1,65 +1,116 @@
-"""Look for whom people look like: those marked since they changed, and whoever meets them by a key; nobody else.
+"""Look for whom people look like and who may be one: people marked since they changed, and whoever meets them by a key; nobody else.
 
-A step reads some marked people with all whom they meet, compares outside any transaction, and writes only if the records that it read
-are still the records. A key that a crowd shares leads to nobody. What two people are alike in follows from the two alone, so the order
-of steps does not matter.
+First the keys of all marked people are written, so that it does not matter who came first; then a step reads some of them with all whom
+they meet, compares outside any transaction, and writes only if the records that it read are still the records. A key that a crowd shares
+leads to nobody. How rare a name or an employer is was counted when a pair was last looked at.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
+import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.identity import disguises
+from resolvers.identity import blocking, decisions, disguises
+from resolvers.identity.carding import facts_of
+from resolvers.identity.cards import Facts
 from resolvers.identity.disguises import Bearing, Disguise
-from store import locks, pairs
+from resolvers.identity.features import NAMES, Frequencies, features
+from resolvers.identity.grounds import grounds
+from resolvers.identity.scoring import dot, rival_score, weights
+from resolvers.identity.verdicts import Pair
+from resolvers.identity.wholes import Whole, whole
+from store import locks, pairs, suggestions
 from store.among import among, asked
 from store.database import Database
 from store.feed import Recorder
-from store.tables import contact, person
+from store.suggestions import Weighed
+from store.tables import account, contact, person
 
 STEP: Final = 50  # people a step looks at
+KEYED: Final = 200  # people whose keys one transaction writes
 MAX_RECORDS: Final = 60  # of one person
 MAX_TRIES: Final = 20
+KEPT: Final = -6.0  # log-odds of a pair by itself below which it is nobody's rival
+#: Keys of suggestions by which too many meet, or that the others bring along.
+UNASKED: Final = frozenset({"single", "prefix", "start"})
+_encode = msgspec.msgpack.Encoder().encode
 _record = msgspec.msgpack.Decoder(records.Contact).decode
 _LIVING: Final = select(person.c.id).where(among(person.c.id), person.c.redirect_to.is_(None))
 _RECORDS: Final = (
-    select(contact.c.person_id, contact.c.id, contact.c.fingerprint, contact.c.record)
+    select(contact.c.person_id, contact.c.id, contact.c.account_id, contact.c.fingerprint, contact.c.photo_hash, contact.c.record, account.c.provider)
+    .join(account, sa.and_(account.c.viewer_id == contact.c.viewer_id, account.c.id == contact.c.account_id))
     .where(among(contact.c.person_id))
     .order_by(contact.c.born, contact.c.id)
-)
+)  # fmt: skip
 _PRINTS: Final = select(contact.c.person_id, contact.c.id, contact.c.fingerprint).where(among(contact.c.person_id))
+Prints = Mapping[str, frozenset[tuple[str, bytes]]]
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """People as they are compared, and the records that this rests on."""
+
+    bearings: Mapping[str, Bearing]
+    wholes: Mapping[str, Whole]
+    prints: Prints
 
 
 class Neighbourhood(msgspec.Struct, frozen=True, kw_only=True):
-    """Marked people, the keys of each (of those that are no more none), whom they meet, and the records that this rests on."""
+    """Marked people and whom they meet (the smaller id first), with what counts for all of them."""
 
     marked: tuple[str, ...]
-    keys: Mapping[str, frozenset[int]]
-    bearings: Mapping[str, Bearing]
-    meeting: Collection[tuple[str, str]]  # the smaller id first
-    prints: Mapping[str, frozenset[tuple[str, bytes]]]
+    known: Known
+    meeting: Collection[Pair]
+    seen: Frequencies
+    never: frozenset[Pair]
 
     def alike(self) -> list[tuple[str, str, Disguise]]:
         """Who looks like whom."""
-        found = ((a, b, disguises.disguise(self.bearings[a], self.bearings[b])) for a, b in sorted(self.meeting))
+        of = self.known.bearings
+        found = ((a, b, disguises.disguise(of[a], of[b])) for a, b in sorted(self.meeting))
         return [(a, b, seen) for a, b, seen in found if seen is not None]
+
+    def weighed(self, alike: Iterable[tuple[str, str, Disguise]]) -> dict[Pair, Weighed]:
+        """Who may be one person: whoever seems to pose as another is not asked about."""
+        posing = {(a, b) for a, b, seen in alike if seen.strong}
+        learnt = weights()
+        found: dict[Pair, Weighed] = {}
+        for two in sorted(set(self.meeting) - posing):
+            a, b = (self.known.wholes[p] for p in two)
+            values = features(a, b, self.seen)
+            own = dot(learnt.pair, NAMES, values)
+            if own > KEPT:
+                never = any(pair in self.never for pair in _across(a, b))
+                said = _encode(grounds(a, b, values, self.seen, learnt))
+                found[two] = Weighed(own=round(own, 6), grounds=said, never=never)
+        return found
+
+
+def _across(a: Whole, b: Whole) -> Iterable[Pair]:
+    return (((x, y) if x < y else (y, x)) for x in a.members for y in b.members)
 
 
 async def pair(database: Database, viewer: str, now: datetime, *, step: int = STEP) -> int:
     """Work off all people that are marked; returns how many were looked at. Raises nothing but the database's errors."""
     seen = tries = 0
     while tries < MAX_TRIES:
+        person_ids, known = await database.read(viewer, read_unmet)
+        if person_ids:
+            keys = {p: _keys(known, p) for p in person_ids}
+            tries = 0 if await database.write_behind(viewer, write_keys, keys, known.prints) else tries + 1
+            continue
         near = await database.read(viewer, read_neighbourhood, step)
         if not near.marked:
             break
-        if await database.write_behind(viewer, write_alike, near, near.alike(), now):
+        alike = near.alike()
+        if await database.write_behind(viewer, write_pairs, near, alike, near.weighed(alike), now):
             seen += len(near.marked)
             tries = 0
         else:
@@ -67,47 +118,80 @@ async def pair(database: Database, viewer: str, now: datetime, *, step: int = ST
     return seen
 
 
+def read_unmet(conn: Connection, viewer: str) -> tuple[list[str], Known]:
+    """The next people whose keys are not known, with their records."""
+    marked = pairs.marked(conn, viewer, KEYED, met=False)
+    living = set(conn.execute(_LIVING, asked(viewer, marked)).scalars()) if marked else set()
+    return marked, _known(conn, viewer, living)
+
+
+def write_keys(conn: Connection, viewer: str, keys: Mapping[str, Collection[int]], prints: Prints) -> bool:
+    """Write the keys of people if what they rest on is still so; False when it is not."""
+    locks.people(conn, viewer)
+    if not _still(conn, viewer, keys, prints):
+        return False
+    pairs.meet(conn, viewer, keys)
+    return True
+
+
 def read_neighbourhood(conn: Connection, viewer: str, step: int) -> Neighbourhood:
     """The next marked people with whomever they meet, in one snapshot."""
-    marked = pairs.marked(conn, viewer, step)
-    living = set(conn.execute(_LIVING, asked(viewer, marked)).scalars())
-    bearings, prints = _bearings(conn, viewer, living)
-    keys = {p: frozenset(map(_key, disguises.clues(bearings[p]))) if p in bearings else frozenset() for p in marked}
-    stored = pairs.meeting(conn, viewer, {key for each in keys.values() for key in each}, marked)
-    met = _met(keys, stored)
-    others, their_prints = _bearings(conn, viewer, {p for two in met for p in two} - set(marked))
-    bearings |= others
-    return Neighbourhood(
-        marked=tuple(marked), keys=keys, bearings=bearings, meeting=[two for two in met if bearings.keys() >= set(two)],
-        prints=prints | their_prints,
-    )  # fmt: skip
+    marked = pairs.marked(conn, viewer, step, met=True)
+    living = set(conn.execute(_LIVING, asked(viewer, marked)).scalars()) if marked else set()
+    mine = _known(conn, viewer, living)
+    keys = {p: frozenset(map(_key, _clues(mine, p))) for p in mine.wholes}
+    by_key = pairs.meeting(conn, viewer, {key for each in keys.values() for key in each})
+    met = {(min(a, b), max(a, b)) for a, each in keys.items() for key in each for b in by_key.get(key, ()) if a != b}
+    others = _known(conn, viewer, {p for two in met for p in two} - living)
+    known = Known(
+        bearings={**mine.bearings, **others.bearings},
+        wholes={**mine.wholes, **others.wholes},
+        prints={**mine.prints, **others.prints},
+    )
+    meeting = [two for two in met if known.wholes.keys() >= set(two)]
+    contacts = {c for two in meeting for p in two for c in known.wholes[p].members}
+    never = decisions.said_of(conn, viewer, contacts).decisions.never if contacts else frozenset()
+    seen = _frequencies(conn, viewer, {p: known.wholes[p] for two in meeting for p in two})
+    return Neighbourhood(marked=tuple(marked), known=known, meeting=meeting, seen=seen, never=never)
 
 
-def _met(keys: Mapping[str, Collection[int]], stored: Mapping[int, Sequence[str]]) -> set[tuple[str, str]]:
-    """The pairs with a key in common of which one at least is marked; a key of too many, old and new together, makes none."""
-    by_key: dict[int, list[str]] = {}
-    for person_id, each in keys.items():
-        for key in each:
-            by_key.setdefault(key, []).append(person_id)
-    met: set[tuple[str, str]] = set()
-    for key, mine in by_key.items():
-        all_ = [*mine, *stored.get(key, ())]
-        if len(all_) <= pairs.CROWD:
-            met |= {(min(a, b), max(a, b)) for a in mine for b in all_ if a != b}
-    return met
+def write_pairs(
+    conn: Connection, viewer: str, near: Neighbourhood, alike: Sequence[tuple[str, str, Disguise]], weighed: Mapping[Pair, Weighed],
+    now: datetime,
+) -> bool:  # fmt: skip
+    """Write what was found if what it rests on is still so; False when it is not."""
+    locks.people(conn, viewer)
+    everybody = {*near.marked, *(p for two in near.meeting for p in two)}
+    if not _still(conn, viewer, everybody, near.known.prints):
+        return False
+    rows = [
+        {"left_id": a, "right_id": b, "kind": seen.kind, "manner": seen.manner, "left": seen.left, "right": seen.right}
+        for a, b, seen in alike
+    ]
+    recorder = Recorder(now, origin="IDENTITY")
+    suggestions.write(conn, viewer, near.marked, weighed, partial(rival_score, weights()), recorder, now)
+    pairs.write(conn, viewer, near.marked, rows, recorder)
+    recorder.flush(conn, viewer)
+    return True
 
 
-def _bearings(
-    conn: Connection, viewer: str, person_ids: Collection[str]
-) -> tuple[dict[str, Bearing], dict[str, frozenset[tuple[str, bytes]]]]:
-    cards: dict[str, list[records.Contact]] = {}
+# --- what is read -----------------------------------------------------------------------------------------------------------------
+
+
+def _known(conn: Connection, viewer: str, person_ids: Collection[str]) -> Known:
+    cards: dict[str, list[tuple[records.Contact, Facts]]] = {}
     prints: dict[str, set[tuple[str, bytes]]] = {}
     for row in conn.execute(_RECORDS, asked(viewer, person_ids)) if person_ids else ():
         prints.setdefault(row.person_id, set()).add((row.id, row.fingerprint))
         mine = cards.setdefault(row.person_id, [])
         if len(mine) < MAX_RECORDS and (card := _readable(row)) is not None:
-            mine.append(card)
-    return {p: disguises.bearing(mine) for p, mine in cards.items()}, {p: frozenset(mine) for p, mine in prints.items()}
+            mine.append((card, facts_of(row, card)))
+    told = {p: mine for p, mine in cards.items() if mine}
+    return Known(
+        bearings={p: disguises.bearing(card for card, _ in mine) for p, mine in told.items()},
+        wholes={p: whole(facts for _, facts in mine) for p, mine in told.items()},
+        prints={p: frozenset(mine) for p, mine in prints.items()},
+    )
 
 
 def _readable(row: Any) -> records.Contact | None:
@@ -117,27 +201,50 @@ def _readable(row: Any) -> records.Contact | None:
         return None  # the contact itself says that it is damaged
 
 
+def _still(conn: Connection, viewer: str, person_ids: Collection[str], prints: Prints) -> bool:
+    """Whether these people have the records that were read, kept so until the transaction ends by whoever groups people."""
+    present: dict[str, set[tuple[str, bytes]]] = {}
+    for row in conn.execute(_PRINTS, asked(viewer, person_ids)):
+        present.setdefault(row.person_id, set()).add((row.id, row.fingerprint))
+    return {p: frozenset(mine) for p, mine in present.items()} == {p: prints[p] for p in set(person_ids) if p in prints}
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------------------
+
+
+def _clues(known: Known, person_id: str) -> set[str]:
+    """By what somebody meets others."""
+    asked_by = (f"{kind} {value}" for kind, value in blocking.keys_of(known.wholes[person_id]) if kind not in UNASKED)
+    return {*disguises.clues(known.bearings[person_id]), *(f"likely {key}" for key in asked_by)}
+
+
+def _keys(known: Known, person_id: str) -> frozenset[int]:
+    """All keys that are kept of somebody: by what they meet others, and what is counted; none for whoever is no more."""
+    if person_id not in known.wholes:
+        return frozenset()
+    return frozenset(map(_key, {*_clues(known, person_id), *_counted(known.wholes[person_id])}))
+
+
+def _counted(one: Whole) -> Iterable[str]:
+    for kind, values in _kinds(one):
+        yield from (f"{kind} {value}" for value in values)
+
+
+def _kinds(one: Whole) -> tuple[tuple[str, Collection[str]], ...]:
+    return ("tokens", one.tokens), ("full", one.keys), ("employers", one.employers), ("stems", one.stems), ("photos", one.photos)
+
+
+def _frequencies(conn: Connection, viewer: str, wholes: Mapping[str, Whole]) -> Frequencies:
+    """How often what these people have occurs among all."""
+    seen = Frequencies(())
+    seen.total = pairs.total(conn, viewer)
+    wanted = {_key(text): text for one in wholes.values() for text in _counted(one)}
+    for key, count in pairs.counted(conn, viewer, wanted).items():
+        kind, _, value = wanted[key].partition(" ")
+        getattr(seen, kind)[value] = count
+    return seen
+
+
 def _key(clue: str) -> int:
     """A clue as it is kept: 8 bytes of it."""
     return int.from_bytes(hashlib.blake2b(clue.encode("utf-8", "surrogatepass"), digest_size=8).digest(), signed=True)
-
-
-def write_alike(
-    conn: Connection, viewer: str, near: Neighbourhood, alike: Sequence[tuple[str, str, Disguise]], now: datetime
-) -> bool:
-    """Write what was found if what it rests on is still so; False when it is not."""
-    locks.people(conn, viewer)
-    everybody = [*near.marked, *(p for two in near.meeting for p in two)]
-    present: dict[str, set[tuple[str, bytes]]] = {}
-    for row in conn.execute(_PRINTS, asked(viewer, everybody)):
-        present.setdefault(row.person_id, set()).add((row.id, row.fingerprint))
-    if {p: frozenset(mine) for p, mine in present.items()} != {p: near.prints[p] for p in set(everybody) if p in near.prints}:
-        return False
-    rows = [
-        {"left_id": a, "right_id": b, "kind": seen.kind, "manner": seen.manner, "left": seen.left, "right": seen.right}
-        for a, b, seen in alike
-    ]
-    recorder = Recorder(now, origin="IDENTITY")
-    pairs.write(conn, viewer, near.keys, rows, recorder)
-    recorder.flush(conn, viewer)
-    return True

@@ -141,6 +141,7 @@ def carry_out(conn: Connection, viewer: str, begin: Collection[str], recorder: R
     component = read_around(conn, viewer, begin)
     _locked(conn, viewer, component)
     regroup(conn, viewer, component.groups(), component.minted, component.current, recorder, now, by)
+    pairs.mark(conn, viewer, _people(conn, viewer, by.contacts))
     leases.enqueue(conn, viewer, "identity", viewer, now)  # whom they look like now is looked for behind the answer
 
 

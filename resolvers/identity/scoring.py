@@ -42,7 +42,12 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def probability(self) -> float:
         """The chance that they are one person."""
-        return 1 / (1 + math.exp(-self.score))
+        return probability(self.score)
+
+
+def probability(score: float) -> float:
+    """The chance that log-odds stand for."""
+    return 1 / (1 + math.exp(-score))
 
 
 @cache
@@ -74,6 +79,12 @@ def dot(learnt: Mapping[str, float], names: Sequence[str], values: Sequence[floa
 def rank(pairs: Sequence[tuple[int, int]], scores: Sequence[float], learnt: Weights) -> array[float]:
     """The log-odds of each pair in view of its rivals."""
     return array("d", (dot(learnt.rivals, RIVAL_NAMES, row) for row in rival_features(pairs, scores)))
+
+
+def rival_score(learnt: Weights, pairs: Sequence[tuple[str, str]], scores: Sequence[float]) -> list[float]:
+    """`rank` for pairs of names instead of positions."""
+    place = {name: n for n, name in enumerate(sorted({name for two in pairs for name in two}))}
+    return list(rank([(place[a], place[b]) for a, b in pairs], scores, learnt))
 
 
 def rival_features(pairs: Sequence[tuple[int, int]], scores: Sequence[float]) -> Iterator[list[float]]:

@@ -8,17 +8,21 @@ from typing import Annotated
 import strawberry
 from strawberry import Parent
 
-from resolvers import merges, merging, people
+from resolvers import merges, merging, people, suggestions
 from resolvers.writing import Payload
 from schema import loads
 from schema.declare import UNSET, Info, argument, asked, field, input_type, object_type
 from schema.lists import plain
 from schema.mutations.payload import KEY, WHAT, Written
-from schema.references import MergeRef, PersonRef
+from schema.references import MergeRef, MergeSuggestionRef, PersonRef
 
 
 async def _merge(parent: Parent[Payload], info: Info) -> merges.Merge | None:
     return await merges.get(info.context.operation, parent.merge_id)
+
+
+async def _suggestion(parent: Parent[Payload], info: Info) -> suggestions.MergeSuggestion | None:
+    return await suggestions.get(info.context.operation, parent.suggestion_id)
 
 
 def _absorbed(parent: Parent[Payload]) -> tuple[str | None, ...] | None:
@@ -38,6 +42,7 @@ class MergePeopleInput:
     person_ids: list[strawberry.ID] | None = asked(
         "Two or more people; the first keeps its id. Needed without suggestionId.", default=UNSET
     )
+    suggestion_id: strawberry.ID | None = asked("A suggestion to accept.", default=UNSET)
     override: bool | None = asked("Join although the viewer once said never.", default=False)
     idempotency_key: str | None = asked(KEY, default=UNSET)
 
@@ -47,6 +52,7 @@ class MergePeoplePayload(Written):
     person: PersonRef | None = field("The survivor.", loads.person)
     absorbed_ids: list[strawberry.ID] | None = field("Ids that now lead to the survivor.", _absorbed)
     merge: MergeRef | None = field("The decision, to be taken back with unmerge.", _merge)
+    suggestion: MergeSuggestionRef | None = field("The suggestion, accepted.", _suggestion)
 
 
 @input_type("Input of unmerge.")
@@ -65,19 +71,25 @@ class UnmergePayload(Written):
 
 @input_type("Input of rejectSuggestion.")
 class RejectSuggestionInput:
+    suggestion_id: strawberry.ID | None = asked("The suggestion; needed without personIds.", default=UNSET)
     person_ids: list[strawberry.ID] | None = asked("People never to be joined.", default=UNSET)
     idempotency_key: str | None = asked(KEY, default=UNSET)
 
 
 @object_type("Answer of rejectSuggestion.")
 class RejectSuggestionPayload(Written):
+    suggestion: MergeSuggestionRef | None = field("The suggestion, rejected.", _suggestion)
     merge: MergeRef | None = field("The decision, to be taken back with unmerge.", _merge)
 
 
 async def merge_people(info: Info, input: Annotated[MergePeopleInput, argument(description=WHAT)]) -> Payload:
     """Joins people."""
     return await merging.merge(
-        info.context.operation, plain(input.person_ids), plain(input.override) is True, plain(input.idempotency_key)
+        info.context.operation,
+        plain(input.person_ids),
+        plain(input.suggestion_id),
+        plain(input.override) is True,
+        plain(input.idempotency_key),
     )
 
 
@@ -94,4 +106,6 @@ async def unmerge(info: Info, input: Annotated[UnmergeInput, argument(descriptio
 
 async def reject_suggestion(info: Info, input: Annotated[RejectSuggestionInput, argument(description=WHAT)]) -> Payload:
     """Says that these are different people for good."""
-    return await merging.reject(info.context.operation, plain(input.person_ids), plain(input.idempotency_key))
+    return await merging.reject(
+        info.context.operation, plain(input.person_ids), plain(input.suggestion_id), plain(input.idempotency_key)
+    )

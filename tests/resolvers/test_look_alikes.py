@@ -10,7 +10,7 @@ import pytest
 
 from providers import records
 from resolvers.identity import pairing
-from resolvers.identity.pairing import read_neighbourhood, write_alike
+from resolvers.identity.pairing import read_neighbourhood, write_pairs
 from resolvers.relationship.tallying import tally
 from store import pairs
 from tests.asking import Desk, nodes, statements
@@ -260,9 +260,11 @@ async def test_a_step_that_others_have_overtaken_writes_nothing(desk: Desk) -> N
         household.viewer,
         lambda conn, viewer: pairs.mark(conn, viewer, [row[0] for row in conn.exec_driver_sql("select id from person")]),
     )
+    _, known = await household.database.read(household.viewer, pairing.read_unmet)
+    await household.database.write(household.viewer, pairing.write_keys, dict.fromkeys(known.wholes, ()), known.prints)
     near = await household.database.read(household.viewer, read_neighbourhood, 10)
     await household.take(account, wrote("fake", "Grace Hopper", "ada.byron@nirnbus.example"))
-    assert not await household.database.write(household.viewer, write_alike, near, near.alike(), household.now)
+    assert not await household.database.write(household.viewer, write_pairs, near, near.alike(), {}, household.now)
     await household.resolve()
     assert await flagged(desk) == []
 

@@ -88,7 +88,7 @@ BEYOND |= {("Person", "influence")}
 BEYOND |= {("Person", "impersonates"), ("LookAlike", "impostor")}
 #: Types of these alone.
 TYPES_BEYOND = {
-    "AcquaintanceEvidence", "Answered",
+    "AcquaintanceEvidence", "LikenessEvidence", "Answered",
     "Completion", "EnrichPeopleInput", "EnrichPeoplePayload", "DisclosureOutcome", "DisclosurePurpose", "EnrichmentItem",
     "EnrichmentItemConnection", "EnrichmentItemEdge", "EnrichmentMoney", "EnrichmentOutcome", "EnrichmentPreview", "EnrichmentRun",
     "EnrichmentRunConnection", "EnrichmentRunEdge",

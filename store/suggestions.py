@@ -1,0 +1,128 @@
+"""Pairs of people who may be one, as they were weighed last, and what became of each.
+
+A pair is written once, the smaller id first; its id derives from the two, so that it is the same whenever the pair comes up again. `own` is
+what the two say by themselves, `score` how that stands to their rivals: pairs below what is shown are kept as rivals only (BELOW) and are
+no nodes. Knows nothing of what is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
+
+from store import ids
+from store.among import among, asked
+from store.feed import Recorder
+from store.tables import person, suggestion
+
+SHOWN: Final = -2.0  # log-odds from which a pair is worth asking about: one in eight
+VISIBLE: Final = frozenset({"OPEN", "ACCEPTED", "REJECTED", "OUTDATED"})
+_S: Final = suggestion.c
+_TOUCHING: Final = select(suggestion).where(sa.or_(among(_S.left_id), among(_S.right_id)))
+_LIVING: Final = select(person.c.id).where(among(person.c.id), person.c.redirect_to.is_(None))
+Pair = tuple[str, str]
+Rank = Callable[[Sequence[Pair], Sequence[float]], Sequence[float]]
+
+
+class Weighed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pair is worth by itself, why (as it is kept), and whether the viewer has said that they are two."""
+
+    own: float
+    grounds: bytes
+    never: bool
+
+
+def write(
+    conn: Connection,
+    viewer: str,
+    marked: Collection[str],
+    found: Mapping[Pair, Weighed],
+    rank: Rank,
+    recorder: Recorder,
+    now: datetime,
+) -> None:
+    """Put what was found of marked people in place of what was known of them, and rank what they are rivals of anew."""
+    before = {(r.left_id, r.right_id): r for r in conn.execute(_TOUCHING, asked(viewer, marked))}
+    near = {*marked, *(p for two in (*before, *found) for p in two)}
+    rivals = {(r.left_id, r.right_id): r for r in conn.execute(_TOUCHING, asked(viewer, near))}
+    around = {
+        (r.left_id, r.right_id): r for r in conn.execute(_TOUCHING, asked(viewer, {p for two in rivals for p in two} | near))
+    }
+    living = set(conn.execute(_LIVING, asked(viewer, {p for two in (*around, *found) for p in two})).scalars())
+    touched = set(marked)
+    own = {two: row.own for two, row in around.items() if row.own is not None and touched.isdisjoint(two) and living >= set(two)}
+    own |= {two: one.own for two, one in found.items()}
+    ranked = sorted(own)
+    scores = dict(zip(ranked, rank(ranked, [own[two] for two in ranked]), strict=True))
+    for two in sorted({*before, *found, *rivals}):
+        row, new = around.get(two), found.get(two)
+        mine = not touched.isdisjoint(two)
+        never = new.never if new is not None else row is not None and row.decision == "REJECTED" and not mine
+        _settle(conn, viewer, two, row, new, mine, own.get(two), scores.get(two), living >= set(two), never, recorder, now)
+
+
+def _settle(
+    conn: Connection, viewer: str, two: Pair, row: Any, new: Weighed | None, mine: bool, own: float | None, score: float | None,
+    living: bool, never: bool, recorder: Recorder, now: datetime,
+) -> None:  # fmt: skip
+    """Write one pair as it stands now."""
+    shown = row is not None and row.decision in VISIBLE
+    if not living:
+        decision = row.decision if row is not None and row.decision == "ACCEPTED" else "OUTDATED" if shown else None
+    elif never:
+        decision = "REJECTED" if shown else "BELOW"
+    elif score is not None and score >= SHOWN:
+        decision = "OPEN"
+    else:
+        decision = "OUTDATED" if shown else "BELOW" if own is not None else None
+    if decision is None:
+        if row is not None:
+            conn.execute(sa.delete(suggestion).where(_S.viewer_id == viewer, _S.id == row.id))
+        return
+    grounds = (new.grounds if new is not None else b"" if mine else row.grounds) if living and decision != "OUTDATED" else b""
+    values = {"own": own, "score": round(SHOWN if score is None else score, 6), "decision": decision, "grounds": grounds}
+    if row is None:
+        node_id = ids.derive("SUGGESTION", viewer, *two)
+        conn.execute(
+            suggestion.insert().values(
+                viewer_id=viewer, id=node_id, left_id=two[0], right_id=two[1], created_at=now, version=1, **values
+            )
+        )
+        version = 1
+    elif all(row._mapping[name] == value for name, value in values.items()):
+        return
+    else:
+        node_id, version = row.id, row.version + 1
+        conn.execute(sa.update(suggestion).where(_S.viewer_id == viewer, _S.id == node_id).values(version=version, **values))
+    if decision in VISIBLE:
+        recorder.upsert("MERGE_SUGGESTION", node_id, version, created=not shown)
+
+
+def decide(conn: Connection, viewer: str, person_ids: Collection[str], decision: str, recorder: Recorder) -> None:
+    """The viewer has said of all these people at once what they are: what was asked about any two of them is answered."""
+    both = sa.and_(among(_S.left_id), among(_S.right_id), _S.decision.in_(VISIBLE), _S.decision != decision)
+    said = sa.update(suggestion).where(both).values(decision=decision, version=_S.version + 1).returning(_S.id, _S.version)
+    for row in conn.execute(said, asked(viewer, person_ids)).all():
+        recorder.upsert("MERGE_SUGGESTION", row.id, row.version, fields=("decision",))
+
+
+def forget(conn: Connection, viewer: str, person_id: str, recorder: Recorder) -> None:
+    """A person is gone, and every question about them."""
+    rows = conn.execute(_TOUCHING, asked(viewer, [person_id])).all()
+    if not rows:
+        return
+    conn.execute(sa.delete(suggestion).where(_S.viewer_id == viewer, _S.id.in_([row.id for row in rows])))
+    for row in rows:
+        if row.decision in VISIBLE:
+            recorder.delete("MERGE_SUGGESTION", row.id)
+
+
+def doubt(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
+    """Records of these people are gone: what was said by them is forgotten at once."""
+    theirs = sa.or_(among(_S.left_id), among(_S.right_id))
+    conn.execute(sa.update(suggestion).where(theirs).values(grounds=b""), asked(viewer, person_ids))
