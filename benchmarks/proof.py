@@ -30,6 +30,7 @@ from tests.chaos import (
     asking_sources,
     bluesky_faults,
     cache_outage,
+    changing_contacts,
     chat_faults,
     close_people,
     compiled_operations,
@@ -405,6 +406,12 @@ PROOFS: Final = (
         "10,000 people on both databases, found by parts of names, sound, short names, employer, with a letter amiss",
         lambda home: finding_people.find_people(home, people=10_000, asked=40),
         finding_people.judge,
+    ),
+    Proof(
+        "people-10",
+        "One contact that changes among 10,000 people, from its arrival until who it is is written",
+        lambda home: changing_contacts.change_contacts(home, people=10_000, changes=40),
+        changing_contacts.judge,
     ),
     Proof(
         "people-4",

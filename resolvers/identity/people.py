@@ -199,11 +199,12 @@ def _lead(conn: Connection, viewer: str, others: Sequence[str], survivor: str) -
     """Let `others`, and whoever led to them, lead to the survivor: one hop, never a chain."""
     if not others:
         return
-    theirs = sa.or_(person.c.id.in_(others), person.c.redirect_to.in_(others))
-    conn.execute(
-        sa.update(person).where(person.c.viewer_id == viewer, theirs, person.c.id != survivor)
-        .values(redirect_to=survivor, projection=None)
-    )  # fmt: skip
+    # one after the other: of both at once SQLite walks through everybody
+    for theirs in (person.c.id.in_(others), person.c.redirect_to.in_(others)):
+        conn.execute(
+            sa.update(person).where(person.c.viewer_id == viewer, theirs, person.c.id != survivor)
+            .values(redirect_to=survivor, projection=None)
+        )  # fmt: skip
     search_index.drop(conn, viewer, others)
 
 
