@@ -313,7 +313,7 @@ Index("person_by_contact", person.c.viewer_id, contacted_at, person.c.id)
 unplaced = _owned("unplaced", _text("person_id"), key=("person_id",))  # whose relationship is to be reckoned again
 evidence = _owned("evidence", _text("left_id"), _text("right_id"), _text("kind"), _text("value"), _text("strength"),
                   Column("weight", Float, nullable=False), _bool("shared"), _maybe("detail"), _at("observed_at"),
-                  key=("left_id", "right_id", "kind", "value"), indexes=(("right_id",),))  # fmt: skip
+                  key=("left_id", "right_id", "kind", "value"), indexes=(("right_id",), ("value",), ("detail",)))  # fmt: skip
 
 # who was joined, parted or kept apart, by whom or by which rule (resolvers/identity/decisions.py)
 decision = _owned(

@@ -7,7 +7,6 @@ not matter. What the viewer decides is carried out at once by the same means (`c
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -25,7 +24,7 @@ from resolvers.identity.people import regroup
 from store import leases, locks, pairs
 from store.database import Database
 from store.feed import Recorder
-from store.tables import contact, contact_key, dirty
+from store.tables import contact, contact_key, dirty, evidence
 
 STEP: Final = 200  # dirty contacts a step begins with
 MAX_TRIES: Final = 20
@@ -229,7 +228,7 @@ def _keys(conn: Connection, viewer: str, contact_ids: Collection[str]) -> dict[s
 
 
 def _carriers(conn: Connection, viewer: str, values: Collection[tuple[str, str]], crowded: set[tuple[str, str]]) -> set[str]:
-    """Who carries these; what too many carry is added to `crowded`."""
+    """Who carries these; what too many carry is added to `crowded`, and of these only those are walked whom it has joined."""
     found: set[str] = set()
     by_kind: dict[str, list[str]] = {}
     for kind, value in values:
@@ -237,24 +236,25 @@ def _carriers(conn: Connection, viewer: str, values: Collection[tuple[str, str]]
     k = contact_key.c
     for kind, wanted in sorted(by_kind.items()):
         for part in _parts(wanted):
-            query = (
-                select(k.value, k.contact_id, contact.c.person_id)
-                .join(contact, sa.and_(contact.c.viewer_id == k.viewer_id, contact.c.id == k.contact_id))
-                .where(k.viewer_id == viewer, k.kind == kind, k.value.in_(part))
-            )
+            carried = [k.viewer_id == viewer, k.kind == kind, k.value.in_(part)]
             if kind in ("EMAIL", "PHONE"):
-                query = query.where(k.strong)
-            users: dict[str, list[Any]] = {}
-            for row in conn.execute(query):
-                users.setdefault(row.value, []).append(row)
-            for value, carriers in users.items():
-                if len(carriers) > MAX_CARRIERS * 4:
-                    # a crowd is not walked, but for those whom the value may have joined before it was one
-                    crowded.add((kind, value))
-                    often = Counter(row.person_id for row in carriers)
-                    carriers = [row for row in carriers if often[row.person_id] > 1]
-                found.update(row.contact_id for row in carriers)
+                carried.append(k.strong)
+            often = select(k.value).where(*carried).group_by(k.value).having(sa.func.count() > MAX_CARRIERS * 4)
+            crowds = set(conn.execute(often).scalars())
+            if crowds:
+                crowded.update((kind, value) for value in crowds)
+                found |= _joined_by(conn, viewer, kind, crowds)
+                carried.append(k.value.not_in(sorted(crowds)))
+            found.update(conn.execute(select(k.contact_id).where(*carried)).scalars())
     return found
+
+
+def _joined_by(conn: Connection, viewer: str, kind: str, values: Collection[str]) -> set[str]:
+    """Whom these values joined while few carried them: they fall apart now, unless something else holds them together."""
+    e = evidence.c
+    told = sa.or_(sa.and_(e.kind == kind, e.value.in_(sorted(values))), e.detail.in_(sorted(values)))
+    rows = conn.execute(select(e.left_id, e.right_id).where(e.viewer_id == viewer, told))
+    return {contact_id for row in rows for contact_id in row}
 
 
 def _people(conn: Connection, viewer: str, contact_ids: Collection[str]) -> set[str]:
