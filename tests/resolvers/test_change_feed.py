@@ -78,12 +78,17 @@ async def everything(desk: Desk) -> set[str]:
         """{ viewer { accounts { edges { node { id } } } ownAddresses { id version }
         people(first: 200, filter: { natures: null }) { edges { node { id merges(first: 200) { edges { node { id } } } } } }
         contacts(first: 200) { edges { node { id version } } }
+        open: mergeSuggestions(first: 200) { edges { node { id } } }
+        accepted: mergeSuggestions(first: 200, decision: ACCEPTED) { edges { node { id } } }
+        rejected: mergeSuggestions(first: 200, decision: REJECTED) { edges { node { id } } }
+        outdated: mergeSuggestions(first: 200, decision: OUTDATED) { edges { node { id } } }
         conversations(first: 200, filter: { withoutFlags: null }) {
           edges { node { id messages(last: 200) { edges { node { id } } } } } }
         } }"""
     )
     viewer = data["viewer"]
-    found = {n["id"] for name in ("accounts", "people") for n in nodes(viewer[name])}
+    listed = ("accounts", "people", "open", "accepted", "rejected", "outdated")
+    found = {n["id"] for name in listed for n in nodes(viewer[name])}
     found |= {merge["id"] for person in nodes(viewer["people"]) for merge in nodes(person["merges"])}
     found |= {n["id"] for n in nodes(viewer["contacts"]) if n["version"] is not None}
     found |= {n["id"] for n in viewer["ownAddresses"]}
