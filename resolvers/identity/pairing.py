@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.identity import blocking, decisions, disguises
+from resolvers.identity import blocking, decisions, disguises, memory
 from resolvers.identity.carding import facts_of
 from resolvers.identity.cards import Facts
 from resolvers.identity.disguises import Bearing, Disguise
@@ -100,21 +100,28 @@ def _across(a: Whole, b: Whole) -> Iterable[Pair]:
 async def pair(database: Database, viewer: str, now: datetime, *, step: int = STEP) -> int:
     """Work off all people that are marked; returns how many were looked at. Raises nothing but the database's errors."""
     seen = tries = 0
+    remembered = 0
     while tries < MAX_TRIES:
+        if remembered >= memory.PEOPLE:
+            memory.forget()
+            remembered = 0
         person_ids, known = await database.read(viewer, read_unmet)
         if person_ids:
+            remembered += len(person_ids)
             keys = {p: _keys(known, p) for p in person_ids}
             tries = 0 if await database.write_behind(viewer, write_keys, keys, known.prints) else tries + 1
             continue
         near = await database.read(viewer, read_neighbourhood, step)
         if not near.marked:
             break
+        remembered += len(near.marked)
         alike = near.alike()
         if await database.write_behind(viewer, write_pairs, near, alike, near.weighed(alike), now):
             seen += len(near.marked)
             tries = 0
         else:
             tries += 1  # somebody wrote meanwhile: read again
+    memory.forget()
     return seen
 
 

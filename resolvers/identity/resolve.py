@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.identity import decisions
+from resolvers.identity import decisions, memory
 from resolvers.identity.clusters import MAX_CARRIERS, Fact, Partition, partition
 from resolvers.identity.decisions import By, Said
 from resolvers.identity.keys import Key
@@ -56,9 +56,12 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
 
 async def resolve(database: Database, viewer: str, now: datetime, *, step: int = STEP) -> int:
     """Work off all dirty contacts of a viewer; returns how many were looked at. Raises nothing but the database's errors."""
-    seen = 0
+    seen = forgotten = 0
     tries = 0
     while True:
+        if seen - forgotten >= memory.PEOPLE:
+            memory.forget()
+            forgotten = seen
         component = await database.read(viewer, read_component, step)
         if not component.dirty:
             return seen
