@@ -44,6 +44,7 @@ from store import (
     feed,
     leases,
     outbox,
+    pairs,
     places,
     standings,
     streams,
@@ -69,7 +70,7 @@ COMPACT_EVERY: Final = 86_400
 WATCHES: Final = ("watch",)
 #: Work that takes minutes or hours, and how much of it goes on at once: somebody who sends a mail does not wait for a mailbox.
 LONG: Final = (
-    "sync", "import", "unlink", "reindex", "retally", places.JOB, enrichment_runs.JOB, standings.JOB, web_checks.JOB,
+    "sync", "import", "unlink", "reindex", "retally", pairs.JOB, places.JOB, enrichment_runs.JOB, standings.JOB, web_checks.JOB,
 )  # fmt: skip
 LONG_AT_ONCE: Final = 4
 LET_THROUGH: Final = timedelta(seconds=15)  # until it is asked again whether a long sync is through
@@ -162,6 +163,7 @@ class Worker:
             STREAM_JOB: self._streams,
             TALLY_JOB: self._tally,
             "retally": self._retally,
+            pairs.JOB: self._pair,
             places.JOB: self._place,
             pushing.JOB: self._push,
             uploads.JOB: self._uploads,
@@ -314,8 +316,15 @@ class Worker:
     async def _identity(self, job: Job) -> None:
         now = self.clock.now()
         await resolve(self.database, job.viewer_id, now)
-        await pair(self.database, job.viewer_id, now)
         await self.database.write_behind(job.viewer_id, drawing.ask, now)
+        await self.database.system(leases.enqueue, job.viewer_id, pairs.JOB, job.viewer_id, now)
+
+    async def _pair(self, job: Job) -> timedelta | None:
+        now = self.clock.now()
+        if await self.database.read(job.viewer_id, tallying.is_early, now):
+            return LET_THROUGH
+        await pair(self.database, job.viewer_id, now)
+        return None
 
     async def _weigh(self, job: Job) -> None:
         await drawing.draw(self.database, job.viewer_id, self.clock.now())

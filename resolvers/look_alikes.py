@@ -22,7 +22,7 @@ from store.tables import contact, exchange, look_alike, person
 
 MAX_SHOWN: Final = 20
 _L: Final = look_alike.c
-_PAIRS: Final = select(look_alike).where(sa.or_(among(_L.left_id), among(_L.right_id)))
+_PAIRS: Final = sa.union(*(select(look_alike).where(among(side)) for side in (_L.left_id, _L.right_id)))
 _NAMES: Final = select(person.c.id, person.c.name, person.c.born).where(among(person.c.id), person.c.redirect_to.is_(None))
 _KNOWN: Final = select(contact.c.person_id, contact.c.relation).where(among(contact.c.person_id)).distinct()
 _WRITTEN: Final = (

@@ -29,11 +29,9 @@ from store.tables import contact, person, suggestion
 MAX_OF_PERSON: Final = 20
 _S: Final = suggestion.c
 _ORDER: Final = Order((_S.score, _S.id), True)
-_OF: Final = (
-    select(suggestion)
-    .where(sa.or_(among(_S.left_id), among(_S.right_id)), _S.decision == "OPEN")
-    .order_by(_S.score.desc(), _S.id.desc())
-)
+_OF: Final = sa.union(
+    *(select(suggestion).where(among(side), _S.decision == "OPEN") for side in (_S.left_id, _S.right_id))
+).order_by(sa.desc("score"), sa.desc("id"))
 _BORN: Final = select(person.c.id, person.c.born).where(among(person.c.id))
 _RECORDS: Final = select(contact.c.person_id, contact.c.id, contact.c.record).where(among(contact.c.person_id))
 _grounds = msgspec.msgpack.Decoder(tuple[Ground, ...]).decode
