@@ -19,7 +19,7 @@ from resolvers.identity import documents
 from resolvers.loaders import load
 from resolvers.mistakes import Mistake, NodeMistake, not_found
 from resolvers.operation import Operation
-from resolvers.paging import Ask, Cut, Listing, Order
+from resolvers.paging import Ask, Listing, Order
 from resolvers.writing import Answer, Mistaken, Payload, payload, perform
 from store import ids
 from store.feed import NodeKind, Recorder
@@ -112,29 +112,14 @@ async def of_thing(operation: Operation, about_id: str, kind: str) -> list[Annot
 
 async def reminders(operation: Operation, ask: Ask, due_before: datetime | None, done: bool) -> Listing:
     """The viewer's reminders, by due date."""
-    scope = paging.bound("reminders", due_before, done)
-    shape: Any = tuple[datetime, str]
-    after = None if ask.after is None else paging.position(operation, scope, ask.after, shape)
-    size = ask.size
 
     def wanted(viewer: str) -> sa.Select[Any]:
         query = select(annotation).where(annotation.c.viewer_id == viewer, annotation.c.kind == "REMINDER")
         query = query.where(annotation.c.done_at.is_not(None) if done else annotation.c.done_at.is_(None))
         return query if due_before is None else query.where(annotation.c.at < due_before)
 
-    def read(conn: Connection, viewer: str) -> Cut:
-        return paging.cut(conn, wanted(viewer), _ORDER, size, after=after)
-
-    def count(conn: Connection, viewer: str) -> int:
-        return int(conn.execute(select(sa.func.count()).select_from(wanted(viewer).subquery())).scalar_one())
-
-    return paging.listing(
-        operation,
-        scope,
-        await operation.read(read),
-        key=lambda row: (row.at, row.id),
-        node=of_row,
-        count=lambda: operation.read(count),
+    return await paging.rows(
+        operation, paging.bound("reminders", due_before, done), ask, _ORDER, tuple[datetime, str], wanted, of_row
     )
 
 

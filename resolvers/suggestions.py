@@ -20,7 +20,7 @@ from resolvers.identity.scoring import probability
 from resolvers.loaders import load
 from resolvers.merges import PersonPreview
 from resolvers.operation import Operation
-from resolvers.paging import Ask, Cut, Listing, Order
+from resolvers.paging import Ask, Listing, Order
 from resolvers.projection import project
 from store.among import among, asked
 from store.suggestions import VISIBLE
@@ -123,26 +123,12 @@ async def get(operation: Operation, suggestion_id: str | None) -> MergeSuggestio
 
 async def page(operation: Operation, ask: Ask, decision: str) -> Listing:
     """The viewer's suggestions of which this has become, most likely first."""
-    scope = paging.bound("mergeSuggestions", decision)
-    size = ask.size
-    after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[float, str])
 
     def wanted(viewer: str) -> sa.Select[Any]:
         return select(suggestion).where(_S.viewer_id == viewer, _S.decision == decision)
 
-    def read(conn: Connection, viewer: str) -> Cut:
-        return paging.cut(conn, wanted(viewer), _ORDER, size, after=after)
-
-    def count(conn: Connection, viewer: str) -> int:
-        return int(conn.execute(select(sa.func.count()).select_from(wanted(viewer).subquery())).scalar_one())
-
-    return paging.listing(
-        operation,
-        scope,
-        await operation.read(read),
-        key=lambda row: (row.score, row.id),
-        node=of_row,
-        count=lambda: operation.read(count),
+    return await paging.rows(
+        operation, paging.bound("mergeSuggestions", decision), ask, _ORDER, tuple[float, str], wanted, of_row
     )
 
 
