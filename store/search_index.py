@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -66,19 +66,29 @@ class Hit(msgspec.Struct, frozen=True):
     place: int = 0
 
 
+class Heads(NamedTuple):
+    """What stands above a text, as the index has it (`heads`)."""
+
+    title: str
+    sender: str
+    receivers: str
+
+
 class Doc(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be found of a node; folded when it is put. `facets` are words by themselves (`facet`).
 
-    `words` is the body as `spelled` gives it, where somebody has done that already.
+    `words` is the body as `spelled` gives it, `folded` are title, sender and receivers as `heads` does, where somebody has done that
+    already.
     """
 
     node_id: str
     kind: str
-    title: str
+    title: str = ""
     sender: str = ""
     receivers: str = ""
     body: str = ""
     words: str | None = None
+    folded: Heads | None = None
     facets: frozenset[str] = frozenset()
     at: datetime | None = None
 
@@ -270,12 +280,17 @@ def count(
 
 
 def _row(viewer: str, doc: Doc) -> dict[str, Any]:
-    place = _place(doc.node_id, doc.at)
+    title, sender, receivers = doc.folded or heads(doc.title, doc.sender, doc.receivers)
     return {
-        "viewer_id": viewer, "node_id": doc.node_id, "kind": doc.kind, "at": doc.at, "place": place, "title": fold_whole(doc.title[:MAX_TITLE]),
-        "sender": fold_whole(doc.sender[:MAX_PEOPLE]), "receivers": fold_whole(doc.receivers[:MAX_PEOPLE]),
+        "viewer_id": viewer, "node_id": doc.node_id, "kind": doc.kind, "at": doc.at, "place": _place(doc.node_id, doc.at),
+        "title": title, "sender": sender, "receivers": receivers,
         "body": spelled(doc.body) if doc.words is None else doc.words, "facets": _facets(viewer, doc.kind, doc.facets),
     }  # fmt: skip
+
+
+def heads(title: str, sender: str, receivers: str) -> Heads:
+    """The words of a title and of people as the index has them."""
+    return Heads(fold_whole(title[:MAX_TITLE]), fold_whole(sender[:MAX_PEOPLE]), fold_whole(receivers[:MAX_PEOPLE]))
 
 
 def spelled(body: str) -> str:
@@ -375,6 +390,7 @@ def _lexemes(term: Term) -> str:
 
 __all__ = [
     "Doc",
+    "Heads",
     "Hit",
     "Term",
     "count",
@@ -382,6 +398,7 @@ __all__ = [
     "facet",
     "find",
     "gathered",
+    "heads",
     "match",
     "missing",
     "plain_terms",

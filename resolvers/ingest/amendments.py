@@ -37,7 +37,6 @@ def amend(
     viewer: str,
     account_id: str,
     items: Mapping[str, records.Message],
-    snippet: int,
     recorder: Recorder,
 ) -> None:
     """Replace the content of stored messages (id → record), what is found by it, and tell the feed."""
@@ -56,7 +55,7 @@ def amend(
     for node_id, item in items.items():
         version = versions[node_id] + 1
         values = {
-            "subject": item.subject, "snippet": " ".join(item.text[: snippet * 4].split())[:snippet],
+            "subject": item.subject, "snippet": prepared[node_id].snippet,
             "body": None if item.deleted_at is not None else prepared[node_id].body, "body_state": item.body_state,
             "fingerprint": prepared[node_id].fingerprint,
             "edited_at": item.edited_at, "deleted_at": item.deleted_at, "attachment_count": item.attachment_count,

@@ -19,7 +19,6 @@ from sqlalchemy import Connection, select
 from providers import records
 from resolvers.ingest import conversations, deletions, reactions
 from resolvers.ingest.amendments import amend
-from resolvers.ingest.messages import SNIPPET
 from resolvers.ingest.prepared import fingerprint
 from resolvers.ingest.removal import remove_messages
 from resolvers.ingest.states import sum_up
@@ -175,7 +174,7 @@ def _kept(item: records.Message, before: records.Message) -> records.Message:
 
 
 def _put(conn: Connection, viewer: str, account_id: str, message_id: str, item: records.Message, recorder: Recorder) -> None:
-    amend(conn, viewer, account_id, {message_id: item}, SNIPPET, recorder)
+    amend(conn, viewer, account_id, {message_id: item}, recorder)
 
 
 def _keep(

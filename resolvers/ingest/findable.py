@@ -17,10 +17,9 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.ingest import whereabouts
 from store import ids, search_index
 from store.among import among, asked
-from store.search_index import Doc, facet
+from store.search_index import Doc, Heads, facet
 from store.tables import attachment, conversation, message, message_participant, message_source
 from store.words import BREAK
 
@@ -54,23 +53,29 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     places: Sequence[records.Message]
     flags: frozenset[str]
     own: bool
+    heads: Heads  # of its conversation, as long as it is alone there
 
 
-def documents(node_id: str, item: records.Message, words: str, account_id: str, places: Collection[records.Message]) -> list[Doc]:
-    """The documents of a message that was just seen at these places of one account, and of its files; `words` are its text's."""
-    people = [(p.role, p.name, p.address) for p in item.participants]
-    flags = {flag for place in places for flag, on in _states(place).items() if on}
-    flags |= whereabouts.of_message(place.role for place in places)
-    tracked = [place.unread for place in places if place.unread is not None]
+def documents(arrival: Arrival, words: str, heads: Heads, account_id: str) -> list[Doc]:
+    """The documents of a message that was just seen in one account, and of its files; `words` are its text's, `heads` those above it."""
+    node_id, item = arrival.id, arrival.item
+    states = arrival.flags - {"UNREAD"}
+    if any(place.unread is not None for place in arrival.places):
+        states |= {"UNREAD" if "UNREAD" in arrival.flags else "READ"}
     facets = _facets(
-        flags=[*flags, *(["UNREAD"] if tracked and all(tracked) else ["READ"] if tracked else [])],
+        flags=states,
         attached=item.attachment_count > 0,
         accounts=[account_id],
-        places=[name for place in places for name in (place.container, *place.labels)],
+        places=[name for place in arrival.places for name in (place.container, *place.labels)],
     )
-    doc = _letter(node_id, item.subject, people, facets, item.sent_at, words=words)
+    doc = Doc(node_id=node_id, kind="MESSAGE", folded=heads, words=words, facets=facets, at=item.sent_at)
     files = {found.part: found for found in item.attachments if found.name}
-    return [doc, *(_file(ids.derive("ATTACHMENT", node_id, part), found.name, doc) for part, found in files.items())]
+    if not files:
+        return [doc]
+    sender, receivers = named([(p.role, p.name, p.address) for p in item.participants])
+    return [
+        doc, *(_file(ids.derive("ATTACHMENT", node_id, part), found.name, sender, receivers, doc) for part, found in files.items())
+    ]  # fmt: skip
 
 
 def refresh_states(conn: Connection, viewer: str, message_ids: Collection[str]) -> None:
@@ -108,7 +113,7 @@ def index_conversations(conn: Connection, viewer: str, conversation_ids: Collect
         facets = _facets(
             flags=states, attached=row.id in attached, accounts={one.account_id for one in about}, places=_places(about)
         )  # fmt: skip
-        sender, receivers = _spelled(sorted(people[row.id]))
+        sender, receivers = named(sorted(people[row.id]))
         docs.append(
             Doc(node_id=row.id, kind="CONVERSATION", title=row.subject or "", sender=sender, receivers=receivers, facets=facets,
                 at=row.last_activity_at)
@@ -120,8 +125,6 @@ def add_to_conversation(
     conversation_id: str, subject: str | None, at: datetime, account_id: str, *, unread: bool | None, arrivals: Sequence[Arrival]
 ) -> Doc:
     """What messages that have just arrived add to the document of their conversation; `unread`: the conversation's now."""
-    people = sorted({(p.role, p.name, p.address) for one in arrivals for p in one.item.participants})
-    sender, receivers = _spelled(people)
     states = {flag for one in arrivals for flag in one.flags} - {"UNREAD"}
     if unread is not None:
         states.add("UNREAD" if unread else "READ")
@@ -131,6 +134,9 @@ def add_to_conversation(
         accounts=[account_id],
         places=[name for one in arrivals for place in one.places for name in (place.container, *place.labels)],
     )
+    if len(arrivals) == 1 and (subject or "") == (arrivals[0].item.subject or ""):
+        return Doc(node_id=conversation_id, kind="CONVERSATION", folded=arrivals[0].heads, facets=facets, at=at)
+    sender, receivers = named(sorted({(p.role, p.name, p.address) for one in arrivals for p in one.item.participants}))
     return Doc(
         node_id=conversation_id,
         kind="CONVERSATION",
@@ -150,16 +156,18 @@ def index_messages(conn: Connection, viewer: str, message_ids: Collection[str]) 
         people[row.message_id].append((row.role, row.name, row.address))
     docs: dict[str, Doc] = {}
     for found in conn.execute(_LETTERS, asked(viewer, message_ids)):
-        docs[found.id] = _letter(
-            found.id,
-            found.subject,
-            people[found.id],
-            facets[found.id],
-            found.sent_at,
-            words=search_index.spelled(_text(found.body)),
-        )
-    named = [_file(row.id, row.name, docs[row.message_id]) for row in conn.execute(_FILES, asked(viewer, docs)) if row.name]
-    search_index.put(conn, viewer, [*docs.values(), *named])
+        sender, receivers = named(people[found.id])
+        docs[found.id] = Doc(
+            node_id=found.id, kind="MESSAGE", title=found.subject or "", sender=sender, receivers=receivers, body=_text(found.body),
+            facets=facets[found.id], at=found.sent_at,
+        )  # fmt: skip
+    files = [
+        _file(row.id, row.name, doc.sender, doc.receivers, doc)
+        for row in conn.execute(_FILES, asked(viewer, docs))
+        if row.name
+        for doc in (docs[row.message_id],)
+    ]
+    search_index.put(conn, viewer, [*docs.values(), *files])
 
 
 def _text(packed: bytes | None) -> str:
@@ -187,10 +195,6 @@ def _facets_of(conn: Connection, viewer: str, message_ids: Collection[str]) -> d
     return found
 
 
-def _states(item: records.Message) -> dict[str, bool]:
-    return {"FLAGGED": item.flagged, "ANSWERED": item.answered, "DRAFT": item.draft}
-
-
 def _places(rows: Iterable[Any]) -> list[str]:
     return [name for row in rows for name in (row.container, *row.labels.split("\n"))]
 
@@ -209,29 +213,11 @@ def _place_words(place: str) -> frozenset[str]:
     return frozenset(words - {"in"})
 
 
-def _letter(
-    node_id: str, subject: str | None, people: Sequence[tuple[str, str, str]], facets: frozenset[str], at: Any, *, words: str
-) -> Doc:
-    sender, receivers = _spelled(people)
-    return Doc(
-        node_id=node_id,
-        kind="MESSAGE",
-        title=subject or "",
-        sender=sender,
-        receivers=receivers,
-        words=words,
-        facets=facets,
-        at=at,
-    )
+def _file(node_id: str, name: str, sender: str, receivers: str, of: Doc) -> Doc:
+    return Doc(node_id=node_id, kind="ATTACHMENT", title=name, sender=sender, receivers=receivers, facets=of.facets, at=of.at)
 
 
-def _file(node_id: str, name: str, of: Doc) -> Doc:
-    return Doc(
-        node_id=node_id, kind="ATTACHMENT", title=name, sender=of.sender, receivers=of.receivers, facets=of.facets, at=of.at
-    )
-
-
-def _spelled(people: Iterable[tuple[str, str, str]]) -> tuple[str, str]:
+def named(people: Iterable[tuple[str, str, str]]) -> tuple[str, str]:
     """Who wrote and who received, each person apart from the next."""
     wrote: dict[str, None] = {}
     received: dict[str, None] = {}

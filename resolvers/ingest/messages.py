@@ -18,10 +18,9 @@ from sqlalchemy import Connection, select
 from providers import records
 from resolvers.ingest import conversations, findable, tallies, threads
 from resolvers.ingest.amendments import amend, is_amendment
-from resolvers.ingest.answers import subject_key
 from resolvers.ingest.contacts import Correspondent, put_correspondents, upsert
 from resolvers.ingest.content import write_content
-from resolvers.ingest.prepared import Prepared, fingerprint, prepare, unprepared
+from resolvers.ingest.prepared import Prepared, fingerprint, list_address, prepare, unprepared
 from resolvers.ingest.states import already_there, flags_of, place, sum_up
 from resolvers.ingest.target import Result, Target
 from store import ids, outbox, search_index
@@ -30,7 +29,6 @@ from store.feed import Recorder
 from store.rows import insert
 from store.tables import contact, conversation_source, message, message_participant, message_source, person
 
-SNIPPET: Final = 200  # characters, as the contract says
 PREFIX: Final = "outbox:"  # how keys begin of what only the outbox has
 NOT_PEOPLE: Final = frozenset({"LIST", "NEWSLETTER", "NOTIFICATION", "AUTO_REPLY", "BOUNCE", "SPAM", "SYSTEM"})
 _KNOWN: Final = select(
@@ -103,7 +101,7 @@ def put_messages(
         state = {"message_id": node_id, **place(item)}
         if new:
             fresh[node_id] = item
-            prepared[node_id] = one or (unprepared(mark) if target.live else prepare(item, mark))
+            prepared[node_id] = one or (unprepared(item, mark) if target.live else prepare(item, mark))
             results.append(Result(outcome="CREATED", node_id=node_id))
         elif node_id in amended or source is None or any(source[name] != value for name, value in state.items()):
             elsewhere[node_id] = item
@@ -117,14 +115,14 @@ def put_messages(
         row = {"viewer_id": viewer, "account_id": target.account_id, "key": item.key, "seen_at": now, **state}
         sources[item.key] = row
         resourced.append(row)
-    contacts = correspondents(conn, viewer, target, list(fresh.values()), recorder, now)
-    alike = {} if target.live else {node_id: subject_key(item) for node_id, item in fresh.items()}
+    contacts = correspondents(conn, viewer, target, list(fresh.values()), recorder, now, ready=list(prepared.values()))
+    alike = {} if target.live else {node_id: one.subject_key for node_id, one in prepared.items()}
     homes, joined = _homes(conn, viewer, target, fresh, alike)
     conversations.join(conn, viewer, joined, recorder)
     alone = {m: item for m, item in rekeyed.items() if m in known and len(places[m]) == 1}
     silent = already_there(conn, viewer, target.account_id, alone) if alone else set()
     arrived = _write(conn, viewer, target, fresh, homes, alike, contacts, prepared, places, recorder, now)
-    amend(conn, viewer, target.account_id, amended, SNIPPET, recorder)
+    amend(conn, viewer, target.account_id, amended, recorder)
     _name(conn, viewer, {m: item for m, item in elsewhere.items() if m in known and known[m].internet_message_id is None})
     upsert(
         conn, message_source, list({r["key"]: r for r in resourced}.values()), ["account_id", "key"],
@@ -272,15 +270,22 @@ def _sources(conn: Connection, viewer: str, target: Target, keys: Sequence[str])
 
 
 def correspondents(
-    conn: Connection, viewer: str, target: Target, items: Sequence[records.Message], recorder: Recorder, now: datetime
+    conn: Connection,
+    viewer: str,
+    target: Target,
+    items: Sequence[records.Message],
+    recorder: Recorder,
+    now: datetime,
+    *,
+    ready: Sequence[Prepared] = (),
 ) -> dict[tuple[str, str], str]:
-    """Contacts for those who are on messages: (kind, address) → contact id."""
+    """Contacts for those who are on messages: (kind, address) → contact id. `ready`: what is prepared of the messages, where it is."""
+    lists = [one.posts_to for one in ready] if ready else map(list_address, items)
     seen: list[Correspondent] = []
-    for item in items:
+    for item, posts_to in zip(items, lists, strict=True):
         if item.authentication == "FAILED":
             continue
         outbound = direction(target, item) == "OUTBOUND"
-        posts_to = _list_address(item)
         for p in item.participants:
             if p.address.casefold() in target.own or p.role in ("REPLY_TO",):
                 continue
@@ -293,16 +298,6 @@ def correspondents(
                 )
             )  # fmt: skip
     return put_correspondents(conn, viewer, target, seen, recorder, now)
-
-
-def _list_address(item: records.Message) -> str | None:
-    """Where a mailing list takes posts: List-Post (RFC 2369 §3.4)."""
-    for header in item.headers:
-        if len(header.name) == len("list-post") and header.name.casefold() == "list-post":
-            at = header.value.casefold().find("mailto:")
-            if at >= 0:
-                return header.value[at + 7 :].strip("<> \t").split("?")[0].split(">")[0].casefold()
-    return None
 
 
 def _homes(
@@ -352,7 +347,10 @@ def _write(
         way = direction(target, item)
         seen_at = list(places[node_id].values())
         flags = "" if target.live else flags_of(seen_at)
-        arrival = findable.Arrival(id=node_id, item=item, places=seen_at, flags=frozenset(flags.split()), own=way == "OUTBOUND")
+        made = prepared[node_id]
+        arrival = findable.Arrival(
+            id=node_id, item=item, places=seen_at, flags=frozenset(flags.split()), own=way == "OUTBOUND", heads=made.in_thread or made.heads
+        )  # fmt: skip
         arrived.setdefault(homes[node_id], []).append(arrival)
         rows.append(
             {
@@ -360,12 +358,12 @@ def _write(
                 "in_reply_to": item.references[-1] if item.references else None, "sent_at": item.sent_at,
                 "received_at": item.received_at, "edited_at": item.edited_at, "deleted_at": item.deleted_at,
                 "subject": None if target.live else item.subject,
-                "snippet": "" if target.live else " ".join(item.text[: SNIPPET * 4].split())[:SNIPPET],
-                "body": None if target.live or item.deleted_at is not None else prepared[node_id].body,
-                "headers": None if target.live else prepared[node_id].headers,
+                "snippet": made.snippet,
+                "body": None if target.live or item.deleted_at is not None else made.body,
+                "headers": None if target.live else made.headers,
                 "body_state": item.body_state, "direction": way, "category": item.category, "category_reason": item.category_reason,
                 "authentication": item.authentication, "flags": flags,
-                "attachment_count": item.attachment_count, "url": item.url, "fingerprint": prepared[node_id].fingerprint, "live": target.live,
+                "attachment_count": item.attachment_count, "url": item.url, "fingerprint": made.fingerprint, "live": target.live,
                 "subject_key": alike.get(node_id),
                 "version": None if target.live else 1,
             }
@@ -387,7 +385,7 @@ def _write(
             recorder.upsert("MESSAGE", node_id, 1, created=True)
             if tallies.may_count(item, way):
                 counting.append((homes[node_id], item.sent_at))
-            docs += findable.documents(node_id, item, prepared[node_id].words, target.account_id, seen_at)
+            docs += findable.documents(arrival, made.words, made.heads, target.account_id)
     insert(conn, _INSERT, rows)
     insert(conn, _INSERT_PARTICIPANTS, people)
     if not target.live:

@@ -13,9 +13,9 @@ from benchmarks.mailbox import Mailbox
 from providers import records
 from providers.formats import mail_state, mime
 from resolvers.ingest import conversations
-from resolvers.ingest.findable import index_conversations
+from resolvers.ingest.findable import index_conversations, index_messages
 from store.feed import Recorder
-from store.tables import conversation, conversation_label, search_doc
+from store.tables import conversation, conversation_label, message, search_doc
 from store.words import APART
 from tests.household import ME, NOW, Household
 
@@ -87,3 +87,27 @@ async def test_in_any_order_and_any_slices_it_is_what_its_messages_sum_up_to(hou
     summed = [await household.database.read(household.viewer, each) for each in shown]
     assert len(grown[2]) > 40
     assert grown == summed
+
+
+async def test_a_message_that_just_arrived_is_found_by_the_words_that_it_has_when_it_is_indexed_anew(
+    household: Household,
+) -> None:
+    box = await household.account("imap", "home", own=[ME])
+    arrived = letters(4)
+    for n in range(0, len(arrived), 50):
+        await household.take(box, *arrived[n : n + 50])
+
+    def found(conn: Connection, viewer: str) -> list[tuple[Any, ...]]:
+        c = search_doc.c
+        mine = select(c.node_id, c.kind, c.at, c.place, c.title, c.sender, c.receivers, c.body, c.facets).where(
+            c.viewer_id == viewer, c.kind.in_(("MESSAGE", "ATTACHMENT"))
+        )
+        return sorted(tuple(row) for row in conn.execute(mine))
+
+    def anew(conn: Connection, viewer: str) -> None:
+        index_messages(conn, viewer, conn.execute(select(message.c.id).where(message.c.viewer_id == viewer)).scalars().all())
+
+    before = await household.database.read(household.viewer, found)
+    await household.database.write(household.viewer, anew)
+    assert len(before) >= MESSAGES
+    assert await household.database.read(household.viewer, found) == before
