@@ -28,6 +28,7 @@ from resolvers.projection import Member, project
 from store import ids
 from store.among import among, asked
 from store.feed import Recorder
+from store.prepared import Prepared
 from store.rows import insert
 from store.tables import contact, contact_key, dirty, person, photo
 
@@ -36,8 +37,10 @@ NOBODY: Final = frozenset({"AUTOMATED", "GROUP"})
 _STORED: Final = "sha256:"  # where a kept record's picture is: in `photo`
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(records.Contact).decode
-_BY_ID: Final = select(contact.c.id, contact.c.fingerprint, contact.c.person_id, contact.c.minted_id, contact.c.version, contact.c.record,
-                       contact.c.nature, contact.c.pristine).where(among(contact.c.id))  # fmt: skip
+_BY_ID: Final = Prepared(lambda: select(
+    contact.c.id, contact.c.fingerprint, contact.c.person_id, contact.c.minted_id, contact.c.version, contact.c.record,
+    contact.c.nature, contact.c.pristine,
+).where(among(contact.c.id)))  # fmt: skip
 _BY_KEY: Final = select(contact.c.key, contact.c.id).where(among(contact.c.key), contact.c.account_id == sa.bindparam("account"))
 _CARRIERS: Final = select(contact_key.c.contact_id).where(among(contact_key.c.value), contact_key.c.kind == sa.bindparam("kind"))
 _DROP_KEYS: Final = sa.delete(contact_key).where(among(contact_key.c.contact_id))
@@ -237,7 +240,7 @@ def _ids_by_key(conn: Connection, viewer: str, target: Target, keys: Sequence[st
 
 
 def _known(conn: Connection, viewer: str, contact_ids: Sequence[str]) -> dict[str, Any]:
-    return {row.id: row for row in conn.execute(_BY_ID, asked(viewer, contact_ids)).all()}
+    return {row.id: row for row in _BY_ID.rows(conn, **asked(viewer, contact_ids))}
 
 
 def _kept(item: records.Contact, *, live: bool) -> records.Contact:

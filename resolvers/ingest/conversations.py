@@ -21,6 +21,7 @@ from resolvers.ingest.findable import Arrival, add_to_conversation, index_conver
 from store import ids, search_index
 from store.among import VIEWER, among, asked
 from store.feed import Recorder
+from store.prepared import Prepared
 from store.tables import (
     conversation,
     conversation_label,
@@ -66,17 +67,17 @@ _FIRST_SUBJECT: Final = (
     select(message.c.subject).where(message.c.viewer_id == VIEWER, message.c.conversation_id == conversation.c.id)
     .order_by(*_RANK).limit(1).correlate(conversation).scalar_subquery()
 )  # fmt: skip
-_GROWN: Final = select(conversation, _FIRST_SUBJECT.label("first_subject")).where(among(conversation.c.id))
+_GROWN: Final = Prepared(lambda: select(conversation, _FIRST_SUBJECT.label("first_subject")).where(among(conversation.c.id)))
 _HELD: Final = select(message.c.id, message.c.conversation_id, message.c.flags, message.c.direction).where(_WANTED)
 _TOLD: Final = select(
     message_source.c.message_id, message_source.c.account_id, message_source.c.unread, message_source.c.role,
     message_source.c.label_keys,
 ).where(among(message_source.c.message_id))  # fmt: skip
-_LABELS: Final = select(conversation_label).where(among(conversation_label.c.conversation_id))
+_LABELS: Final = Prepared(lambda: select(conversation_label).where(among(conversation_label.c.conversation_id)))
 _RECOUNTED: Final = (
     sa.update(label).where(among(label.c.id)).values(version=label.c.version + 1).returning(label.c.id, label.c.version)
 )
-_MEMBERS: Final = select(conversation_member).where(among(conversation_member.c.conversation_id))
+_MEMBERS: Final = Prepared(lambda: select(conversation_member).where(among(conversation_member.c.conversation_id)))
 #: Flags of a message that its conversation shows.
 SHOWN: Final = frozenset({"FLAGGED", "DRAFT"})
 
@@ -122,7 +123,7 @@ def grow(
     kinds: Mapping[str, records.ConversationKind],
 ) -> None:
     """Add messages that have just been written (conversation id → these) to their conversations; make those that are new, tell the feed."""
-    known = {row.id: row for row in conn.execute(_GROWN, asked(viewer, arrivals)).all()}
+    known = {row.id: row for row in _GROWN.rows(conn, **asked(viewer, arrivals))}
     moved = _whereabouts(conn, viewer, known, arrivals)
     before = _labels(conn, viewer, known)
     after: dict[str, dict[str, int]] = {}
@@ -269,7 +270,7 @@ def add_members(conn: Connection, viewer: str, rows: Sequence[dict[str, Any]], *
     Whose handle is another than before stands there once, under the one that is told now; `beneath`, under the handle and name
     that were known.
     """
-    there = conn.execute(_MEMBERS, asked(viewer, {row["conversation_id"] for row in rows})).all() if rows else []
+    there = _MEMBERS.rows(conn, **asked(viewer, {row["conversation_id"] for row in rows})) if rows else []
     rows = _renamed(conn, viewer, rows, there, beneath=beneath)
     latest: dict[tuple[str, str, str], dict[str, Any]] = {}
     for row in rows:
@@ -448,7 +449,7 @@ def _states(
 def _labels(conn: Connection, viewer: str, wanted: Collection[str]) -> dict[str, dict[str, int]]:
     """The ids of the labels that these conversations bear, each with the number of unread messages that bear it."""
     found: dict[str, dict[str, int]] = defaultdict(dict)
-    for row in conn.execute(_LABELS, asked(viewer, wanted)).all() if wanted else ():
+    for row in _LABELS.rows(conn, **asked(viewer, wanted)) if wanted else ():
         found[row.conversation_id][row.label_id] = row.unread
     return found
 

@@ -26,20 +26,23 @@ from resolvers.ingest.target import Result, Target
 from store import ids, outbox, search_index
 from store.among import VIEWER, among, asked
 from store.feed import Recorder
+from store.prepared import Prepared as Statement
 from store.rows import insert
 from store.tables import contact, conversation_source, message, message_participant, message_source, person
 
 PREFIX: Final = "outbox:"  # how keys begin of what only the outbox has
 NOT_PEOPLE: Final = frozenset({"LIST", "NEWSLETTER", "NOTIFICATION", "AUTO_REPLY", "BOUNCE", "SPAM", "SYSTEM"})
-_KNOWN: Final = select(
+_KNOWN: Final = Statement(lambda: select(
     message.c.id, message.c.fingerprint, message.c.conversation_id, message.c.version, message.c.flags, message.c.edited_at,
     message.c.internet_message_id, message.c.deleted_at,
-).where(among(message.c.id))  # fmt: skip
-_SOURCES: Final = select(message_source).where(
-    among(message_source.c.key), message_source.c.account_id == sa.bindparam("account")
+).where(among(message.c.id)))  # fmt: skip
+_SOURCES: Final = Statement(
+    lambda: select(message_source).where(among(message_source.c.key), message_source.c.account_id == sa.bindparam("account"))
 )
-_PEOPLE: Final = select(contact.c.id, contact.c.person_id).where(among(contact.c.id))
-_LAST_CONTACT: Final = select(person.c.id, person.c.last_contact_at).where(among(person.c.id)).order_by(person.c.id)
+_PEOPLE: Final = Statement(lambda: select(contact.c.id, contact.c.person_id).where(among(contact.c.id)))
+_LAST_CONTACT: Final = Statement(
+    lambda: select(person.c.id, person.c.last_contact_at).where(among(person.c.id)).order_by(person.c.id)
+)
 _HEARD: Final = sa.update(person).where(person.c.viewer_id == VIEWER, person.c.id == sa.bindparam("whose")).values(
     last_contact_at=sa.bindparam("moment")
 )  # fmt: skip
@@ -261,12 +264,11 @@ def participant_rows(
 
 
 def _known(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[str, Any]:
-    return {row.id: row for row in conn.execute(_KNOWN, asked(viewer, message_ids)).all()}
+    return {row.id: row for row in _KNOWN.rows(conn, **asked(viewer, message_ids))}
 
 
 def _sources(conn: Connection, viewer: str, target: Target, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
-    rows = conn.execute(_SOURCES, asked(viewer, keys, account=target.account_id))
-    return {row["key"]: dict(row) for row in rows.mappings().all()}
+    return {row.key: row._asdict() for row in _SOURCES.rows(conn, **asked(viewer, keys, account=target.account_id))}
 
 
 def correspondents(
@@ -403,12 +405,12 @@ def hear(conn: Connection, viewer: str, heard: dict[str, datetime]) -> None:
     if not heard:
         return
     latest: dict[str, datetime] = {}
-    for row in conn.execute(_PEOPLE, asked(viewer, heard)):
+    for row in _PEOPLE.rows(conn, **asked(viewer, heard)):
         if row.person_id is not None:
             latest[row.person_id] = max(heard[row.id], latest.get(row.person_id, heard[row.id]))
     later = [
         {"viewer": viewer, "whose": row.id, "moment": latest[row.id]}
-        for row in conn.execute(_LAST_CONTACT, asked(viewer, latest))
+        for row in _LAST_CONTACT.rows(conn, **asked(viewer, latest))
         if row.last_contact_at is None or row.last_contact_at < latest[row.id]
     ]
     if later:

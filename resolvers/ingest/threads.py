@@ -20,12 +20,15 @@ from resolvers.ingest import answers
 from resolvers.ingest.contacts import upsert
 from store import ids
 from store.among import among, asked
+from store.prepared import Prepared
 from store.tables import conversation, thread_reference
 
-_HOMES: Final = select(thread_reference.c.internet_id, thread_reference.c.conversation_id).where(
-    among(thread_reference.c.internet_id)
+_HOMES: Final = Prepared(
+    lambda: select(thread_reference.c.internet_id, thread_reference.c.conversation_id).where(
+        among(thread_reference.c.internet_id)
+    )
 )
-_AGES: Final = select(conversation.c.id, conversation.c.created_at).where(among(conversation.c.id))
+_AGES: Final = Prepared(lambda: select(conversation.c.id, conversation.c.created_at).where(among(conversation.c.id)))
 
 
 class Threading(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +51,7 @@ def assign(
     """
     named = {message_id: _named(account_id, mail) for message_id, mail in mails}
     wanted = {i for names in named.values() for i in names}
-    home: dict[str, str] = {row.internet_id: row.conversation_id for row in conn.execute(_HOMES, asked(viewer, wanted)).all()}
+    home: dict[str, str] = {row.internet_id: row.conversation_id for row in _HOMES.rows(conn, **asked(viewer, wanted))}
     kin = answers.kin(conn, viewer, mails, subjects)
     age = _ages(conn, viewer, {*home.values(), *(c for _, c in kin.stored)})
     joined: dict[str, str] = {}
@@ -109,6 +112,6 @@ def _named(account_id: str, mail: records.Message) -> tuple[str, ...]:
 
 
 def _ages(conn: Connection, viewer: str, conversation_ids: set[str]) -> dict[str, tuple[float, int, str]]:
-    rows = conn.execute(_AGES, asked(viewer, conversation_ids))
+    rows = _AGES.rows(conn, **asked(viewer, conversation_ids))
     found = {row.id: (row.created_at.timestamp(), 0, row.id) for row in rows}
     return {c: found.get(c, (float("inf"), 0, c)) for c in conversation_ids}
