@@ -321,7 +321,7 @@ def _narrowed(conn: Connection, viewer: str, where: ConversationFilter, silent: 
         where=where,
         silent=silent,
         label_ids=None if roles is None else tuple(labels.with_roles(conn, viewer, roles)),
-        people=_survivors(conn, viewer, where.person_ids) if where.person_ids else frozenset(),
+        people=_survivors(conn, viewer, frozenset(where.person_ids)) if where.person_ids else frozenset(),
         holding=tuple(_holding(conn, viewer, text)) if text is not None and text.strip() else None,
     )
 
@@ -363,13 +363,13 @@ def _passing(query: sa.Select[Any], viewer: str | sa.BindParameter[str], narrowe
     return query
 
 
-def _survivors(conn: Connection, viewer: str, person_ids: Sequence[str]) -> frozenset[str]:
+def _survivors(conn: Connection, viewer: str, wanted: frozenset[str]) -> frozenset[str]:
     """These people, each that was joined with another as that one."""
     rows = conn.execute(
-        select(person.c.id, person.c.redirect_to).where(person.c.viewer_id == viewer, person.c.id.in_(person_ids))
+        select(person.c.id, person.c.redirect_to).where(person.c.viewer_id == viewer, person.c.id.in_(sorted(wanted)))
     )
     led = {row.id: row.redirect_to or row.id for row in rows}
-    return frozenset(led.get(person_id, person_id) for person_id in person_ids)
+    return frozenset(led.get(person_id, person_id) for person_id in wanted)
 
 
 def _with_all(viewer: str | sa.BindParameter[str], wanted: frozenset[str]) -> sa.Select[Any]:

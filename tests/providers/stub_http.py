@@ -109,7 +109,14 @@ def served(*running: AbstractAsyncContextManager[Any]) -> Iterator[None]:
             ready.set()
             await ended.wait()
 
-    serving = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    def run() -> None:  # to the end in its own thread: in that of a test another loop is running
+        loop.run_until_complete(serve())
+        for task in asyncio.all_tasks(loop):  # answers that are still held back
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+    serving = threading.Thread(target=run, daemon=True)
     serving.start()
     ready.wait(10)
     try:
@@ -117,10 +124,6 @@ def served(*running: AbstractAsyncContextManager[Any]) -> Iterator[None]:
     finally:
         loop.call_soon_threadsafe(ended.set)
         serving.join()
-        for task in asyncio.all_tasks(loop):  # answers that are still held back
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
 
 
 async def _joined(head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, beyond: str) -> None:

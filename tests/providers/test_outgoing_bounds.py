@@ -306,4 +306,4 @@ async def test_events_that_come_faster_than_they_are_looked_at_wait_at_their_ser
             while hostile.sent != sent:  # until nothing finds room any more, while nobody looks
                 sent = hostile.sent
                 await asyncio.sleep(SECONDS)
-    assert sent < UNDER_WAY
+    assert sent < 4 * UNDER_WAY, "both ends of a loopback connection hold what nobody takes, and grow with its speed"

@@ -69,6 +69,7 @@ def test_no_payload_leads_back_to_the_viewer_without_the_read_scope() -> None:
             "EnrichmentRun",
             "Stream",
             "Merge",
+            "MergeSuggestion",
             "Annotation",
             "Annotatable",
         }
