@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, Final
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -28,9 +28,9 @@ def stop_signal() -> asyncio.Event:
 
 
 @contextlib.asynccontextmanager
-async def beside(work: object) -> AsyncIterator[None]:
+async def beside(work: Coroutine[Any, Any, object]) -> AsyncIterator[None]:
     """Run a coroutine beside the block and end it with it."""
-    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    task = asyncio.create_task(work)
     try:
         yield
     finally:

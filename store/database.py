@@ -271,7 +271,8 @@ class Database:
 
 def _in_snapshot(engine: sa.Engine, body: Callable[[Connection], T]) -> T:
     with engine.connect() as connection:
-        driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
         driver.execute("BEGIN")  # touches no file, and nothing that could fail
         try:
             return body(connection)

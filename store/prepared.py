@@ -20,6 +20,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 SHAPES: Final = 64  # of one statement, each with its text on one database; those not used for longest go
 Processor = Callable[[Any], Any]
+_named: Final[Callable[..., Any]] = namedtuple  # of columns that are known when it runs, which no type checker follows
 
 
 class Prepared:
@@ -59,8 +60,7 @@ class _Text:
             if name in self._bound:
                 self._bound |= dict.fromkeys(of, self._bound[name])
         columns = list(select.selected_columns)
-        row: Any = namedtuple("row", [str(column.key) for column in columns])  # type: ignore[misc]
-        self._made: Callable[[Sequence[Any]], Any] = row._make
+        self._made: Callable[[Sequence[Any]], Any] = _named("row", [str(column.key) for column in columns])._make
         read = [c.type.dialect_impl(dialect).result_processor(dialect, None) for c in columns]
         self._read = [(place, process) for place, process in enumerate(read) if process is not None]
 

@@ -65,7 +65,7 @@ async def by_websocket(gateway: Gateway, key: str, since: str | None) -> AsyncIt
             _cut(socket._response)
 
 
-async def by_event_stream(gateway: Gateway, key: str, since: str | None) -> AsyncIterator[Event]:
+async def by_event_stream(gateway: Gateway, key: str, since: str | None) -> AsyncGenerator[Event, None]:
     """The changes over Server-Sent Events, resumed as graphql-sse clients do: by `since`."""
     async for event in _events(gateway, key, {"query": CHANGES, "variables": {"since": since}}, {}):
         yield event

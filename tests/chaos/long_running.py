@@ -85,7 +85,7 @@ async def _subscribe(report: Report, gateway: Gateway, key: str, pid: int, subsc
 
 async def _next(gateway: Gateway, key: str, since: str, arrived: list[float]) -> None:
     """The first change after `since`, and when it came."""
-    async with aclosing(by_event_stream(gateway, key, since)) as events:  # type: ignore[type-var]
+    async with aclosing(by_event_stream(gateway, key, since)) as events:
         await anext(events)
         arrived.append(time.monotonic())
 

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from providers.base import LiveAdapter
 from providers.errors import Unavailable
 from providers.lookup.crawl import Web
 from resolvers import rechecking
@@ -28,14 +29,14 @@ class Moment:
         self.time += timedelta(seconds=seconds)
 
 
-async def nobody(*_: object, **__: object) -> None:
+async def nobody(viewer: str, account_id: str, *, deadline: float | None) -> LiveAdapter:
     raise Unavailable("There is no network.")
 
 
 async def main(url: str, port: int, clock: Moment) -> None:
     services = Services(
         database=Database(url), cache=Cache(None), vault=Vault([b"a key of the tests that is long enough"]), clock=clock, providers={},
-        open_account=nobody, public_url="https://kith.example.org",  # type: ignore[arg-type]
+        open_account=nobody, public_url="https://kith.example.org",
         web=Web(ToLoopback({"a.example", "b.example"}, port, {}), clock, seconds=30.0),
     )  # fmt: skip
     await rechecking.run(services, "u_robin")

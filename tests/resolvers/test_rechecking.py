@@ -37,10 +37,11 @@ LOG = """{ viewer { disclosures(first: 200) { edges { node { request purpose out
 
 @dataclass
 class Home:
-    """One viewer's desk, and the web that they look at."""
+    """One viewer's desk, the web that they look at, and the way there."""
 
     desk: Desk
     sites: Sites
+    way: ToLoopback
     heads: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -100,7 +101,7 @@ async def at_home(
     database: Database, sites: Sites, viewer: str = "u_robin", way: ToLoopback | None = None
 ) -> AsyncIterator[Home]:
     if way is not None:
-        home = Home(Desk(await Household.open(database, viewer)), sites)
+        home = Home(Desk(await Household.open(database, viewer)), sites, way)
         home.services.web = Web(way, home.desk.clock, seconds=0.5)
         yield home
         return
@@ -274,7 +275,7 @@ async def test_that_one_of_their_two_places_is_silent_says_nothing_of_what_stand
 
 async def test_one_viewers_consent_is_nobody_elses(database: Database) -> None:
     sites = ring()
-    async with ada(database, sites) as home, at_home(database, sites, "u_kim", home.services.web._transport) as other:  # type: ignore[union-attr,arg-type]
+    async with ada(database, sites) as home, at_home(database, sites, "u_kim", home.way) as other:
         await other.knows("Ada", A)
         await other.look(A)
         sites.put(B, page())
@@ -288,7 +289,7 @@ async def test_one_viewers_consent_is_nobody_elses(database: Database) -> None:
 
 
 async def test_consent_that_is_withdrawn_meanwhile_stops_it_before_the_next_request_and_counts_against_nobody(
-    database: Database,
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with ada(database, ring()) as home:
         home.desk.clock.time += 31 * DAY
@@ -299,7 +300,7 @@ async def test_consent_that_is_withdrawn_meanwhile_stops_it_before_the_next_requ
             gone.set()
             return real(host, target) if target != "/robots.txt" else Document(None)
 
-        home.sites.answer = answer  # type: ignore[method-assign]
+        monkeypatch.setattr(home.sites, "answer", answer)
         turn = asyncio.create_task(home.runs())
         await gone.wait()
         await home.allows(False)
