@@ -195,15 +195,7 @@ async def create_session(session: Session, server: str, identifier: str, passwor
 async def refresh_session(session: Session, old: Secret) -> Tokens:
     """A new pair for a refresh token, which is used up by that. Raises ReauthRequired, naming where the account has moved to."""
     server = origin(session.account.base_url)
-    answer = await session.request(
-        "POST",
-        f"{server}/xrpc/com.atproto.server.refreshSession",
-        headers={"Authorization": f"Bearer {old.refresh_token}"},
-        auth=False,
-        accept_statuses={200, *NAMED},
-        follow=False,
-        max_bytes=SMALL_BYTES,
-    )
+    answer = await _by_refresh_token(session, old, "com.atproto.server.refreshSession")
     if answer.status == 200:
         return _open(decoded(answer, Tokens), server)
     code, _ = said(answer)
@@ -218,16 +210,20 @@ async def refresh_session(session: Session, old: Secret) -> Tokens:
 
 async def delete_session(session: Session, old: Secret) -> bool:
     """End a session by its refresh token (com.atproto.server.deleteSession); its access token goes on until it expires, minutes or hours later."""
-    answer = await session.request(
+    return (await _by_refresh_token(session, old, "com.atproto.server.deleteSession")).status == 200
+
+
+async def _by_refresh_token(session: Session, old: Secret, method: str) -> Response:
+    """What a server answers to one of the two calls for which the refresh token stands in place of the access token."""
+    return await session.request(
         "POST",
-        f"{origin(session.account.base_url)}/xrpc/com.atproto.server.deleteSession",
+        f"{origin(session.account.base_url)}/xrpc/{method}",
         headers={"Authorization": f"Bearer {old.refresh_token}"},
         auth=False,
         accept_statuses={200, *NAMED},
         follow=False,
         max_bytes=SMALL_BYTES,
     )
-    return answer.status == 200
 
 
 async def moved(session: Session, did: str, server: str) -> None:

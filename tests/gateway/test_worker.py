@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from gateway.settle import settle
 from gateway.worker import CONCURRENCY
 from providers.records import Profile
 from providers.session import Secret
 from store import accounts, leases
-from store.tables import exchange
-from tests.household import ME, Household, mail
+from store.tables import clue, exchange, unpaired
+from tests.household import ME, Household, card, mail
 from tests.workshop import Workshop, workshop
 
 
@@ -73,6 +73,37 @@ async def test_work_that_takes_long_never_takes_every_turn(household: Household,
 async def _running(household: Household, kind: str) -> set[str]:
     found = await household.database.system_read(leases.listed, viewer=household.viewer, kind=kind)
     return {job.subject for job in found if job.lease_owner is not None}
+
+
+async def test_people_are_compared_after_a_long_sync_and_not_beside_it(household: Household, tmp_path: Path) -> None:
+    book = await household.account("vcard", "cards")
+    await household.take(book, card("a", "Ada Byron", "ada@nimbus.example"), card("b", "Ada Byron", "ada@nirnbus.example"))
+    viewer = household.viewer
+    async with workshop(household.database, tmp_path) as shop:
+
+        def sync(conn: Connection, viewer: str, phase: str | None) -> None:
+            accounts.change(conn, viewer, book, None, phase=phase, done=5_000, progress_started_at=shop.clock.now())
+
+        async def left() -> tuple[int, int]:
+            def read(conn: Connection, viewer: str) -> tuple[int, int]:
+                marked, keys = (
+                    conn.execute(select(func.count()).select_from(table).where(table.c.viewer_id == viewer)).scalar_one()
+                    for table in (unpaired, clue)
+                )
+                return marked, keys
+
+            return await household.database.read(viewer, read)
+
+        await household.database.write(viewer, sync, "listing")
+        await household.database.system(leases.enqueue, viewer, "identity", viewer, shop.clock.now())
+        assert await shop.worker.run_one(viewer, "identity", viewer)
+        assert await shop.worker.run_one(viewer, "pair", viewer)
+        assert await left() == (2, 0), "who is who is known, and whom they look like is not asked yet"
+        await household.database.write(viewer, sync, None)
+        assert await shop.worker.run_one(viewer, "pair", viewer)
+        marked, keys = await left()
+        assert marked == 0 and keys > 0
+        assert not await shop.worker.run_one(viewer, "pair", viewer), "it is done"
 
 
 async def test_what_was_exchanged_is_counted_after_a_long_sync_and_not_beside_it(household: Household, tmp_path: Path) -> None:
