@@ -389,11 +389,15 @@ FACEBOOK_NOW: Final = {
     "following": "connections/followers/who_you've_followed.json", "messages": "your_facebook_activity/messages",
     "posts": "your_facebook_activity/posts/your_posts__check_ins__photos_and_videos_1.json",
     "book": "personal_information/other_personal_information/contacts_uploaded_from_your_phone.json",
+    "comments": "your_facebook_activity/comments_and_reactions/comments.json",
+    "reactions": "your_facebook_activity/comments_and_reactions/likes_and_reactions_1.json",
+    "events": "your_facebook_activity/events/your_event_responses.json",
 }  # fmt: skip
 FACEBOOK_2018: Final = {
     "profile": "profile_information/profile_information.json", "friends": "friends/friends.json",
     "following": "following_and_followers/following.json",
     "messages": "messages", "posts": "posts/your_posts_1.json", "book": "about_you/your_address_books.json",
+    "comments": "comments/comments.json", "reactions": "likes_and_reactions/posts_and_comments.json", "events": "events/your_event_responses.json",
 }  # fmt: skip
 POSTS: Final = 5
 REACTION: Final = "❤️"  # of the owner, to every message
@@ -412,6 +416,7 @@ def facebook(world: World, path: Path, *, places: Mapping[str, str] = FACEBOOK_N
     begun = int(BEGIN.timestamp())
     posts = [{"timestamp": begun + n, "data": [{"post": post_text(n)}], "title": f"{MY_NAME} wrote."} for n in range(POSTS)]
     old = places is FACEBOOK_2018
+    comments, reactions, events = _facebook_acts(world)
     return archived(
         path,
         [
@@ -420,11 +425,41 @@ def facebook(world: World, path: Path, *, places: Mapping[str, str] = FACEBOOK_N
             (places["following"], _meta({"following" if old else "following_v3": followed})),
             (places["book"], _meta({"address_book" if old else "address_book_v2": {"address_book": book}})),
             (places["posts"], _meta(posts)),
+            (places["comments"], _meta({"comments" if old else "comments_v2": comments})),
+            (places["reactions"], _meta({"reactions": reactions} if old else reactions)),
+            (places["events"], _meta({"event_responses" if old else "event_responses_v2": events})),
             *_meta_threads(world, places["messages"], ("inbox", "archived_threads" if old else "e2ee_cutover")),
             ("preferences/feed.json", _meta({"feed": []})),
             (f"{places['messages']}/photos/1.jpg", iter([b"\xff\xd8\xff"])),
         ],
     )  # fmt: skip
+
+
+def comment_text(person: Person) -> str:
+    return f"Well said, {person.given} 🐢"
+
+
+def party(n: int) -> str:
+    return f"Regatta № {n}"
+
+
+def _facebook_acts(world: World) -> tuple[list[Any], list[Any], dict[str, Any]]:
+    """Comments on posts, reactions to them, and answers to invitations; whose posts they are stands in a sentence."""
+    begun = int(BEGIN.timestamp())
+    comments = [
+        {"timestamp": begun + one.number, "title": f"{MY_NAME} commented on {one.name}'s post.",
+         "data": [{"comment": {"timestamp": begun + one.number, "comment": comment_text(one), "author": MY_NAME}}]}
+        for one in world.everybody()[:3]
+    ]  # fmt: skip
+    reactions = [
+        {"timestamp": begun + one.number, "data": [{"reaction": {"reaction": "LOVE", "actor": MY_NAME}}],
+         "title": f"{MY_NAME} reacted to {one.name}'s post."}
+        for one in world.everybody()[:3]
+    ]  # fmt: skip
+    parties = [
+        {"name": party(n), "start_timestamp": begun + 3600 * n, "end_timestamp": 0 if n else begun + 1800} for n in range(3)
+    ]
+    return comments, reactions, {"events_joined": parties[:1], "events_declined": parties[1:2], "events_interested": parties[2:]}
 
 
 MY_INSTAGRAM: Final = "robin.vale"
@@ -456,6 +491,10 @@ def instagram(world: World, path: Path) -> Path:
             ("connections/contacts/synced_contacts.json", _meta({"contacts_contact_info": book})),
             ("your_instagram_activity/media/posts_1.json", _meta(posts)),
             ("your_instagram_activity/likes/liked_posts.json", _meta({"likes_media_likes": liked})),
+            (
+                "your_instagram_activity/comments/post_comments_1.json",
+                _meta([_instagram_comment(p) for p in world.everybody()[:3]]),
+            ),
             *_meta_threads(world, "your_instagram_activity/messages", ("inbox", "message_requests")),
         ],
     )
@@ -464,6 +503,15 @@ def instagram(world: World, path: Path) -> Path:
 def _instagram_like(person: Person) -> dict[str, Any]:
     post = {"href": f"https://www.instagram.com/p/{person.number}/", "value": "👍", "timestamp": 1646640000}
     return {"title": handle(person), "string_list_data": [post]}
+
+
+def _instagram_comment(person: Person) -> dict[str, Any]:
+    fields = {
+        "Kommentar": {"href": "", "value": comment_text(person)},
+        "Media Owner": {"href": "", "value": handle(person)},
+        "Zeit": {"href": "", "value": "", "timestamp": int(BEGIN.timestamp()) + person.number},
+    }
+    return {"media_list_data": [{"uri": ""}], "string_map_data": fields}
 
 
 def _instagram_contact(person: Person) -> dict[str, Any]:

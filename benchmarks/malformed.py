@@ -74,10 +74,13 @@ FORMS: Final = (
     Form("facebook", _zip(exports.facebook), (
         ("your_friends.json", ("friends_v2", "*")), ("who_you've_followed.json", ("following_v3", "*")), ("message_1.json", ("messages", "*")),
         ("_from_your_phone.json", ("address_book_v2", "address_book", "*")), ("and_videos_1.json", ("*",)),
+        ("/comments.json", ("comments_v2", "*")), ("likes_and_reactions_1.json", ("*",)),
+        ("event_responses.json", ("event_responses_v2", "events_joined", "*")),
     ), facts=("profile_information.json",)),
     Form("instagram", _zip(exports.instagram), (
         ("/following.json", ("relationships_following", "*")), ("followers_1.json", ("*",)), ("message_1.json", ("messages", "*")),
         ("synced_contacts.json", ("contacts_contact_info", "*")), ("posts_1.json", ("*",)), ("liked_posts.json", ("likes_media_likes", "*")),
+        ("post_comments_1.json", ("*",)),
     ), facts=("personal_information.json",)),
     Form("mastodon", _zip(exports.mastodon), (("outbox.json", ("orderedItems", "*")), ("likes.json", ("orderedItems", "*"))),
          tables=("following_accounts.csv",), facts=("actor.json",)),

@@ -321,7 +321,7 @@ def _linkedin(world: World) -> Page:
             Act(page.network, None, "CREATE", "Well sailed, “all” of you", exports.BEGIN + timedelta(days=person.number)),
             Act(page.network, None, "LIKE", "", exports.BEGIN + timedelta(days=person.number)),
         ]
-    page.acts += _posts(page.network)
+    page.acts += posts(page.network)
     return _tell_all(page, world, Manner(by_number))
 
 
@@ -329,10 +329,17 @@ def by_number(person: Person, talk: Talk) -> str:
     return str(person.number)
 
 
-def _posts(network: str) -> list[Act]:
+def posts(network: str) -> list[Act]:
     return [
         Act(network, None, "CREATE", words(exports.post_text(n)), exports.BEGIN + timedelta(seconds=n))
         for n in range(exports.POSTS)
+    ]
+
+
+def _comments(network: str, world: World) -> list[Act]:
+    return [
+        Act(network, None, "CREATE", words(exports.comment_text(one)), exports.BEGIN + timedelta(seconds=one.number))
+        for one in world.everybody()[:3]
     ]
 
 
@@ -355,7 +362,7 @@ def _x(world: World) -> Page:
     _follows(page, world, card)
     for person in world.everybody()[:2]:
         page.knows(f"book {person.number}", "ADDRESS_BOOK", emails=(person.email,))
-    page.acts += _posts(page.network)
+    page.acts += posts(page.network)
     page.acts.append(Act(page.network, None, "ANNOUNCE", "The roof is tight, and so are we…", exports.BEGIN))
     page.acts += [Act(page.network, None, "LIKE", "5 & 6", None) for _ in range(3)]
     for person in world.everybody():
@@ -373,7 +380,11 @@ def _facebook(world: World) -> Page:
         page.knows(f"club {n}", "FOLLOWING", f"{TOPICS[n]} Club")
     for person in world.everybody()[:2]:
         page.knows(f"book {person.number}", "ADDRESS_BOOK", person.name, emails=(person.email,))
-    page.acts += _posts(page.network)
+    page.acts += [*posts(page.network), *_comments(page.network, world)]
+    for n, person in enumerate(world.everybody()[:3]):
+        page.acts.append(Act(page.network, None, "LIKE", "", exports.BEGIN + timedelta(seconds=person.number)))
+        verb = ("ACCEPT", "REJECT", "TENTATIVE_ACCEPT")[n]
+        page.acts.append(Act(page.network, None, verb, "", exports.BEGIN + timedelta(hours=n)))
     return _tell_all(page, world, Manner(by_number))
 
 
@@ -389,7 +400,7 @@ def _instagram(world: World) -> Page:
         page.knows(f"book {person.number}", "ADDRESS_BOOK", f"{person.given} {person.family}", emails=(person.email,))
         page.acts.append(Act(page.network, None, "LIKE", "", None))
     page.acts.append(Act(page.network, None, "LIKE", "", None))
-    page.acts += _posts(page.network)
+    page.acts += [*posts(page.network), *_comments(page.network, world)]
     return _tell_all(page, world, Manner(lambda person, talk: page.met(f"name {person.number}", person.name)))
 
 
@@ -404,7 +415,7 @@ def _mastodon(world: World) -> Page:
     for person in world.everybody():
         at = exports.mastodon_handle(person)
         page.knows(str(person.number), "FOLLOWING", exports.handle(person), handle=at)
-    page.acts += _posts(page.network)
+    page.acts += posts(page.network)
     page.acts.append(Act(page.network, None, "ANNOUNCE", "", exports.BEGIN))
     page.acts += [Act(page.network, None, "LIKE", "", None) for _ in range(3)]
 

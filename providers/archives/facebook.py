@@ -1,7 +1,8 @@
-"""Facebook's export of an account, as JSON: friends, who follows whom, uploaded address books, Messenger threads, posts.
+"""Facebook's export of an account, as JSON: friends, who follows whom, uploaded address books, Messenger threads, what its owner did.
 
 Reads the layouts of 2018 to now: files are told by how they begin, wherever they lie; so is the separate download of end-to-end
-encrypted chats. Friends have a name and nothing else. Knows nothing of the Graph API; `providers/facebook/adapter.py` binds both to one provider.
+encrypted chats. Friends have a name and nothing else. What the owner did is read by `facebook_acts.py`. Knows nothing of the Graph API;
+`providers/facebook/adapter.py` binds both to one provider.
 """
 
 from __future__ import annotations
@@ -11,19 +12,16 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-import msgspec
-
 from providers import records
 from providers.archives import files
 from providers.archives.export import Misread, Taken
+from providers.archives.facebook_acts import Comments, Events, Posts, Reactions
 from providers.archives.json_stream import Item
-from providers.archives.meta import About, MetaExport, MetaPart, SealedThreads, Threads, address, key_of, line, seconds
+from providers.archives.meta import FACEBOOK, About, MetaExport, MetaPart, SealedThreads, Threads, key_of, line, seconds
 from providers.base import ArchiveFormat
 from providers.formats import email_address, phone_number
 
-KEY: Final = "facebook"
-HOST: Final = "facebook.com"
-MAX_TEXT: Final = 100_000
+HOST: Final = FACEBOOK
 #: Lists of names with a time, by the key under which each age of the export has them.
 LISTS: Final[dict[str, records.Relation]] = {
     "friends_v2": "CONNECTION", "friends": "CONNECTION", "following_v3": "FOLLOWING", "following_v2": "FOLLOWING", "following": "FOLLOWING",
@@ -101,58 +99,16 @@ class AddressBook(MetaPart):
         )
 
 
-class Posts(MetaPart):
-    """What the owner posted. A post has no id: it is known by its time and what it says."""
-
-    kind = "ACTIVITY"
-    shape = re.compile(
-        rb'\s*\[\s*\{\s*(?:"timestamp"\s*:\s*\d+\s*,\s*"(?:data|attachments|title)"|"(?:attachments|data)"\s*:\s*\[)'
-    )
-    items = (("*",),)
-
-    def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:
-        at = seconds(value.get("timestamp"))
-        if at is None:
-            raise Misread("There is no time in it. Download the export again and import it again")
-        texts = [str(one["post"]) for one in value.get("data", ()) if isinstance(one, dict) and one.get("post")]
-        shared = [part for one in value.get("attachments", ()) for part in one.get("data", ()) if isinstance(part, dict)]
-        links = [
-            str(part["external_context"]["url"])
-            for part in shared
-            if isinstance(part.get("external_context"), dict) and "url" in part["external_context"]
-        ]
-        text = "\n".join([*texts, *(link for link in links if not any(link in one for one in texts))])[:MAX_TEXT]
-        title = line(value.get("title"))
-        said = "\x00".join((str(value["timestamp"]), title, text)).encode("utf-8", "surrogatepass")
-        key = hashlib.blake2b(said, digest_size=16).hexdigest()
-        yield records.Activity(
-            key=key,
-            actor=owner(about),
-            verb="CREATE",
-            object=records.ActivityObject(kind="NOTE", text=text or None, summary=title or None, published_at=at),
-            summary=title,
-            occurred_at=at,
-            visibility="LIMITED",
-            original=msgspec.json.encode(value),
-            container=source.shown,
-        )
-
-
-def owner(about: About) -> records.Actor:
-    """The export's owner as the one who did something."""
-    return records.Actor(
-        uri=about.url or f"https://www.facebook.com/#{key_of(about.name)}", name=about.name, handle=address(about.name, HOST), provider=KEY,
-        url=about.url,
-    )  # fmt: skip
-
-
 class FacebookArchive(MetaExport):
     """The Archive contract for Facebook's export."""
 
     format: ArchiveFormat = "FACEBOOK"
     instagram = False
     host = HOST
-    parts = (Profile(HOST), People(HOST), AddressBook(HOST), Threads(HOST), SealedThreads(HOST), Posts(HOST))
+    parts = (
+        Profile(HOST), People(HOST), AddressBook(HOST), Threads(HOST), SealedThreads(HOST), Events(HOST),
+        *(kind(HOST, listed=listed) for kind in (Reactions, Comments, Posts) for listed in (False, True)),
+    )  # fmt: skip
 
     def user_id(self, about: About) -> str:
         return about.name.casefold()

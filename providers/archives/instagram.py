@@ -1,4 +1,4 @@
-"""Instagram's export of an account, as JSON: followers, whom the account follows, contacts of its phone, direct messages, posts, likes.
+"""Instagram's export of an account, as JSON: followers, whom the account follows, contacts of its phone, direct messages, posts, comments, likes.
 
 Files are told by how they begin, wherever they lie. Lists name people by their user names, messages by what they are called: the
 two are not brought together by guessing. Knows nothing of the Graph API; `providers/instagram/adapter.py` binds both to one provider.
@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from providers import records
-from providers.archives import files
+from providers.archives import files, json_head
 from providers.archives.export import Misread, Taken
 from providers.archives.json_stream import Item
 from providers.archives.meta import About, MetaExport, MetaPart, SealedThreads, Threads, address, line, seconds
@@ -26,15 +27,19 @@ KEY: Final = "instagram"
 HOST: Final = "instagram.com"
 MAX_TEXT: Final = 100_000
 MAX_EMAILS: Final = 100  # of the owner
+_ENTRIES: Final = re.compile(rb"\[")
+_FIELDS: Final = re.compile(rb"\{")
 _USER: Final = re.compile(r"[a-z0-9._]{1,30}\Z")
-#: Followers stand in a list without a name; such lists are told by what their first entry has.
-_BARE_LIST: Final = rb'|\[\s*\{\s*(?:"title"\s*:\s*"(?:[^"\\]|\\.)*"\s*,\s*)?"(?:media_list_data|string_list_data)"'
 #: How exports in other languages call the fields of the account that are read.
 USERNAMES: Final = frozenset({
     "username", "benutzername", "nom d’utilisateur", "nom d'utilisateur", "nombre de usuario", "nome utente", "nome de usuário",
     "gebruikersnaam",
 })  # fmt: skip
 NAMES: Final = frozenset({"name", "nom", "nombre", "nome", "naam"})
+#: How they call what was said in a comment; where it is none of these, it is what stands first.
+COMMENTS: Final = frozenset(
+    {"comment", "kommentar", "commentaire", "comentario", "commento", "comentário", "opmerking", "reactie"}
+)
 
 
 class Account(MetaPart):
@@ -57,17 +62,21 @@ class Account(MetaPart):
 
 
 class Follows(MetaPart):
-    """Whom the account follows, or who follows it."""
+    """Whom the account follows, or who follows it: in an object under a name, or, as younger exports have followers, a list by itself."""
 
     kind = "CONTACT"
 
-    def __init__(self, host: str, following: bool) -> None:
+    def __init__(self, host: str, following: bool, *, listed: bool = False) -> None:
         super().__init__(host)
-        self._following = following
-        listed = "relationships_following" if following else "relationships_followers"
-        bare = rb"" if following else _BARE_LIST
-        self.shape = re.compile(rb'\s*(?:\{\s*"' + listed.encode() + rb'"\s*:\s*\[' + bare + rb")")
-        self.items = self.wanted = ((listed, "*"),) if following else ((listed, "*"), ("*",))
+        self._following, self._listed = following, listed
+        name = "relationships_following" if following else "relationships_followers"
+        self._named = re.compile(rb'\s*\{\s*"' + name.encode() + rb'"\s*:\s*\[')
+        self.items = self.wanted = (("*",),) if listed else ((name, "*"),)
+
+    def begins(self, head: bytes, path: Path) -> bool:
+        if self._listed:
+            return json_head.look(head).has(listed=True, string_list_data=_ENTRIES)
+        return self._named.match(head) is not None
 
     def learn(self, about: About, source: files.Source, value: Any, item: Item) -> None:
         if (user := user_of(value)) and about.memory.takes(user):
@@ -141,12 +150,54 @@ class Posts(MetaPart):
         )
 
 
-class Likes(MetaPart):
-    """Posts of others that the owner likes: whose, and where they are."""
+class Comments(MetaPart):
+    """What the owner said about posts, and whose they are; where they are, nothing tells. What each field is, its value tells."""
 
     kind = "ACTIVITY"
-    shape = re.compile(rb'\s*\{\s*"likes_media_likes"\s*:\s*\[')
-    items = (("likes_media_likes", "*"),)
+    shape = re.compile(rb'\s*\{\s*"comments_(?:media|reels)_comments"\s*:\s*\[')
+
+    def __init__(self, host: str, *, listed: bool) -> None:
+        super().__init__(host)
+        self._listed = listed
+        self.items = (("*",),) if listed else (("comments_media_comments", "*"), ("comments_reels_comments", "*"))
+
+    def begins(self, head: bytes, path: Path) -> bool:
+        if self._listed:
+            return json_head.look(head).has(listed=True, string_map_data=_FIELDS)
+        return super().begins(head, path)
+
+    def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:
+        fields: dict[str, Any] = value.get("string_map_data") or {
+            "comment": _first(value),
+            "owner": {"value": value.get("title")},
+        }
+        at = next((when for field in fields.values() if (when := seconds(field.get("timestamp")))), None)
+        if at is None:
+            raise Misread("There is no time in it. Download the export again and import it again")
+        said = {label.casefold(): str(field["value"]) for label, field in fields.items() if field.get("value")}
+        text = next((one for label, one in said.items() if label in COMMENTS), next(iter(said.values()), ""))[:MAX_TEXT]
+        whose = [one for one in list(said.values())[1:] if one != text and _USER.match(one)]
+        author = actor(whose[-1]) if whose else None
+        known = "\x00".join((str(int(at.timestamp())), *whose, text)).encode("utf-8", "surrogatepass")
+        yield records.Activity(
+            key=f"comment:{hashlib.blake2b(known, digest_size=16).hexdigest()}",
+            actor=owner(about),
+            verb="CREATE",
+            object=records.ActivityObject(kind="NOTE", text=text or None, published_at=at),
+            target=None if author is None else records.ActivityObject(kind="IMAGE", attributed_to=author),
+            occurred_at=at,
+            visibility="FOLLOWERS",
+            original=msgspec.json.encode(value),
+            container=source.shown,
+        )
+
+
+class Likes(MetaPart):
+    """Posts and comments of others that the owner likes: whose, and where they are."""
+
+    kind = "ACTIVITY"
+    shape = re.compile(rb'\s*\{\s*"likes_(?:media|comment)_likes"\s*:\s*\[')
+    items = (("likes_media_likes", "*"), ("likes_comment_likes", "*"))
 
     def taken(self, value: Any, item: Item, facts: dict[str, Any], source: files.Source, about: About) -> Iterator[Taken]:
         liked, user = _first(value), line(value.get("title"))
@@ -154,11 +205,15 @@ class Likes(MetaPart):
         if not isinstance(url, str):
             raise Misread("It does not say which post is liked. Download the export again and import it again")
         author = actor(user) if user else None
+        media = item.path[0] == "likes_media_likes"  # a comment has the address of its post
+        stood = "" if media else f":{user}:{liked.get('timestamp')}"
         yield records.Activity(
-            key=f"like:{url}",
+            key=f"like:{url}{stood}",
             actor=owner(about),
             verb="LIKE",
-            object=records.ActivityObject(kind="IMAGE", uri=url, url=url, attributed_to=author),
+            object=records.ActivityObject(
+                kind="IMAGE" if media else "NOTE", uri=url if media else None, url=url, attributed_to=author
+            ),
             occurred_at=seconds(liked.get("timestamp")),
             visibility="FOLLOWERS",
             original=msgspec.json.encode(value),
@@ -173,8 +228,8 @@ class InstagramArchive(MetaExport):
     instagram = True
     host = HOST
     parts = (
-        Account(HOST), PhoneContacts(HOST), Follows(HOST, True), Follows(HOST, False), Threads(HOST), SealedThreads(HOST), Posts(HOST),
-        Likes(HOST),
+        Account(HOST), PhoneContacts(HOST), Follows(HOST, True), Follows(HOST, False), Follows(HOST, False, listed=True), Threads(HOST),
+        SealedThreads(HOST), Posts(HOST), Comments(HOST, listed=False), Comments(HOST, listed=True), Likes(HOST),
     )  # fmt: skip
 
     def user_id(self, about: About) -> str:

@@ -28,6 +28,7 @@ from providers.archives.mojibake import repaired_value
 from providers.records import ConversationHead, ConversationKind, Participant, Role
 
 MAX_TEXT: Final = 1_000_000
+FACEBOOK: Final = "facebook.com"  # ends the addresses of its people, as those of Instagram end with its own name
 #: How people are called who have left or deleted their account, in the languages in which it was seen; all of them by the same name.
 DEPARTED: Final = frozenset({
     "", "facebook user", "instagram user", "facebook-nutzer", "instagram-nutzer", "utilisateur de facebook", "utilisateur instagram",

@@ -13,7 +13,7 @@ from typing import Any, Final
 from benchmarks import chat_exports, exports
 from benchmarks.exports import Said, World, handle
 from benchmarks.universe import ME, MY_NAME, Person
-from benchmarks.universe_book import Act, Letter, Page, Room, discord_handle, instagram_page, telegram_handle, words
+from benchmarks.universe_book import Act, Letter, Page, Room, discord_handle, instagram_page, posts, telegram_handle, words
 from providers.instagram.adapter import SCOPES
 from providers.session import Secret
 from tests.chaos.universe_sources import Source
@@ -121,7 +121,7 @@ def facebook(world: World, page: Page) -> Source:
     for talk in talks:
         card = page.met(f"guest {talk.members[0]}", world.person(talk.members[0]).name)
         _answered(page, ("page", talk.members), card, list(talk.said()))
-    page.acts += [Act(page.network, None, "CREATE", act.text, act.at) for act in page.acts if act.verb == "CREATE"]
+    page.acts += posts(page.network)
 
     def network() -> Graph:
         net = Graph(time.time)

@@ -123,19 +123,87 @@ def test_reactions_are_those_of_whoever_gave_them(archive: Path, network: str) -
         ]
 
 
-def test_posts_are_what_the_owner_did(archive: Path, network: str) -> None:
-    posts = [one for one in exports.items(archive, network, records.Activity) if one.verb == "CREATE"]
-    assert [one.object.text for one in posts if one.object] == [written.post_text(n) for n in range(written.POSTS)]
-    assert [one.occurred_at for one in posts] == [written.BEGIN + timedelta(seconds=n) for n in range(written.POSTS)]
+def acts(path: Path, network: str, *verbs: str) -> list[records.Activity]:
+    return [one for one in exports.items(path, network, records.Activity) if one.verb in verbs]
+
+
+def test_posts_and_comments_are_what_the_owner_did(archive: Path, network: str) -> None:
+    posts = acts(archive, network, "CREATE")
+    texts = {one.object.text: one.occurred_at for one in posts if one.object}
+    comments = {written.comment_text(p): written.BEGIN + timedelta(seconds=p.number) for p in WORLD.everybody()[:3]}
+    assert texts == {written.post_text(n): written.BEGIN + timedelta(seconds=n) for n in range(written.POSTS)} | comments
+    assert len(posts) == len(texts)
     profile = exports.scan(archive, network).profile
     assert profile is not None
     assert {one.actor.handle for one in posts} <= {address.value for address in profile.own_addresses}
 
 
-def test_likes_say_whose_post_it_is(instagram: Path) -> None:
-    likes = [one for one in exports.items(instagram, "instagram", records.Activity) if one.verb == "LIKE"]
+def test_likes_and_comments_say_whose_post_it_is(instagram: Path) -> None:
+    likes = acts(instagram, "instagram", "LIKE")
     authors = [one.object.attributed_to.key for one in likes if one.object and one.object.attributed_to]
     assert authors == [written.handle(person) for person in WORLD.everybody()[:3]]
+    commented = [
+        one.target.attributed_to.key for one in acts(instagram, "instagram", "CREATE") if one.target and one.target.attributed_to
+    ]
+    assert commented == authors
+
+
+def test_reactions_and_answers_to_events_are_acts_of_the_owner(tmp_path: Path) -> None:
+    for n, places in enumerate((written.FACEBOOK_NOW, written.FACEBOOK_2018)):
+        archive = written.facebook(WORLD, tmp_path / str(n), places=places)
+        likes = acts(archive, "facebook", "LIKE")
+        assert [one.occurred_at for one in likes] == [written.BEGIN + timedelta(seconds=p.number) for p in WORLD.everybody()[:3]]
+        assert all(p.name in one.summary for p, one in zip(WORLD.everybody(), likes, strict=False))
+        answers = acts(archive, "facebook", "ACCEPT", "REJECT", "TENTATIVE_ACCEPT")
+        assert {(one.verb, one.object.name, one.object.starts_at) for one in answers if one.object} == {
+            (verb, written.party(n), written.BEGIN + timedelta(hours=n))
+            for n, verb in enumerate(("ACCEPT", "REJECT", "TENTATIVE_ACCEPT"))
+        }
+        assert [one.object.ends_at for one in answers if one.object and one.object.ends_at] == [
+            written.BEGIN + timedelta(minutes=30)
+        ]
+
+
+def test_acts_are_told_apart_in_whatever_order_their_members_stand(tmp_path: Path) -> None:
+    lists: dict[str, Any] = {
+        "a.json": [{"title": "Robin likes it.", "data": [{"reaction": {"actor": "Robin", "reaction": "HAHA"}}], "timestamp": 5}],
+        "b.json": [{"title": "Robin wrote.", "data": [{"post": "Ahoy"}], "timestamp": 5}],
+        "c.json": {"comments_v2": [{"data": [{"comment": {"comment": "Fine", "timestamp": 5}}], "title": "", "timestamp": 5}]},
+        "d.json": {"group_posts_v2": [{"title": "Robin posted in Boats.", "data": [{"post": "To all"}], "timestamp": 5}]},
+        "e.json": [{"attachments": [{"data": [{"place": {"name": "Quay"}}]}], "timestamp": 5}],
+    }
+    for name, value in lists.items():
+        (tmp_path / name).write_text(json.dumps(value))
+    found = {name: exports.items(tmp_path / name, "facebook", records.Activity) for name in lists}
+    assert {name: [(one.verb, one.object and one.object.text) for one in some] for name, some in found.items()} == {
+        "a.json": [("LIKE", None)], "b.json": [("CREATE", "Ahoy")], "c.json": [("CREATE", "Fine")], "d.json": [("CREATE", "To all")],
+        "e.json": [("CREATE", None)],
+    }  # fmt: skip
+    assert all(exports.unreadable(tmp_path / name, "facebook") == [] for name in lists)
+
+
+def test_followers_of_every_age_of_the_export_are_read(tmp_path: Path) -> None:
+    entry = {
+        "string_list_data": [{"timestamp": 9, "href": "https://www.instagram.com/ada_ray"}],
+        "media_list_data": [],
+        "title": "",
+    }
+    for name, value in {"old.json": {"relationships_followers": [entry]}, "now.json": [entry]}.items():
+        (tmp_path / name).write_text(json.dumps(value))
+        assert [(one.key, one.relation) for one in contacts(tmp_path / name, "instagram")] == [("ada_ray", "FOLLOWER")]
+
+
+def test_comments_of_the_old_layout_and_on_own_posts_are_read(tmp_path: Path) -> None:
+    old = {"title": "ada_ray", "media_list_data": [], "string_list_data": [{"href": "", "value": "Fine", "timestamp": 9}]}
+    (tmp_path / "old.json").write_text(json.dumps({"comments_media_comments": [old]}))
+    own = {"string_map_data": {"Comment": {"value": "nice"}, "Time": {"timestamp": 9}}, "media_list_data": []}
+    liked = {"title": "ada_ray", "string_list_data": [{"href": "https://www.instagram.com/p/1/", "value": "👍", "timestamp": 9}]}
+    (tmp_path / "own.json").write_text(json.dumps([own]))
+    (tmp_path / "liked.json").write_text(json.dumps({"likes_comment_likes": [liked]}))
+    said = [exports.items(tmp_path / name, "instagram", records.Activity)[0] for name in ("old.json", "own.json", "liked.json")]
+    assert [one.object.text for one in said if one.object] == ["Fine", "nice", None]
+    assert [one.target.attributed_to.key for one in said if one.target and one.target.attributed_to] == ["ada_ray"]
+    assert said[2].verb == "LIKE" and said[2].object and said[2].object.uri is None  # a comment has no address of its own
 
 
 def test_the_layout_of_2018_is_read_too(tmp_path: Path) -> None:
