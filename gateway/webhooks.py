@@ -37,8 +37,8 @@ from providers.transport import Transport
 from resolvers import changes
 from resolvers.changes import ChangeFilter, Place
 from resolvers.operation import Operation, Services
-from store import ids, viewers, webhooks
-from store.feed import Recorder
+from store import ids, leases, viewers, webhooks
+from store.feed import DELIVERY_JOB, Recorder
 from store.vault import SealBroken
 from store.webhooks import FORMER, PLACE, Delivery, Webhook, delivery_id
 
@@ -180,6 +180,7 @@ class Courier:
             if current is None or current.health == "DISABLED":
                 return False
             webhooks.put_delivery(conn, viewer, delivery)
+            leases.got_on(conn, viewer, DELIVERY_JOB, hook.id)
             if current.position != hook.position:
                 return False
             webhooks.change(conn, viewer, hook.id, **place, **well)

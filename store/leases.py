@@ -2,7 +2,8 @@
 
 A job is (viewer, kind, dedupe key). Who claims it holds it until `lease_until` and beats before; a worker that dies loses
 it to the next one, attempts counted. A job asked for while it runs is done once more afterwards. A job that failed
-`max_attempts` times is dead: it stays, with its reason, until somebody retries it. Claims are `FOR UPDATE SKIP LOCKED` on
+`max_attempts` times is dead: it stays, with its reason, until somebody retries it. Attempts that were cut off count no more once one gets on
+(`got_on`): work that goes on where it was left is given up only when it stands still. Claims are `FOR UPDATE SKIP LOCKED` on
 PostgreSQL and ride on `BEGIN IMMEDIATE` on SQLite. The clock is the caller's.
 """
 
@@ -143,6 +144,12 @@ def beat(conn: Connection, job_id: str, owner: str, now: datetime) -> bool:
     """Hold on to a job; False when it was lost: stop at once."""
     held = sa.update(job).where(job.c.id == job_id, job.c.lease_owner == owner, job.c.lease_until >= now)
     return conn.execute(held.values(lease_until=now + LEASE)).rowcount == 1
+
+
+def got_on(conn: Connection, viewer: str, kind: str, dedupe_key: str) -> None:
+    """The present attempt has done some of the work for good: those before it count no more."""
+    mine = (job.c.viewer_id == viewer, job.c.kind == kind, job.c.dedupe_key == dedupe_key)
+    conn.execute(sa.update(job).where(*mine, job.c.attempts > 1).values(attempts=1))
 
 
 def finish(conn: Connection, job_id: str, owner: str, now: datetime, *, next_due: datetime | None = None) -> None:

@@ -213,6 +213,7 @@ def settle(
         this = (m.viewer_id == viewer, m.stream_id == stream_id, m.revision == revisions[stream_id], m.activity_id == activity_id)
         conn.execute(sa.update(stream_match).where(*this).values(ended=True))
     conn.execute(sa.update(stream_reader).where(stream_reader.c.viewer_id == viewer).values(position=position))
+    leases.got_on(conn, viewer, STREAM_JOB, viewer)
     _wake_receivers(conn, viewer, ended | {s for s, _ in there} | {s for s, _ in now_met}, now)
     return True
 
@@ -236,6 +237,7 @@ def replayed(
     if conn.execute(sa.update(stream).where(*same).values(**values)).rowcount != len(group):
         return False
     _put(conn, viewer, met)
+    leases.got_on(conn, viewer, STREAM_JOB, viewer)
     if last is None:
         _wake_receivers(conn, viewer, {one.id for one in group}, now)
     return True

@@ -10,7 +10,7 @@ import re
 from urllib.parse import urlsplit
 
 from providers import records
-from resolvers.streams.rules import Address, Every, Fact, Node, Not, Some, Words
+from resolvers.streams.tree import Address, Every, Fact, Node, Not, Some, Words
 from store.words import fold
 
 CJK = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")

@@ -21,10 +21,10 @@ from urllib.parse import urlsplit
 from providers import records
 from providers.formats.html_links import attributes
 from providers.formats.html_text import text_of
-from resolvers.streams.rules import Column, host_of
+from resolvers.streams.tree import Column, host_of
 from store.words import BREAK, fold
 
-MAX_TEXT: Final = 50_000  # characters of one part that are looked at
+MAX_TEXT: Final = 100_000  # characters of one part that are looked at, as many as the search looks at
 MAX_LINKS: Final = 100
 MAX_PEOPLE: Final = 200  # people named
 #: What is its author's own words, the place of which is no link; of everything else the address is what it is about.

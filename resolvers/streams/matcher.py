@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Final
 
 from resolvers.streams.documents import Document
-from resolvers.streams.rules import Address, Every, Fact, Leaf, Node, Not, Some, Words, canonical, is_letter
+from resolvers.streams.tree import Address, Every, Fact, Leaf, Node, Not, Some, Words, canonical, is_letter
 
 #: How common a key is taken to be of which nothing is known: there are few of these, and each holds for many activities.
 _COMMON: Final = {"has:": 1_000_000, "lang:": 1_000_000, "on:": 1_000_000}

@@ -27,7 +27,8 @@ from providers import records
 from resolvers.operation import Clock
 from resolvers.streams.documents import Document, document
 from resolvers.streams.matcher import Matcher
-from resolvers.streams.rules import BadRule, parse
+from resolvers.streams.rules import parse
+from resolvers.streams.tokens import BadRule
 from store import feed, streams
 from store.among import among, asked
 from store.database import Database

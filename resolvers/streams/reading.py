@@ -26,7 +26,9 @@ from resolvers.search_query import span
 from resolvers.sources import Freshness
 from resolvers.streams.documents import content, document
 from resolvers.streams.matcher import compiled
-from resolvers.streams.rules import BadRule, Node, Words, canonical, is_letter, parse, wanted
+from resolvers.streams.rules import parse
+from resolvers.streams.tokens import BadRule
+from resolvers.streams.tree import Node, Words, canonical, is_letter, wanted
 from store import feed, streams
 from store.search_index import Term
 from store.streams import Stream

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -470,6 +471,32 @@ async def test_an_event_accepted_before_a_crash_comes_again_under_the_same_id(
     await post.deliver(hook)
     assert post.receiver.ids[0] == post.receiver.ids[1]
     assert len(set(post.receiver.ids)) == len(post.receiver.ids) - 1
+
+
+async def test_workers_that_are_killed_one_after_the_other_bring_everything_as_long_as_each_brings_something(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    household, viewer = post.desk.household, post.desk.household.viewer
+    account = await household.account("mastodon")
+    hook, _ = await post.create()
+    await post.deliver(hook)
+    wanted = 2 * leases.MAX_ATTEMPTS
+    await household.take(account, *(said(n, f"Heron {n}") for n in range(wanted)))
+    deliver, before = post.courier._accepted, len(post.receiver.ids)
+
+    async def cut(*given: Any) -> None:
+        await deliver(*given)
+        raise asyncio.CancelledError  # the worker is killed behind its first event
+
+    monkeypatch.setattr(post.courier, "_accepted", cut)
+    moment = post.clock.now()
+    for n in range(wanted):
+        (job,) = await household.database.system(leases.claim, f"w{n}", moment, kinds=(DELIVERY_JOB,))
+        with pytest.raises(asyncio.CancelledError):
+            await post.courier.run(viewer, job.subject)
+        moment += leases.LEASE + timedelta(seconds=1)
+    assert len(set(post.receiver.ids[before:])) == wanted
+    assert await household.database.system_read(leases.listed, dead=True) == []
 
 
 def test_the_filter_of_a_webhook_is_that_of_a_subscription() -> None:

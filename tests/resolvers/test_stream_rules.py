@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from providers import records
 from resolvers.streams.documents import document
 from resolvers.streams.matcher import Matcher
-from resolvers.streams.rules import MAX_DEPTH, MAX_PARTS, MAX_RULE, BadRule, RuleError, canonical, parse
+from resolvers.streams.rules import MAX_DEPTH, MAX_PARTS, MAX_RULE, parse
+from resolvers.streams.tokens import BadRule, RuleError
+from resolvers.streams.tree import canonical
 from tests.naive_rules import meets
 from tests.posts import actor, post
 
@@ -50,6 +52,10 @@ def matched(rule: str, activity: records.Activity, network: str = "mastodon") ->
         ('FROM:"Ada Ray" has:lang LANG:EN-gb', 'from:"Ada Ray" has:language lang:en-gb'),
         ("on:Mastodon url:https://Example.org/blog/ #Kith", "on:mastodon url:https://Example.org/blog/ #Kith"),
         ("coca-cola", "coca-cola"),
+        ("（a OR b） ＦＲＯＭ：ada －c", "(a OR b) from:ada -c"),  # as an input method types it
+        ("＃kith a−b \u2212c", "#kith a−b -c"),  # a minus that stands right before what it excludes
+        ("the OR and OR der", 'the OR "and" OR der'),  # no word is so common in all languages that nobody may ask for it
+        ("NOT " * 510 + "a", "a"),
     ],
 )
 def test_a_rule_is_printed_in_normal_form(typed: str, printed: str) -> None:
@@ -93,6 +99,22 @@ def test_a_rule_is_printed_in_normal_form(typed: str, printed: str) -> None:
         (f"a {'(' * (MAX_DEPTH + 1)}b", 2 + MAX_DEPTH, 3 + MAX_DEPTH, "at most 16 within"),
         ("a " * (MAX_PARTS + 1), 2 * MAX_PARTS, 2 * MAX_PARTS + 2, "at most 128"),
         ("a" * (MAX_RULE + 1), MAX_RULE, MAX_RULE + 1, "at most 2,048 characters"),
+        ("heron " * 170_000, MAX_RULE, 1_020_000, "at most 2,048 characters; this one has 1,020,000"),
+        ("(" * 10_000, MAX_RULE, 10_000, "at most 2,048 characters"),
+        ("(" * MAX_RULE, MAX_DEPTH, MAX_DEPTH + 1, "at most 16 within"),
+        (")" * MAX_RULE, 0, 1, "Between the beginning and )"),
+        ("-" * MAX_RULE, MAX_RULE - 1, MAX_RULE, "without a blank"),
+        ("NOT " * 512, MAX_RULE - 4, MAX_RULE - 1, "has to follow NOT"),
+        ("-(heron OR boat OR has:links)", 0, 28, "only excludes"),
+        ("heron \x07bell", 6, 7, "control character (U+0007)"),
+        ('a "grey\x1b[31m heron"', 7, 8, "control character (U+001B)"),
+        ("from:ada\x00", 8, 9, "control character (U+0000)"),
+        ("boat –heron", 5, 6, "To exclude write -heron"),
+        ("🎉 heron", 0, 1, "emoji too, are no words"),
+        ("from:👩\u200d👧", 0, 8, "emoji too, are no words"),
+        ("\u200b", 0, 1, "are no words"),
+        ("ｆｏｒｍ：ada", 0, 5, "Did you mean from:?"),
+        ("（a", 0, 2, "never closed"),
     ],
 )
 def test_a_mistake_is_told_with_its_place(typed: str, start: int, end: int, says: str) -> None:
@@ -115,6 +137,14 @@ def test_what_excludes_may_stand_beside_what_has_to_be_there_however_deep() -> N
         "a OR b -c",
         "-(-a OR b)",
     ]
+
+
+def test_a_rule_full_of_mistakes_is_told_the_first_twenty_in_sentences_that_stay_short() -> None:
+    found = mistakes("fro:" + "z" * 30 + " " + "ab:c " * 390)
+    assert len(found) == 20
+    (endless,) = mistakes("z" * 2_000 + ":heron")
+    assert len(endless.message) < 300
+    assert [len(one.message) < 300 for one in mistakes(f"has:{'z' * 900} on:{'z' * 900}")] == [True, True]
 
 
 NOTE = records.ActivityObject(
@@ -288,7 +318,7 @@ def test_a_printed_rule_reads_as_the_same_rule(text: str) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.text(alphabet='ab :-()"#*\\\n\u201c猫éANDORT', max_size=40))
+@given(st.text(alphabet='ab :-()"#*\\\n\u201c猫éANDORT（）：－–\x07🎉\u200bส', max_size=40))
 def test_whatever_is_typed_is_a_rule_or_a_mistake_within_it(text: str) -> None:
     try:
         rule = parse(text)

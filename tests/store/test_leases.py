@@ -90,3 +90,19 @@ async def test_a_worker_that_stops_in_order_gives_its_jobs_back_at_once(database
     await database.system(leases.release, "w1", NOW)
     (job,) = await database.system(leases.claim, "w2", NOW)
     assert job.attempts == 1
+
+
+async def test_work_that_goes_on_where_it_was_cut_is_given_up_only_when_it_stands_still(database: Database) -> None:
+    await database.system(leases.enqueue, "u_a", "webhook", "h_1", NOW)
+    moment = NOW
+    for n in range(3 * leases.MAX_ATTEMPTS):  # each worker does a part and dies
+        (job,) = await database.system(leases.claim, f"w{n}", moment)
+        await database.system(leases.got_on, "u_a", "webhook", "h_1")
+        moment += leases.LEASE + timedelta(seconds=1)
+    for n in range(leases.MAX_ATTEMPTS - 1):  # and these die without having done anything
+        (job,) = await database.system(leases.claim, f"v{n}", moment)
+        moment += leases.LEASE + timedelta(seconds=1)
+    assert job.attempts == leases.MAX_ATTEMPTS
+    assert await database.system(leases.claim, "v", moment) == []
+    (dead,) = await database.system_read(leases.listed, dead=True)
+    assert dead.dead_reason == f"given up after {leases.MAX_ATTEMPTS} attempts that ended without an answer"
