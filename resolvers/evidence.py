@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -11,12 +12,16 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.identity.explain import mutual, sentence
+from resolvers.identity import addresses
+from resolvers.identity.explain import mutual, sentence, tied
+from store import web_links
 from store.tables import account, contact, contact_key, decision, decision_contact, evidence
+from store.web_links import WebLink
 
 MAX_EVIDENCE: Final = 100
 MAX_CONTACTS: Final = 10  # that one piece of evidence names
 DECISION_WEIGHT: Final = 50.0  # log-odds: what the viewer says is beyond what any facts could bring
+TIES: Final = frozenset({"LINKED", "VOUCHED"})  # kinds of edges that the open web proves (identity/clusters.py)
 _decode = msgspec.msgpack.Decoder(records.Contact).decode
 
 
@@ -135,7 +140,7 @@ def by_hand(verdict: str, decision_id: str, contact_ids: Sequence[str], at: date
 
 
 def told(conn: Connection, viewer: str, edges: Mapping[str, Sequence[Any]]) -> dict[str, list[Evidence]]:
-    """Edges in words, by whatever they belong to; two statements however many."""
+    """Edges in words, by whatever they belong to; two statements however many, and two more where the open web says any of it."""
     involved = sorted({i for rows in edges.values() for row in rows for i in (row.left_id, row.right_id)})
     cards = {
         row.id: row
@@ -150,7 +155,47 @@ def told(conn: Connection, viewer: str, edges: Mapping[str, Sequence[Any]]) -> d
         (row.contact_id, row.kind, row.value): row
         for row in conn.execute(select(contact_key).where(k.viewer_id == viewer, k.contact_id.in_(involved)))
     }
-    return {owner: [_told(row, cards, keys) for row in rows] for owner, rows in edges.items()}
+    links = _links(conn, viewer, [row for rows in edges.values() for row in rows if row.kind in TIES])
+    return {
+        owner: [_tied(row, cards, links) if row.kind in TIES else _told(row, cards, keys) for row in rows]
+        for owner, rows in edges.items()
+    }
+
+
+def _links(conn: Connection, viewer: str, rows: Sequence[Any]) -> dict[tuple[str, str], WebLink]:
+    """What is proven today between the addresses of chains, by both, in the order in which it was read."""
+    keys = {key for row in rows for key in _chain(row)}
+    found = web_links.proven(conn, viewer, keys) if keys else []
+    return {(link.speaker, link.target): link for link in sorted(found, key=lambda link: (link.relation == "ALIAS", link.place))}
+
+
+def _tied(row: Any, cards: Mapping[str, Any], links: Mapping[tuple[str, str], WebLink]) -> Evidence:
+    """What the open web proves, with how it stands today: until when the first of it holds, since when any of it could not be confirmed."""
+    chain = _chain(row)
+    steps = [link for pair in pairwise(chain) for link in (links.get(pair), links.get((pair[1], pair[0]))) if link is not None]
+    vouching = next((link for link in steps if link.verifier is not None), None)
+    still = row.strength == "PROOF"
+    verifier = None if vouching is None else vouching.verifier
+    return ProfileLinkEvidence(
+        strength=row.strength,
+        weight=row.weight,
+        sentence=tied(chain, row.observed_at, vouched=row.kind == "VOUCHED", verifier=verifier, still=still),
+        contact_ids=tuple(i for i in (row.left_id, row.right_id) if i in cards),
+        observed_at=row.observed_at,
+        from_=addresses.uri(chain[0]),
+        to=addresses.uri(chain[-1]),
+        claim="VERIFIED" if row.kind == "VOUCHED" else "RECIPROCAL",
+        verifier=verifier,
+        verified_at=None if vouching is None else vouching.verified_at,
+        due_at=min((link.due_at for link in steps if link.due_at is not None), default=None),
+        checked_at=min((link.checked_at for link in steps if link.checked_at is not None), default=None),
+        failing_since=min((link.failing_since for link in steps if link.failing_since is not None), default=None),
+    )
+
+
+def _chain(row: Any) -> list[str]:
+    """The addresses of a chain, by their keys."""
+    return [row.value, *row.detail.split(" ")]
 
 
 def _told(row: Any, cards: Mapping[str, Any], keys: Mapping[tuple[str, str, str], Any]) -> Evidence:

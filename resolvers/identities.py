@@ -1,8 +1,8 @@
 """The identities of people: handles and profiles that their contacts carry, and those that look-ups have tied to them.
 
 What hangs on an address of theirs by links that are returned or vouched for is theirs to that degree; what such an address alone claims is
-shown as a claim; what strangers claim of them is not shown at all. An account, its actor and its page are one identity. Joining people by
-these is not done here.
+shown as a claim; what strangers claim of them is not shown at all. An account, its actor and its page are one identity. Whom these join is
+`identity/ties.py`'s.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote
 
 import msgspec
 import sqlalchemy as sa
@@ -21,6 +20,7 @@ from providers import records
 from providers.lookup import resources
 from providers.lookup.mastodon import FIELD as SEEN
 from resolvers.evidence import Evidence, ProfileLinkEvidence, ProviderIdEvidence
+from resolvers.identity import addresses
 from resolvers.identity.clusters import SHARED_WEIGHT, WEIGHTS
 from resolvers.identity.keys import is_role, normalise_url
 from resolvers.loaders import batched, load
@@ -28,7 +28,7 @@ from resolvers.operation import Operation
 from store import ids, web_links
 from store.among import among, asked
 from store.tables import contact, contact_key
-from store.web_links import CLAIMED, REVOKED, WebLink
+from store.web_links import CLAIMED, PROVEN, REVOKED, SAME, WebLink
 
 MAX_IDENTITIES: Final = 100
 MAX_EVIDENCE: Final = 20
@@ -38,11 +38,7 @@ MAX_SHARING: Final = 5
 STEPS: Final = 4
 MAX_ADDRESSES: Final = 5_000
 WEB: Final = "web"
-#: By which scheme the handles of a network are addresses (providers/lookup/resources.py).
-SCHEMES: Final[Mapping[str, str]] = {"mastodon": "acct:", "bluesky": "at://"}
 PROFILES: Final[Mapping[str, str]] = {"github.com": "github"}
-PROVEN: Final = frozenset({"RECIPROCAL", "VERIFIED"})
-SAME: Final = frozenset({"ME", "MOVED_TO", "ALIAS"})
 _RANK: Final = {REVOKED: 0, CLAIMED: 1, "RECIPROCAL": 2, "VERIFIED": 3}
 _decode = msgspec.msgpack.Decoder(records.Contact).decode
 
@@ -141,7 +137,7 @@ def _carried(drafts: dict[str, _Draft], roots: dict[str, str], row: Any, record:
     own = record.relation != "ADDRESS_BOOK"
     for email in record.emails:
         if email.address is not None and not is_role(email.address.casefold()):
-            roots.setdefault(f"mailto:{quote(email.address.casefold(), safe=_MAIL)}", row.id)
+            roots.setdefault(addresses.mailbox(email.address), row.id)
     for handle in record.handles:
         uri = handle_uri(handle.provider, handle.handle)
         page = resources.web(handle.url) if handle.url else None
@@ -172,12 +168,9 @@ def _carried(drafts: dict[str, _Draft], roots: dict[str, str], row: Any, record:
             _add(drafts, _Draft(resources.key(page), provider_of(page), None, page, "VERIFIED", row.id, [evidence_]))
 
 
-_MAIL: Final = "!#$&'*+-/=?^_`{|}~.%@"
-
-
 def handle_uri(provider: str, handle: str) -> str | None:
     """The address that a handle is, where its network's handles are addresses."""
-    scheme = SCHEMES.get(provider)
+    scheme = addresses.SCHEMES.get(provider)
     found = resources.known(f"{scheme}{handle.lstrip('@')}") if scheme else None
     return found.uri if found is not None else None
 

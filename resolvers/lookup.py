@@ -24,6 +24,7 @@ from providers.lookup.reading import Ask, Profile, Reading, trouble
 from providers.lookup.resources import Resource
 from resolvers import identities, people, web, web_claims
 from resolvers.disclosures import Ledger
+from resolvers.identity import addresses
 from resolvers.loaders import batched, load
 from resolvers.operation import Operation
 from resolvers.refusals import Refusal
@@ -121,7 +122,7 @@ async def many(operation: Operation, texts: Sequence[str], third_parties: Sequen
 
 async def person(operation: Operation, node: Node) -> people.Person | None:
     """The person in the viewer's data who is known by an address."""
-    key = web_claims.known_by(node.uri)
+    key = addresses.known_by(node.uri)
     person_id = None if key is None else await load(operation, people.owners, key)
     return None if person_id is None else await people.get(operation, person_id)
 
@@ -172,7 +173,7 @@ def _outcome(found: walk.Found, *, anything: bool) -> tuple[str, str | None]:
 
 def _node(profile: Profile) -> Node:
     resource = resources.read(profile.uri)
-    return Node(uri=profile.uri, kind=web_claims.KINDS[resource.kind], name=profile.name, bio=profile.bio)
+    return Node(uri=profile.uri, kind=addresses.KINDS[resource.kind], name=profile.name, bio=profile.bio)
 
 
 def _is_said(profile: Profile) -> bool:

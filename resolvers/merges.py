@@ -22,17 +22,21 @@ from resolvers.operation import Operation
 from resolvers.paging import Ask, Listing
 from resolvers.projection import Member, project
 from store import ids
-from store.tables import contact, decision, decision_contact, decision_evidence
+from store.tables import Instant, contact, decision, decision_contact, decision_evidence
 
 MAX_BEFORE: Final = 20
 MAX_RECORDS: Final = 500
 MAX_VALUES: Final = 20
 RULES: Final = {
     "EMAIL": "same private e-mail address", "PHONE": "same mobile number", "HANDLE": "same profile", "URL": "linked profile",
-    "LINKS": "profiles that name each other", "DECISION": "what you said before", "EVIDENCE_GONE": "nothing holds them together",
+    "LINKS": "profiles that name each other", "LINKED": "addresses that link to each other", "VOUCHED": "addresses that are vouched for",
+    "DECISION": "what you said before", "EVIDENCE_GONE": "nothing holds them together",
 }  # fmt: skip
 _GONE: Final = "somebody who is erased since"
 _d, _c, _e = decision.c, decision_contact.c, decision_evidence.c
+#: What was proof of a decision: of people who fell apart it is no more.
+_STRENGTH: Final = sa.case((_d.action == "FELL_APART", "HINT"), else_="PROOF").label("strength")
+_SEEN: Final = sa.func.coalesce(_e.seen_at, _d.at, type_=Instant()).label("observed_at")
 
 
 class Merge(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,7 +167,7 @@ def told(conn: Connection, viewer: str, decision_ids: Sequence[str]) -> dict[str
         members[row.decision_id].append(row)
     edges: dict[str, list[Any]] = {decision_id: [] for decision_id in merges}
     held = (
-        select(decision_evidence, sa.literal("PROOF").label("strength"), sa.false().label("shared"), _d.at.label("observed_at"))
+        select(decision_evidence, _STRENGTH, sa.false().label("shared"), _SEEN)
         .join(decision, sa.and_(_d.viewer_id == _e.viewer_id, _d.id == _e.decision_id))
         .where(_e.viewer_id == viewer, _e.decision_id.in_(decision_ids))
         .order_by(_e.weight.desc(), _e.left_id, _e.right_id, _e.kind, _e.value)
@@ -244,6 +248,8 @@ def _sentence(merge: Merge, names: Sequence[str], proofs: Sequence[Evidence]) ->
             return f"You said that {listed(names)} are different people after they had been one."
         case "REJECTED":
             return f"You said that {them} are different people."
+        case _ if proofs:
+            return f"{them} fell apart, as what had joined them is no proof any more: {proofs[0].sentence}"
         case _:
             return f"{them} fell apart, as nothing holds them together any more."
 

@@ -22,6 +22,7 @@ from resolvers.operation import Operation
 from resolvers.projection import SourcedPhone
 from store.among import among, asked
 from store.tables import contact, feed, person, told_again
+from store.web_links import PROVEN
 
 DEFAULT_COUNT: Final = 100
 MAX_COUNT: Final = 500
@@ -243,7 +244,7 @@ def entry(shown: people.Person, tied: Sequence[identities.Identity], facts: Fact
     """A person in the draft's words (§7); what is empty is left out."""
     bio = None if shown.bio is None else shown.bio.value
     urls: dict[str, str | None] = {one.url: one.label for one in shown.urls}
-    urls |= {one.url: "profile" for one in tied if one.url and one.claim in identities.PROVEN}
+    urls |= {one.url: "profile" for one in tied if one.url and one.claim in PROVEN}
     name = next((one for one in shown.names if one.preferred), next(iter(shown.names), None))
     found: Entry = {
         "id": shown.id,

@@ -20,7 +20,6 @@ from sqlalchemy import Connection
 from providers.formats import email_address
 from providers.lookup import resources
 from resolvers import photos
-from resolvers.identities import PROVEN
 from resolvers.mistakes import Mistake
 from resolvers.operation import Operation
 from resolvers.writing import Answer, Mistaken, Payload, payload, perform
@@ -28,6 +27,7 @@ from store import public_profiles, web_links
 from store.database import Database
 from store.feed import Recorder
 from store.public_profiles import Content, Profile
+from store.web_links import PROVEN
 
 MAX_NAMES: Final = 5  # that one viewer may ever take: those before stay theirs
 MAX_TEXT: Final = 200

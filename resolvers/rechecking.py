@@ -26,7 +26,7 @@ from providers.lookup.reading import MAX_NEXT, Ask, Reading
 from resolvers import web_claims
 from resolvers.disclosures import Ledger
 from resolvers.operation import Services
-from store import leases, web_checks, web_links
+from store import leases, locks, web_checks, web_links
 from store.disclosures import RECHECK, rechecks_allowed
 from store.web_links import WebLink
 
@@ -92,6 +92,7 @@ def _unconfirmed(conn: Connection, viewer: str, taken: Sequence[WebLink], now: d
     """Notes of what was neither read again nor taken back that nobody could confirm it."""
     if not rechecks_allowed(conn, viewer):
         return  # it was taken back while this was under way: nobody was asked to the end
+    locks.people(conn, viewer)
     today = {one.place: one for one in web_links.said_by(conn, viewer, {taken[0].speaker})}
     silent = [
         one for one in taken if (there := today.get(one.place)) and there.read_at == one.read_at and there.claim == one.claim

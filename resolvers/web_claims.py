@@ -1,5 +1,7 @@
 """What look-ups have read of who is whom, as it is kept: each claim with its worth and until when it holds, and told to whom it concerns.
 
+In the transaction in which a claim changes, the contacts that hang on either end of it are marked for the job that says who is who.
+
 How long a claim holds depends on how it was said: a handle that is a domain passes to another owner sooner than a page drops a link. Claims
 of one moment do not all end at one moment. Who asks, and who asks again when that time is over, is not known here.
 """
@@ -19,15 +21,18 @@ from providers.enrichment.offer import GITHUB, GRAVATAR, PUBLIC_WEB
 from providers.lookup import resources, walk
 from providers.lookup.graph import Link
 from providers.lookup.reading import Ask
-from resolvers import identities, people
+from resolvers import people
 from resolvers.disclosures import About
+from resolvers.identity.addresses import known_by
 from resolvers.identity.keys import normalise_url
+from resolvers.identity.webs import Reader
+from resolvers.ingest import contacts
 from resolvers.operation import Services
-from store import leases, web_checks, web_links
+from store import leases, locks, web_checks, web_links
 from store.disclosures import rechecks_allowed
 from store.feed import Recorder
 from store.tables import person
-from store.web_links import CLAIMED, WebLink
+from store.web_links import CLAIMED, SAME, WebLink
 
 #: How long a claim holds, by how it was said; of one that was said in several ways the shortest.
 LIFETIMES: Final[Mapping[str, timedelta]] = {
@@ -45,11 +50,6 @@ ONLY_WHEN_NAMED: Final = frozenset({"gravatar", "github-search"})
 JITTER: Final = 0.2
 #: Addresses whose words are kept in one transaction.
 SLICE: Final = 30
-KINDS: Final[Mapping[str, str]] = {
-    "acct": "HANDLE", "mailto": "EMAIL", "tel": "PHONE", "web": "URL", "did": "HANDLE", "at": "HANDLE", "nostr": "HANDLE",
-}  # fmt: skip
-#: By which provider's key people are known who have such an address (resolvers/identity/keys.py).
-PROVIDERS: Final[Mapping[str, str]] = {"acct": "mastodon", "at": "bluesky"}
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +70,7 @@ async def keep(services: Services, viewer: str, found: Sequence[walk.Found]) -> 
 
 def put(conn: Connection, viewer: str, everything: Heard, speakers: Collection[str], now: datetime) -> None:
     """Keeps what some of them say, tells whom it concerns, and sees to it that it is looked at again where that is allowed."""
+    locks.people(conn, viewer)  # whoever says meanwhile who is who does so before or after
     said = [link for speaker in speakers for link in everything.by_speaker[speaker]]
     changed = web_links.put(conn, viewer, speakers, said, everything.urls, everything.heard)
     tell(conn, viewer, changed, now)
@@ -92,7 +93,7 @@ def heard(viewer: str, found: Sequence[walk.Found]) -> Heard:
         listened |= one.heard()
         for link in one.graph.links():
             place = resources.key(link.from_), resources.key(link.to), link.relation
-            if link.relation in identities.SAME and (place not in kept or kept[place].claim == CLAIMED):
+            if link.relation in SAME and (place not in kept or kept[place].claim == CLAIMED):
                 kept[place] = _kept(viewer, place, link)
     by_speaker: dict[str, list[WebLink]] = {speaker: [] for speaker in speakers}
     for kept_link in kept.values():
@@ -131,25 +132,23 @@ def _kept(viewer: str, place: web_links.Place, link: Link) -> WebLink:
 # --- whom it concerns -----------------------------------------------------------------------------------------------------------
 
 
-def hung(conn: Connection, viewer: str, links: Iterable[WebLink]) -> set[str]:
+def hung(conn: Connection, viewer: str, links: Collection[WebLink]) -> set[str]:
     """The people on one of whose addresses these claims hang, by whatever is proven now."""
-    reached = {key: uri for link in links for key, uri in ((link.speaker, link.speaker_uri), (link.target, link.target_uri))}
-    frontier = set(reached)
-    for _ in range(identities.STEPS):
-        if not frontier or len(reached) > identities.MAX_ADDRESSES:
-            break
-        came = [*web_links.said_by(conn, viewer, frontier), *web_links.said_of(conn, viewer, frontier)]
-        proven = [one for one in came if one.relation in identities.SAME and one.claim in identities.PROVEN]
-        near = {key: uri for one in proven for key, uri in ((one.speaker, one.speaker_uri), (one.target, one.target_uri))}
-        frontier = near.keys() - reached.keys()
-        reached |= near
-    known = [found for uri in reached.values() if (found := known_by(uri)) is not None]
-    return set(people.owners(conn, viewer, sorted(set(known))).values())
+    known = Reader(conn, viewer).beside(links)
+    return set(people.owners(conn, viewer, sorted(known)).values())
 
 
 def tell(conn: Connection, viewer: str, changed: Collection[WebLink], now: datetime) -> None:
-    """Tells clients of everybody whose identities are others than they were: who hangs on either end of what is worth more or less now."""
-    theirs = sorted(hung(conn, viewer, changed)) if changed else []
+    """Tells clients of everybody whose identities are others than they were: who hangs on either end of what is worth more or less now;
+    and has it looked at whom that joins, or joins no more. Whoever calls has taken their turn (`locks.people`)."""
+    if not changed:
+        return
+    known = Reader(conn, viewer).beside(changed)
+    carrying = contacts.carrying(conn, viewer, known)
+    if carrying:
+        contacts.look_again(conn, viewer, sorted(carrying))
+        leases.enqueue(conn, viewer, "identity", viewer, now)
+    theirs = sorted(set(people.owners(conn, viewer, sorted(known)).values()))
     if not theirs:
         return
     recorder = Recorder(now, origin="SYSTEM")
@@ -158,21 +157,6 @@ def tell(conn: Connection, viewer: str, changed: Collection[WebLink], now: datet
     for row in conn.execute(select(person.c.id, person.c.version).where(mine).order_by(person.c.id)):
         recorder.upsert("PERSON", row.id, row.version, fields=("identities",))
     recorder.flush(conn, viewer)
-
-
-def known_by(uri: str) -> tuple[str, str] | None:
-    """(kind, value) as identifiers of people are kept."""
-    resource = resources.read(uri)
-    match KINDS[resource.kind]:
-        case "EMAIL":
-            return "EMAIL", resource.name.casefold()
-        case "PHONE":
-            return "PHONE", resource.name
-        case "URL":
-            return "URL", normalise_url(resource.uri)
-        case _:
-            provider = PROVIDERS.get(resource.kind)
-            return ("HANDLE", f"{provider}:{resource.name.casefold()}") if provider else None
 
 
 def told(ask: Ask, purpose: str) -> About:

@@ -335,6 +335,7 @@ decision_contact = _owned("decision_contact", _text("decision_id"), _text("conta
                           key=("decision_id", "contact_id"), indexes=(("contact_id", "decision_id"),))  # fmt: skip
 decision_evidence = _owned("decision_evidence", _text("decision_id"), _text("left_id"), _text("right_id"), _text("kind"), _text("value"),
                            Column("weight", Float, nullable=False), _maybe("detail"),
+                           _at("seen_at", True),  # when the open web last said so
                            key=("decision_id", "left_id", "right_id", "kind", "value"), indexes=(("left_id",), ("right_id",)))  # fmt: skip
 # what the viewer chose to see first of a person (resolvers/choosing.py): of the person whose id it then was, on the record's word
 choice = _owned("choice", _text("person_id"), _text("field"), _text("contact_id"), _bool("pinned"), Column("value", LargeBinary), _at("at"),

@@ -20,11 +20,16 @@ from store.tables import contact, identity, web_link
 
 REVOKED: Final = "REVOKED"
 CLAIMED: Final = "CLAIMED"
+#: Worths that prove that two addresses are one person's, and relations that say so at all.
+PROVEN: Final = frozenset({"RECIPROCAL", "VERIFIED"})
+SAME: Final = frozenset({"ME", "MOVED_TO", "ALIAS"})
 _L: Final = web_link.c
 #: Whose claim it is: (speaker, target, relation).
 Place = tuple[str, str, str]
 _OF_SPEAKERS: Final = select(web_link).where(among(_L.speaker))
 _OF_TARGETS: Final = select(web_link).where(among(_L.target))
+_IS_PROOF: Final = sa.and_(_L.claim.in_(sorted(PROVEN)), _L.relation.in_(sorted(SAME)))
+_ANY_PROOF: Final = select(sa.literal(1)).where(_L.viewer_id == sa.bindparam("viewer"), _IS_PROOF).limit(1)
 
 
 class WebLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +99,22 @@ def said_by(conn: Connection, viewer: str, speakers: Iterable[str]) -> list[WebL
 def said_of(conn: Connection, viewer: str, targets: Iterable[str]) -> list[WebLink]:
     """What is said of these addresses, by key."""
     return _read(conn, viewer, _OF_TARGETS, targets)
+
+
+def proven(conn: Connection, viewer: str, keys: Iterable[str]) -> list[WebLink]:
+    """What proves, by now, that any of these addresses, by key, is one person's with another; in one order whatever was asked."""
+    wanted = frozenset(keys)
+    found = {
+        one.place: one
+        for statement in (_OF_SPEAKERS, _OF_TARGETS)
+        for one in _read(conn, viewer, statement.where(_IS_PROOF), wanted)
+    }
+    return [found[place] for place in sorted(found)]
+
+
+def any_proven(conn: Connection, viewer: str) -> bool:
+    """Whether anything at all is proven by what this viewer has looked up."""
+    return conn.execute(_ANY_PROOF, {"viewer": viewer}).first() is not None
 
 
 def shown_through(conn: Connection, viewer: str, identity_ids: Sequence[str]) -> dict[str, str]:

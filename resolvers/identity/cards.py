@@ -75,6 +75,14 @@ class Value(msgspec.Struct, frozen=True, order=True, gc=False):
     detail: str = ""  # of a phone: its line; of a profile: its network
 
 
+class Address(msgspec.Struct, frozen=True, order=True, gc=False):
+    """An address on the open web that a contact has (resolvers/identity/addresses.py). `doubt`: 0 it is one person's by its kind, 1 a site
+    that the viewer wrote down, 2 one that seems to be their employer's."""
+
+    key: str
+    doubt: int = 0
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One contact read."""
 
@@ -92,6 +100,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     birthday: str
     photo: str
     nobody: str  # why this is no single person's card: COUPLE, LIST, ROLE, MACHINE, SEVERAL; empty when it may be
+    addresses: tuple[Address, ...] = ()  # of those of which the web says anything
 
 
 _CHECKED: Final[dict[str, Basis]] = {

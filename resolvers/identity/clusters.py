@@ -7,20 +7,22 @@ carry it, it is a shared mailbox or a switchboard, joins nobody, and what it had
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
-from resolvers.identity import profiles, proof
-from resolvers.identity.cards import Basis, CardName, Facts, Kind, Value, ValueKind, names_of, nobody_of
+from resolvers.identity import addresses, profiles, proof
+from resolvers.identity.cards import Address, Basis, CardName, Facts, Kind, Value, ValueKind, names_of, nobody_of
 from resolvers.identity.grouping import Groups, group
 from resolvers.identity.keys import Key
 from resolvers.identity.mailboxes import mailbox
+from resolvers.identity.ties import Tie
 from resolvers.identity.verdicts import Decisions
 
 MAX_CARRIERS: Final = proof.MAX_USERS  # more contacts than this with one value: nobody's own
 # log-odds that two contacts with this in common are one person; frozen with the release
-WEIGHTS: Final[dict[str, float]] = {"EMAIL": 9.2, "PHONE": 8.1, "HANDLE": 11.5, "URL": 7.6}
+WEIGHTS: Final[dict[str, float]] = {"EMAIL": 9.2, "PHONE": 8.1, "HANDLE": 11.5, "URL": 7.6, "LINKED": 7.6, "VOUCHED": 7.6}
 SHARED_WEIGHT: Final = 0.4
 
 KINDS: Final[dict[str, Kind]] = {
@@ -45,12 +47,14 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     relation: str = "ADDRESS_BOOK"
     account_id: str = ""
     birthday: str = ""
+    addresses: tuple[Address, ...] = ()
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """Why two contacts belong together (or why that is not enough, when `shared`).
 
-    `detail` is the other link where two profiles name each other.
+    `detail` is the other link where two profiles name each other. What the open web proves is LINKED where all of it is said from both
+    sides, else VOUCHED; `value` is then the address at which it begins, `detail` are those that follow, separated by spaces.
     """
 
     left: str
@@ -60,6 +64,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True, order=True):
     shared: bool
     weight: float
     detail: str | None = None
+    seen_at: datetime | None = None
 
 
 class Partition(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,13 +79,14 @@ def partition(
     crowded: Collection[tuple[str, str]] = (),
     said: Decisions | None = None,
     leads: Mapping[str, int] | None = None,
+    ties: Iterable[Tie] = (),
 ) -> Partition:
-    """The groups that follow from `facts` and from what the viewer said, oldest group first.
+    """The groups that follow from `facts`, from what the viewer said and from what the open web proves (`ties`), oldest group first.
 
     (kind, value) in `crowded` are carried by too many to count. The contacts in `leads` go before older ones, the highest first.
     """
     known = {fact.contact_id: fact for fact in facts}
-    found = group({contact_id: _read(fact, crowded) for contact_id, fact in sorted(known.items())}, said)
+    found = group({contact_id: _read(fact, crowded) for contact_id, fact in sorted(known.items())}, said, ties)
     leading = leads or {}
 
     def age(contact_id: str) -> tuple[int, str]:
@@ -114,6 +120,7 @@ def _read(fact: Fact, crowded: Collection[tuple[str, str]]) -> Facts:
         id=fact.contact_id, account=fact.account_id, network="", kind=kind, names=tuple(n for n in names if n.kind == "PERSON"),
         values=tuple(sorted(values)), mailboxes=tuple(boxes), users=(), employers=(), streets=(), cities=(), birthday=fact.birthday,
         photo="", nobody=nobody_of(kind, names, boxes, has_phone=any(k.kind == "PHONE" for k in fact.keys)),
+        addresses=fact.addresses,
     )  # fmt: skip
 
 
@@ -130,6 +137,14 @@ def _one_persons(key: Key) -> bool:
 
 
 def _joining(edge: proof.Edge) -> Edge:
+    if edge.path is not None:
+        kind = "VOUCHED" if edge.path.vouched else "LINKED"
+        # told from a site to an account, whichever contact is which
+        keys = min(edge.path.keys, edge.path.keys[::-1], key=lambda k: (addresses.is_account(k[0]), k))
+        return Edge(
+            left=edge.left, right=edge.right, kind=kind, value=keys[0], shared=False, weight=WEIGHTS[kind],
+            detail=" ".join(keys[1:]), seen_at=edge.path.seen_at,
+        )  # fmt: skip
     if edge.kind in ("EMAIL", "PHONE"):
         return Edge(left=edge.left, right=edge.right, kind=edge.kind, value=edge.value, shared=False, weight=WEIGHTS[edge.kind])
     value, _, back = edge.value.partition(" URL ") if edge.kind == "LINKS" else (edge.value, "", "")

@@ -171,7 +171,7 @@ def put(conn: Connection, viewer: str, news: Sequence[New], recorder: Recorder, 
         decision_evidence.insert(),
         [
             {"viewer_id": viewer, "decision_id": one.id, "left_id": e.left, "right_id": e.right, "kind": e.kind, "value": e.value,
-             "weight": e.weight, "detail": e.detail}
+             "weight": e.weight, "detail": e.detail, "seen_at": e.seen_at}
             for one in news
             for e in one.edges[:MAX_EVIDENCE]
         ],
@@ -230,10 +230,14 @@ def forget(conn: Connection, viewer: str, contact_ids: Collection[str], recorder
 
 
 def planned(
-    groups: Iterable[tuple[str, Sequence[str]]], current: Mapping[str, str], edges: Iterable[Edge], by: By | None = None
+    groups: Iterable[tuple[str, Sequence[str]]],
+    current: Mapping[str, str],
+    edges: Iterable[Edge],
+    by: By | None = None,
+    lost: Sequence[Edge] = (),
 ) -> Plan:
     """What becomes of people when contacts that were `current` people's become these `groups` (person id, contacts): who is joined,
-    by which rule, and who falls apart. What concerns the contacts of `by` is by that decision."""
+    by which rule, and who falls apart, by which of the `lost`. What concerns the contacts of `by` is by that decision."""
     parts: dict[str, dict[str, list[str]]] = {}  # former person → their contacts by the person they are now of
     plan = Plan()
     across: dict[str, list[Edge]] = {}
@@ -266,9 +270,10 @@ def planned(
             continue
         stays = origin if origin in now_of else next(iter(now_of))
         sides = [now_of.pop(stays), *now_of.values()]
+        before = {c: origin for side in sides for c in side}
         new = New(
-            id=ids.mint("MERGE"), action="FELL_APART", person_id=stays, sides=tuple(map(tuple, sides)),
-            before={c: origin for side in sides for c in side}, rule="EVIDENCE_GONE",
+            id=ids.mint("MERGE"), action="FELL_APART", person_id=stays, sides=tuple(map(tuple, sides)), before=before,
+            rule="EVIDENCE_GONE", edges=tuple(e for e in lost if e.left in before),
         )  # fmt: skip
         plan.parted[origin] = new.id
         plan.news.append(new)
@@ -277,4 +282,4 @@ def planned(
 
 def rule_of(edge: Edge) -> str:
     """The rule by which an edge joins."""
-    return "LINKS" if edge.detail is not None else edge.kind
+    return "LINKS" if edge.kind == "URL" and edge.detail is not None else edge.kind

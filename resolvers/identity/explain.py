@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
+
+from resolvers.identity.addresses import shown
 
 _WHAT: Final = {
     "EMAIL": "the e-mail address {value}",
@@ -30,6 +33,18 @@ def sentence(kind: str, value: str, places: Sequence[str], *, shared: bool, vouc
 def mutual(one: str, other: str) -> str:
     """The sentence for two profiles that name each other."""
     return f"The profiles {one} and {other} name each other, which nobody can arrange who does not own both."
+
+
+def tied(keys: Sequence[str], seen_at: datetime, *, vouched: bool, verifier: str | None = None, still: bool = True) -> str:
+    """The sentence for what the open web proves: addresses, by their keys, each tied to the next. `vouched`: not by both of them;
+    `still`: it is proof today."""
+    chain = _join([shown(key) for key in keys])
+    seen = f"seen{'' if still else ' last'} on {seen_at:%Y-%m-%d}"
+    if vouched:
+        word = "vouches" if still else "vouched"
+        return f"{verifier or 'A host that can know it'} {word} that {chain} belong to one person, {seen}."
+    how = "to each other" if len(keys) < 3 else "each to the next and back"
+    return f"{chain} {'link' if still else 'linked'} {how}, {seen}."
 
 
 def _join(names: list[str]) -> str:

@@ -10,7 +10,7 @@ would have taken in alone, whatever names the other has (a maiden name, a pen na
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -18,6 +18,7 @@ from resolvers.identity import vetoes
 from resolvers.identity.cards import Facts
 from resolvers.identity.names import Likeness, Name
 from resolvers.identity.proof import Edge, Shared, edges_of
+from resolvers.identity.ties import Tie
 from resolvers.identity.verdicts import Decisions
 
 
@@ -82,11 +83,11 @@ class _Group:
         self.generations |= other.generations
 
 
-def group(facts: Mapping[str, Facts], decisions: Decisions | None = None) -> Groups:
-    """The groups that follow from these facts and decisions."""
+def group(facts: Mapping[str, Facts], decisions: Decisions | None = None, ties: Iterable[Tie] = ()) -> Groups:
+    """The groups that follow from these facts and decisions, and from what the open web proves."""
     said = decisions or Decisions()
     never = said.forbidden()
-    edges, shared = edges_of(facts, said)
+    edges, shared = edges_of(facts, said, ties)
     at = {contact_id: _Group(one) for contact_id, one in facts.items()}
     refused: list[tuple[Edge, str]] = []
     for left, right in said.always:

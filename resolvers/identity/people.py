@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from resolvers.identity import decisions, documents
-from resolvers.identity.clusters import Partition
+from resolvers.identity.clusters import Edge, Partition
 from resolvers.projection import VALUES, Choice, Member, Projection, Sourced, member_of, project
 from store import choices, pairs, places, search_index
 from store.among import VIEWER, among, asked
@@ -28,6 +28,10 @@ _projection = msgspec.msgpack.Decoder(Projection).decode
 _CONTACTS: Final = select(
     contact.c.id, contact.c.account_id, contact.c.person_id, contact.c.born, contact.c.updated_at, contact.c.photo_hash, contact.c.record
 ).where(among(contact.c.person_id))  # fmt: skip
+_TIED: Final = (
+    select(evidence).where(among(evidence.c.left_id), evidence.c.kind.in_(("LINKED", "VOUCHED")))
+    .order_by(evidence.c.left_id, evidence.c.right_id, evidence.c.kind, evidence.c.value)
+)  # fmt: skip
 _PEOPLE: Final = select(person).where(among(person.c.id)).order_by(person.c.id)
 _SHOW: Final = (
     sa.update(person).where(person.c.viewer_id == VIEWER, person.c.id == sa.bindparam("whose"))
@@ -134,7 +138,8 @@ def regroup(
         before[person_id].add(contact_id)
     survivors = {group: minted[group[0]] for group in partition.groups}
     living = list(survivors.values())
-    plan = decisions.planned(((survivors[g], g) for g in partition.groups), current, partition.edges, by)
+    lost = _lost(conn, viewer, partition, current)
+    plan = decisions.planned(((survivors[g], g) for g in partition.groups), current, partition.edges, by, lost)
     touched: set[str] = set()
     moved: list[tuple[str, str]] = []
     heirs: dict[str, list[str]] = {
@@ -220,6 +225,25 @@ def _join_last_contact(conn: Connection, viewer: str, merges: Sequence[tuple[str
         )
 
 
+def _lost(conn: Connection, viewer: str, partition: Partition, current: Mapping[str, str]) -> list[Edge]:
+    """What the open web had proven of contacts that are one person's no more: why they fall apart."""
+    whose = {contact_id: group for group in partition.groups for contact_id in group}
+    now_of: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for contact_id, group in whose.items():
+        if contact_id in current:
+            now_of[current[contact_id]].add(group)
+    parted = [contact_id for contact_id, origin in current.items() if len(now_of[origin]) > 1]
+    if not parted:
+        return []
+    rows = conn.execute(_TIED, asked(viewer, parted)).all()
+    return [
+        Edge(left=row.left_id, right=row.right_id, kind=row.kind, value=row.value, shared=False, weight=row.weight, detail=row.detail,
+             seen_at=row.observed_at)
+        for row in rows
+        if row.right_id in whose and row.left_id in whose and whose[row.left_id] != whose[row.right_id]
+    ]  # fmt: skip
+
+
 def _write_evidence(conn: Connection, viewer: str, partition: Partition, now: datetime) -> None:
     contacts = sorted({c for group in partition.groups for c in group})
     for n in range(0, len(contacts), 500):
@@ -235,7 +259,7 @@ def _write_evidence(conn: Connection, viewer: str, partition: Partition, now: da
             [
                 {"viewer_id": viewer, "left_id": e.left, "right_id": e.right, "kind": e.kind, "value": e.value,
                  "strength": "HINT" if e.shared else "PROOF", "weight": e.weight, "shared": e.shared, "detail": e.detail,
-                 "observed_at": now}
+                 "observed_at": e.seen_at or now}
                 for e in partition.edges
             ],
         )  # fmt: skip

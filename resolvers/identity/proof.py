@@ -1,43 +1,50 @@
 """Which contacts a common value joins: everybody who uses it while they agree, the side it speaks for when they do not.
 
-A private address, a mobile number, a profile that the viewer wrote down, and profiles that claim each other are proof. Whoever
-could have written the value without owning it proves nothing: a link or `mailto:` in a public profile, a name, a photo. As soon
-as those who use a value have names that contradict, it is shared, and joins at most those of its users whose full names agree
-and for whom it speaks; what it had joined before falls apart. Of two whom the viewer joined no name contradicts the other; of a
-value whose users the viewer parted nobody knows whose it is, so that it joins a newcomer only by the name as well.
+A private address, a mobile number, a profile that the viewer wrote down, profiles that claim each other, and what the open web proves
+(`ties.py`) are proof. Whoever could have written the value without owning it proves nothing: a link or `mailto:` in a public profile,
+a name, a photo. As soon as those who use a value have names that contradict, it is shared, and joins at most those of its users whose
+full names agree and for whom it speaks; what it had joined before falls apart. Of two whom the viewer joined no name contradicts the
+other; of a value whose users the viewer parted nobody knows whose it is, so that it joins a newcomer only by the name as well.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
 
-from resolvers.identity import profiles
-from resolvers.identity.cards import Facts, Value, ValueKind
+from resolvers.identity import addresses, profiles
+from resolvers.identity.cards import Address, Facts, Value, ValueKind
 from resolvers.identity.mailboxes import mailbox, speaks_for
 from resolvers.identity.names import Likeness
+from resolvers.identity.organizations import of_domain
+from resolvers.identity.ties import Path, Ring, Tie, rings
 from resolvers.identity.verdicts import Decisions, Pair
 from resolvers.identity.vetoes import birthdays_differ, likeness
 
 MAX_USERS: Final = 25  # more contacts than this with one value: nobody's own
 # log-odds of each kind of proof, by which stronger edges are applied first
-WEIGHTS: Final = {"PROFILE": 11.5, "LINKS": 10.4, "EMAIL": 9.2, "PHONE": 8.1, "HOUSE_PHONE": 6.2}
+WEIGHTS: Final = {"PROFILE": 11.5, "LINKS": 10.4, "TIE": 10.0, "EMAIL": 9.2, "PHONE": 8.1, "HOUSE_PHONE": 6.2}
+STEP: Final = 0.3  # what each further link of a chain takes away
 
-ProofKind = Literal["EMAIL", "PHONE", "PROFILE", "LINKS"]
+ProofKind = Literal["EMAIL", "PHONE", "PROFILE", "LINKS", "TIE"]
 Grade = Callable[[Facts, Facts], Likeness]
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """Why two contacts belong together. `value` is what they share; for LINKS the two profiles that claim each other."""
+    """Why two contacts belong together. `value` is what they share; for LINKS the two profiles that claim each other.
+
+    For a TIE it is the first address of its `path`.
+    """
 
     strength: float
     left: str
     right: str
     kind: ProofKind
     value: str
+    path: Path | None = None
 
 
 class Shared(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +55,9 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     users: tuple[str, ...]
 
 
-def edges_of(facts: Mapping[str, Facts], said: Decisions | None = None) -> tuple[list[Edge], list[Shared]]:
+def edges_of(
+    facts: Mapping[str, Facts], said: Decisions | None = None, ties: Iterable[Tie] = ()
+) -> tuple[list[Edge], list[Shared]]:
     """All proof among these contacts, strongest first, and the values that stopped being proof."""
     grade = _grading(facts, said or Decisions())
     never = said.never if said is not None else frozenset()
@@ -70,6 +79,9 @@ def edges_of(facts: Mapping[str, Facts], said: Decisions | None = None) -> tuple
         edges += made
         if contested:
             shared.append(Shared(kind=kind, value=key, users=tuple(f.id for f, _ in found)))
+    for ring in rings(facts, ties):
+        made = _tied(ring, grade)
+        edges += _undisputed(made, {f.id: f for f in ring.users}, grade, never) if never else made
     # two profiles that name each other are met from both sides
     return sorted(set(edges), key=lambda e: (-e.strength, e.left, e.right, e.kind, e.value)), shared
 
@@ -230,6 +242,42 @@ def _profile(
                 low, high = sorted((key, theirs[0]))
                 edges.append(_edge("LINKS", f"{low} {high}", owner.id, other.id, WEIGHTS["LINKS"]))
     return list(dict.fromkeys(edges)), contested
+
+
+def _tied(ring: Ring, grade: Grade) -> list[Edge]:
+    """Those who hang together by what the open web proves, while their names can be one person's; else those of one full name."""
+    if len(ring.users) > MAX_USERS:
+        return []
+    grades = {(a.id, b.id): grade(a, b) for n, b in enumerate(ring.users) for a in ring.users[:n]}
+    contested = any(found == Likeness.CONTRADICTS for found in grades.values())
+    known = {f.id: f for f in ring.users}
+    return [
+        Edge(
+            strength=WEIGHTS["TIE"] - STEP * (len(path.keys) - 2),
+            left=one,
+            right=other,
+            kind="TIE",
+            value=path.keys[0],
+            path=path,
+        )
+        for (one, other), path in ring.paths.items()
+        if grades[one, other] >= (Likeness.AGREES if contested else _least(path, known[one], known[other]))
+    ]
+
+
+def _least(path: Path, one: Facts, other: Facts) -> Likeness:
+    """How well the names of two have to agree whom a chain ties: who has only a site on their card may have their employer's, as surely
+    has who works there, and whose other side is called as the site is."""
+    first, last = path.ends
+    if max(first.doubt, last.doubt) > 1 or _called_as(other, first) or _called_as(one, last):
+        return Likeness.COMPATIBLE
+    return Likeness.UNSURE
+
+
+def _called_as(facts: Facts, address: Address) -> bool:
+    """Whether somebody goes by the name of a site, as a company's account does."""
+    site = of_domain(addresses.host(address.key)) if address.doubt else ""
+    return any("".join(word.text for word in name.words) == site for name in facts.names)
 
 
 def _edge(kind: ProofKind, value: str, a: str, b: str, strength: float) -> Edge:

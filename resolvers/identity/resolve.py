@@ -1,6 +1,7 @@
 """Re-evaluate what changed: the contacts marked dirty, everybody they may belong with, and nothing else.
 
-A step is: read the component of some dirty contacts (by strong keys, by present people and by what the viewer joined, to closure),
+A step is: read the component of some dirty contacts (by strong keys, by present people, by what the viewer joined and by what the open
+web proves, to closure),
 compute its groups outside any transaction, and write them only if the facts read are still the facts. The order of steps does
 not matter. What the viewer decides is carried out at once by the same means (`carry_out`), inside the transaction that says it.
 """
@@ -16,7 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.identity import decisions, memory
+from resolvers.identity import decisions, memory, webs
+from resolvers.identity.cards import Address
 from resolvers.identity.clusters import MAX_CARRIERS, Fact, Partition, partition
 from resolvers.identity.decisions import By, Said
 from resolvers.identity.keys import Key
@@ -42,6 +44,7 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     crowded: frozenset[tuple[str, str]] = frozenset()  # values that too many carry
     known: frozenset[str] = frozenset()  # every contact that was looked at, also such as are nobody's
     said: Said = Said()
+    web: webs.Web = webs.Web()
 
     def present(self) -> dict[str, tuple[bytes, str]]:
         """What each contact is, as its row says."""
@@ -51,7 +54,7 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
         """Who is one person."""
         leads = dict(self.said.leads)
         leading = {c: leads[person_id] for c, person_id in self.minted.items() if person_id in leads}
-        return partition(self.facts, self.crowded, self.said.decisions, leading)
+        return partition(self.facts, self.crowded, self.said.decisions, leading, self.web.open(self.crowded))
 
 
 async def resolve(database: Database, viewer: str, now: datetime, *, step: int = STEP) -> int:
@@ -96,11 +99,13 @@ def read_around(conn: Connection, viewer: str, begin: Collection[str]) -> Compon
     values_seen: set[tuple[str, str]] = set()
     people_seen: set[str] = set()
     crowded: set[tuple[str, str]] = set()
+    reader = webs.Reader(conn, viewer)
     while frontier:
         known |= frontier
         fresh_keys = _keys(conn, viewer, frontier)
         keys.update(fresh_keys)
-        values = {(k.kind, k.value) for found in fresh_keys.values() for k in found if _counts(k)} - values_seen
+        values: set[tuple[str, str]] = {(k.kind, k.value) for found in fresh_keys.values() for k in found if _counts(k)}
+        values = (values | reader.follow(values)) - values_seen
         values_seen |= values
         people = {p for p in _people(conn, viewer, frontier) if p not in people_seen}
         people_seen |= people
@@ -125,7 +130,9 @@ def read_around(conn: Connection, viewer: str, begin: Collection[str]) -> Compon
                 contact.c.viewer_id == viewer, contact.c.id.in_(ordered[n : n + _IN]), contact.c.person_id.is_not(None)
             )
         ).all()
-    facts = tuple(_fact(row, keys.get(row.id, [])) for row in rows)
+    web = reader.read()
+    tied = web.around(crowded)
+    facts = tuple(_fact(row, own := keys.get(row.id, []), webs.carried(row, own, tied)) for row in rows)
     return Component(
         dirty=tuple(begin),
         facts=facts,
@@ -135,6 +142,7 @@ def read_around(conn: Connection, viewer: str, begin: Collection[str]) -> Compon
         crowded=frozenset(crowded),
         known=frozenset(known),
         said=said,
+        web=web,
     )
 
 
@@ -176,7 +184,7 @@ def write_groups(conn: Connection, viewer: str, component: Component, groups: Pa
     locks.people(conn, viewer)
     if _locked(conn, viewer, component) != component.present():
         return False
-    if decisions.said_of(conn, viewer, component.known) != component.said:
+    if decisions.said_of(conn, viewer, component.known) != component.said or not component.web.still(conn, viewer):
         return False
     recorder = Recorder(now, origin="IDENTITY")
     regroup(conn, viewer, groups, component.minted, component.current, recorder, now)
@@ -202,11 +210,12 @@ class _Name(msgspec.Struct):
 _decode = msgspec.msgpack.Decoder(_Said).decode
 
 
-def _fact(row: Any, keys: Sequence[Key]) -> Fact:
+def _fact(row: Any, keys: Sequence[Key], addresses: tuple[Address, ...]) -> Fact:
     said = _decode(row.record)
     return Fact(
         contact_id=row.id, born=row.born, names=tuple(n.full for n in said.names), keys=tuple(sorted(keys)), relation=row.relation,
         account_id=row.account_id, birthday=next((day for d in said.dates if (day := _birthday(d))), ""),
+        addresses=addresses,
     )  # fmt: skip
 
 

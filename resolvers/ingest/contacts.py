@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from providers import records
 from providers.formats import phone_number
+from resolvers.identity import webs
 from resolvers.identity.keys import Key, keys_of
 from resolvers.identity.people import reproject
 from resolvers.ingest import edits, groups
@@ -349,11 +350,18 @@ def _lost(row: Any, item: records.Contact) -> set[Key]:
 
 
 def carriers(conn: Connection, viewer: str, keys: Collection[Key]) -> set[str]:
-    """Who carries any of these: a value that somebody gives up may be proof to the others again, whom it had kept apart."""
+    """Who carries any of these, or what the open web ties to them: a value that somebody gives up may be proof to the others again, whom
+    it had kept apart."""
+    values = {(key.kind, key.value) for key in keys}
+    return carrying(conn, viewer, values | webs.Reader(conn, viewer).follow(values)) if values else set()
+
+
+def carrying(conn: Connection, viewer: str, values: Collection[tuple[str, str]]) -> set[str]:
+    """Who carries any of these (kind, value)."""
     found: set[str] = set()
-    for kind in {key.kind for key in keys}:
-        values = [key.value for key in keys if key.kind == kind]
-        found.update(conn.execute(_CARRIERS, asked(viewer, values, kind=kind)).scalars())
+    for wanted in sorted({kind for kind, _ in values}):
+        held = {value for kind, value in values if kind == wanted}
+        found.update(conn.execute(_CARRIERS, asked(viewer, held, kind=wanted)).scalars())
     return found
 
 
