@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 
 import orjson
 import structlog
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
@@ -51,8 +52,8 @@ class Said:
 
     __slots__ = ("_headers",)
 
-    def __init__(self, scope: Scope) -> None:
-        self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+    def __init__(self, headers: Mapping[bytes, bytes]) -> None:
+        self._headers = headers
 
     @overload
     def get(self, name: str) -> str | None: ...
@@ -66,22 +67,22 @@ class Said:
 class Whole:
     """An answer that is sent at once."""
 
-    __slots__ = ("_body", "_headers", "_status")
+    __slots__ = ("body", "headers", "status")
 
     def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
-        self._body = body
-        self._status = status
-        self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self.body = body
+        self.status = status
+        self.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         if status != 304:  # RFC 9110 §8.6
-            self._headers.append((b"content-length", str(len(body)).encode()))
+            self.headers.append((b"content-length", b"%d" % len(body)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
-        await send({"type": "http.response.body", "body": self._body})
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 class Endpoint:
-    """The ASGI application at /graphql, for HTTP."""
+    """GraphQL at one address, for HTTP: as an ASGI application, and for whole requests (front.py) without."""
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
@@ -89,35 +90,47 @@ class Endpoint:
         self._settings = installation.settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        said = Said(scope)
+        try:
+            response = await self._judged(scope, Said(dict(reversed(scope["headers"]))), receive)
+        except ClientDisconnect:
+            return
+        await response(scope, receive, send)
+
+    async def answer(self, scope: Scope, headers: Mapping[bytes, bytes], body: bytes) -> Whole:
+        """The answer to a request that is there as a whole, and asks for no stream. `headers`: by name in lower case."""
+        response = await self._judged(scope, Said(headers), body)
+        assert isinstance(response, Whole)
+        return response
+
+    async def _judged(self, scope: Scope, said: Said, body: bytes | Receive) -> Whole | EventStream:
         media: str | None = LEGACY
         try:
-            if request.method not in ("GET", "POST"):
+            if scope["method"] not in ("GET", "POST"):
                 raise Refused(405, "METHOD_NOT_ALLOWED", "GraphQL is asked by GET or POST.", {"allow": "GET, POST"})
             media = negotiate(said.get("accept"))
             if media is None:
                 media = LEGACY
                 raise Refused(406, "NOT_ACCEPTABLE", f"Answers are {MODERN}, {LEGACY} or, for streams, {EVENT_STREAM}.")
-            principal, secret = await browser.identify(request, self._settings, self._installation.door)
-            if principal.kind == "BROWSER":
-                browser.check_forgery(request, request.method, self._settings)
-            graphql = await self._read(request, said)
-            response = await self._respond(request, said, graphql, principal, secret, media)
+            authorization = said.get("authorization")
+            if authorization is not None:
+                principal, secret = await browser.by_key(authorization, self._installation.door)
+            else:
+                request = Request(scope)
+                principal, secret = await browser.by_cookie(request, self._settings, self._installation.door)
+                browser.check_forgery(request, scope["method"], self._settings)
+            graphql = await self._read(scope, said, body)
+            return await self._respond(scope["method"], said, graphql, principal, secret, media)
         except Refused as error:
-            response = self._refusal(media, error.status, error.code, str(error), error.headers)
+            return self._refusal(media, error.status, error.code, str(error), error.headers)
         except NotSignedIn as error:
-            response = self._refusal(media, 401, "UNAUTHENTICATED", str(error), {"www-authenticate": browser.REALM})
+            return self._refusal(media, 401, "UNAUTHENTICATED", str(error), {"www-authenticate": browser.REALM})
         except Forbidden as error:
-            response = self._refusal(media, 403, "FORBIDDEN", str(error))
+            return self._refusal(media, 403, "FORBIDDEN", str(error))
         except BadRequest as error:
-            response = self._refusal(media, 400, "BAD_REQUEST", str(error))
-        except ClientDisconnect:
-            return
-        await response(scope, receive, send)
+            return self._refusal(media, 400, "BAD_REQUEST", str(error))
 
     async def _respond(
-        self, request: Request, said: Said, graphql: GraphQLRequest, principal: Principal, secret: str, media: str
+        self, method: str, said: Said, graphql: GraphQLRequest, principal: Principal, secret: str, media: str
     ) -> Whole | EventStream:
         async def alive() -> bool:
             return await self._installation.door.still(principal, secret)
@@ -126,11 +139,11 @@ class Endpoint:
             return EventStream(
                 self._installation, self._execution.stream(
                     graphql, principal, last_event_id=said.get("last-event-id"), alive=alive
-                ), alive, allow_mutation=request.method == "POST",
+                ), alive, allow_mutation=method == "POST",
             )  # fmt: skip
-        allowed = ALL_AT_ONCE if request.method == "POST" else QUERIES
+        allowed = ALL_AT_ONCE if method == "POST" else QUERIES
         # RFC 9110 §13.1.2; only the address of a GET with a named document stands for what is asked
-        entitled = request.method == "GET" and graphql.named
+        entitled = method == "GET" and graphql.named
         tags = read_tags(said.get("if-none-match", "")) if entitled else ()
         found = await self._execution.reply(graphql, principal, allowed=allowed, alive=alive, tags=tags)
         if entitled and found.tag is not None:
@@ -139,20 +152,25 @@ class Endpoint:
                 return Whole(b"", 304, found.answer.headers)
         return self._response(found.answer, media, said.get("accept-encoding", ""), found.kept)
 
-    async def _read(self, request: Request, said: Said) -> GraphQLRequest:
-        if request.method == "GET":
-            if len(request.url.query) > self._settings.max_query_bytes * 3:  # percent-encoding takes three characters a byte
+    async def _read(self, scope: Scope, said: Said, body: bytes | Receive) -> GraphQLRequest:
+        if scope["method"] == "GET":
+            if len(scope["query_string"]) > self._settings.max_query_bytes * 3:  # percent-encoding takes three characters a byte
                 raise Refused(414, "URI_TOO_LONG", "The address is too long: send the operation by POST.")
-            return read_request(_from_query(request))
-        kind, _, parameters = said.get("content-type", "").partition(";")
-        if kind.strip().lower() != LEGACY:
-            raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the operation as {LEGACY}.", {"accept-post": LEGACY})
-        charset = parameters.strip().lower().replace('"', "")
-        if charset.startswith("charset=") and charset not in ("charset=utf-8", "charset=utf8"):
-            raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "JSON is UTF-8 (RFC 8259 §8.1).", {"accept-post": LEGACY})
+            return read_request(_from_query(QueryParams(scope["query_string"])))
+        kind = said.get("content-type", "")
+        if kind != LEGACY:  # else there is nothing to take apart
+            kind, _, parameters = kind.partition(";")
+            if kind.strip().lower() != LEGACY:
+                raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", f"Send the operation as {LEGACY}.", {"accept-post": LEGACY})
+            charset = parameters.strip().lower().replace('"', "")
+            if charset.startswith("charset=") and charset not in ("charset=utf-8", "charset=utf8"):
+                raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "JSON is UTF-8 (RFC 8259 §8.1).", {"accept-post": LEGACY})
         if said.get("content-encoding", "identity").lower() != "identity":
             raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "Send the body without content encoding.")
-        body = await read_body(request.receive, said.get("content-length", "0"), self._settings.max_body_bytes)
+        if not isinstance(body, bytes):
+            body = await read_body(body, said.get("content-length", "0"), self._settings.max_body_bytes)
+        elif len(body) > self._settings.max_body_bytes:
+            raise _too_long(self._settings.max_body_bytes)
         try:
             return read_request(orjson.loads(body))
         except orjson.JSONDecodeError as error:
@@ -225,14 +243,17 @@ async def read_body(receive: Receive, announced: str, limit: int) -> bytes:
         size += len(piece)
         more = message.get("more_body", False)
     if size > limit:
-        raise Refused(413, "CONTENT_TOO_LARGE", f"The body is longer than {limit:,} bytes.", {"connection": "close"})
+        raise _too_long(limit)
     return b"".join(pieces)
 
 
-def _from_query(request: Request) -> dict[str, Any]:
+def _too_long(limit: int) -> Refused:
+    return Refused(413, "CONTENT_TOO_LARGE", f"The body is longer than {limit:,} bytes.", {"connection": "close"})
+
+
+def _from_query(parameters: QueryParams) -> dict[str, Any]:
     """§6.1: a GET's parameters; `variables` and `extensions` are JSON."""
     found: dict[str, Any] = {}
-    parameters = request.query_params
     for name in ("query", "operationName", *IDS):
         if name in parameters:
             found[name] = parameters[name]

@@ -14,7 +14,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 import structlog
 import uvicorn
@@ -26,7 +26,7 @@ from gateway.people import owner
 from gateway.settings import Settings, SettingsError
 from gateway.stopping import beside, stop_signal
 from gateway.supervisor import Child, parent_gone
-from gateway.web import application
+from gateway.web import application, front
 
 if TYPE_CHECKING:
     from strawberry import Schema
@@ -99,6 +99,7 @@ async def _serve_here(installation: Installation, listener: socket.socket, stop:
     server = Server(
         uvicorn.Config(
             application(installation),
+            http=protocol(installation),
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -142,6 +143,12 @@ def shut(listener: socket.socket) -> None:
     program = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
     with contextlib.suppress(OSError):
         listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
+
+
+def protocol(installation: Installation) -> type[asyncio.Protocol] | Literal["auto"]:
+    """What uvicorn's setting `http` is: ours, where requests may go straight."""
+    straight = front(installation)
+    return "auto" if straight is None else cast("type[asyncio.Protocol]", straight.connection)  # called as a class is
 
 
 async def _tidy(installation: Installation) -> None:

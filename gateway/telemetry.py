@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, Final
+from bisect import bisect_left
+from collections import defaultdict
+from itertools import accumulate
+from typing import Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from gateway.settings import Settings
@@ -26,22 +29,14 @@ class Telemetry:
 
     def __init__(self, cache: Cache | None = None) -> None:
         self.registry = CollectorRegistry()
-        self._labelled: dict[tuple[Any, tuple[str, ...]], Any] = {}
-        self._operations = Counter("kith_operations", "GraphQL operations.", ["type", "outcome"], registry=self.registry)
-        self._seconds = Histogram(
-            "kith_operation_seconds", "Time from arrival to answer.", ["type"], buckets=_SECONDS, registry=self.registry
-        )
-        self._executions = Counter(
-            "kith_executions", "Operations and events by what executed them.", ["by"], registry=self.registry
-        )
-        self._answers = Counter(
-            "kith_answers", "Answers that could be kept, by where they came from.", ["from"], registry=self.registry
-        )
-        self._calls = Counter("kith_provider_calls", "Calls to networks.", ["provider", "outcome"], registry=self.registry)
-        self._call_seconds = Histogram(
-            "kith_provider_call_seconds", "How long networks take.", ["provider"], buckets=_SECONDS, registry=self.registry
-        )
-        self._avoided = Counter("kith_provider_calls_avoided", "Calls that a cache or loader saved.", registry=self.registry)
+        self._operations = _Counts("kith_operations", "GraphQL operations.", ["type", "outcome"], self.registry)
+        self._seconds = _Times("kith_operation_seconds", "Time from arrival to answer.", ["type"], self.registry)
+        self._executions = _Counts("kith_executions", "Operations and events by what executed them.", ["by"], self.registry)
+        self._answers = _Counts("kith_answers", "Answers that could be kept, by where they came from.", ["from"], self.registry)
+        self._calls = _Counts("kith_provider_calls", "Calls to networks.", ["provider", "outcome"], self.registry)
+        self._call_seconds = _Times("kith_provider_call_seconds", "How long networks take.", ["provider"], self.registry)
+        self._avoided = _Counts("kith_provider_calls_avoided", "Calls that a cache or loader saved.", [], self.registry)
+        self._avoided.by[()] = 0
         self._open = Gauge("kith_subscriptions_open", "Open subscriptions.", ["transport"], registry=self.registry)
         self.job_lag = Gauge("kith_job_lag_seconds", "How long the longest due job waits.", ["kind"], registry=self.registry)
         self.jobs_dead = Gauge("kith_jobs_dead", "Jobs that were given up.", ["kind"], registry=self.registry)
@@ -56,33 +51,26 @@ class Telemetry:
             self.registry.register(_CacheFigures(cache))
 
     def operation(self, kind: str, outcome: str, seconds: float) -> None:
-        self._of(self._operations, kind, outcome).inc()
+        self._operations.by[kind, outcome] += 1
         if kind != "subscription":
-            self._of(self._seconds, kind).observe(seconds)
+            self._seconds.observe((kind,), seconds)
 
     def executed(self, by: str) -> None:
         """`by`: compiled, replayed (begun compiled, ended by graphql-core) or graphql-core."""
-        self._of(self._executions, by).inc()
+        self._executions.by[by,] += 1
 
     def answered(self, how: str) -> None:
         """`how`: unchanged (the client has it), memory, cache, shared (with who asked at the same time), made, passing (made, not kept)."""
-        self._answers.labels(how).inc()
+        self._answers.by[how,] += 1
 
     def spent(self, spending: Spending) -> None:
         if spending.avoided:
-            self._avoided.inc(spending.avoided)
+            self._avoided.by[()] += spending.avoided
 
     def call(self, provider: str, outcome: str, seconds: float) -> None:
         """A call to a network ended (`providers.session.Observer`)."""
-        self._of(self._calls, provider, outcome).inc()
-        self._of(self._call_seconds, provider).observe(seconds)
-
-    def _of(self, metric: Any, *labels: str) -> Any:
-        """The metric with these labels; finding it by the library costs more than counting."""
-        found = self._labelled.get((metric, labels))
-        if found is None:
-            found = self._labelled[metric, labels] = metric.labels(*labels)
-        return found
+        self._calls.by[provider, outcome] += 1
+        self._call_seconds.observe((provider,), seconds)
 
     def opened(self, transport: str) -> None:
         self._open.labels(transport).inc()
@@ -93,6 +81,44 @@ class Telemetry:
     def text(self) -> bytes:
         """The exposition format."""
         return generate_latest(self.registry)
+
+
+class _Counts(Collector):
+    """A counter by its labels, kept by the event loop alone: the library's own, which threads may share, costs more than what it counts."""
+
+    def __init__(self, name: str, text: str, labels: list[str], registry: CollectorRegistry) -> None:
+        self.by: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        self._about = (name, text, labels)
+        registry.register(self)
+
+    def collect(self) -> list[CounterMetricFamily]:
+        name, text, labels = self._about
+        found = CounterMetricFamily(name, text, labels=labels)
+        for values, count in self.by.items():
+            found.add_metric(values, count)
+        return [found]
+
+
+class _Times(Collector):
+    """A histogram of seconds, kept in the same way."""
+
+    def __init__(self, name: str, text: str, labels: list[str], registry: CollectorRegistry) -> None:
+        self._by: defaultdict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * (len(_SECONDS) + 1))
+        self._sums: defaultdict[tuple[str, ...], float] = defaultdict(float)
+        self._about = (name, text, labels)
+        registry.register(self)
+
+    def observe(self, labels: tuple[str, ...], seconds: float) -> None:
+        self._by[labels][bisect_left(_SECONDS, seconds)] += 1
+        self._sums[labels] += seconds
+
+    def collect(self) -> list[HistogramMetricFamily]:
+        name, text, labels = self._about
+        found = HistogramMetricFamily(name, text, labels=labels)
+        bounds = (*map(str, _SECONDS), "+Inf")
+        for values, counts in self._by.items():
+            found.add_metric(values, list(zip(bounds, accumulate(counts), strict=True)), self._sums[values])
+        return [found]
 
 
 class _CacheFigures(Collector):

@@ -15,6 +15,7 @@ from gateway.endpoint import Endpoint
 from gateway.exports import Exports
 from gateway.figures import Figures
 from gateway.files import Files
+from gateway.front import Front
 from gateway.health import Health
 from gateway.hooks import Hooks
 from gateway.host_meta import HostMeta
@@ -47,14 +48,17 @@ HEADERS: Final[dict[str, str]] = {
 }
 
 
+PATH: Final = "/graphql"
+
+
 def application(installation: Installation) -> ASGIApp:
     """The ASGI application of an opened installation."""
     endpoint = Endpoint(installation)
     health = Health(installation)
     photos = Photos(installation)
     routes: list[BaseRoute] = [
-        Route("/graphql", endpoint),
-        WebSocketRoute("/graphql", Subscriptions(installation)),
+        Route(PATH, endpoint),
+        WebSocketRoute(PATH, Subscriptions(installation)),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),
         Route("/metrics", Figures(installation).metrics),
@@ -88,7 +92,22 @@ def application(installation: Installation) -> ASGIApp:
     everything = Starlette(routes=routes, middleware=middleware)
     if installation.settings.cors_origins:
         return everything
-    return Straight("/graphql", Guarded(endpoint, installation), everything)
+    return Straight(PATH, Guarded(endpoint, installation), everything)
+
+
+def front(installation: Installation) -> Front | None:
+    """The way of whole GraphQL requests; None where pages of other origins need their answers' headers."""
+    if installation.settings.cors_origins:
+        return None
+    return Front(PATH, Endpoint(installation), _carried(installation), installation.draining)
+
+
+def _carried(installation: Installation) -> list[tuple[bytes, bytes]]:
+    """What every answer carries."""
+    fixed = dict(HEADERS)
+    if installation.settings.secure:
+        fixed["strict-transport-security"] = "max-age=31536000"
+    return [(name.encode(), value.encode()) for name, value in fixed.items()]
 
 
 class Straight:
@@ -110,10 +129,7 @@ class Guarded:
     def __init__(self, app: ASGIApp, installation: Installation) -> None:
         self._app = app
         self._draining = installation.draining
-        fixed = dict(HEADERS)
-        if installation.settings.secure:
-            fixed["strict-transport-security"] = "max-age=31536000"
-        self._headers = [(name.encode(), value.encode()) for name, value in fixed.items()]
+        self._headers = _carried(installation)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

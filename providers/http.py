@@ -14,12 +14,13 @@ import base64
 import math
 import random
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Mapping
+from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property, lru_cache
 from itertools import count
+from types import TracebackType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -33,6 +34,7 @@ from providers.quota import Quota
 from providers.session import Account, Budget, Clock, Credentials, Forgetful, Inbox, Memory, NoInbox, Observer, Secret
 from providers.stream import READ_SECONDS as STREAM_READ_SECONDS
 from providers.stream import Security, Stream, open_stream
+from providers.time_limit import TimeLimit
 from providers.transport import ACCEPT_ENCODING, Transport
 from providers.web_socket import WebSocket
 from providers.wire import TooLarge
@@ -62,6 +64,7 @@ MAX_LINE = 1024 * 1024
 DEFAULT_PAUSE = timedelta(seconds=60)
 DEFAULT_QUOTA = Quota(calls=60, seconds=60.0)
 USER_AGENT = "Kith"
+NO_LIMIT = nullcontext()
 #: Addresses whose parts are remembered: taking one apart costs as much as asking it.
 ADDRESSES = 500
 #: (method, address) → headers.
@@ -212,7 +215,7 @@ class Session:
         )
         seconds = self._seconds_left()
         try:
-            async with asyncio.timeout(seconds):
+            with TimeLimit(seconds):
                 return await self._persistently(call)
         except TimeoutError:
             raise Unavailable(f"{call.url.host} did not answer in time.", provider_code="timeout") from None
@@ -358,8 +361,8 @@ class Session:
         request = self._request("GET", target, {}, None, secret if carries_secret else None)
         if not isinstance(self._transport, Transport):
             raise Refused(f"There is no way to {target.host} from here.", provider_code="no-transport")
-        with _on_the_wire(target.host):
-            async with self._counted(target, 1) as answered:
+        with _OnTheWire(target.host):
+            async with _Counted(self, target, 1) as counted:
                 try:
                     async with asyncio.timeout(STREAM_SECONDS):
                         opened = await self._transport.open_socket(
@@ -367,9 +370,9 @@ class Session:
                         )
                 except httpx.HTTPStatusError as error:
                     refused = Response(status=error.response.status_code, headers=httpx.Headers(), content=b"", url=str(target))
-                    answered(refused.status, refused.headers)
+                    counted.answered(refused.status, refused.headers)
                     raise self._refusal(refused, target) from error
-                answered(101, httpx.Headers())
+                counted.answered(101, httpx.Headers())
         line = WebSocket(opened, target.host)
         try:
             yield line
@@ -469,55 +472,10 @@ class Session:
         secret: Secret | None,
         call: _Call,
     ) -> Response:
-        async with self._counted(url, call.calls, stranger=call.stranger) as answered:
+        async with _Counted(self, url, call.calls, stranger=call.stranger) as counted:
             response = await self._read(method, url, headers, body, secret, call.max_bytes)
-            answered(response.status, response.headers)
+            counted.answered(response.status, response.headers)
             return response
-
-    @asynccontextmanager
-    async def _counted(
-        self, url: httpx.URL, calls: int, *, stranger: bool = False
-    ) -> AsyncIterator[Callable[[int, httpx.Headers], None]]:
-        """One call as budget, breakers and observer see it; it is told of the answer by what this gives."""
-        host = url.netloc.decode("ascii", "replace")
-        self._breakers.before(host)
-        try:
-            await self._budget.acquire(calls)
-        except BaseException:
-            self._breakers.unsettled(host)
-            raise
-        began = self.clock.now()
-        outcome = "cancelled"
-        settled = False
-
-        def answered(status: int, headers: httpx.Headers) -> None:
-            nonlocal outcome, settled
-            outcome = str(status)
-            settled = True
-            if status >= 500:
-                self._breakers.failed(host)
-            else:
-                self._breakers.succeeded(host)
-            if not stranger:
-                self._told(status, headers)
-
-        try:
-            yield answered
-        except ProviderError as error:
-            if not settled:
-                outcome = type(error).__name__
-                settled = True
-                if isinstance(error, Unavailable):
-                    self._breakers.failed(host)
-                else:
-                    self._breakers.unsettled(host)
-            raise
-        finally:
-            if not settled:
-                self._breakers.unsettled(host)
-            self._budget.release()
-            if self._observer is not None:
-                self._observer.call(self.account.provider, outcome, (self.clock.now() - began).total_seconds())
 
     def _request(
         self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None, secret: Secret | None, **more: Any
@@ -534,9 +492,9 @@ class Session:
         self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None, secret: Secret | None, max_bytes: int
     ) -> Response:
         """The answer, whole. Everything that can go wrong on the wire is named here."""
-        with _on_the_wire(url.host):
+        with _OnTheWire(url.host):
             # a trickle resets the time between pieces, not this one; who waits has a limit of their own (`request`)
-            async with nullcontext() if self.interactive else asyncio.timeout(BACKGROUND_SECONDS):
+            with NO_LIMIT if self.interactive else TimeLimit(BACKGROUND_SECONDS):
                 if isinstance(self._transport, Transport) and method != "HEAD":
                     response = await self._exchanged(self._transport, method, url, headers, body, secret, max_bytes)
                 else:
@@ -574,13 +532,13 @@ class Session:
         """A successful answer whose body is read by the caller, as it comes. Redirects are not followed."""
         timeout = {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS, "read": SILENT_SECONDS}
         secret = await self._carried(url)
-        with _on_the_wire(url.host):
+        with _OnTheWire(url.host):
             for renewals in range(RENEWALS + 1):
                 request = self._request("GET", url, headers, None, secret, timeout=timeout, line=True)
-                async with self._counted(url, 1) as answered:
+                async with _Counted(self, url, 1) as counted:
                     async with asyncio.timeout(STREAM_SECONDS):
                         answer = await self._transport.handle_async_request(request)
-                    answered(answer.status_code, answer.headers)
+                    counted.answered(answer.status_code, answer.headers)
                 try:
                     if answer.status_code in SUCCESS:
                         yield answer
@@ -601,7 +559,7 @@ class Session:
     # --- what the network says about itself ------------------------------------------------------------------------
 
     def _told(self, status: int, headers: httpx.Headers) -> None:
-        if status != 429 and not any(b"ratelimit" in name.lower() for name, _ in headers.raw):
+        if status != 429 and b"ratelimit" not in b",".join([name for name, _ in headers.raw]).lower():
             return
         reset_at = self._reset_at(headers)
         limit, remaining = (_whole(_rate(headers, name)) for name in ("limit", "remaining"))
@@ -724,25 +682,92 @@ def all_links(header: str, base: str) -> list[tuple[str, str]]:
     return found
 
 
-@contextmanager
-def _on_the_wire(host: str) -> Iterator[None]:
+class _OnTheWire:
     """Names everything that can go wrong while something is asked of a host."""
-    try:
-        yield
-    except ProviderError:
-        raise
-    except (httpx.TimeoutException, TimeoutError) as error:
-        raise Unavailable(f"{host} does not answer in time.", provider_code="timeout") from error
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.LocalProtocolError) as error:
-        raise Malformed(f"The address at {host} cannot be asked for.", provider_code="not-a-url") from error
-    except httpx.DecodingError as error:
-        raise Malformed(f"{host} sent a compressed answer that cannot be unpacked.", provider_code="encoding") from error
-    except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
-        raise Unavailable(f"{host} broke off in the middle of its answer.", provider_code="cut") from error
-    except UnicodeError as error:  # a host name that is none (RFC 5890)
-        raise Malformed(f"{host[:100]!r} is no server name.", provider_code="not-a-url") from error
-    except (httpx.HTTPError, OSError) as error:
-        raise _unreachable(host, error) from error
+
+    __slots__ = ("_host",)
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        if error is not None and (named := _named(error, self._host)) is not None:
+            raise named from error
+
+
+def _named(error: BaseException, host: str) -> ProviderError | None:
+    """What went wrong on the wire in our words; None for what did not."""
+    match error:
+        case ProviderError():
+            return None
+        case httpx.TimeoutException() | TimeoutError():
+            return Unavailable(f"{host} does not answer in time.", provider_code="timeout")
+        case httpx.UnsupportedProtocol() | httpx.InvalidURL() | httpx.LocalProtocolError():
+            return Malformed(f"The address at {host} cannot be asked for.", provider_code="not-a-url")
+        case httpx.DecodingError():
+            return Malformed(f"{host} sent a compressed answer that cannot be unpacked.", provider_code="encoding")
+        case httpx.RemoteProtocolError() | httpx.ReadError() | httpx.WriteError():
+            return Unavailable(f"{host} broke off in the middle of its answer.", provider_code="cut")
+        case UnicodeError():  # a host name that is none (RFC 5890)
+            return Malformed(f"{host[:100]!r} is no server name.", provider_code="not-a-url")
+        case httpx.HTTPError() | OSError():
+            return _unreachable(host, error)
+    return None
+
+
+class _Counted:
+    """One call as budget, breakers and observer see it; it is told of the answer by `answered`."""
+
+    __slots__ = ("_began", "_calls", "_host", "_outcome", "_session", "_settled", "_stranger")
+
+    def __init__(self, session: Session, url: httpx.URL, calls: int, *, stranger: bool = False) -> None:
+        self._session = session
+        self._host = url.netloc.decode("ascii", "replace")
+        self._calls = calls
+        self._stranger = stranger
+        self._outcome = "cancelled"
+        self._settled = False
+
+    async def __aenter__(self) -> _Counted:
+        session = self._session
+        session._breakers.before(self._host)
+        try:
+            await session._budget.acquire(self._calls)
+        except BaseException:
+            session._breakers.unsettled(self._host)
+            raise
+        self._began = session.clock.now()
+        return self
+
+    def answered(self, status: int, headers: httpx.Headers) -> None:
+        session = self._session
+        self._outcome = str(status)
+        self._settled = True
+        if status >= 500:
+            session._breakers.failed(self._host)
+        else:
+            session._breakers.succeeded(self._host)
+        if not self._stranger:
+            session._told(status, headers)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        session = self._session
+        if not self._settled:
+            if isinstance(error, ProviderError):
+                self._outcome = type(error).__name__
+            if isinstance(error, Unavailable):
+                session._breakers.failed(self._host)
+            else:
+                session._breakers.unsettled(self._host)
+        session._budget.release()
+        if session._observer is not None:
+            seconds = (session.clock.now() - self._began).total_seconds()
+            session._observer.call(session.account.provider, self._outcome, seconds)
 
 
 async def _content(answer: httpx.Response, host: str, max_bytes: int) -> bytes:
@@ -815,14 +840,30 @@ def _port(url: httpx.URL) -> int:
     return url.port or (443 if url.scheme == "https" else 80)
 
 
+class _Address(httpx.URL):
+    """An address that is taken apart once, not whenever it is asked for a part."""
+
+    scheme = cached_property(lambda self: super().scheme)
+    userinfo = cached_property(lambda self: super().userinfo)
+    host = cached_property(lambda self: super().host)
+    raw_host = cached_property(lambda self: super().raw_host)
+    port = cached_property(lambda self: super().port)
+    netloc = cached_property(lambda self: super().netloc)
+    raw_path = cached_property(lambda self: super().raw_path)
+    text = cached_property(httpx.URL.__str__)
+
+    def __str__(self) -> str:
+        return self.text
+
+
 @lru_cache(maxsize=ADDRESSES)
 def _address(url: str) -> httpx.URL:
-    return httpx.URL(url)
+    return _Address(url)
 
 
 @lru_cache(maxsize=ADDRESSES)
 def _joined(base: str, url: str) -> httpx.URL:
-    return _address(base).join(url)
+    return _Address(_address(base).join(url))
 
 
 def _origin(url: httpx.URL) -> str:

@@ -8,7 +8,6 @@ more than most operations.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
@@ -35,6 +34,7 @@ from gateway.execution.request import Answer, GraphQLRequest
 from gateway.limits import LimitExceeded, Limits
 from gateway.signin.principal import Principal
 from gateway.telemetry import Telemetry
+from providers.time_limit import TimeLimit
 from resolvers.operation import DEFAULT_DEADLINE_MS, Operation, Services, Spending, always
 from schema.lasting import stored
 
@@ -284,7 +284,7 @@ class Execution:
 
     async def _run(self, request: GraphQLRequest, admitted: _Admitted, context: Context) -> ExecutionResult:
         try:
-            async with asyncio.timeout(self._services.max_deadline_ms / 1000 + GRACE):
+            with TimeLimit(self._services.max_deadline_ms / 1000 + GRACE):
                 planned = self._planned(request, admitted)
                 if isinstance(planned, Ready):
                     return await self._run_plan(planned, context)

@@ -42,9 +42,17 @@ def clear_session(response: Response, settings: Settings) -> None:
 async def identify(connection: HTTPConnection, settings: Settings, door: Door) -> tuple[Principal, str]:
     """Who sent a request, and the secret it came with. Raises NotSignedIn. A bearer key goes before a cookie."""
     header = connection.headers.get("authorization")
-    if header is not None:
-        token = bearer_token(header)
-        return await door.bearer(token), token
+    return await (by_cookie(connection, settings, door) if header is None else by_key(header, door))
+
+
+async def by_key(header: str, door: Door) -> tuple[Principal, str]:
+    """`identify` by an Authorization header."""
+    token = bearer_token(header)
+    return await door.bearer(token), token
+
+
+async def by_cookie(connection: HTTPConnection, settings: Settings, door: Door) -> tuple[Principal, str]:
+    """`identify` by the session's cookie."""
     cookie = connection.cookies.get(cookie_name(settings))
     if cookie is None:
         raise NotSignedIn("sign in: send `Authorization: Bearer <key>`, or open a sign-in link in this browser")

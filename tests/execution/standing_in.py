@@ -18,8 +18,9 @@ from graphql import DocumentNode, ExecutionResult, GraphQLSchema, OperationDefin
 from graphql.execution.incremental import IncrementalExecutor
 from graphql.type import assert_valid_schema
 
+from gateway.eager import Rest
 from gateway.execution.compiled import Known, Plans, Ready
-from gateway.execution.compiled.run import Run, _Rest
+from gateway.execution.compiled.run import Run
 
 BY: Counter[str] = Counter()
 _waited: list[None] = []  # one for each time that graphql-core would have answered with an awaitable
@@ -105,7 +106,7 @@ async def _given(result: ExecutionResult) -> ExecutionResult:
 
 
 async def _rest(coroutine: Any, waits_for: Any) -> Any:
-    return await _Rest(coroutine, waits_for)
+    return await Rest(coroutine, waits_for)
 
 
 def pytest_configure() -> None:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from gateway.app import open_installation
 from gateway.installation import Installation
 from gateway.people import named
-from gateway.serve import Server, bind
+from gateway.serve import Server, bind, protocol
 from gateway.settings import Settings
 from gateway.signin import keys
 from gateway.web import application
@@ -168,8 +168,9 @@ async def listening(installation: Installation) -> AsyncIterator[str]:
     """The web application on a free port; yields host:port."""
     listener = bind(installation.settings.model_copy(update={"port": 0}))
     config = uvicorn.Config(
-        application(installation), lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2, loop="none"
-    )
+        application(installation), http=protocol(installation), lifespan="off", log_config=None, access_log=False,
+        timeout_graceful_shutdown=2, loop="none",
+    )  # fmt: skip
     server = Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:  # noqa: ASYNC110  uvicorn has no event for it

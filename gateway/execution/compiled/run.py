@@ -1,16 +1,15 @@
 """One run of a plan: resolvers called, those that wait waited for, the answer filled in as values come.
 
-A resolver's coroutine is begun at once, as eager tasks do (Python 3.12 has them, 3.11 not): most that find their data loaded
-never wait, and cost no task. One that waits becomes a task which, when it has its value, completes what hangs from it and
-writes it into the answer; a future, which is what loaders give, does so by itself. Nothing else waits for it, and all that a loader can
-take together is asked within one turn of the event loop.
+A resolver's coroutine is begun at once (gateway/eager.py): most that find their data loaded never wait, and cost no task. One that
+waits becomes a task which, when it has its value, completes what hangs from it and writes it into the answer; a future, which is what
+loaders give, does so by itself. Nothing else waits for it, and all that a loader can take together is asked within one turn of the event
+loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-from asyncio import tasks
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
 from functools import partial
 from types import CoroutineType
@@ -20,14 +19,12 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, gather_with_cancel
 from graphql.type.definition import GraphQLResolveInfoHelpers
 
+from gateway.eager import Rest, Starting, enter_task, leave_task
 from gateway.execution.compiled.values import Classes, is_awaitable
 
 if TYPE_CHECKING:
     from gateway.execution.compiled.plan import Field, Plan
 
-# which task is running is told to asyncio by these; what stands in for one before it is made has what asyncio asks of it
-enter_task: Final[Callable[[asyncio.AbstractEventLoop, Any], None]] = tasks._enter_task
-leave_task: Final[Callable[[asyncio.AbstractEventLoop, Any], None]] = tasks._leave_task
 WAITS: Final = object()  # instead of a value: it will be filled in
 HOLE: Final = -1  # in a field's way: the index of an item
 
@@ -139,7 +136,7 @@ class Run:
         current = asyncio.current_task()
         assert current is not None
         self._current: asyncio.Task[Any] | None = current  # None in a callback of the loop
-        self._starting = _Starting()
+        self._starting = Starting()
 
     async def through(self, source: Any) -> dict[str, Any] | None:
         """The data; None when something was irregular, and resolvers that wait may still be at work."""
@@ -198,10 +195,10 @@ class Run:
             if current is not None:
                 enter_task(loop, current)
         self.pending += 1
-        follow = self._follow(_Rest(awaitable, waits_for), call, out, complete)
+        follow = self._follow(Rest(awaitable, waits_for), call, out, complete)
         call.task = task = asyncio.Task(follow, loop=loop, context=context)
         stand_in.become(task)
-        self._starting = _Starting()
+        self._starting = Starting()
         self.tasks.append(task)
         return WAITS
 
@@ -284,65 +281,6 @@ class Run:
             task.cancel()
         if at_work:
             await asyncio.gather(*at_work, return_exceptions=True)
-
-
-class _Starting:
-    """The current task while a coroutine takes its first step; then whoever kept it speaks with the task that took over."""
-
-    __slots__ = ("__weakref__", "_cancels", "_task")
-
-    def __init__(self) -> None:
-        self._task: asyncio.Task[None] | None = None
-        self._cancels = 0
-
-    def become(self, task: asyncio.Task[None]) -> None:
-        self._task = task
-        for _ in range(self._cancels):
-            task.cancel()
-
-    def cancel(self, msg: Any = None) -> bool:
-        if self._task is not None:
-            return self._task.cancel(msg)
-        self._cancels += 1
-        return True
-
-    def uncancel(self) -> int:
-        if self._task is not None:
-            return self._task.uncancel()
-        self._cancels = max(0, self._cancels - 1)
-        return self._cancels
-
-    def cancelling(self) -> int:
-        return self._cancels if self._task is None else self._task.cancelling()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._task, name)
-
-
-class _Rest:
-    """What is left of a coroutine after its first step, which ended in waiting for `waits_for`."""
-
-    __slots__ = ("_coroutine", "_waits_for")
-
-    def __init__(self, coroutine: Any, waits_for: Any) -> None:
-        self._coroutine = coroutine
-        self._waits_for = waits_for
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        coroutine, waits_for = self._coroutine, self._waits_for
-        try:
-            while True:
-                try:
-                    sent = yield waits_for
-                except GeneratorExit:
-                    coroutine.close()
-                    raise
-                except BaseException as error:
-                    waits_for = coroutine.throw(error)
-                else:
-                    waits_for = coroutine.send(sent)
-        except StopIteration as stop:
-            return stop.value
 
 
 async def _awaited(awaitable: Awaitable[Any]) -> Any:
