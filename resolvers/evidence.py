@@ -92,7 +92,7 @@ def of_people(conn: Connection, viewer: str, person_ids: Sequence[str]) -> dict[
     for row in conn.execute(query):
         if len(edges[row.person_id]) < MAX_EVIDENCE:
             edges[row.person_id].append(row)
-    proofs = told(conn, viewer, edges)
+    proofs = told(conn, viewer, edges, today=True)
     said = _said(conn, viewer, person_ids)
     return {person_id: [*said.get(person_id, ()), *found][:MAX_EVIDENCE] for person_id, found in proofs.items()}
 
@@ -139,8 +139,9 @@ def by_hand(verdict: str, decision_id: str, contact_ids: Sequence[str], at: date
     )
 
 
-def told(conn: Connection, viewer: str, edges: Mapping[str, Sequence[Any]]) -> dict[str, list[Evidence]]:
-    """Edges in words, by whatever they belong to; two statements however many, and two more where the open web says any of it."""
+def told(conn: Connection, viewer: str, edges: Mapping[str, Sequence[Any]], *, today: bool = False) -> dict[str, list[Evidence]]:
+    """Edges in words, by whatever they belong to; two statements however many, and two more where the open web says any of it.
+    `today`: it is told as it was seen last, not as it was seen when it was kept."""
     involved = sorted({i for rows in edges.values() for row in rows for i in (row.left_id, row.right_id)})
     cards = {
         row.id: row
@@ -157,7 +158,7 @@ def told(conn: Connection, viewer: str, edges: Mapping[str, Sequence[Any]]) -> d
     }
     links = _links(conn, viewer, [row for rows in edges.values() for row in rows if row.kind in TIES])
     return {
-        owner: [_tied(row, cards, links) if row.kind in TIES else _told(row, cards, keys) for row in rows]
+        owner: [_tied(row, cards, links, today=today) if row.kind in TIES else _told(row, cards, keys) for row in rows]
         for owner, rows in edges.items()
     }
 
@@ -169,19 +170,21 @@ def _links(conn: Connection, viewer: str, rows: Sequence[Any]) -> dict[tuple[str
     return {(link.speaker, link.target): link for link in sorted(found, key=lambda link: (link.relation == "ALIAS", link.place))}
 
 
-def _tied(row: Any, cards: Mapping[str, Any], links: Mapping[tuple[str, str], WebLink]) -> Evidence:
+def _tied(row: Any, cards: Mapping[str, Any], links: Mapping[tuple[str, str], WebLink], *, today: bool) -> Evidence:
     """What the open web proves, with how it stands today: until when the first of it holds, since when any of it could not be confirmed."""
     chain = _chain(row)
-    steps = [link for pair in pairwise(chain) for link in (links.get(pair), links.get((pair[1], pair[0]))) if link is not None]
+    said = [[link for way in (pair, pair[::-1]) if (link := links.get((way[0], way[1]))) is not None] for pair in pairwise(chain)]
+    steps = [link for both in said for link in both]
+    seen = min(max(link.read_at for link in both) for both in said) if today and all(said) else row.observed_at
     vouching = next((link for link in steps if link.verifier is not None), None)
     still = row.strength == "PROOF"
     verifier = None if vouching is None else vouching.verifier
     return ProfileLinkEvidence(
         strength=row.strength,
         weight=row.weight,
-        sentence=tied(chain, row.observed_at, vouched=row.kind == "VOUCHED", verifier=verifier, still=still),
+        sentence=tied(chain, seen, vouched=row.kind == "VOUCHED", verifier=verifier, still=still),
         contact_ids=tuple(i for i in (row.left_id, row.right_id) if i in cards),
-        observed_at=row.observed_at,
+        observed_at=seen,
         from_=addresses.uri(chain[0]),
         to=addresses.uri(chain[-1]),
         claim="VERIFIED" if row.kind == "VOUCHED" else "RECIPROCAL",

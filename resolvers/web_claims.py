@@ -48,6 +48,8 @@ LIFETIME: Final = timedelta(days=30)
 ONLY_WHEN_NAMED: Final = frozenset({"gravatar", "github-search"})
 #: The part of a lifetime by which it may be shorter, so that hosts are not asked about everybody on one day.
 JITTER: Final = 0.2
+#: Bytes of who speaks and of whom, together: databases find claims by both, and longer ones are nobody's names.
+MAX_NAMES: Final = 2_000
 #: Addresses whose words are kept in one transaction.
 SLICE: Final = 30
 
@@ -93,7 +95,9 @@ def heard(viewer: str, found: Sequence[walk.Found]) -> Heard:
         listened |= one.heard()
         for link in one.graph.links():
             place = resources.key(link.from_), resources.key(link.to), link.relation
-            if link.relation in SAME and (place not in kept or kept[place].claim == CLAIMED):
+            if link.relation not in SAME or len("".join(place).encode("utf-8", "surrogatepass")) > MAX_NAMES:
+                continue
+            if place not in kept or kept[place].claim == CLAIMED:
                 kept[place] = _kept(viewer, place, link)
     by_speaker: dict[str, list[WebLink]] = {speaker: [] for speaker in speakers}
     for kept_link in kept.values():

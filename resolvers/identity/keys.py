@@ -29,6 +29,10 @@ ROLE_LOCALS: Final = frozenset({
 _WRITTEN: Final = frozenset({"ADDRESS_BOOK"})
 
 
+#: Bytes of a value by which contacts meet: databases index it, and nobody is known by a longer one.
+MAX_VALUE: Final = 1_000
+
+
 class Key(msgspec.Struct, frozen=True, order=True):
     """One identifier of one contact."""
 
@@ -39,10 +43,12 @@ class Key(msgspec.Struct, frozen=True, order=True):
 
 
 def keys_of(contact: records.Contact) -> tuple[Key, ...]:
-    """All identifiers of a contact, sorted, each (kind, value) once, the strongest statement winning."""
+    """All identifiers of a contact, sorted, each (kind, value) once, the strongest statement winning. What is too long for one is left out."""
     found: dict[tuple[str, str], Key] = {}
 
     def add(kind: KeyKind, value: str, strong: bool, source: KeySource) -> None:
+        if len(value.encode("utf-8", "surrogatepass")) > MAX_VALUE:
+            return
         old = found.get((kind, value))
         if old is None or (strong, _RANK[source]) > (old.strong, _RANK[old.source]):
             found[kind, value] = Key(kind, value, strong, source)

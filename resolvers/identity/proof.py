@@ -246,8 +246,6 @@ def _profile(
 
 def _tied(ring: Ring, grade: Grade) -> list[Edge]:
     """Those who hang together by what the open web proves, while their names can be one person's; else those of one full name."""
-    if len(ring.users) > MAX_USERS:
-        return []
     grades = {(a.id, b.id): grade(a, b) for n, b in enumerate(ring.users) for a in ring.users[:n]}
     contested = any(found == Likeness.CONTRADICTS for found in grades.values())
     known = {f.id: f for f in ring.users}

@@ -24,6 +24,7 @@ from resolvers.identity.cards import Address, Facts
 MAX_STEPS: Final = 4  # links between two addresses of one person
 MAX_NEIGHBOURS: Final = 25  # addresses that one address is tied to before it is nobody's own
 MAX_ACCOUNTS: Final = 2  # of one host, tied to one address: a third is a colleague's
+MAX_CONTACTS: Final = 25  # contacts that hang together: more are nobody's own
 MAX_KEY: Final = 400  # bytes of an address that is kept as a reason: databases index reasons
 
 
@@ -74,7 +75,7 @@ def rings(facts: Mapping[str, Facts], ties: Iterable[Tie]) -> list[Ring]:
         reached = _reached(open_ways, start)
         left -= reached
         users = sorted({contact_id for key in reached & at.keys() for contact_id in at[key]})
-        if len(users) > 1:
+        if 1 < len(users) <= MAX_CONTACTS:
             paths = {
                 (one, other): path
                 for n, other in enumerate(users)

@@ -1,4 +1,5 @@
-"""Look-ups in bulk: a planted web found as its book has it, and a thousand addresses at sixty hosts of which some hang, in one query.
+"""Look-ups in bulk: a planted web found as its book has it, which joins whom the book proves one; and a
+thousand addresses at sixty hosts of which some hang, in one query.
 
     desk ──lookups──▶ walk ──▶ guard ──▶ loopback servers ──▶ what each was asked, and when
 
@@ -7,18 +8,25 @@ The way to the network is that of every installation, but for a DNS that knows t
 
 from __future__ import annotations
 
+import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy import Connection, select
+
 from gateway.clock import SystemClock
+from providers import records
+from providers.lookup import resources
 from providers.lookup.crawl import PACE, SECONDS, Web
 from providers.quota import Quota
+from resolvers.identity.resolve import resolve
 from resolvers.operation import Clock
+from store.tables import contact
 from tests.asking import Desk
 from tests.chaos.report import Report
-from tests.household import Household, open_sqlite
+from tests.household import Household, card, open_sqlite
 from tests.planted_web import PlantedWeb
 from tests.sites import CLAIMED, RECIPROCAL, VERIFIED, Sites, page
 
@@ -30,26 +38,42 @@ RANK: Final = {CLAIMED: 0, RECIPROCAL: 1, VERIFIED: 2}
 #: By how much of its pace two calls may be nearer to each other than they were allowed.
 JITTER: Final = 0.2
 
+#: Seconds after which a reading is given up in which nothing hangs: none takes as long, however busy the machine is.
+PATIENCE: Final = 600.0
 #: Seconds that one query may take.
 DEADLINE: Final = 100.0
+
+#: Given names of the people of a planted web; no two of them are one person's.
+NAMES: Final = (
+    "Ada", "Boris", "Carmen", "Dmitri", "Edith", "Farouk", "Greta", "Hiroshi", "Ingrid", "Jamal", "Katrin", "Lorenzo", "Magnus", "Noor",
+    "Olga", "Pedro", "Quentin", "Rosa",
+)  # fmt: skip
 
 Edges = dict[tuple[str, str, str], str]
 
 
 async def find_what_was_planted(home: Path, *, seeds: int) -> Report:
-    """The planted webs of so many seeds, each found from all its addresses, edge for edge and claim for claim."""
+    """The planted webs of so many seeds, each found from all its addresses, edge for edge and claim for claim; and who is one person by it."""
     report = Report()
-    planted_edges = found_edges = true = stronger = strangers = 0
+    planted_edges = found_edges = true = stronger = strangers = people = 0
+    wrong: set[frozenset[str]] = set()
     for seed in range(seeds):
         planted = PlantedWeb(seed)
         found: Edges = {}
         async with open_sqlite(_folder(home, f"seed-{seed}")) as database, planted.serving() as transport:
             desk = Desk(await Household.open(database))
-            desk.services.web = Web(transport, desk.clock, seconds=1.0)
+            addresses = await _meet(desk.household, planted)
+            desk.services.max_deadline_ms = int(PATIENCE * 1000)
+            desk.services.web = Web(transport, desk.clock, seconds=PATIENCE)
             for start in planted.starts:
                 for edge, claim in _edges((await desk.ask(ONE, resource=start))["lookup"]).items():
                     stronger += edge in planted.edges and RANK[claim] > RANK[planted.edges[edge]]
                     found[edge] = max(found.get(edge, CLAIMED), claim, key=RANK.__getitem__)
+            await resolve(database, desk.household.viewer, desk.household.now)
+            joined = await database.read(desk.household.viewer, _people)
+        proven = _proven(addresses, planted.edges)
+        people += len(proven)
+        wrong |= joined ^ proven
         strangers += sum(
             claim != CLAIMED
             for (speaker, target, _), claim in found.items()
@@ -64,7 +88,55 @@ async def find_what_was_planted(home: Path, *, seeds: int) -> Report:
     report.expect("recall", true / planted_edges, 1.0)
     report.expect("claims held for more than they are", stronger, 0)
     report.expect("impostors tied to whom they name", strangers, 0)
+    report.figures["people that the books prove"] = people
+    report.expect("people that are others than the book proves", len(wrong), 0)
     return report
+
+
+async def _meet(household: Household, planted: PlantedWeb) -> dict[str, str]:
+    """The viewer knows everybody by their site, and follows their accounts and profiles, those of the impostors too; the address of each."""
+    book, network = await household.account("vcard", "cards"), await household.account("mastodon", "robin")
+    addresses: dict[str, str] = {}
+    cards, profiles = [], []
+    for n, site in enumerate(planted.sites):
+        addresses[f"card-{n}"] = site
+        cards.append(card(f"card-{n}", f"{NAMES[n]} {NAMES[n]}son", urls=[site]))
+    for url in sorted(planted.pages.keys() - set(planted.sites)):
+        addresses[url] = url
+        digits = re.findall(r"(?<=person)[0-9]+", url)
+        name = f"{NAMES[0]} {NAMES[0]}son" if url in planted.ring else NAMES[int(digits[0])] if digits else ""
+        names = (records.Name(full=name),) if name else ()
+        profiles.append(records.Contact(key=url, relation="FOLLOWING", names=names, url=url))
+    await household.take(book, *cards)
+    await household.take(network, *profiles)
+    await resolve(household.database, household.viewer, household.now)
+    return addresses
+
+
+def _proven(addresses: dict[str, str], edges: Edges) -> set[frozenset[str]]:
+    """Who is one person by the book: whoever hangs together by links that are returned or vouched for."""
+    whose = {resources.key(address): contact for contact, address in addresses.items()}
+    reached = {key: {key} for key in whose}
+    near: defaultdict[str, set[str]] = defaultdict(set)
+    for (speaker, target, relation), claim in edges.items():
+        if claim != CLAIMED and relation in ("ME", "MOVED_TO", "ALIAS"):
+            near[resources.key(speaker)].add(resources.key(target))
+            near[resources.key(target)].add(resources.key(speaker))
+    for seen in reached.values():
+        queue = list(seen)
+        while queue:
+            fresh = near[queue.pop()] - seen
+            seen |= fresh
+            queue += fresh
+    return {frozenset(whose[key] for key in seen & whose.keys()) for seen in reached.values()}
+
+
+def _people(conn: Connection, viewer: str) -> set[frozenset[str]]:
+    """The people of a viewer, by the keys of their contacts."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for row in conn.execute(select(contact.c.person_id, contact.c.key).where(contact.c.viewer_id == viewer)):
+        found[row.person_id].add(row.key)
+    return {frozenset(keys) for keys in found.values()}
 
 
 async def ask_a_thousand(

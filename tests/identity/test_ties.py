@@ -6,17 +6,22 @@ import random
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resolvers.identity import addresses
+from providers import records
+from resolvers.identity import addresses, webs
 from resolvers.identity.cards import Address, Card, CardName, Facts, Kind, read
 from resolvers.identity.explain import tied
 from resolvers.identity.grouping import group
+from resolvers.identity.keys import keys_of
 from resolvers.identity.ties import MAX_NEIGHBOURS, MAX_STEPS, Tie
 from resolvers.identity.verdicts import Decisions
+from tests import household
 
 SEEN = datetime(2026, 5, 4, tzinfo=UTC)
 SITE, MASTODON, GITHUB = "ada.example", "social.example/@ada", "github.com/ada"
@@ -117,6 +122,38 @@ def test_a_company_that_links_back_is_not_whoever_has_its_page_on_their_card() -
 
 def test_a_shared_address_that_two_cards_have_joins_neither_with_the_other_by_itself() -> None:
     assert together([one("a", "Ada", SITE), one("b", "Ada", SITE)], ties((SITE, "else.example"))) == ["a", "b"]
+
+
+def carried(contact: records.Contact) -> list[Address]:
+    row = SimpleNamespace(relation=contact.relation, record=msgspec.msgpack.encode(contact))
+    tied = {SITE, MASTODON, "acct:ada@social.example", "mailto:ada@example.org", "acme.example", "blue.example"}
+    return list(webs.carried(row, keys_of(contact), tied))
+
+
+WORK = records.Url(url="https://blue.example", label="WORK")
+
+
+@pytest.mark.parametrize(
+    ("contact", "found"),
+    [
+        (household.card("a", "Ada Lovelace", "ada@example.org", urls=[f"https://{SITE}/"]), {"mailto:ada@example.org": 0, SITE: 1}),
+        (household.card("a", "Bob Miller", "bob@acme.example", urls=["https://www.acme.example"]), {"acme.example": 2}),
+        (household.card("a", "Ada Lovelace", "me@ada.example", urls=[f"https://{SITE}"]), {SITE: 1}),
+        (
+            household.card("a", "Bob Miller", urls=["https://acme.example"], organizations=(records.Organization(name="Acme Robotics"),)),
+            {"acme.example": 2},
+        ),
+        (msgspec.structs.replace(household.card("a", "Bob Miller"), urls=(WORK,)), {"blue.example": 2}),
+        (household.card("a", "Bob Miller", urls=["https://blue.example"]), {"blue.example": 1}),
+        (household.card("a", "Team", "info@acme.example"), {}),
+        (household.follower("ada", "Ada"), {"acct:ada@social.example": 0, MASTODON: 0}),
+        (household.follower("thief", "Ada", urls=[records.Url(url=f"https://{SITE}")]), {}),
+        (household.follower("eve", "Ada", urls=[records.Url(url=f"https://{SITE}", verified=True)]), {SITE: 0}),
+    ],
+    ids=["own", "domain-of-its-mail", "says-the-name", "employer", "labelled", "nothing-speaks-for-it", "role", "account", "claimed", "checked"],
+)  # fmt: skip
+def test_an_address_is_its_contacts_as_far_as_the_record_shows(contact: records.Contact, found: dict[str, int]) -> None:
+    assert {address.key: address.doubt for address in carried(contact)} == found
 
 
 NAMES = ("Ada Lovelace", "Ada", "Grace Hopper", "", "owl", "Bob Miller")

@@ -154,3 +154,16 @@ async def test_a_page_that_many_people_carry_says_nothing_of_any_of_them(databas
         await desk.household.resolve()
         await desk.ask(LOOK, resource=company)
         assert await identities(desk, "https://p0.example/") == {}
+
+
+async def test_a_page_that_names_endless_addresses_is_read_all_the_same(database: Database) -> None:
+    here, there = "https://a.example/", "https://b.example/"
+    endless = f"https://c.example/{''.join(str(n) for n in range(480))}/"
+    sites = Sites({here: page(("me", there), ("me", endless), ("me", f"{endless}{'x' * 500}")), there: page(("me", here))})
+    sites.put(endless, page(("me", here)))
+    async with looking(database, sites) as desk:
+        await known(desk, "Ada", here)
+        await desk.ask(LOOK, resource=here)
+        await desk.ask(LOOK, resource=endless)
+        found = await identities(desk, here)
+        assert found[there]["claim"] == RECIPROCAL

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from store.tables import contact, conversation, message, message_source, person, thread_reference
+from store.tables import contact, contact_key, conversation, message, message_source, person, thread_reference
 from tests.household import ME, NOW, Household, card, follower, mail
 
 
@@ -271,3 +273,14 @@ async def test_unlinking_forgets_which_ids_belonged_together(household: Househol
     await household.take(box, mail(2, "a@example.org", answers=[1]))
     await household.forget(box)
     assert await rows(household, thread_reference, "internet_id") == []
+
+
+async def test_a_link_that_no_database_could_index_is_kept_and_is_nobodys_key(household: Household) -> None:
+    # letters that do not pack: PostgreSQL refuses rows of an index above 2,704 bytes as they are stored
+    endless = "https://ada.example.org/" + "".join(sha256(str(n).encode()).hexdigest() for n in range(100))
+    book = await household.account("vcard", "cards")
+    await household.take(book, card("a", "Ada", "ada@example.org", urls=[endless]), card("b", "Ada", urls=[endless]))
+    await household.resolve()
+    kept = [msgspec.msgpack.decode(record, type=records.Contact) for (record,) in await rows(household, contact, "record")]
+    assert [[url.url for url in one.urls] for one in kept] == [[endless], [endless]]
+    assert [value for (value,) in await rows(household, contact_key, "value")] == ["ada@example.org"]

@@ -83,6 +83,10 @@ async def test_a_site_and_a_profile_that_link_to_each_other_join_whom_they_belon
         assert (merge["action"], merge["ruleName"]) == ("MERGED", "addresses that link to each other")
         assert merge["sentence"] == f"Ada Lovelace and ada became one person. {why['sentence']}"
         assert {"PERSON", "MERGE"} <= {kind for kind, _, _ in await home.told()}
+        await home.later(31 * DAY)
+        (person,) = await people(home)
+        assert person["why"][0]["sentence"].endswith("seen on 2026-06-01.")  # when it was checked again
+        assert nodes(person["merges"])[0]["sentence"] == merge["sentence"]
 
 
 async def test_who_links_back_no_more_is_somebody_else_again_and_it_is_told_why(database: Database) -> None:
