@@ -74,18 +74,19 @@ def drop(conn: Connection, viewer: str, person_id: str, field: str) -> None:
             conn.execute(sa.delete(choice).where(_C.viewer_id == viewer, _C.person_id == row.person_id, _C.field == field))
 
 
-def outlive(conn: Connection, viewer: str, owners: Mapping[str, str]) -> None:
-    """Records are about to go: what was chosen of them stays with the people whose they were last (`owners`, by record)."""
+def outlive(conn: Connection, viewer: str, owners: Mapping[str, tuple[str, str]]) -> None:
+    """Records are about to go: what was chosen of them stays with the people whose they were last (`owners`, by record), under the id that
+    the record minted."""
     rows = conn.execute(select(choice).where(among(_C.contact_id)), asked(viewer, owners)).all()
     for row in rows:
-        owner = owners[row.contact_id]
+        owner, minted = owners[row.contact_id]
         led = select(person.c.redirect_to).where(person.c.viewer_id == viewer, person.c.id == row.person_id)
         if owner == row.person_id or conn.execute(led).scalar_one_or_none() == owner:
             continue
         conn.execute(sa.delete(choice).where(_C.viewer_id == viewer, _C.person_id == row.person_id, _C.field == row.field))
-        held = conn.execute(select(_C.at).where(_C.viewer_id == viewer, _C.person_id == owner, _C.field == row.field))
+        held = conn.execute(select(_C.at).where(_C.viewer_id == viewer, _C.person_id == minted, _C.field == row.field))
         if (at := held.scalar_one_or_none()) is None or at < row.at:
-            put(conn, viewer, owner, row.field, row.contact_id, row.value, row.at, pinned=row.pinned)
+            put(conn, viewer, minted, row.field, row.contact_id, row.value, row.at, pinned=row.pinned)
 
 
 def erase(conn: Connection, viewer: str, person_id: str) -> None:

@@ -310,6 +310,8 @@ contacted_at = sa.func.coalesce(person.c.last_contact_at, sa.literal_column("0",
 Index("person_by_redirect", person.c.viewer_id, person.c.redirect_to,
       sqlite_where=person.c.redirect_to.is_not(None), postgresql_where=person.c.redirect_to.is_not(None))  # fmt: skip
 Index("person_by_contact", person.c.viewer_id, contacted_at, person.c.id)
+# ids of people whose own record is gone, each with the record that it follows since (resolvers/identity/anchoring.py)
+anchor = _owned("anchor", _text("person_id"), _text("contact_id"), key=("person_id",), indexes=(("contact_id",),))
 unplaced = _owned("unplaced", _text("person_id"), key=("person_id",))  # whose relationship is to be reckoned again
 evidence = _owned("evidence", _text("left_id"), _text("right_id"), _text("kind"), _text("value"), _text("strength"),
                   Column("weight", Float, nullable=False), _bool("shared"), _maybe("detail"), _at("observed_at"),

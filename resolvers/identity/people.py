@@ -1,7 +1,7 @@
 """The people of a viewer as rows: projections rebuilt from their contacts, and groups written with what the feed must say.
 
-Everything here runs inside somebody's transaction. A person row is minted with each contact and stays for ever as an id: it
-either lives (`redirect_to` null) or leads to the person that its contact belongs to now.
+Everything here runs inside somebody's transaction. A person row is minted with each contact and stays as an id: it either lives
+(`redirect_to` null) or leads to the person that its contact belongs to now, or the one that it follows since its own is gone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 from resolvers.identity import decisions, documents
 from resolvers.identity.clusters import Edge, Partition
 from resolvers.projection import VALUES, Choice, Member, Projection, Sourced, member_of, project
-from store import choices, pairs, places, search_index
+from store import anchors, choices, pairs, places, search_index
 from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.tables import contact, evidence, person
@@ -130,14 +130,17 @@ def regroup(
 ) -> None:
     """Write the groups: each answers with the id its first contact minted, the others redirect, split ones live again.
 
-    `minted` and `current` give each contact's own and present person id; every contact of every person in `current` must
-    be in the partition. What was joined or parted is kept as decisions, but for what `by` did.
+    An id whose own contact is gone goes with the one that it follows since (anchoring.py). `minted` and `current` give each contact's own
+    and present person id; every contact of every person in `current` must be in the partition. What was joined or parted is kept as
+    decisions, but for what `by` did.
     """
     before: dict[str, set[str]] = defaultdict(set)
     for contact_id, person_id in current.items():
         before[person_id].add(contact_id)
+    anchored = anchors.at(conn, viewer, current)
     survivors = {group: minted[group[0]] for group in partition.groups}
     living = list(survivors.values())
+    belongs = {contact_id: survivor for group, survivor in survivors.items() for contact_id in group}
     lost = _lost(conn, viewer, partition, current)
     plan = decisions.planned(((survivors[g], g) for g in partition.groups), current, partition.edges, by, lost)
     touched: set[str] = set()
@@ -158,9 +161,11 @@ def regroup(
     merges: dict[str, list[str]] = defaultdict(list)
     splits: list[tuple[str, list[str], str | None]] = []
     for origin, parts in sorted(heirs.items()):
-        main = origin if origin in living else next((p for p in parts if p in before), parts[0] if parts else None)
-        if main is None:
+        if not parts:
             continue
+        # who is there no more under this id goes where its own record does, or the one that it follows
+        stays = origin if origin in living else belongs.get(anchored.get(origin, ""))
+        main = stays or next((p for p in parts if p in before), parts[0])
         if main != origin:
             merges[main].append(origin)
         fresh = [p for p in parts if p != main and p not in before]
@@ -184,6 +189,9 @@ def regroup(
     for group, survivor in survivors.items():
         if survivor in touched:
             _lead(conn, viewer, [minted[c] for c in group if minted[c] != survivor], survivor)
+    for person_id, contact_id in anchored.items():
+        if belongs[contact_id] in touched:
+            _lead(conn, viewer, [person_id], belongs[contact_id])
     _join_last_contact(conn, viewer, sorted(merges.items()))
     _write_evidence(conn, viewer, partition, now)
     for survivor in revived:  # the survivor's upsert follows its merge, whether or not its values changed

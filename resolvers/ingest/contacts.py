@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from providers import records
 from providers.formats import phone_number
-from resolvers.identity import webs
+from resolvers.identity import anchoring, webs
 from resolvers.identity.keys import Key, keys_of
 from resolvers.identity.people import reproject
 from resolvers.ingest import edits, groups
@@ -332,12 +332,39 @@ def _write(
         groups.tell(
             conn, viewer, target.account_id, {i: (groups.read(known.get(i)), item) for i, item in changed.items()}, recorder, now
         )
-    # an id that lives again after its contact had gone begins with the next version
+    known_ids = _lead(conn, viewer, known, changed, people, recorder)
     upsert(conn, person, list(people.values()), ["id"], ["redirect_to"])
     lost = {key for i, item in changed.items() if (row := known.get(i)) is not None for key in _lost(row, item)}
     _write_keys(conn, viewer, changed)
     look_again(conn, viewer, [*changed, *carriers(conn, viewer, lost)])
-    reproject(conn, viewer, touched, recorder, now, created=people.keys())
+    # an id that lives again after its contact had gone begins with the next version
+    reproject(conn, viewer, touched, recorder, now, created=people.keys() - known_ids)
+
+
+def _lead(
+    conn: Connection,
+    viewer: str,
+    known: Mapping[str, Any],
+    changed: Mapping[str, records.Contact],
+    people: dict[str, dict[str, Any]],
+    recorder: Recorder,
+) -> set[str]:
+    """Let ids lead where they belong now that contacts are somebody's, or nobody's: those that lead to somebody again are added to `people`.
+    Returns which of `people` are not new as ids."""
+    nobodys = {
+        i: (row.person_id, row.minted_id)
+        for i, item in changed.items()
+        if (row := known.get(i)) is not None and row.person_id is not None and item.nature in NOBODY
+    }
+    if nobodys:
+        anchoring.let_go(conn, viewer, nobodys)
+    if not people:
+        return set()
+    minted = {i: p for i in changed if (p := ids.derive("PERSON", i)) in people}
+    known_ids, again = anchoring.come_back(conn, viewer, minted, recorder)
+    for person_id, survivor in again.items():
+        people[person_id] = people[survivor] | {"id": person_id, "redirect_to": survivor}
+    return known_ids | again.keys()
 
 
 def _lost(row: Any, item: records.Contact) -> set[Key]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.identity import decisions
+from resolvers.identity import anchoring, decisions
 from resolvers.identity.keys import Key
 from resolvers.identity.people import reproject
 from resolvers.ingest import conversations, deletions, filing, groups, reactions, tallies
@@ -104,11 +104,17 @@ def remove_contacts(
     conn: Connection, viewer: str, contact_ids: Sequence[str], recorder: Recorder, now: datetime, reason: str = "DELETED"
 ) -> int:
     """Delete contacts; people without contacts go with them, the others are rebuilt and looked at again."""
-    rows = conn.execute(
-        select(
-            contact.c.id, contact.c.account_id, contact.c.person_id, contact.c.version, contact.c.nature, contact.c.record
-        ).where(contact.c.viewer_id == viewer, contact.c.id.in_(contact_ids))
-    ).all()
+    columns = (
+        contact.c.id,
+        contact.c.account_id,
+        contact.c.person_id,
+        contact.c.minted_id,
+        contact.c.version,
+        contact.c.nature,
+        contact.c.record,
+    )
+    mine = select(*columns).where(contact.c.viewer_id == viewer, contact.c.id.in_(contact_ids))
+    rows = conn.execute(mine.order_by(contact.c.id).with_for_update()).all()  # nobody joins or parts their people meanwhile
     if not rows:
         return 0
     gone = [row.id for row in rows]
@@ -116,7 +122,9 @@ def remove_contacts(
     for row in rows:
         if row.version is not None:
             recorder.delete("CONTACT", row.id, parent_id=row.person_id, reason=reason)
-    choices.outlive(conn, viewer, {row.id: row.person_id for row in rows if row.person_id is not None})
+    owned = {row.id: (row.person_id, row.minted_id) for row in rows if row.person_id is not None}
+    choices.outlive(conn, viewer, owned)
+    anchoring.let_go(conn, viewer, owned)
     held = conn.execute(select(contact_key).where(contact_key.c.viewer_id == viewer, contact_key.c.contact_id.in_(gone))).all()
     others = carriers(conn, viewer, {Key(k.kind, k.value, k.strong, k.source) for k in held}) - set(gone)
     for table, column in ((contact, contact.c.id), (contact_key, contact_key.c.contact_id), (dirty, dirty.c.contact_id)):
