@@ -15,6 +15,7 @@ from resolvers.identity import lines, mailboxes, profiles
 from resolvers.identity.mailboxes import Mailbox, speaks_for, stem
 from resolvers.identity.names import Likeness, Name, compare, mediated, parse
 from resolvers.identity.organizations import of_domain, organization, street
+from resolvers.identity.tables import sections
 
 Kind = Literal["ADDRESS_BOOK", "CONNECTION", "MEMBER", "FOLLOWER", "FOLLOWING", "CORRESPONDENT"]
 # how a contact came by a value: it is the profile itself; its network checked it; the viewer wrote it; mail or calls went there;
@@ -99,6 +100,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     cities: tuple[str, ...]
     birthday: str
     photo: str
+    relations: tuple[str, ...] = ()  # what the viewer calls them for want of a name: mother, plumber
     nobody: str  # why this is no single person's card: COUPLE, LIST, ROLE, MACHINE, SEVERAL; empty when it may be
     addresses: tuple[Address, ...] = ()  # of those of which the web says anything
 
@@ -132,11 +134,13 @@ def read(card: Card, region: str | None = None) -> Facts:
 
     for address in card.emails:
         add_email(address, said)
+    # a number on a profile is what its owner says, unless the network itself works by the number
+    rung: Basis = "CLAIMED" if said == "CHECKED" and card.network not in CHATS else said
     for text in card.phones:
         number = lines.number(text, region)
         if number is not None:
             line = "MOBILE" if card.network in CHATS else number.line
-            add("PHONE", number.key, said, line in ("MOBILE", "EITHER"), line)
+            add("PHONE", number.key, rung, line in ("MOBILE", "EITHER"), line)
     users = []
     written = card.kind == "ADDRESS_BOOK"
     for handle in card.handles:
@@ -165,6 +169,12 @@ def read(card: Card, region: str | None = None) -> Facts:
     names = names_of(card.names, card.kind, list(boxes.values()), frozenset(stem(user) for _, user in users))
     employers = [organization(o.name) for o in card.organizations if o.name]
     employers += [of_domain(b.domain) for b in boxes.values() if not b.free and b.owner == "PERSON"]
+    if written:
+        theirs = {user for _, user in users if stem(user) in employers and all(speaks_for(user, name) < 2 for name in names)}
+        users = [(network, user) for network, user in users if user not in theirs]
+        for value in list(values.values()):
+            if value.kind == "PROFILE" and any(value.key.endswith(user) for user in theirs):
+                values[value.kind, value.key] = msgspec.structs.replace(value, basis="CLAIMED")  # the profile of an employer
     return Facts(
         id=card.id,
         account=card.account,
@@ -177,12 +187,17 @@ def read(card: Card, region: str | None = None) -> Facts:
         employers=tuple(dict.fromkeys(e for e in employers if e)),
         streets=tuple(s for a in card.addresses if (s := street(a.street or "", a.city or ""))),
         cities=tuple(c.casefold() for a in card.addresses if (c := a.city)),
-        birthday=card.birthday or "",
+        birthday=birthday(card.birthday or ""),
         photo=card.photo_sha256 or "",
+        relations=relations_of(names),
         nobody=nobody_of(card.kind, names, list(boxes.values()), has_phone=bool(card.phones)),
     )
 
 
+_WORDS: Final = sections("words.txt")
+_KIN: Final = ("mother", "father", "grandmother", "grandfather")
+_NO_DAYS: Final = frozenset({"0001-01-01", "1601-01-01", "1900-01-01", "1970-01-01", "4501-01-01"})
+_NO_YEAR: Final = 1604  # Apple's address book keeps days without a year in this one
 _RANK: Final[dict[Basis, int]] = {"OWN": 0, "CHECKED": 1, "WRITTEN": 2, "USED": 3, "CLAIMED": 4}
 
 
@@ -202,6 +217,19 @@ def names_of(
     if kind in ("FOLLOWER", "FOLLOWING"):
         return tuple(n for n in names if n.full or "".join(w.text for w in n.words) not in users)
     return names
+
+
+def birthday(day: str) -> str:
+    """A birthday without what programs write where nobody said a year, or a day at all."""
+    if day in _NO_DAYS:
+        return ""
+    return f"-{day[4:]}" if day[:4].isdigit() and int(day[:4]) <= _NO_YEAR else day
+
+
+def relations_of(names: Iterable[Name]) -> tuple[str, ...]:
+    """Who somebody is to the viewer where no name is given, each in one word however it is said."""
+    said = (name.text.casefold().split() for name in names if name.kind == "RELATION")
+    return tuple(dict.fromkeys(next((kin for kin in _KIN if words[0] in _WORDS[kin]), " ".join(words)) for words in said))
 
 
 def _speaking(names: tuple[Name, ...], boxes: Sequence[Mailbox]) -> tuple[Name, ...]:

@@ -13,7 +13,19 @@ from typing import Final
 import msgspec
 
 from resolvers.identity import addresses, profiles, proof
-from resolvers.identity.cards import Address, Basis, CardName, Facts, Kind, Value, ValueKind, names_of, nobody_of
+from resolvers.identity.cards import (
+    Address,
+    Basis,
+    CardName,
+    Facts,
+    Kind,
+    Value,
+    ValueKind,
+    birthday,
+    names_of,
+    nobody_of,
+    relations_of,
+)
 from resolvers.identity.grouping import Groups, group
 from resolvers.identity.keys import Key
 from resolvers.identity.mailboxes import mailbox
@@ -112,14 +124,15 @@ def _read(fact: Fact, crowded: Collection[tuple[str, str]]) -> Facts:
             if box is not None:
                 boxes.append(box)
             basis = _SOURCES[key.source] if key.source != "claimed" else _BASES[kind]
-            values.append(Value(_value_kind(key), key.value, basis, True, "MOBILE" if key.kind == "PHONE" else ""))
+            private = box is None or (box.owner == "PERSON" and not box.disposable)
+            values.append(Value(_value_kind(key), key.value, basis, private, "MOBILE" if key.kind == "PHONE" else ""))
         else:
             values.append(Value("PROFILE", f"{key.kind} {key.value}", _SOURCES[key.source], _one_persons(key), key.kind))
     names = names_of((CardName(full=name) for name in fact.names), kind, boxes)
     return Facts(
         id=fact.contact_id, account=fact.account_id, network="", kind=kind, names=tuple(n for n in names if n.kind == "PERSON"),
-        values=tuple(sorted(values)), mailboxes=tuple(boxes), users=(), employers=(), streets=(), cities=(), birthday=fact.birthday,
-        photo="", nobody=nobody_of(kind, names, boxes, has_phone=any(k.kind == "PHONE" for k in fact.keys)),
+        values=tuple(sorted(values)), mailboxes=tuple(boxes), users=(), employers=(), streets=(), cities=(), birthday=birthday(fact.birthday),
+        photo="", relations=relations_of(names), nobody=nobody_of(kind, names, boxes, has_phone=any(k.kind == "PHONE" for k in fact.keys)),
         addresses=fact.addresses,
     )  # fmt: skip
 

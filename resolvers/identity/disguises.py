@@ -14,12 +14,11 @@ from functools import cache, lru_cache
 from itertools import product
 from typing import Final, Literal
 
-import idna
 import msgspec
 from rapidfuzz.distance import OSA
 
 from providers import records
-from resolvers.identity.mailboxes import Mailbox, mailbox, site
+from resolvers.identity.mailboxes import Mailbox, mailbox, readable, site
 from resolvers.identity.names import Likeness, Name, compare, parse
 from resolvers.identity.tables import text
 
@@ -75,7 +74,7 @@ def bearing(cards: Iterable[records.Contact]) -> Bearing:
         for said in card.names:
             names.update({n.text: n for n in parse(said.full, said.given or "", said.family or "") if n.kind == "PERSON"})
         for email in card.emails:
-            box = mailbox(readable(email.address or ""))
+            box = mailbox(email.address or "")
             if box is not None and box.owner == "PERSON":
                 boxes.setdefault(f"{box.local}@{box.domain}", box)
         for handle in card.handles:
@@ -86,21 +85,6 @@ def bearing(cards: Iterable[records.Contact]) -> Bearing:
         boxes=tuple(boxes[key] for key in sorted(boxes)[:MAX_TEXTS]),
         handles=tuple(sorted(handles)[:MAX_TEXTS]),
     )
-
-
-def readable(address: str) -> str:
-    """An address whose domain is in the letters that are shown for it (RFC 5891 §5.2), not in those that go over the wire."""
-    if "xn--" not in address:
-        return address
-    local, at, domain = address.rpartition("@")
-    return f"{local}{at}{'.'.join(map(_label, domain.split('.')))}"
-
-
-def _label(label: str) -> str:
-    try:
-        return idna.decode(label) if label.startswith("xn--") else label
-    except idna.IDNAError:
-        return label
 
 
 # --- what somebody sees at a glance ----------------------------------------------------------------------------------------------

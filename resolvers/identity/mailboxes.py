@@ -1,7 +1,8 @@
 """E-mail addresses as keys: the form in which two spellings are one mailbox, and whether a person can own it.
 
 RFC 5321 §2.4 leaves the local part to its host: dots are dropped only for Gmail, "+tag" only where the host is known to have it,
-and letters that merely look alike are never folded: `аda@example.org` with a Cyrillic letter is somebody else's.
+and letters that merely look alike are never folded: `аda@example.org` with a Cyrillic letter is somebody else's. A domain is one in its
+own letters and in those that go over the wire (RFC 5891 §5).
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import unicodedata
 from functools import lru_cache
 from typing import Final, Literal
 
+import idna
 import msgspec
 
 from resolvers.identity import spelling
-from resolvers.identity.names import Name, Word
+from resolvers.identity.names import Name, Word, alike
 from resolvers.identity.tables import sections
 
 Owner = Literal["PERSON", "ROLE", "LIST", "MACHINE"]
@@ -22,6 +24,7 @@ Owner = Literal["PERSON", "ROLE", "LIST", "MACHINE"]
 _T: Final = sections("mail.txt")
 _GMAIL: Final = frozenset({"gmail.com", "googlemail.com"})
 _PARTS: Final = re.compile(r"[._\-+\d]+")
+_BESIDE: Final = 2  # letters beside a family name that are initials at most
 _SECOND_LEVEL: Final = frozenset({"co", "com", "org", "net", "ac", "gov", "edu", "or", "ne"})
 
 
@@ -39,11 +42,11 @@ class Mailbox(msgspec.Struct, frozen=True, gc=False):
 @lru_cache(100_000)
 def mailbox(address: str) -> Mailbox | None:
     """What an address is; None for what is none."""
-    text = unicodedata.normalize("NFC", address.strip().strip("<>")).lower()
+    text = unicodedata.normalize("NFC", _bare(address)).lower()
     local, at, domain = text.rpartition("@")
     if not at or not local or "." not in domain.strip(".") or any(c.isspace() for c in text):
         return None
-    domain = domain.rstrip(".")
+    domain = readable(domain.rstrip("."))
     bare = local.partition("+")[0] if domain in _T["plus_tags"] and not local.startswith("+") else local
     if domain in _GMAIL:
         bare, domain = bare.replace(".", ""), "gmail.com"
@@ -55,6 +58,29 @@ def mailbox(address: str) -> Mailbox | None:
         free=domain in _T["free"] or domain in _T["disposable"],
         disposable=domain in _T["disposable"],
     )
+
+
+def _bare(address: str) -> str:
+    """An address without the name before it (RFC 5322 §3.4) and the scheme of a link (RFC 6068), which people paste with it."""
+    text = address.strip()
+    if text.endswith(">") and "<" in text:
+        text = text.rpartition("<")[2]
+    return text.removeprefix("mailto:").strip(" <>")
+
+
+def readable(address: str) -> str:
+    """An address whose domain is in the letters that are shown for it (RFC 5891 §5.2), not in those that go over the wire."""
+    if "xn--" not in address:
+        return address
+    local, at, domain = address.rpartition("@")
+    return f"{local}{at}{'.'.join(map(_label, domain.split('.')))}"
+
+
+def _label(label: str) -> str:
+    try:
+        return idna.decode(label) if label.startswith("xn--") else label
+    except idna.IDNAError:
+        return label
 
 
 def _owner(local: str, domain: str) -> Owner:
@@ -116,6 +142,22 @@ def speaks_for(local: str, name: Name) -> int:
                     if rest and rest[0] == second[:1] and len(rest) <= 2:
                         best = max(best, 2)
     return best
+
+
+@lru_cache(100_000)
+def says_a_relative(local: str, name: Name) -> bool:
+    """Whether a local part says the family name of a full name and, beside it, a word that is nothing of that name: igorbyron for Ada
+    Byron may be her husband's."""
+    if not name.full or speaks_for(local, name) != 1:
+        return False
+    whole = "".join(parts(local))
+    for word in name.family:
+        for text in _texts(word):
+            before, said, after = whole.partition(text)
+            if said and len(text) > 3 and len(before) + len(after) > _BESIDE:
+                made = [Word(text=beside, forms=(spelling.sound(beside),)) for beside in (before, after) if beside]
+                return not any(alike(one, other) for one in made for other in name.given)
+    return False
 
 
 @lru_cache(50_000)

@@ -81,7 +81,7 @@ _THROUGH: Final = re.compile(r"\s(?:via|through)\s+\S.*|\s(?:from|von|of|at|@)\s
 _BRACKETS: Final = re.compile(r"[(\[{<（【]([^)\]}>）】]*)[)\]}>）】]?")
 _QUOTED: Final = re.compile(r"[\"“”„«»]([^\"“”„«»]*)[\"“”„«»]")
 _TAIL: Final = re.compile(r"\s+[-–—|/•·:~]+\s+.*|\s*[|•·].*")
-_JOINED: Final = re.compile(r"\s(?:and|und|et|y|e|og|och|en|i|ja)\s|\s*[&+]\s*", re.I)
+_JOINED: Final = re.compile(r"\s(?:and|und|et|y|e|og|och|en|i|ja|u\.)\s|\s*[&+]\s*", re.I)
 _SEPARATORS: Final = re.compile(r"[\s.,;_]+")
 _ADDRESS: Final = re.compile(r"\S+@\S+")
 _CHEERS: Final = re.compile(r"[!?#*=]+.*")
@@ -117,7 +117,8 @@ def _parsed(full: str) -> list[Name]:
         if not text:
             return [EMPTY]
     asides = [aside.strip() for aside in _BRACKETS.findall(text)]
-    text = _CHEERS.sub("", _TAIL.sub("", _QUOTED.sub(" ", _BRACKETS.sub(" ", text)))).strip(" -–'’`")
+    bare = _QUOTED.sub(" ", _BRACKETS.sub(" ", text))
+    text = _CHEERS.sub("", bare if _two_with_a_stroke(bare) else _TAIL.sub("", bare)).strip(" -–'’`")
     names = [_one(text)]
     # the same name in another script stands in brackets; everything else there is pronouns, employers, programs
     if asides and names[0].kind == "PERSON" and spelling.script(asides[0]) != spelling.script(text):
@@ -135,6 +136,8 @@ def _clean(full: str) -> str:
 
 def _one(text: str) -> Name:
     whole = text.casefold()
+    if "/" in text and _two_with_a_stroke(text):
+        return Name(text=text, kind="COUPLE")
     if _JOINED.search(text) and len(text.split()) > 1:
         parts = [p for p in _JOINED.split(text) if p.strip()]
         if len(parts) == 2 and all(len(p.strip()) > 1 for p in parts) and _two_people(text, parts):
@@ -183,7 +186,15 @@ def _capitals(text: str) -> bool:
 def _two_people(text: str, parts: list[str]) -> bool:
     # "Ortega y Gasset" is one family name: the small words join two people only between words that could each be a name
     joint = text[len(parts[0]) :].strip().split()[0].casefold() if text[len(parts[0]) :].split() else ""
-    return joint in {"and", "und", "et", "&", "+", "og", "och"} or len(parts[0].split()) == 1
+    return joint in {"and", "und", "u.", "et", "&", "+", "og", "och"} or len(parts[0].split()) == 1
+
+
+def _two_with_a_stroke(text: str) -> bool:
+    """Rosa / Oskar Berg, Rosa Berg / Oskar Berg; what else stands behind a stroke is an employer."""
+    first, *rest = (part.casefold().split() for part in text.split("/"))
+    if len(rest) != 1 or not all(word.isalpha() for word in (*first, *rest[0])) or _SECTIONS["companies"] & {*rest[0]}:
+        return False
+    return (len(first) == 1 and len(rest[0]) == 2) or (len(first) > 1 and len(rest[0]) > 1 and not {*first}.isdisjoint(rest[0]))
 
 
 def _is_credential(word: str) -> bool:
@@ -445,9 +456,9 @@ def _single(word: Word, other: Name) -> Likeness:
                 else Likeness.CONTRADICTS
             )
         return Likeness.SAME if best == _EQUAL else Likeness.AGREES if best > _INITIAL else Likeness.COMPATIBLE
-    if best == _NONE:
-        return Likeness.UNSURE
-    return Likeness.COMPATIBLE
+    # Fanny is not the F. of Ada F.: only the first letter of a name before the family name can be hers
+    given = other.given if best == _INITIAL and not word.initial else other.words
+    return Likeness.COMPATIBLE if best and any(alike(word, w) for w in given) else Likeness.UNSURE
 
 
 def _matched(one: tuple[Word, ...], other: tuple[Word, ...]) -> list[tuple[int, int, int]]:

@@ -17,12 +17,12 @@ import msgspec
 
 from resolvers.identity import addresses, profiles
 from resolvers.identity.cards import Address, Facts, Value, ValueKind
-from resolvers.identity.mailboxes import mailbox, speaks_for
+from resolvers.identity.mailboxes import mailbox, says_a_relative, speaks_for
 from resolvers.identity.names import Likeness
 from resolvers.identity.organizations import of_domain
 from resolvers.identity.ties import Path, Ring, Tie, rings
 from resolvers.identity.verdicts import Decisions, Pair
-from resolvers.identity.vetoes import birthdays_differ, likeness
+from resolvers.identity.vetoes import birthdays_differ, generations, likeness
 
 MAX_USERS: Final = 25  # more contacts than this with one value: nobody's own
 # log-odds of each kind of proof, by which stronger edges are applied first
@@ -102,12 +102,32 @@ def _address(kind: ValueKind, key: str, found: Sequence[tuple[Facts, Value]], gr
         strength = WEIGHTS["EMAIL"] if kind == "EMAIL" else WEIGHTS["PHONE"] if line == "MOBILE" else WEIGHTS["HOUSE_PHONE"]
         least = min(least, Likeness.UNSURE) if least == Likeness.SILENT else least
         known = {f.id: f for f in users}
+        if kind == "EMAIL" and _a_house(key, users):
+            # Byron Jr. and a Byron who does not say which of the two he is
+            grades = {(a, b): found for (a, b), found in grades.items() if _one_generation(known[a], known[b])}
+            least = Likeness.PARTLY if _relatives(key, users) else least
         return [
             _edge(kind, key, a, b, strength + _voice(kind, key, known[a], known[b]))
             for (a, b), found_grade in grades.items()
             if found_grade >= least
         ], False
     return _sides(kind, key, users, grades), True
+
+
+def _a_house(key: str, users: Sequence[Facts]) -> bool:
+    """Whether an address may be that of a family: it does not say who of them has it."""
+    box = mailbox(key)
+    return box is not None and all(speaks_for(box.local, name) < 2 for f in users for name in f.names)
+
+
+def _one_generation(a: Facts, b: Facts) -> bool:
+    return not (a.names and b.names) or generations(a.names) == generations(b.names)
+
+
+def _relatives(key: str, users: Sequence[Facts]) -> bool:
+    """Whether an address says another given name than those who have it, and their family name: it may be their husband's."""
+    box = mailbox(key)
+    return box is not None and any(says_a_relative(box.local, name) for f in users for name in f.names)
 
 
 def _contested(users: Sequence[Facts], grades: Mapping[tuple[str, str], Likeness]) -> bool:

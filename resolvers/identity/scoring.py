@@ -16,7 +16,9 @@ from typing import Final
 import msgspec
 
 from resolvers.identity.blocking import candidates
+from resolvers.identity.disguises import MAX_TEXTS, Bearing, disguise
 from resolvers.identity.features import NAMES, Frequencies, features
+from resolvers.identity.mailboxes import mailbox
 from resolvers.identity.tables import text
 from resolvers.identity.wholes import Whole
 
@@ -66,9 +68,24 @@ def suggest(wholes: Sequence[Whole], learnt: Weights | None = None) -> list[Sugg
     found = [
         Suggestion(left=min(wholes[a].label, wholes[b].label), right=max(wholes[a].label, wholes[b].label), score=score)
         for (a, b), score in zip(pairs, second, strict=True)
-        if score > FLOOR
+        if score > FLOOR and not posing(wholes[a], wholes[b])
     ]
     return sorted(found, key=lambda s: (-s.score, s.left, s.right))
+
+
+def posing(one: Whole, other: Whole) -> bool:
+    """Whether one of them seems to pose as the other, who is then not asked about as the same person."""
+    seen = disguise(_bearing(one), _bearing(other))
+    return seen is not None and seen.strong
+
+
+def _bearing(one: Whole) -> Bearing:
+    boxes = (mailbox(f"{local}@{domain}") for local, domain in sorted(one.addresses)[:MAX_TEXTS])
+    return Bearing(
+        names=one.names[:MAX_TEXTS],
+        boxes=tuple(box for box in boxes if box is not None),
+        handles=tuple(sorted(one.users)[:MAX_TEXTS]),
+    )
 
 
 def dot(learnt: Mapping[str, float], names: Sequence[str], values: Sequence[float]) -> float:

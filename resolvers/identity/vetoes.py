@@ -16,7 +16,10 @@ SLIPS: Final = 2  # digits mistyped in one birthday
 
 def likeness(a: Facts, b: Facts) -> Likeness:
     """How the names of two contacts stand to each other: the best of their names decides, as people have several."""
-    return of_names(spoken(a), spoken(b))
+    found = of_names(spoken(a), spoken(b))
+    if found == Likeness.SILENT and a.relations and b.relations and set(a.relations).isdisjoint(b.relations):
+        return Likeness.UNSURE  # "Mum" and "Dad", "Boss" and "Plumber"
+    return found
 
 
 def of_names(ours: tuple[Name, ...], theirs: tuple[Name, ...]) -> Likeness:
@@ -27,10 +30,14 @@ def of_names(ours: tuple[Name, ...], theirs: tuple[Name, ...]) -> Likeness:
 
 
 def spoken(facts: Facts) -> tuple[Name, ...]:
-    """The names a contact goes by; for an address without a name what its local part spells (where dots count)."""
-    if facts.names:
+    """The names a contact goes by; for an address without a name in full what its local part spells (where dots count)."""
+    if facts.names and any(name.full for name in facts.names):
         return facts.names
-    return tuple(n for box in facts.mailboxes if box.domain != "gmail.com" and (n := said_name(box.local)) is not None)
+    said = tuple(n for box in facts.mailboxes if box.domain != "gmail.com" and (n := said_name(box.local)) is not None)
+    if not facts.names:
+        return said
+    # J. Byron <julia.byron@…>: the address has written out what the name has not
+    return tuple(n for n in said if all(compare(n, name) >= Likeness.COMPATIBLE for name in facts.names)) or facts.names
 
 
 def birthdays_differ(a: str, b: str) -> bool:

@@ -1,7 +1,8 @@
 """A small town of invented people as one address book, a mailbox and a few networks see them, with the truth beside it.
 
 One seed, one town. It holds what invites wrong joins: namesakes, families with one telephone, a father and a son of one name,
-couples on one card, role addresses, lists, a secretary who writes for others, impostors, numbers that changed hands.
+couples on one card, role addresses, lists, a secretary who writes for others, impostors, numbers that changed hands;
+and each scene of `snares.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from resolvers.identity.cards import Card, CardName, Kind
+from tests.identity.snares import SCENES, Scene, scene
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -46,8 +48,18 @@ def build(seed: int, people: int) -> Town:
         _person(town, chance, f"p{n}", given, family, mobile=f"+4915112{n:06d}", mail=f"{given}.{family}{n}@example.org".lower())
     for n in range(people // 10):
         _traps(town, chance, n)
+    for n in range(people // 100):
+        for k, kind in enumerate(SCENES):
+            _scene(town, scene(kind, n * len(SCENES) + k, seed), kind.__name__)
     chance.shuffle(town.cards)
     return town
+
+
+def _scene(town: Town, made: Scene, kind: str) -> None:
+    for card in made.cards:
+        town.cards.append(card)
+        town.truth[card.id] = made.who[card.id]
+        town.traps[card.id] = f"{kind}:{made.number}"
 
 
 def _add(town: Town, person: str, kind: Kind, account: str, *names: str, trap: str = "", **values: Any) -> None:

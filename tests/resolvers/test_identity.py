@@ -41,6 +41,12 @@ def test_a_role_address_joins_nobody() -> None:
     assert groups(card("1", "Ada Lovelace", "info@example.org"), card("2", "Ada Lovelace", "info@example.org")) == [{0}, {1}]
 
 
+def test_a_list_and_a_desk_on_the_card_of_somebody_join_nobody() -> None:
+    for shared in ("sailing@groups.io", "buchhaltung@harbour.example", "noemail@example.org", "throwaway@mailinator.com"):
+        one = card("1", "Ada Lovelace", "ada@example.org", shared)
+        assert groups(one, card("2", "Ada Lovelace", "ada@example.com", shared)) == [{0}, {1}]
+
+
 def test_an_equal_name_alone_joins_nobody() -> None:
     assert groups(card("1", "Ada Lovelace", "ada@example.org"), card("2", "Ada Lovelace", "ada@example.com")) == [{0}, {1}]
 
