@@ -150,7 +150,7 @@ def tell(conn: Connection, viewer: str, changed: Collection[WebLink], now: datet
     known = Reader(conn, viewer).beside(changed)
     carrying = contacts.carrying(conn, viewer, known)
     if carrying:
-        contacts.look_again(conn, viewer, sorted(carrying))
+        contacts.look_again(conn, viewer, carrying)
         leases.enqueue(conn, viewer, "identity", viewer, now)
     theirs = sorted(set(people.owners(conn, viewer, sorted(known)).values()))
     if not theirs:

@@ -394,7 +394,8 @@ def carrying(conn: Connection, viewer: str, values: Collection[tuple[str, str]])
 
 def look_again(conn: Connection, viewer: str, contact_ids: Iterable[str]) -> None:
     """Have these contacts looked at by the job that says who is who."""
-    upsert(conn, dirty, [{"viewer_id": viewer, "contact_id": c} for c in dict.fromkeys(contact_ids)], ["contact_id"])
+    # in order: two who mark the same would wait for each other
+    upsert(conn, dirty, [{"viewer_id": viewer, "contact_id": c} for c in sorted(set(contact_ids))], ["contact_id"])
 
 
 def _write_keys(conn: Connection, viewer: str, changed: dict[str, records.Contact]) -> None:

@@ -234,6 +234,24 @@ async def test_who_shows_that_a_page_is_shared_parts_whom_it_joined_and_joins_th
         assert await names(home) == ["Ada Lovelace"]
 
 
+async def test_who_takes_the_address_off_the_card_or_the_account_away_takes_the_reason_away(tmp_path: Path) -> None:
+    async with open_sqlite(tmp_path) as database, known(database, ada()) as home:
+        await home.look(SITE)
+        await settled(home)
+        household = home.desk.household
+        book = await household.account("vcard", "cards")
+        await household.take(book, card("ada lovelace", "Ada Lovelace"))
+        await settled(home)
+        assert await names(home) == ["Ada Lovelace", "ada"]
+        await household.take(book, card("ada lovelace", "Ada Lovelace", urls=[SITE]))
+        await settled(home)
+        assert await names(home) == ["Ada Lovelace"]
+        await household.forget(await household.account("mastodon", "robin"))
+        await settled(home)
+        ((only,),) = [nodes(one["contacts"]) for one in await people(home)]
+        assert only["id"]
+
+
 async def test_an_address_of_ones_own_that_a_stranger_writes_into_a_profile_is_not_the_strangers(tmp_path: Path) -> None:
     async with open_sqlite(tmp_path) as database, at_home(database, ada()) as home:
         await follows(home, follower("ada", "ada"), follower("thief", "Ada Lovelace", urls=[records.Url(url=SITE)]))
@@ -274,25 +292,24 @@ LINKS = (
 )  # fmt: skip
 
 
-async def test_the_same_facts_in_any_order_and_any_batches_are_the_same_people(tmp_path: Path) -> None:
+async def test_the_same_facts_in_any_order_and_any_batches_are_the_same_people(database: Database) -> None:
     outcomes = set()
-    async with open_sqlite(tmp_path) as database:
-        for seed in range(6):
-            order = random.Random(seed)
-            house = await Household.open(database, f"u_{seed}")
-            book, network = await house.account("vcard", "cards"), await house.account("mastodon", "robin")
-            events: list[tuple[str, Any]] = [("book", one) for one in CARDS] + [("net", one) for one in PROFILES]
-            events += [("web", one) for one in LINKS]
-            order.shuffle(events)
-            for kind, what in events:
-                if kind == "web":
-                    await database.write(house.viewer, hears, what)
-                else:
-                    await house.take(book if kind == "book" else network, what)
-                if order.random() < 0.5:
-                    await house.resolve()
-            await house.resolve()
-            outcomes.add(await database.read(house.viewer, _partition))
+    for seed in range(5):
+        order = random.Random(seed)
+        house = await Household.open(database, f"u_{seed}")
+        book, network = await house.account("vcard", "cards"), await house.account("mastodon", "robin")
+        events: list[tuple[str, Any]] = [("book", one) for one in CARDS] + [("net", one) for one in PROFILES]
+        events += [("web", one) for one in LINKS]
+        order.shuffle(events)
+        for kind, what in events:
+            if kind == "web":
+                await database.write(house.viewer, hears, what)
+            else:
+                await house.take(book if kind == "book" else network, what)
+            if order.random() < 0.5:
+                await house.resolve()
+        await house.resolve()
+        outcomes.add(await database.read(house.viewer, _partition))
     (only,) = outcomes
     assert only == frozenset({
         frozenset({"a", "m", "ada@social.example"}), frozenset({"b", "grace@social.example"}),
