@@ -13,6 +13,8 @@ from urllib.parse import quote, unquote
 from providers.lookup import resources
 from resolvers.identity import profiles
 from resolvers.identity.keys import normalise_url
+from resolvers.identity.mailboxes import stem
+from resolvers.identity.organizations import of_domain
 
 KINDS: Final[Mapping[str, str]] = {
     "acct": "HANDLE", "mailto": "EMAIL", "tel": "PHONE", "web": "URL", "did": "HANDLE", "at": "HANDLE", "nostr": "HANDLE",
@@ -79,6 +81,16 @@ def uri(key: str) -> str:
 def shown(key: str) -> str:
     """An address as people write it: mailboxes and accounts without their scheme."""
     return unquote(key.removeprefix("mailto:").removeprefix("acct:").removeprefix("at://"))
+
+
+def called(key: str) -> str:
+    """The name that an address goes by: the user's of an account, the word of a site."""
+    if not is_account(key):
+        return of_domain(host(key))
+    if key.startswith(_WEB):
+        return stem(shown(key).partition("@")[0].partition(".")[0])
+    profile = profiles.of_url(uri(key))
+    return stem(profile.user) if profile is not None else ""
 
 
 def host(key: str) -> str:

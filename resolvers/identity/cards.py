@@ -78,7 +78,7 @@ class Value(msgspec.Struct, frozen=True, order=True, gc=False):
 
 class Address(msgspec.Struct, frozen=True, order=True, gc=False):
     """An address on the open web that a contact has (resolvers/identity/addresses.py). `doubt`: 0 it is one person's by its kind, 1 a site
-    that the viewer wrote down, 2 one that seems to be their employer's."""
+    that the viewer wrote down, 2 a page that seems to be their employer's."""
 
     key: str
     doubt: int = 0

@@ -19,7 +19,6 @@ from resolvers.identity import addresses, profiles
 from resolvers.identity.cards import Address, Facts, Value, ValueKind
 from resolvers.identity.mailboxes import mailbox, says_a_relative, speaks_for
 from resolvers.identity.names import Likeness
-from resolvers.identity.organizations import of_domain
 from resolvers.identity.ties import Path, Ring, Tie, rings
 from resolvers.identity.verdicts import Decisions, Pair
 from resolvers.identity.vetoes import birthdays_differ, generations, likeness
@@ -294,7 +293,7 @@ def _least(path: Path, one: Facts, other: Facts) -> Likeness:
 
 def _called_as(facts: Facts, address: Address) -> bool:
     """Whether somebody goes by the name of a site, as a company's account does."""
-    site = of_domain(addresses.host(address.key)) if address.doubt else ""
+    site = addresses.called(address.key) if address.doubt else ""
     return any("".join(word.text for word in name.words) == site for name in facts.names)
 
 

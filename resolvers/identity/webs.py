@@ -152,32 +152,34 @@ def carried(row: Any, keys: Sequence[Key], tied: Collection[str]) -> tuple[Addre
         address = addresses.key_of(key.kind, key.value) if key.strong and _is_own(key, row.relation) else None
         if address is None or address not in tied:
             continue
-        site = key.kind == "URL" and key.source == "written" and not addresses.is_account(address)
-        found[address] = min(found.get(address, 2), _doubt(address, _working(row.record)) if site else 0)
+        written = key.kind != "EMAIL" and key.source == "written"
+        found[address] = min(found.get(address, 2), _doubt(address, _working(row.record)) if written else 0)
     return tuple(Address(key, found[key]) for key in sorted(found))
 
 
 def _is_own(key: Key, relation: str) -> bool:
-    """Whether somebody besides its owner says so: who follows the viewer may write anybody's address into their profile."""
+    """Whether it is somebody's and one besides its owner says so: who follows the viewer may write anybody's address into their profile."""
+    box = mailbox(key.value) if key.kind == "EMAIL" else None
+    if box is not None and (box.owner != "PERSON" or box.disposable):
+        return False
     return key.source != "claimed" or (
         key.kind == "EMAIL" and KINDS.get(relation, "ADDRESS_BOOK") not in ("FOLLOWER", "FOLLOWING")
     )
 
 
 def _doubt(address: str, said: Working) -> int:
-    """How surely a site that the viewer wrote down is the person's own: it says their name, or nothing speaks for an employer's."""
-    host = addresses.host(address)
-    called = of_domain(host)
+    """How surely a page that the viewer wrote down is the person's own: it says their name, or nothing speaks for an employer's."""
+    least, called = 0 if addresses.is_account(address) else 1, addresses.called(address)
     names = [name for one in said.names for name in parse(one.full, "", "")]
     if any(speaks_for(called, name) for name in names):
-        return 1
+        return least
     labelled = any(
         one.label is not None and "work" in one.label.casefold() and resources.key(resources.web(one.url) or "") == address
         for one in said.urls
     )
     boxes = [box for email in said.emails if email.address and (box := mailbox(email.address)) is not None]
     employed = any(_named(organization(one.name), called) for one in said.organizations if one.name)
-    return 2 if labelled or employed or any(of_domain(box.domain) == called and not box.free for box in boxes) else 1
+    return 2 if labelled or employed or any(of_domain(box.domain) == called and not box.free for box in boxes) else least
 
 
 def _named(employer: str, called: str) -> bool:

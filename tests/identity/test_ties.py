@@ -126,7 +126,15 @@ def test_a_shared_address_that_two_cards_have_joins_neither_with_the_other_by_it
 
 def carried(contact: records.Contact) -> list[Address]:
     row = SimpleNamespace(relation=contact.relation, record=msgspec.msgpack.encode(contact))
-    tied = {SITE, MASTODON, "acct:ada@social.example", "mailto:ada@example.org", "acme.example", "blue.example"}
+    tied = {
+        SITE,
+        MASTODON,
+        "acct:ada@social.example",
+        "mailto:ada@example.org",
+        "acme.example",
+        "blue.example",
+        "github.com/acme",
+    }
     return list(webs.carried(row, keys_of(contact), tied))
 
 
@@ -145,12 +153,18 @@ WORK = records.Url(url="https://blue.example", label="WORK")
         ),
         (msgspec.structs.replace(household.card("a", "Bob Miller"), urls=(WORK,)), {"blue.example": 2}),
         (household.card("a", "Bob Miller", urls=["https://blue.example"]), {"blue.example": 1}),
+        (
+            household.card("a", "Bob Miller", urls=["https://github.com/acme"], organizations=(records.Organization(name="Acme Ltd"),)),
+            {"github.com/acme": 2},
+        ),
+        (household.card("a", "Bob Miller", urls=["https://github.com/acme"]), {"github.com/acme": 0}),
         (household.card("a", "Team", "info@acme.example"), {}),
         (household.follower("ada", "Ada"), {"acct:ada@social.example": 0, MASTODON: 0}),
         (household.follower("thief", "Ada", urls=[records.Url(url=f"https://{SITE}")]), {}),
         (household.follower("eve", "Ada", urls=[records.Url(url=f"https://{SITE}", verified=True)]), {SITE: 0}),
     ],
-    ids=["own", "domain-of-its-mail", "says-the-name", "employer", "labelled", "nothing-speaks-for-it", "role", "account", "claimed", "checked"],
+    ids=["own", "domain-of-its-mail", "says-the-name", "employer", "labelled", "nothing-speaks-for-it", "profile-of-the-employer", "profile",
+         "role", "account", "claimed", "checked"],
 )  # fmt: skip
 def test_an_address_is_its_contacts_as_far_as_the_record_shows(contact: records.Contact, found: dict[str, int]) -> None:
     assert {address.key: address.doubt for address in carried(contact)} == found
