@@ -8,13 +8,13 @@ import strawberry
 from strawberry import Parent
 
 from resolvers.paging import Ask, Listing
-from resolvers.streams import reading
+from resolvers.streams import circles, reading
 from schema.activity import Activity
 from schema.declare import UNSET, Info, argument, field, object_type
 from schema.errors import StreamRuleError
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, After, Connection, Edge, First, From, plain
-from schema.references import ActivityConnectionRef, HighlightRef
+from schema.references import ActivityConnectionRef, CircleRef, HighlightRef
 from schema.scalars import Cursor, DateTime
 
 
@@ -26,6 +26,10 @@ async def _activities(
 
 async def _match_count(parent: Parent[reading.Shown], info: Info) -> int | None:
     return await reading.match_count(info.context.operation, parent)
+
+
+async def _circles(parent: Parent[reading.Shown], info: Info) -> list[circles.Named]:
+    return await circles.of_stream(info.context.operation, parent.circles)
 
 
 async def _matched_to(parent: Parent[reading.Shown], info: Info) -> str:
@@ -51,12 +55,21 @@ class Stream(Versioned):
         semantic=True,
     )
     match_count: int | None = field("Matches of the last 24 hours; null while unknown.", _match_count)
+    named_circles: list[StreamCircle] = field("The circles that the rule names, and what has become of them.", _circles)
     replay: StreamReplay = field("How far the rule has been asked of stored history.")
     matched_to: Cursor = field(
         "Position of the feed up to which activities were matched: changes from here with this stream as filter leave no hole beside activities.",
         _matched_to,
     )
     created_at: DateTime = field("When it was made.")
+
+
+@object_type("A circle that a rule names.", of=circles.Named)
+class StreamCircle:
+    written: str = field("How the rule writes it: a name that it had, or its id.")
+    circle_id: strawberry.ID = field("Id of the circle that this stood for when the rule was saved.")
+    circle: CircleRef | None = field("That circle, whatever it is called by now; null when it is not there.", semantic=True)
+    problem: str | None = field("Why nobody new can be of it, in words; null when all is well.")
 
 
 @object_type("How far a rule has been asked of what was stored before it.", of=reading.Replay)
@@ -93,4 +106,4 @@ class StreamPreviewEdge(Edge):
 
 async def rule_check(info: Info, text: Annotated[str, argument(description="What has been typed.")]) -> reading.Check:
     """Parses a rule without saving it."""
-    return reading.check(info.context.operation, text, "text")
+    return await reading.check(info.context.operation, text, "text")

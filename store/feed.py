@@ -37,6 +37,8 @@ _MARKED: Final = select(
     sa.or_(*(select(table.c.viewer_id).where(table.c.viewer_id == VIEWER).exists() for table in (untallied, unplaced)))
 )
 DELIVERY_JOB: Final = "webhook"  # the kind of the job that sends rows to a webhook
+_MATCHED: Final = ("ACTIVITY", "CIRCLE")
+_MOVING: Final = ("MERGE", "SPLIT")  # of people, into circles that rules name and out of them
 STREAM_JOB: Final = "streams"  # the kind of the job that matches activities with streams
 TALLY_JOB: Final = "tally"  # the kind of the job that counts what was exchanged with whom
 TALLIED: Final = timedelta(seconds=5)  # how long it waits for more
@@ -166,7 +168,7 @@ class Recorder:
             ],
         )
         _wake_receivers(conn, viewer, self._now)
-        if any(c.kind == "ACTIVITY" for c in self._changes):
+        if any(c.kind in _MATCHED or c.op in _MOVING for c in self._changes):
             wake_streams(conn, viewer, self._now)
         if not _EXCHANGED.isdisjoint(c.kind for c in self._changes):
             wake_tally(conn, viewer, self._now)
@@ -190,7 +192,7 @@ def _wake_receivers(conn: Connection, viewer: str, now: datetime) -> None:
 
 
 def wake_streams(conn: Connection, viewer: str, now: datetime) -> None:
-    """Have new activities matched, where somebody has a rule."""
+    """Have new activities matched, or old ones with who is of a circle by now, where somebody has a rule."""
     if conn.execute(select(stream.c.id).where(stream.c.viewer_id == viewer, stream.c.enabled).limit(1)).first() is not None:
         leases.enqueue(conn, viewer, STREAM_JOB, viewer, now)
 

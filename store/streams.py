@@ -30,6 +30,7 @@ PASTS_AT_ONCE: Final = 50
 _MET: Final = select(stream_match.c.stream_id, stream_match.c.revision, stream_match.c.activity_id, stream_match.c.ended).where(
     among(stream_match.c.activity_id)
 )  # fmt: skip
+_circles: Final = msgspec.msgpack.Decoder(dict[str, str]).decode
 _END: Final = sa.update(stream_match).where(among(stream_match.c.activity_id)).values(ended=sa.true())
 
 
@@ -41,6 +42,7 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     rule: str
+    circles: dict[str, str] = {}  # names in the rule, as they are written there → circles that they stood for when it was saved
     enabled: bool
     revision: int
     since: int
@@ -54,10 +56,11 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reader(NamedTuple):
-    """Up to which position activities were matched, and by which state of the rules."""
+    """Up to which position activities were matched, and by which state of the rules and circles."""
 
     position: int
     rules: int
+    circles_at: int = 0  # up to where it is known who is of the circles that rules name
 
 
 class Match(NamedTuple):
@@ -75,18 +78,18 @@ class Match(NamedTuple):
 def listed(conn: Connection, viewer: str) -> list[Stream]:
     """All streams, oldest first."""
     rows = conn.execute(select(stream).where(stream.c.viewer_id == viewer).order_by(stream.c.created_at, stream.c.id))
-    return [_stream(row) for row in rows]
+    return [of_row(row) for row in rows]
 
 
 def by_id(conn: Connection, viewer: str, stream_ids: Sequence[str]) -> dict[str, Stream]:
     rows = conn.execute(select(stream).where(stream.c.viewer_id == viewer, stream.c.id.in_(stream_ids)))
-    return {row.id: _stream(row) for row in rows}
+    return {row.id: of_row(row) for row in rows}
 
 
 def waiting(conn: Connection, viewer: str) -> list[Stream]:
     """Those whose replay is not done."""
     s = stream.c
-    return [_stream(r) for r in conn.execute(select(stream).where(s.viewer_id == viewer, s.enabled, s.replayed_at.is_(None)))]
+    return [of_row(r) for r in conn.execute(select(stream).where(s.viewer_id == viewer, s.enabled, s.replayed_at.is_(None)))]
 
 
 def wanted(conn: Connection, viewer: str) -> bool:
@@ -106,7 +109,12 @@ def count(conn: Connection, viewer: str) -> int:
 
 def add(conn: Connection, viewer: str, new: Stream) -> None:
     """Write a new stream."""
-    conn.execute(stream.insert().values(viewer_id=viewer, **msgspec.structs.asdict(new)))
+    conn.execute(stream.insert().values(viewer_id=viewer, **{**msgspec.structs.asdict(new), "circles": bound(new.circles)}))
+
+
+def bound(circles: Mapping[str, str]) -> bytes | None:
+    """Names and circles as they are stored."""
+    return msgspec.msgpack.encode(circles) if circles else None
 
 
 def change(conn: Connection, viewer: str, stream_id: str, **values: Any) -> None:
@@ -164,9 +172,9 @@ def wake(conn: Connection, viewer: str, now: datetime) -> None:
 
 def reader(conn: Connection, viewer: str) -> Reader | None:
     """Where the matching stands; None while there never was a stream."""
-    query = select(stream_reader.c.position, stream_reader.c.rules).where(stream_reader.c.viewer_id == viewer)
-    row = conn.execute(query).one_or_none()
-    return None if row is None else Reader(row.position, row.rules)
+    r = stream_reader.c
+    row = conn.execute(select(r.position, r.rules, r.circles_at).where(r.viewer_id == viewer)).one_or_none()
+    return None if row is None else Reader(row.position, row.rules, row.circles_at)
 
 
 def reach(conn: Connection, viewer: str, head: int) -> tuple[int, bool]:
@@ -188,14 +196,14 @@ def settle(
     conn: Connection,
     viewer: str,
     seen: Reader,
-    position: int,
+    end: Reader,
     met: Sequence[Match],
     looked_at: Collection[str],
     gone: Collection[str],
     revisions: Mapping[str, int],
     now: datetime,
 ) -> bool:
-    """Write what the activities that were looked at meet of the streams at `revisions`, and move on to `position`. What they met
+    """Write what the activities that were looked at meet of the streams at `revisions`, and move on to `end`. What they met
     before and do no more has ended, and what met anything and is gone. False, and nothing written, when somebody else has moved
     or changed a rule since `seen`.
     """
@@ -204,18 +212,30 @@ def settle(
     ended = {row.stream_id for row in conn.execute(_MET, asked(viewer, gone))} if gone else set()
     if ended:
         conn.execute(_END, asked(viewer, gone))
+    concerned, _ = put_met(conn, viewer, met, looked_at, revisions)
+    mine = sa.update(stream_reader).where(stream_reader.c.viewer_id == viewer)
+    conn.execute(mine.values(position=end.position, circles_at=end.circles_at))
+    leases.got_on(conn, viewer, STREAM_JOB, viewer)
+    _wake_receivers(conn, viewer, ended | concerned, now)
+    return True
+
+
+def put_met(
+    conn: Connection, viewer: str, met: Sequence[Match], looked_at: Collection[str], revisions: Mapping[str, int]
+) -> tuple[set[str], set[str]]:
+    """Write what the activities that were looked at meet of the streams at `revisions`, and end what they no longer do: the streams that
+    this concerns, or did before, and the activities of which another stream is said than before.
+    """
     now_met = {(one.stream_id, one.activity_id) for one in met}
-    known = conn.execute(_MET, asked(viewer, looked_at)).all()
-    there = {(row.stream_id, row.activity_id) for row in known if revisions.get(row.stream_id) == row.revision and not row.ended}
+    known = [row for row in conn.execute(_MET, asked(viewer, looked_at)) if revisions.get(row.stream_id) == row.revision]
+    there = {(row.stream_id, row.activity_id) for row in known if not row.ended}
     _put(conn, viewer, [one for one in met if (one.stream_id, one.activity_id) not in there])
     for stream_id, activity_id in sorted(there - now_met):
         m = stream_match.c
         this = (m.viewer_id == viewer, m.stream_id == stream_id, m.revision == revisions[stream_id], m.activity_id == activity_id)
         conn.execute(sa.update(stream_match).where(*this).values(ended=True))
-    conn.execute(sa.update(stream_reader).where(stream_reader.c.viewer_id == viewer).values(position=position))
-    leases.got_on(conn, viewer, STREAM_JOB, viewer)
-    _wake_receivers(conn, viewer, ended | {s for s, _ in there} | {s for s, _ in now_met}, now)
-    return True
+    concerned = {row.stream_id for row in known} | {one.stream_id for one in met}
+    return concerned, {activity_id for _, activity_id in there ^ now_met}
 
 
 def replayed(
@@ -312,5 +332,7 @@ def _wake_receivers(conn: Connection, viewer: str, stream_ids: Collection[str], 
             leases.enqueue(conn, viewer, DELIVERY_JOB, row.id, now)
 
 
-def _stream(row: Any) -> Stream:
-    return Stream(**{name: getattr(row, name) for name in Stream.__struct_fields__})
+def of_row(row: Any) -> Stream:
+    """The stream of a row."""
+    values = {name: getattr(row, name) for name in Stream.__struct_fields__}
+    return Stream(**{**values, "circles": _circles(row.circles) if row.circles else {}})

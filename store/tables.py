@@ -589,6 +589,7 @@ stream = _owned(
     _text("id"),
     _text("name"),
     _text("rule"),  # as it was typed
+    Column("circles", LargeBinary),  # which circle each name in it stands for, msgpack; null where it names none
     Column("enabled", Boolean, nullable=False),
     _int("revision", 1),  # of the rule and what it is matched from; what met another one is past
     Column(
@@ -610,8 +611,14 @@ stream_match = _owned("stream_match", _text("stream_id"), _int("revision"), _tex
 stream_past = _owned(
     "stream_past", _text("stream_id"), _int("revision"), key=("stream_id", "revision")
 )  # whose matches are to be erased
+# who is counted as being of a circle that a rule names (store/stream_circles.py): contacts, msgpack; null where there is no such circle
+stream_circle = _owned("stream_circle", _text("circle_id"), Column("contacts", LargeBinary), key=("circle_id",))
+stream_again = _owned(
+    "stream_again", _text("contact_id"), _at("reached_at", True), _maybe("reached_id"), key=("contact_id",)
+)  # whose activities are to be asked again, and down to which they were
 stream_reader = _owned("stream_reader", Column("position", BigInteger, nullable=False),  # of the feed, up to which activities were matched
-                       _int("rules", 0),  # grows with each change of a rule
+                       _int("rules", 0),  # grows with each change of a rule, or of who is of a circle that one names
+                       Column("circles_at", BigInteger, nullable=False, server_default="0"),  # up to where it is known who is of them
                        key=())  # fmt: skip
 
 # --- what was done, and what changed ------------------------------------------------------------------------------------

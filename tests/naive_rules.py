@@ -7,6 +7,7 @@ nothing else.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from providers import records
@@ -28,19 +29,19 @@ NAMES = {
 }
 
 
-def meets(rule: Node, activity: records.Activity, network: str) -> bool:
-    """Whether an activity that was seen on a network meets a rule."""
+def meets(rule: Node, activity: records.Activity, network: str, circles: Collection[str] = ()) -> bool:
+    """Whether an activity that was seen on a network, of somebody of these circles, meets a rule."""
     if isinstance(rule, Not):
-        return not meets(rule.part, activity, network)
+        return not meets(rule.part, activity, network, circles)
     if isinstance(rule, Every):
-        return all(meets(part, activity, network) for part in rule.parts)
+        return all(meets(part, activity, network, circles) for part in rule.parts)
     if isinstance(rule, Some):
-        return any(meets(part, activity, network) for part in rule.parts)
+        return any(meets(part, activity, network, circles) for part in rule.parts)
     if isinstance(rule, Words):
         return any(stands_in(rule.words, fold(part).split()) for part in texts(rule.column, activity))
     if isinstance(rule, Address):
         return any(leads_to(link, rule) for link in links(activity))
-    return holds(rule, activity, network)
+    return holds(rule, activity, network, circles)
 
 
 def things(activity: records.Activity) -> list[records.ActivityObject]:
@@ -114,8 +115,10 @@ def leads_to(link: str, rule: Address) -> bool:
     return path == rule.path or any(path.startswith(rule.path + sign) for sign in "/?#") or not rule.path
 
 
-def holds(rule: Fact, activity: records.Activity, network: str) -> bool:
+def holds(rule: Fact, activity: records.Activity, network: str, circles: Collection[str]) -> bool:
     key = rule.key
+    if key.startswith("circle="):
+        return key[7:] in circles
     if key.startswith("#"):
         return any(key[1:] == "".join(fold(tag).split()) for thing in things(activity) for tag in thing.hashtags)
     if key.startswith("on:"):

@@ -7,8 +7,9 @@
     about    title and hashtags; who made what is shared, liked or answered; the profile that is followed
     url      the links in it, and the address of an article, page or the like; never where the post itself stands
 
-Parts of a column are no neighbours: a phrase stands within one of them. All of it comes from the record as its network told it, nothing from
-what Kith makes of it, so that the same activity says the same today and when it is looked at again. Knows no rule and no database.
+Parts of a column are no neighbours: a phrase stands within one of them. All of it comes from the record as its network told it, so that the
+same activity says the same today and when it is looked at again; only of which circles its author is by now is Kith's own, and whoever asks
+says it. Knows no rule and no database.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 from providers import records
 from providers.formats.html_links import attributes
 from providers.formats.html_text import text_of
-from resolvers.streams.tree import Column, host_of
+from resolvers.streams.tree import CIRCLE, Column, host_of
 from store.words import BREAK, fold
 
 MAX_TEXT: Final = 100_000  # characters of one part that are looked at, as many as the search looks at
@@ -57,8 +58,8 @@ class Document(NamedTuple):
     links: tuple[Link, ...]
 
 
-def document(activity: records.Activity, network: str) -> Document:
-    """What an activity says that was seen through an account of `network`."""
+def document(activity: records.Activity, network: str, circles: Iterable[str] = ()) -> Document:
+    """What an activity says that was seen through an account of `network`, by somebody who is of these circles."""
     things = [thing for thing in (activity.object, activity.target) if thing is not None]
     links = list(dict.fromkeys(_links(things)))[:MAX_LINKS]
     texts: dict[Column, list[str]] = {
@@ -77,6 +78,7 @@ def document(activity: records.Activity, network: str) -> Document:
         keys |= words if column == "text" else {f"{column}:{word}" for word in words}
     found = [link for link in map(_link, links) if link is not None]
     keys.update(_facts(activity, things, network, found))
+    keys.update(f"{CIRCLE}{circle_id}" for circle_id in circles)
     return Document(keys=frozenset(keys), columns=columns, links=tuple(found))
 
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Final
 
 from resolvers.streams.documents import Document
-from resolvers.streams.tree import Address, Every, Fact, Leaf, Node, Not, Some, Words, canonical, is_letter
+from resolvers.streams.tree import CIRCLE, Address, Every, Fact, Leaf, Node, Not, Some, Words, is_letter
 
 #: How common a key is taken to be of which nothing is known: there are few of these, and each holds for many activities.
-_COMMON: Final = {"has:": 1_000_000, "lang:": 1_000_000, "on:": 1_000_000}
+_COMMON: Final = {"has:": 1_000_000, "lang:": 1_000_000, "on:": 1_000_000, CIRCLE: 1_000_000}
 Meets = Callable[[Document], bool]
 Keys = frozenset[str]
 
@@ -36,9 +36,9 @@ class Matcher:
 
     def __init__(self, frequencies: Mapping[str, int] | None = None) -> None:
         self._frequencies = frequencies or {}
-        self._plans: dict[str, _Plan] = {}
-        self._named: dict[Hashable, str] = {}
-        self._index: dict[str, dict[tuple[str, int], tuple[Keys, _Plan]]] = {}
+        self._plans: dict[Node, _Plan] = {}
+        self._named: dict[Hashable, Node] = {}
+        self._index: dict[str, dict[tuple[Node, int], tuple[Keys, _Plan]]] = {}
 
     def __len__(self) -> int:
         return len(self._named)
@@ -46,29 +46,28 @@ class Matcher:
     def add(self, name: Hashable, rule: Node) -> None:
         """Enter a rule, in place of the one that had the name."""
         self.remove(name)
-        said = canonical(rule)
-        plan = self._plans.get(said)
+        plan = self._plans.get(rule)
         if plan is None:
             alternatives = [(min(keys, key=self._rank), keys) for keys in self._cover(rule)]
-            plan = self._plans[said] = _Plan(rule, alternatives)
+            plan = self._plans[rule] = _Plan(rule, alternatives)
             for n, (anchor, keys) in enumerate(alternatives):
-                self._index.setdefault(anchor, {})[said, n] = (keys - {anchor}, plan)
+                self._index.setdefault(anchor, {})[rule, n] = (keys - {anchor}, plan)
         plan.names[name] = None
-        self._named[name] = said
+        self._named[name] = rule
 
     def remove(self, name: Hashable) -> None:
         """Take a rule out; nothing happens where there is none."""
-        said = self._named.pop(name, None)
-        if said is None:
+        rule = self._named.pop(name, None)
+        if rule is None:
             return
-        plan = self._plans[said]
+        plan = self._plans[rule]
         del plan.names[name]
         if plan.names:
             return
-        del self._plans[said]
+        del self._plans[rule]
         for n, (anchor, _) in enumerate(plan.alternatives):
             bucket = self._index[anchor]
-            del bucket[said, n]
+            del bucket[rule, n]
             if not bucket:
                 del self._index[anchor]
 
@@ -108,7 +107,7 @@ class Matcher:
         """Rare keys first; of those that are not known the long ones."""
         known = self._frequencies.get(key)
         if known is None:
-            known = 0 if self._frequencies else _COMMON.get(key[: key.find(":") + 1], 0)
+            known = 0 if self._frequencies else max((n for start, n in _COMMON.items() if key.startswith(start)), default=0)
         return known, -len(key), key
 
 

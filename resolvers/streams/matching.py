@@ -1,11 +1,13 @@
 """Stored activities carried through the rules: what arrives as the feed tells it, what was there before by a replay.
 
-One leased job a viewer does both in turns, so that neither overtakes the other:
+One leased job a viewer does them in turns, so that none overtakes another:
 
     live    feed rows after the reader's place → activities as they are now → rules → matches and the new place, one transaction
+    again   the activities of whoever came into a circle that a rule names, or left it → matches and how far it came, one transaction
     replay  the latest stored activities first, for all streams that begin together → matches and how far it came, one transaction
 
-What an activity meets is asked of its present state: a row of the feed only says that it is time to ask. A process that dies leaves places that
+What an activity meets is asked of its present state, and of who is of a circle by then (store/stream_circles.py): a row of the feed only says
+that it is time to ask. A process that dies leaves places that
 agree with the matches; whoever comes next goes on from them. Rules are compiled once a process and kept while they are the same.
 """
 
@@ -28,8 +30,8 @@ from resolvers.operation import Clock
 from resolvers.streams.documents import Document, document
 from resolvers.streams.matcher import Matcher
 from resolvers.streams.rules import parse
-from resolvers.streams.tokens import BadRule
-from store import feed, streams
+from resolvers.streams.tokens import BadRule, Circles
+from store import feed, stream_circles, streams
 from store.among import among, asked
 from store.database import Database
 from store.feed import Recorder
@@ -39,22 +41,34 @@ from store.tables import account, activity
 log = structlog.get_logger("kith.streams")
 
 PAGE: Final = 500  # activities that are looked at in one go
+AGAIN: Final = 100  # activities of somebody that are asked again in one go; for those that come or go the feed is written
 MATCHES_AT_ONCE: Final = 2_000  # in one transaction, which is about 20 ms
 TURN: Final = 20.0  # seconds that one viewer may keep a worker before others get a turn
 KEPT: Final = 50  # viewers whose rules stay compiled
 SAMPLE: Final = 1_000  # activities that say how common words are
 WORTH_IT: Final = 100  # rules from which on that is asked
 _decode = msgspec.msgpack.Decoder(records.Activity).decode
-_COLUMNS: Final = (activity.c.id, activity.c.account_id, activity.c.occurred_at, activity.c.record)
+_COLUMNS: Final = (activity.c.id, activity.c.account_id, activity.c.contact_id, activity.c.occurred_at, activity.c.record)
 _BY_ID: Final = select(*_COLUMNS).where(among(activity.c.id))
 
 
 class Rules(NamedTuple):
-    """A viewer's rules, compiled: of the streams with their revisions, as of a state of the rules."""
+    """A viewer's rules, compiled: of the streams with their revisions, and who is of the circles that they name, as of a state of the rules."""
 
     as_of: int
     matcher: Matcher
     revisions: dict[str, int]
+    circles: Mapping[str, tuple[str, ...]]  # by contact
+
+
+class _Source(NamedTuple):
+    """What the rules are compiled from."""
+
+    reader: Reader | None
+    listed: list[Stream]
+    circles: Mapping[str, tuple[str, ...]]
+    sample: list[Found]
+    unsure: bool  # a circle is named of which it is not known yet who is of it
 
 
 class Found(NamedTuple):
@@ -69,11 +83,12 @@ class _News(NamedTuple):
     """What the feed has for the streams: (position, activity) in order, each activity once, and where that ends."""
 
     seen: Reader
-    until: int
+    until: Reader
     places: list[tuple[int, str]]
     rows: dict[str, Any]
     networks: dict[str, str]
     lost: bool
+    unsure: bool = False  # whether who is of a circle has to be looked at first
 
 
 class Matching:
@@ -88,7 +103,9 @@ class Matching:
         """Match what there is. Returns when to go on, None when all is done."""
         ends = time.monotonic() + TURN
         while time.monotonic() < ends:
-            if not await self._live(viewer) and not await self._replay(viewer) and not await self._erase(viewer):
+            if not (
+                await self._live(viewer) or await self._again(viewer) or await self._replay(viewer) or await self._erase(viewer)
+            ):
                 return None
         return timedelta()
 
@@ -101,20 +118,45 @@ class Matching:
             log.warning("the feed was cut behind the place of the streams; all are matched anew", viewer=viewer)
             await self._database.write_behind(viewer, _restart, self._clock.now())
             return True
-        if news.until == news.seen.position:
+        if news.unsure:
+            return await self._circles(viewer, news.until.position)
+        if news.until.position == news.seen.position:
             return False
         rules = await self._compiled(viewer, news.seen.rules)
         if rules is None:
             return True
         met = await asyncio.to_thread(_live_matches, news, rules)
         for end, part, looked_at, gone in _portions(news, met):
-            seen = Reader(news.seen.position, rules.as_of)
-            now = self._clock.now()
+            seen, now = news.seen, self._clock.now()
             if not await self._database.write_behind(
                 viewer, streams.settle, seen, end, part, looked_at, gone, rules.revisions, now
             ):
                 return True  # somebody was faster, or a rule has changed: from the rows anew
-            news = news._replace(seen=Reader(end, rules.as_of))
+            news = news._replace(seen=end)
+        return True
+
+    async def _circles(self, viewer: str, head: int) -> bool:
+        """Look who is of the circles that rules name; whoever came or went waits to be asked again."""
+        moved = await self._database.read(viewer, stream_circles.moved, head)
+        if moved is None:
+            return False
+        await self._database.write_behind(viewer, stream_circles.adopt, moved, self._clock.now())
+        return True
+
+    async def _again(self, viewer: str) -> bool:
+        """A stretch of the activities of somebody who came into a circle or left it; whether there was somebody."""
+        stretch = await self._database.read(viewer, _of_somebody)
+        if stretch is None:
+            return False
+        seen, of, rows, networks = stretch
+        rules = await self._compiled(viewer, seen.rules)
+        if rules is None:
+            return True
+        met, looked_at, last = await asyncio.to_thread(_again_matches, rules, rows, networks)
+        now = self._clock.now()
+        await self._database.write_behind(
+            viewer, stream_circles.asked_again, seen, of, met, looked_at, rules.revisions, last, now
+        )
         return True
 
     async def _replay(self, viewer: str) -> bool:
@@ -144,10 +186,13 @@ class Matching:
         if known is not None and known.as_of == as_of:
             self._rules.move_to_end(viewer)
             return known
-        reader, listed, sample = await self._database.read(viewer, _wanted, known is None)
-        if reader is None or reader.rules != as_of:
+        source = await self._database.read(viewer, _wanted, known is None)
+        if source.reader is None or source.reader.rules != as_of:
             return None
-        rules = await asyncio.to_thread(_renewed, known, as_of, listed, sample)
+        if source.unsure:
+            await self._circles(viewer, source.reader.circles_at)
+            return None
+        rules = await asyncio.to_thread(_renewed, known, as_of, source)
         self._rules[viewer] = rules
         self._rules.move_to_end(viewer)
         while len(self._rules) > KEPT:
@@ -162,14 +207,18 @@ def _news(conn: Connection, viewer: str) -> _News | None:
         return None
     head = feed.head(conn, viewer)
     if seen.position < head.horizon or seen.position > head.position:
-        return _News(seen, head.position, [], {}, {}, lost=True)
+        return _News(seen, seen, [], {}, {}, lost=True)
+    end = seen._replace(position=head.position, circles_at=head.position)
+    if stream_circles.unsure(conn, viewer, seen, head):
+        return _News(seen, end, [], {}, {}, lost=False, unsure=True)
     changes = feed.read(conn, viewer, seen.position, PAGE, kinds=("ACTIVITY",))
-    until = changes[-1].position if len(changes) == PAGE else head.position
+    if len(changes) == PAGE:
+        end = end._replace(position=changes[-1].position)
     places: dict[str, int] = {}
     for change in changes:
         places.setdefault(change.node_id, change.position)
     rows = {row.id: row for row in conn.execute(_BY_ID, asked(viewer, places)).all()}
-    return _News(seen, until, [(at, node_id) for node_id, at in places.items()], rows, _networks(conn, viewer), lost=False)
+    return _News(seen, end, [(at, node_id) for node_id, at in places.items()], rows, _networks(conn, viewer), lost=False)
 
 
 def _restart(conn: Connection, viewer: str, now: datetime) -> None:
@@ -182,63 +231,66 @@ def _networks(conn: Connection, viewer: str) -> dict[str, str]:
     return {row.id: row.provider for row in rows}
 
 
-def _wanted(conn: Connection, viewer: str, fresh: bool) -> tuple[Reader | None, list[Stream], list[Found]]:
+def _wanted(conn: Connection, viewer: str, fresh: bool) -> _Source:
     """The rules, and where they are compiled from nothing a sample of what they will meet."""
     listed = [one for one in streams.listed(conn, viewer) if one.enabled]
+    kept = stream_circles.kept(conn, viewer)
+    circles = stream_circles.by_contact(kept)
     sample: list[Found] = []
     if fresh and len(listed) >= WORTH_IT:
         latest = select(*_COLUMNS).where(activity.c.viewer_id == viewer).order_by(activity.c.occurred_at.desc()).limit(SAMPLE)
         networks = _networks(conn, viewer)
-        sample = [looked_at(row, networks) for row in conn.execute(latest)]
-    return streams.reader(conn, viewer), listed, sample
+        sample = [looked_at(row, networks, circles) for row in conn.execute(latest)]
+    unsure = any(circle_id not in kept for one in listed for circle_id in one.circles.values())
+    return _Source(streams.reader(conn, viewer), listed, circles, sample, unsure)
 
 
-def _renewed(known: Rules | None, as_of: int, listed: Sequence[Stream], sample: Sequence[Found]) -> Rules:
+def _renewed(known: Rules | None, as_of: int, source: _Source) -> Rules:
     if known is None:
-        common = Counter(key for found in sample if found.document is not None for key in found.document.keys)
-        known = Rules(as_of, Matcher(common), {})
-    revisions = {one.id: one.revision for one in listed}
+        common = Counter(key for found in source.sample if found.document is not None for key in found.document.keys)
+        known = Rules(as_of, Matcher(common), {}, {})
+    revisions = {one.id: one.revision for one in source.listed}
     for stream_id in known.revisions.keys() - revisions.keys():
         known.matcher.remove(stream_id)
-    for one in listed:
+    for one in source.listed:
         if known.revisions.get(one.id) != one.revision:
             enter(known.matcher, one)
-    return Rules(as_of, known.matcher, revisions)
+    return Rules(as_of, known.matcher, revisions, source.circles)
 
 
 def enter(matcher: Matcher, one: Stream) -> None:
     """Have a stream's rule matched, if it can be understood: one that a later language refuses meets nothing."""
     try:
-        matcher.add(one.id, parse(one.rule))
+        matcher.add(one.id, parse(one.rule, circles=Circles(names={}, bound=one.circles)))
     except BadRule as error:
         matcher.remove(one.id)
         log.warning("the rule of a stream cannot be understood any more", stream=one.id, error=str(error))
 
 
-def looked_at(row: Any, networks: Mapping[str, str]) -> Found:
-    """What a rule sees of a stored activity."""
+def looked_at(row: Any, networks: Mapping[str, str], circles: Mapping[str, tuple[str, ...]]) -> Found:
+    """What a rule sees of a stored activity; `circles` by contact."""
     try:
-        return Found(row.id, row.occurred_at, document(_decode(row.record), networks.get(row.account_id, "")))
+        said = document(_decode(row.record), networks.get(row.account_id, ""), circles.get(row.contact_id, ()))
+        return Found(row.id, row.occurred_at, said)
     except (msgspec.MsgspecError, ValueError, TypeError):
         return Found(row.id, row.occurred_at, None)  # damaged: its list says so where it is shown
 
 
-def _matches(rules: Matcher, revisions: Mapping[str, int], found: Found) -> list[Match]:
+def _matches(rules: Rules, revisions: Mapping[str, int], row: Any, networks: Mapping[str, str]) -> list[Match]:
+    found = looked_at(row, networks, rules.circles)
     if found.document is None:
         return []
-    met = (str(name) for name in rules.match(found.document))
+    met = (str(name) for name in rules.matcher.match(found.document))
     return [Match(name, revisions[name], found.id, found.occurred_at) for name in met if name in revisions]
 
 
 def _live_matches(news: _News, rules: Rules) -> dict[str, list[Match]]:
-    return {
-        node_id: _matches(rules.matcher, rules.revisions, looked_at(row, news.networks)) for node_id, row in news.rows.items()
-    }
+    return {node_id: _matches(rules, rules.revisions, row, news.networks) for node_id, row in news.rows.items()}
 
 
-def _portions(news: _News, met: Mapping[str, list[Match]]) -> list[tuple[int, list[Match], list[str], list[str]]]:
+def _portions(news: _News, met: Mapping[str, list[Match]]) -> list[tuple[Reader, list[Match], list[str], list[str]]]:
     """The news in parts that are one transaction each: where it ends, what is met, what was looked at and what is gone."""
-    parts: list[tuple[int, list[Match], list[str], list[str]]] = []
+    parts: list[tuple[Reader, list[Match], list[str], list[str]]] = []
     part: list[Match] = []
     there: list[str] = []
     gone: list[str] = []
@@ -247,10 +299,36 @@ def _portions(news: _News, met: Mapping[str, list[Match]]) -> list[tuple[int, li
         (there if node_id in news.rows else gone).append(node_id)
         if len(part) >= MATCHES_AT_ONCE and n + 1 < len(news.places):
             # all rows before the next one's are done: an activity's later rows find it looked at already
-            parts.append((news.places[n + 1][0] - 1, part, there, gone))
+            parts.append((news.until._replace(position=news.places[n + 1][0] - 1), part, there, gone))
             part, there, gone = [], [], []
     parts.append((news.until, part, there, gone))
     return parts
+
+
+def _of_somebody(conn: Connection, viewer: str) -> tuple[Reader, stream_circles.Waiting, list[Any], dict[str, str]] | None:
+    """Whose activities are asked again next, and a stretch of these, the latest first."""
+    seen, of = streams.reader(conn, viewer), stream_circles.waiting(conn, viewer)
+    if seen is None or of is None:
+        return None
+    query = select(*_COLUMNS).where(activity.c.viewer_id == viewer, activity.c.contact_id == of.contact_id)
+    if of.at is not None and of.id is not None:
+        mark = sa.tuple_(sa.literal(of.at, activity.c.occurred_at.type), sa.literal(of.id))
+        query = query.where(sa.tuple_(activity.c.occurred_at, activity.c.id) < mark)
+    rows = conn.execute(query.order_by(activity.c.occurred_at.desc(), activity.c.id.desc()).limit(AGAIN)).all()
+    return seen, of, list(rows), _networks(conn, viewer)
+
+
+def _again_matches(
+    rules: Rules, rows: Sequence[Any], networks: Mapping[str, str]
+) -> tuple[list[Match], list[str], tuple[datetime, str] | None]:
+    """What a stretch meets, as much as one transaction writes: matches, what was looked at, its last activity (None at the end)."""
+    met: list[Match] = []
+    for n, row in enumerate(rows):
+        met += _matches(rules, rules.revisions, row, networks)
+        if len(met) >= MATCHES_AT_ONCE and n + 1 < len(rows):
+            return met, [one.id for one in rows[: n + 1]], (row.occurred_at, row.id)
+    last = None if len(rows) < AGAIN else (rows[-1].occurred_at, rows[-1].id)
+    return met, [row.id for row in rows], last
 
 
 def _stretch(conn: Connection, viewer: str) -> tuple[Reader, list[Stream], list[Any], dict[str, str]] | None:
@@ -278,7 +356,7 @@ def _replay_matches(
     part: list[Match] = []
     count = 0
     for n, row in enumerate(rows):
-        part += _matches(rules.matcher, revisions, looked_at(row, networks))
+        part += _matches(rules, revisions, row, networks)
         count += 1
         if len(part) >= MATCHES_AT_ONCE and n + 1 < len(rows):
             parts.append((part, (row.occurred_at, row.id), count))

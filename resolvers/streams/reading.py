@@ -24,13 +24,16 @@ from resolvers.operation import Operation
 from resolvers.paging import Ask, Cut, Listing, Order, PageInfo
 from resolvers.search_query import span
 from resolvers.sources import Freshness
-from resolvers.streams.documents import content, document
+from resolvers.streams import circles
+from resolvers.streams.documents import content
 from resolvers.streams.matcher import compiled
+from resolvers.streams.matching import looked_at
 from resolvers.streams.rules import parse
 from resolvers.streams.tokens import BadRule
-from resolvers.streams.tree import Node, Words, canonical, is_letter, wanted
+from resolvers.streams.tree import Node, Words, canonical, circles_of, is_letter, wanted
 from store import feed, streams
 from store.search_index import Term
+from store.stream_circles import by_contact, present
 from store.streams import Stream
 from store.tables import account, activity, stream, stream_match
 
@@ -63,6 +66,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     enabled: bool
     revision: int
+    circles: dict[str, str]
     created_at: datetime
     position: int
     replay: Replay
@@ -95,10 +99,10 @@ class Preview(Listing, frozen=True, kw_only=True):
     reached: datetime | None
 
 
-def check(operation: Operation, text: str, *field: str) -> Check:
-    """How a rule is read; mistakes name `field` of the input they are in."""
+async def check(operation: Operation, text: str, *field: str, bound: Mapping[str, str] | None = None) -> Check:
+    """How a rule is read; mistakes name `field` of the input they are in. `bound` is what names of circles stand for in it by now."""
     try:
-        rule = parse(text, operation.services.providers)
+        rule = parse(text, operation.services.providers, await circles.nameable(operation, text, bound or {}))
     except BadRule as bad:
         mistakes = tuple(
             RuleMistake(message=one.message, field=field, span=span(text, one.start, one.end), expected=one.expected)
@@ -138,7 +142,7 @@ def _matched_to(conn: Connection, viewer: str) -> int:
 
 def _shown(one: Stream, position: int) -> Shown:
     return Shown(
-        id=one.id, version=one.version, name=one.name, rule=one.rule, enabled=one.enabled, revision=one.revision,
+        id=one.id, version=one.version, name=one.name, rule=one.rule, enabled=one.enabled, revision=one.revision, circles=one.circles,
         created_at=one.created_at, position=position,
         replay=Replay(done=one.replayed, total=max(one.replay_total, one.replayed), finished_at=one.replayed_at),
     )  # fmt: skip
@@ -162,8 +166,7 @@ def of_activities(conn: Connection, viewer: str, activity_ids: Sequence[str]) ->
     for row in rows:
         mine = found.setdefault(row.activity_id, [])
         if len(mine) < MAX_OF_ACTIVITY:
-            one = Stream(**{name: getattr(row, name) for name in Stream.__struct_fields__})
-            mine.append(_shown(one, position))
+            mine.append(_shown(streams.of_row(row), position))
     return found
 
 
@@ -249,11 +252,13 @@ async def preview(operation: Operation, checked: Check, ask: Ask, start: datetim
     at = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[datetime, str])
     size, until = ask.size, operation.elapsed() + operation.remaining() * SHARE
     meets, terms = compiled(checked.rule), _terms(checked.rule)
+    named = {*circles_of(checked.rule).values()}
+    members = by_contact(await operation.read(present, named)) if named else {}
     edges: list[PreviewEdge] = []
     looked_at, more = 0, True
     while more and len(edges) < size and looked_at < MAX_LOOKED_AT and operation.elapsed() < until:
         rows, networks = await operation.read(_stretch, at, start)
-        found = await asyncio.to_thread(_met, rows, networks, meets, size - len(edges))
+        found = await asyncio.to_thread(_met, rows, networks, members, meets, size - len(edges))
         edges += [_edge(operation, scope, row, terms) for row in found.rows]
         looked_at += found.looked_at
         more = len(rows) == LOOKED_AT or found.looked_at < len(rows)
@@ -279,17 +284,16 @@ class _Met(msgspec.Struct, frozen=True):
     looked_at: int
 
 
-def _met(rows: Sequence[Any], networks: Mapping[str, str], meets: Any, wanted_: int) -> _Met:
+def _met(
+    rows: Sequence[Any], networks: Mapping[str, str], members: Mapping[str, tuple[str, ...]], meets: Any, wanted_: int
+) -> _Met:
     """Those that meet a rule, at most so many; and how many were looked at for it."""
     found: list[Any] = []
     for n, row in enumerate(rows):
         if len(found) == wanted_:
             return _Met(found, n)
-        try:
-            said = document(_decode(row.record), networks.get(row.account_id, ""))
-        except (msgspec.MsgspecError, ValueError, TypeError):
-            continue  # damaged, as in a saved stream
-        if meets(said):
+        said = looked_at(row, networks, members).document
+        if said is not None and meets(said):  # not where it is damaged, as in a saved stream
             found.append(row)
     return _Met(found, len(rows))
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from resolvers.streams.tokens import OPERATORS, BadRule, Reader, RuleError, Token
+from resolvers.streams.tokens import OPERATORS, BadRule, Circles, Reader, RuleError, Token
 from resolvers.streams.tree import Every, Node, Not, Some
 
 MAX_RULE: Final = 2_048  # characters, as in PowerTrack
@@ -24,13 +24,13 @@ MAX_DEPTH: Final = 16  # parentheses within parentheses
 MAX_PARTS: Final = 128  # words, phrases and operators
 
 
-def parse(text: str, networks: Collection[str] | None = None) -> Node:
-    """The rule that `text` says. `networks` are those that `on:` may name, any without. Raises BadRule."""
+def parse(text: str, networks: Collection[str] | None = None, circles: Circles | None = None) -> Node:
+    """The rule that `text` says. `networks` and `circles` are those that `on:` and `in-circle:` may name, any without. Raises BadRule."""
     if len(text) > MAX_RULE:
         raise BadRule(
             [RuleError(f"A rule has at most {MAX_RULE:,} characters; this one has {len(text):,}.", MAX_RULE, len(text))]
         )
-    reader = Reader(text, networks)
+    reader = Reader(text, networks, circles)
     reader.read()
     tokens = reader.tokens
     if reader.errors:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
-from resolvers.streams.tree import Address, Column, Fact, Leaf, Words, host_of
+from resolvers.streams.tree import CIRCLE, Address, Column, Fact, Leaf, Words, host_of
 from store.words import fold
 
 MAX_ERRORS: Final = 20
@@ -26,7 +26,7 @@ THINGS: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 OPERATORS: Final[dict[str, str]] = {
     "from": "who did it", "to": "who is named", "about": "a topic or who it is about", "has": "what is with it",
-    "lang": "its language", "on": "the network", "url": "an address in it",
+    "lang": "its language", "on": "the network", "in-circle": "one of your circles", "url": "an address in it",
 }  # fmt: skip
 #: Operators that people know from elsewhere, and what to write here.
 ELSEWHERE: Final[dict[str, str]] = {
@@ -34,7 +34,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "is": "What somebody did is asked of the list of activities, by its filter verbs.",
     "http": "An address is looked for with url:, without http:// before it.",
     "https": "An address is looked for with url:, without https:// before it.",
-    "in-circle": "Circles change with who writes to whom, and a stream does not; name the people with from: instead.",
 }
 _KEYWORDS: Final = ("AND", "OR", "NOT")
 _QUOTES: Final = '"\u201c\u201d\u201e'  # typed, and as writing programs turn them
@@ -44,8 +43,25 @@ _EXCLUDING: Final = "-\uff0d\u2212"  # hyphen-minus, wide, and the minus of math
 _DASHES: Final = "\u2010\u2011\u2012\u2013\u2014\u2015"
 _TAGS: Final = "#\uff03"
 _RUN: Final = re.compile(rf"[^\s{_OPENING}{_CLOSING}{_QUOTES}]+")
-_OPERATOR: Final = re.compile(r"([A-Za-z\uff21-\uff3a\uff41-\uff5a][A-Za-z\uff21-\uff3a\uff41-\uff5a_-]*)[:\uff1a](?=\S|$)")
+_OPERATOR: Final = re.compile(r"([A-Za-z\uff21-\uff3a\uff41-\uff5a][A-Za-z\uff21-\uff3a\uff41-\uff5a_\uff0d-]*)[:\uff1a](?=\S|$)")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")  # RFC 5646 §2.1, without its irregular tags
+
+
+class Circles(NamedTuple):
+    """The circles that `in-circle:` may name."""
+
+    names: Mapping[str, str]  # id → name
+    bound: Mapping[str, str]  # what names stand for in a rule that is saved, whatever the circles are called by now
+    drawn: bool = True  # False while none are shown because they are drawn anew
+
+    def ids(self, value: str) -> list[str]:
+        """The circles that a value stands for: by what it was bound to, its id, or its name as words are folded."""
+        if value in self.bound:
+            return [self.bound[value]]
+        if value in self.names:
+            return [value]
+        wanted = _called(value)
+        return [circle_id for circle_id, name in self.names.items() if _called(name) == wanted]
 
 
 class RuleError(NamedTuple):
@@ -75,9 +91,10 @@ class Token(NamedTuple):
 class Reader:
     """Takes a rule apart into tokens, and gathers what cannot be one."""
 
-    def __init__(self, text: str, networks: Collection[str] | None) -> None:
+    def __init__(self, text: str, networks: Collection[str] | None, circles: Circles | None) -> None:
         self.text = text
         self.networks = networks
+        self.circles = circles
         self.tokens: list[Token] = []
         self.errors: list[RuleError] = []
 
@@ -179,12 +196,28 @@ class Reader:
                 self._wrong("lang: needs a language tag such as en or pt-BR, or und where none is told.", start, end)
             else:
                 self._fact(f"lang:{value.lower()}", f"lang:{value.lower()}", start, end)
+        elif name == "in-circle":
+            self._circle(value, shown, start, end)
         elif name == "url":
             self._address(value, shown, start, end)
         elif name == "from" and value.startswith(("https://", "http://", "did:")):
             self._fact(f"from={value}", shown, start, end)
         else:
             self._words("from" if name == "from" else "to" if name == "to" else "about", value, shown, start, end)
+
+    def _circle(self, value: str, shown: str, start: int, end: int) -> None:
+        found = [_called(value)] if self.circles is None else self.circles.ids(value)
+        if len(found) == 1:
+            self._add(Fact(key=f"{CIRCLE}{found[0]}", shown=shown, value=value, at=(start, end)), start, end)
+        elif found:
+            ids = tuple(f"in-circle:{one}" for one in found)
+            self._wrong(f"Several of your circles are called {_cited(value)}: write the id of one.", start, end, ids)
+        elif self.circles is not None and not self.circles.drawn:
+            self._wrong("Your circles are being drawn anew: save the rule again in some minutes.", start, end)
+        else:
+            known = self._values("in-circle")
+            hint = _meant(value, known) if known else " There are none yet: they are drawn from who is together in what is said."
+            self._wrong(f"You have no circle called {_cited(value)}.{hint}", start, end, known)
 
     def _address(self, value: str, shown: str, start: int, end: int) -> None:
         """`url:` with a host is an address, with anything else words of one."""
@@ -249,6 +282,8 @@ class Reader:
     def _values(self, name: str) -> tuple[str, ...]:
         if name == "has":
             return tuple(THINGS)
+        if name == "in-circle" and self.circles is not None:
+            return tuple(sorted({*self.circles.names.values()}))
         return tuple(sorted(self.networks)) if name == "on" and self.networks is not None else ()
 
     def _wrong(self, message: str, start: int, end: int, expected: tuple[str, ...] = ()) -> None:
@@ -258,6 +293,11 @@ class Reader:
 def _meant(word: str, among: Collection[str]) -> str:
     close = difflib.get_close_matches(word[:MAX_CITED], among, n=1, cutoff=0.5)
     return f" Did you mean {close[0]}?" if close else ""
+
+
+def _called(name: str) -> str:
+    """A name of a circle as it is compared."""
+    return fold(name) or name.casefold().strip()
 
 
 def _cited(text: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Column = Literal["text", "from", "to", "about", "url"]
+CIRCLE: Final = "circle="  # what the key of a circle begins with
 _CJK: Final = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 
 
@@ -26,10 +27,11 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that holds for an activity or does not: `has:links`, `lang:en`, `#kith`, `from:https://…`."""
+    """Something that holds for an activity or does not: `has:links`, `lang:en`, `#kith`, `from:https://…`, `in-circle:family`."""
 
     key: str
     shown: str
+    value: str = field(default="", compare=False, repr=False)  # of a circle: the name as it was typed
     at: tuple[int, int] = field(default=(0, 0), compare=False, repr=False)
 
 
@@ -79,6 +81,16 @@ def canonical(rule: Node) -> str:
     if isinstance(rule, Some):
         return " OR ".join(canonical(part) for part in rule.parts)
     return rule.shown
+
+
+def circles_of(rule: Node) -> dict[str, str]:
+    """The circles that a rule names: names as they were typed → ids."""
+    if isinstance(rule, Not):
+        return circles_of(rule.part)
+    if isinstance(rule, Every | Some):
+        return {name: circle_id for part in rule.parts for name, circle_id in circles_of(part).items()}
+    named = isinstance(rule, Fact) and rule.key.startswith(CIRCLE)
+    return {rule.value: rule.key[len(CIRCLE) :]} if named and isinstance(rule, Fact) else {}
 
 
 def wanted(rule: Node) -> Iterator[Leaf]:

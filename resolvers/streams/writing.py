@@ -1,7 +1,8 @@
 """Saving, changing and deleting streams.
 
 A rule that is new, or switched on again, is a new revision: what met the former one is past, what arrives from now on is matched as it does, and
-what is stored is replayed. A stream that is off keeps what it has.
+what is stored is replayed. A stream that is off keeps what it has. Names of circles are bound to these when a rule is saved: whatever a circle
+is called later, the rule means it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from sqlalchemy import Connection
 from resolvers.mistakes import Mistake, NodeMistake, not_found
 from resolvers.operation import Operation
 from resolvers.streams.reading import check
+from resolvers.streams.tree import circles_of
 from resolvers.writing import Answer, Mistaken, Payload, payload, perform
 from store import feed, ids, streams, webhooks
 from store.feed import Recorder
@@ -23,10 +25,10 @@ MAX_NAME: Final = 200  # characters
 
 async def create(operation: Operation, name: str, rule: str, enabled: bool, key: str | None) -> Payload:
     """Save a rule."""
-    checked = check(operation, rule, "rule")
-    if checked.errors:
+    checked = await check(operation, rule, "rule")
+    if checked.errors or checked.rule is None:
         return Payload(errors=checked.errors)
-    now = operation.now()
+    now, meant = operation.now(), circles_of(checked.rule)
 
     def write(conn: Connection, viewer: str, recorder: Recorder) -> Answer:
         named = _named(name)
@@ -34,7 +36,7 @@ async def create(operation: Operation, name: str, rule: str, enabled: bool, key:
             text = f"You have {MAX_STREAMS:,} streams; delete one first, or join rules with OR."
             raise Mistaken(Mistake(code="LIMIT_REACHED", message=text))
         new = Stream(
-            id=ids.mint("STREAM"), name=named, rule=rule, enabled=enabled, revision=1, since=0, replayed=0, replay_total=0,
+            id=ids.mint("STREAM"), name=named, rule=rule, circles=meant, enabled=enabled, revision=1, since=0, replayed=0, replay_total=0,
             replay_at=None, replay_id=None, replayed_at=None if enabled else now, created_at=now, version=1,
         )  # fmt: skip
         streams.add(conn, viewer, new)
@@ -50,9 +52,12 @@ async def update(
     operation: Operation, stream_id: str, name: str | None, rule: str | None, enabled: bool | None, key: str | None
 ) -> Payload:
     """Change name or rule, or switch on or off; what is None stays."""
-    checked = None if rule is None else check(operation, rule, "rule")
+    known = None if rule is None else await operation.read(streams.get, stream_id)
+    bound = known.circles if known is not None and known.rule == rule else {}  # what is saved once more means what it meant
+    checked = None if rule is None else await check(operation, rule, "rule", bound=bound)
     if checked is not None and checked.errors:
         return Payload(errors=checked.errors)
+    meant = {} if checked is None or checked.rule is None else circles_of(checked.rule)
 
     def write(conn: Connection, viewer: str, recorder: Recorder) -> Answer:
         before = _writable(conn, viewer, stream_id)
@@ -61,8 +66,8 @@ async def update(
         if name is not None:
             values["name"] = _named(name)
         if rule is not None:
-            values["rule"] = rule
-        anew = (rule is not None and rule != before.rule) or (on and not before.enabled)
+            values |= {"rule": rule, "circles": streams.bound(meant)}
+        anew = (rule is not None and (rule, meant) != (before.rule, before.circles)) or (on and not before.enabled)
         if anew:
             streams.put_past(conn, viewer, before)
             values |= {"revision": before.revision + 1, "replayed": 0, "replay_total": 0}

@@ -12,7 +12,7 @@ from providers import records
 from resolvers.streams.documents import document
 from resolvers.streams.matcher import Matcher
 from resolvers.streams.rules import MAX_DEPTH, MAX_PARTS, MAX_RULE, parse
-from resolvers.streams.tokens import BadRule, RuleError
+from resolvers.streams.tokens import BadRule, Circles, RuleError
 from resolvers.streams.tree import canonical
 from tests.naive_rules import meets
 from tests.posts import actor, post
@@ -70,7 +70,7 @@ def test_a_rule_is_printed_in_normal_form(typed: str, printed: str) -> None:
         ("", 0, 0, "needs at least one"),
         ("a form:ada", 2, 7, "Did you mean from:?"),
         ("contains:ab", 0, 9, "matched whole"),
-        ("in-circle:family a", 0, 10, "Circles change"),
+        ("in-circle: family a", 0, 10, "needs one of your circles"),
         ("https://example.org", 0, 6, "url:"),
         ('a "b c', 2, 6, "never closed"),
         ('from:"Ada', 5, 9, "never closed"),
@@ -244,7 +244,7 @@ LEAVES = st.one_of(
     WORDS.map(lambda w: f'"{w}"'),
     st.sampled_from(["from:ada", 'from:"ada ray"', "to:bob", "about:heron", "about:bob", "url:cafe", "url:a.example", "url:a.example/x1"]),
     st.sampled_from(["has:links", "has:images", "has:hashtags", "has:title", "has:mentions", "lang:en", "lang:en-gb", "lang:und", "on:feeds"]),
-    st.sampled_from(["#heron", "#x1"]),
+    st.sampled_from(["#heron", "#x1", "in-circle:family", 'in-circle:"Mill & Sons"']),
 )  # fmt: skip
 RULES = st.recursive(
     LEAVES,
@@ -305,8 +305,9 @@ def test_the_matcher_finds_what_a_naive_reading_of_every_rule_finds(
         matcher.remove(text)
     assert len(matcher) == len(rules) - len(gone)
     for activity in activities:
-        wanted = {text for text, rule in rules.items() if text not in gone and meets(rule, activity, "feeds")}
-        assert set(matcher.match(document(activity, "feeds"))) == wanted
+        circles = data.draw(st.sets(st.sampled_from(["family", "mill sons", "others"])))
+        wanted = {text for text, rule in rules.items() if text not in gone and meets(rule, activity, "feeds", circles)}
+        assert set(matcher.match(document(activity, "feeds", circles))) == wanted
 
 
 @settings(max_examples=100, deadline=None)
@@ -326,6 +327,13 @@ def test_whatever_is_typed_is_a_rule_or_a_mistake_within_it(text: str) -> None:
         assert refused.errors and all(0 <= one.start <= one.end <= len(text) for one in refused.errors)
     else:
         assert parse(canonical(rule)) == rule
+
+
+def test_rules_that_are_written_alike_and_mean_different_circles_are_different_rules() -> None:
+    matcher = Matcher()
+    for circle_id in ("C_1", "C_2"):
+        matcher.add(circle_id, parse("heron in-circle:climbing", circles=Circles(names={}, bound={"climbing": circle_id})))
+    assert matcher.match(document(post(1, "heron"), "mastodon", ["C_2"])) == ["C_2"]
 
 
 def test_a_rule_taken_out_leaves_nothing_behind() -> None:

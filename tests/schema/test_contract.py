@@ -12,11 +12,18 @@ from tests.schema.sdl import parts
 
 CONTRACT = Path(__file__).parents[1] / "contracts" / "kith"
 # what different things answer each in their own way; clients select in fragments there
-#: The issue on streams asks for a dry run, for how far a replay has come, and for a position to go on from after a line was cut.
+#: The issue on streams asks for a dry run, for how far a replay has come, for a position to go on from after a line was cut, and for rules that
+#: name circles, which come and go.
 STREAMS = {
     ("ChangeFilter", "streamId"),
+    ("Stream", "namedCircles"),
     ("Stream", "matchedTo"),
     ("Stream", "replay"),
+    ("StreamCircle",),
+    ("StreamCircle", "written"),
+    ("StreamCircle", "circleId"),
+    ("StreamCircle", "circle"),
+    ("StreamCircle", "problem"),
     ("StreamReplay",),
     ("StreamReplay", "done"),
     ("StreamReplay", "total"),
