@@ -22,7 +22,8 @@ from resolvers import composing, composing_chat, correcting
 from resolvers.composing import Composed, Draft, wrong
 from resolvers.composing_chat import ComposedChat
 from resolvers.enclosing import Chosen
-from resolvers.ingest import Target, conversations, remove_messages, take_in
+from resolvers.ingest import Target, conversations, corrections, remove_messages, take_in
+from resolvers.ingest.amendments import amend
 from resolvers.ingest.states import sum_up
 from resolvers.mistakes import NetworkMistake, NodeMistake, not_found
 from resolvers.operation import Operation
@@ -145,20 +146,47 @@ def told(conn: Connection, viewer: str, message_id: str, recorder: Recorder) -> 
 def filed(conn: Connection, viewer: str, account_id: str, message_id: str, key: str, recorder: Recorder, now: datetime) -> None:
     """The network has named its copy of a sent message: what it shows under `key` is this one, however it rewrote it.
 
-    A sync that was quicker and could not know that has made a message of it, which goes.
+    A sync that was quicker and could not know that has made a message of it, which goes; what the network shows stays with ours.
     """
     mine = message_source.c
     at = sa.and_(mine.viewer_id == viewer, mine.account_id == account_id)
     shown = conn.execute(select(mine.message_id).where(at, mine.key == key)).scalar_one_or_none()
     if shown == message_id:
         return
-    if shown is not None:
+    held = sa.and_(at, mine.message_id == message_id, mine.container == outbox.CONTAINER)
+    unnamed = conn.execute(select(mine.key).where(held)).scalar_one_or_none()
+    if shown is None:
+        conn.execute(sa.update(message_source).where(held).values(key=key, seen_at=now))
+    elif unnamed is None:
         remove_messages(conn, viewer, account_id, [key], recorder, now)
-    conn.execute(
-        sa.update(message_source)
-        .where(at, mine.message_id == message_id, mine.container == outbox.CONTAINER)
-        .values(key=key, seen_at=now)
-    )
+    else:
+        _change_places(conn, viewer, account_id, (message_id, unnamed), (shown, key), recorder, now)
+
+
+def _change_places(
+    conn: Connection,
+    viewer: str,
+    account_id: str,
+    ours: tuple[str, str],
+    theirs: tuple[str, str],
+    recorder: Recorder,
+    now: datetime,
+) -> None:
+    """Our message (its id and its key in the outbox) gets the place of the network's copy, which goes with ours.
+
+    A chat tells of a message again only when it has changed: so its wording comes along, and its reactions, which its key has, stay.
+    """
+    (message_id, unnamed), (copy, key) = ours, theirs
+    mine, kept = message_source.c, message.c
+    for place, whose in ((key, message_id), (unnamed, copy)):
+        there = sa.and_(mine.viewer_id == viewer, mine.account_id == account_id, mine.key == place)
+        conn.execute(sa.update(message_source).where(there).values(message_id=whose))
+    of_copy = select(message).where(kept.viewer_id == viewer, kept.id == copy, kept.internet_message_id.is_(None))
+    if (row := conn.execute(of_copy).one_or_none()) is not None and not row.live:
+        said = corrections.stored(conn, viewer, account_id, copy, key)
+        amend(conn, viewer, account_id, {message_id: msgspec.structs.replace(said, deleted_at=row.deleted_at)}, recorder)
+    remove_messages(conn, viewer, account_id, [unnamed], recorder, now)
+    conversations.rebuild(conn, viewer, sum_up(conn, viewer, [message_id], recorder), recorder, now)
 
 
 def deliveries(conn: Connection, viewer: str, message_ids: Sequence[str]) -> dict[str, Delivery]:

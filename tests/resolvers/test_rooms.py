@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import timedelta
 from typing import Any
 
 import msgspec
+import pytest
 from sqlalchemy import Connection, select
 
 from providers import records
+from resolvers import sending
 from resolvers.reactions import of_messages
-from store import ids, search_index
+from store import ids, outbox, search_index
+from store.feed import Recorder
 from store.tables import conversation, conversation_member, message, message_source, reaction
 from tests.household import NOW, Household
 
@@ -207,6 +211,46 @@ async def test_a_message_that_was_taken_back_stays_as_an_empty_place(household: 
     await household.take(account, said(1, "a secret"), said(1, "mended", edited_at=at))
     (first, _) = await shown(household)
     assert (first.body_state, first.snippet) == ("DELETED", "")
+
+
+@pytest.mark.parametrize("quicker", ["the network", "a sync"])
+async def test_what_was_sent_says_what_its_network_shows_whoever_was_quicker(household: Household, quicker: str) -> None:
+    account = await household.account("matrix", "@ada:example.org", own=["@ada:example.org"])
+    mine = (member("@ada:example.org", "FROM", "Ada"), member("@bob:example.org", "TO", "Bob Ray"))
+    sent = msgspec.structs.replace(said(1, "hello"), participants=mine)
+    await household.take(account, msgspec.structs.replace(sent, key="outbox:1", container=outbox.CONTAINER))
+    (ours,) = await shown(household)
+    copy = msgspec.structs.replace(sent, text="@bob hello", edited_at=NOW + timedelta(hours=1), unread=False)
+
+    def named(conn: Connection, viewer: str) -> None:
+        recorder = Recorder(household.now)
+        sending.filed(conn, viewer, account, ours.id, "$e1", recorder, household.now)
+        recorder.flush(conn, viewer)
+
+    seen = household.take(account, copy), household.take(account, reacted(1, "👍"))
+    if quicker == "the network":
+        await household.database.write(household.viewer, named)
+        await seen[0]
+        await seen[1]
+    else:
+        await seen[0]
+        await seen[1]
+        assert len(await shown(household)) == 2
+        await household.database.write(household.viewer, named)
+    (row,) = await shown(household)
+    assert (row.id, zlib.decompress(row.body).decode(), row.edited_at) == (ours.id, "@bob hello", copy.edited_at)
+    assert await signs(household) == [("👍", 1)]
+    assert await household.database.read(household.viewer, _found, "bob") == [ours.id]
+    (room_,) = (await conversations(household)).values()
+    assert room_[2] == {"@bob:example.org"}
+    assert await household.database.read(household.viewer, _places) == [("$e1", ours.id)]
+    results = await household.take(account, copy)
+    assert [one.outcome for one in results] == ["UNCHANGED"]
+
+
+def _places(conn: Connection, viewer: str) -> list[tuple[str, str]]:
+    mine = message_source.c
+    return [(row.key, row.message_id) for row in conn.execute(select(message_source).where(mine.viewer_id == viewer))]
 
 
 async def test_unlinking_takes_reactions_along(household: Household) -> None:
