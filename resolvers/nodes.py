@@ -24,6 +24,7 @@ from resolvers import (
     notes,
     people,
     suggestions,
+    tags,
     uploads,
     viewers,
     webhooks,
@@ -60,6 +61,7 @@ _LOADED: Final[dict[Kind, Any]] = {
     "ANNOTATION": notes.by_id,
     "CIRCLE": circles.by_id,
     "SUGGESTION": suggestions.by_id,
+    "TAG": tags.by_id,
 }
 # whose rows change without a revision of the viewer's (store/revision.py)
 _PROGRESS: Final = frozenset(

@@ -131,7 +131,7 @@ async def add(operation: Operation, about_id: str, draft: Draft, key: str | None
     now = operation.now()
 
     def write(conn: Connection, viewer: str, recorder: Recorder) -> Answer:
-        thing = _thing(conn, viewer, about_id)
+        thing = thing_of(conn, viewer, about_id)
         body = _body(draft)
         mine = annotation.c
         held = select(sa.func.count()).select_from(annotation).where(mine.viewer_id == viewer, mine.about_id == thing)
@@ -191,14 +191,14 @@ async def remove(operation: Operation, annotation_id: str, key: str | None) -> P
     return payload(operation, done, annotation_id="node_id", node_ids="node_ids")
 
 
-def _thing(conn: Connection, viewer: str, about_id: str) -> str:
+def thing_of(conn: Connection, viewer: str, about_id: str) -> str:
     """The id, as it is now, of the person or conversation that an id leads to."""
     readers = {"PERSON": people.by_id, "CONVERSATION": conversations.by_id}
     kind = ids.kind_of(about_id)
     if kind not in readers:
         if kind is None:
             raise Mistaken(not_found(about_id, "aboutId"))
-        text = "Notes and reminders are written on people and conversations."
+        text = "Notes, tags and reminders are put on people and conversations."
         raise Mistaken(NodeMistake(code="WRONG_KIND", message=text, field=("aboutId",), node_id=about_id))
     found: Any = readers[kind](conn, viewer, [about_id]).get(about_id)
     if found is None or isinstance(found, Exception):
@@ -221,6 +221,9 @@ def _writable(conn: Connection, viewer: str, annotation_id: str) -> Any:
         select(annotation).where(mine.viewer_id == viewer, mine.id == annotation_id).with_for_update()
     ).one_or_none()  # fmt: skip
     if row is None:
+        if ids.kind_of(annotation_id) == "TAG":
+            text = "This is a tag: say what it is to be as one."
+            raise Mistaken(NodeMistake(code="WRONG_KIND", message=text, field=("annotationId",), node_id=annotation_id))
         raise Mistaken(not_found(annotation_id, "annotationId"))
     return row
 

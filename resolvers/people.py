@@ -33,7 +33,7 @@ from resolvers.projection import (
     SourcedUrl,
 )
 from resolvers.refusals import Refusal
-from store import circles, ids, search_index
+from store import circles, ids, search_index, tags
 from store.among import VIEWER, among, asked
 from store.prepared import Prepared
 from store.tables import (
@@ -62,6 +62,7 @@ class PersonFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which people; what is None does not count."""
 
     text: str | None = None
+    tags: tuple[str, ...] | None = None
     circle_id: str | None = None
     account_ids: tuple[str, ...] | None = None
     providers: tuple[str, ...] | None = None
@@ -311,6 +312,8 @@ def _passing(viewer: str | sa.BindParameter[str], where: PersonFilter) -> sa.Sel
         known.append(contact.c.relation.in_(where.relations))
     if len(known) > 2:
         query = query.where(select(sa.literal(1)).where(*known).exists())
+    if where.tags is not None:
+        query = query.where(person.c.id.in_(tags.borne(viewer, where.tags)))
     if where.circle_id is not None:
         of_circle = circles.memberships(viewer).where(circle_member.c.circle_id == where.circle_id).subquery()
         query = query.where(person.c.id.in_(select(of_circle.c.person_id)))

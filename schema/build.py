@@ -60,6 +60,7 @@ _BEHIND: Final[list[Any]] = [
     activity.Activity,
     annotation.Note,
     annotation.Reminder,
+    annotation.Tag,
     attachment.Attachment,
     change.FeedAdvanced,
     change.NodeDeleted,

@@ -37,7 +37,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         ),
         "Agenda": "date timeZone items sources",
         "AgendaItem": "key reason sentence person dueAt target",
-        "Annotatable": "id notes reminders",
+        "Annotatable": "id notes tags reminders",
         "Answered": "answer question direction answeredAt waited",
         "Attachment": "id message name mediaType size hash inline state",
         "Circle": "id version name commonality people",
@@ -50,7 +50,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "ContactGroup": "key name",
         "Conversation": (
             "id version accounts kind subject participants messages firstMessage lastMessage lastActivityAt messageCount "
-            "unreadCount labels flags url notes reminders"
+            "unreadCount labels flags url notes tags reminders"
         ),
         "ConversationConnection": "pageInfo totalCount complete sources edges",
         "ConversationEdge": "cursor node",
@@ -98,7 +98,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Person": (
             "id version formerIds nature name sortName initials photo names emails phones urls organizations addresses "
             "birthday bio identities contacts conversations timeline activities lastMessage unreadCount topics influence "
-            "acquaintances conflicts lookAlikes impersonates suggestions merges why relationship circles notes reminders"
+            "acquaintances conflicts lookAlikes impersonates suggestions merges why relationship circles notes tags reminders"
         ),
         "PersonConnection": "pageInfo totalCount complete sources edges",
         "PersonEdge": "cursor node",
@@ -137,6 +137,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "SourcedUrl": "sources preferred chosen url label",
         "SourcedValue": "sources preferred chosen",
         "Stream": "id version name rule enabled activities createdAt",
+        "Tag": "id version name color people",
         "Suggestion": "text kind result spans",
         "TextSpan": "start end line column",
         "TimelineConnection": "pageInfo totalCount complete sources edges",
@@ -150,7 +151,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Versioned": "id version",
         "Viewer": (
             "id name locale timeZone region feed unread accounts people contacts conversations activities timeline search "
-            "suggest mergeSuggestions streams circles ownAddresses publicProfile reminders agenda"
+            "suggest mergeSuggestions streams circles tags ownAddresses publicProfile reminders agenda"
         ),
     }.items()
 }

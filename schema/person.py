@@ -257,6 +257,7 @@ class PersonEdge(Edge):
 @input_type("Which people.")
 class PersonFilter:
     text: str | None = asked("Words of name, address, handle, organisation or topic.", default=UNSET)
+    tags: list[str] | None = asked("With any of these tags.", default=UNSET)
     circle_id: strawberry.ID | None = asked("Members of a circle.", default=UNSET)
     account_ids: list[strawberry.ID] | None = asked("Known through any of these accounts.", default=UNSET)
     providers: list[str] | None = asked("Known through any of these providers, by key.", default=UNSET)

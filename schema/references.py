@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from schema.account import Account, AccountConnection, OwnAddress, SyncProgress
     from schema.activity import ActivityConnection
     from schema.agenda import Agenda
-    from schema.annotation import Note, Reminder, ReminderConnection
+    from schema.annotation import Note, Reminder, ReminderConnection, Tag
     from schema.attachment import Attachment
     from schema.change import Change, ChangeConnection, FeedState
     from schema.circle import Circle
@@ -140,5 +140,6 @@ WebhookRef = Annotated["Webhook", strawberry.lazy("schema.webhook")]
 WebhookDeliveryRef = Annotated["WebhookDelivery", strawberry.lazy("schema.webhook")]
 NoteRef = Annotated["Note", strawberry.lazy("schema.annotation")]
 ReminderRef = Annotated["Reminder", strawberry.lazy("schema.annotation")]
+TagRef = Annotated["Tag", strawberry.lazy("schema.annotation")]
 ReminderConnectionRef = Annotated["ReminderConnection", strawberry.lazy("schema.annotation")]
 AgendaRef = Annotated["Agenda", strawberry.lazy("schema.agenda")]

@@ -23,6 +23,7 @@ from resolvers import (
     public_profiles,
     search,
     suggestions,
+    tags,
     timeline,
     viewers,
     webhooks,
@@ -65,6 +66,7 @@ from schema.references import (
     SearchConnectionRef,
     StreamRef,
     SuggestionRef,
+    TagRef,
     TimelineConnectionRef,
     WebhookRef,
 )
@@ -86,6 +88,10 @@ async def _unread(parent: Parent[viewers.Viewer], info: Info) -> viewers.UnreadC
 
 async def _streams(parent: Parent[viewers.Viewer], info: Info) -> list[reading.Shown]:
     return await reading.of_viewer(info.context.operation)
+
+
+async def _viewer_tags(parent: Parent[viewers.Viewer], info: Info) -> list[tags.Tag]:
+    return await tags.of_viewer(info.context.operation)
 
 
 async def _own_addresses(parent: Parent[viewers.Viewer], info: Info) -> list[accounts.OwnAddress]:
@@ -333,6 +339,7 @@ class Viewer(Node):
     circles: list[CircleRef] | None = field(
         "Communities found among the viewer's people; at most 200.", _viewer_circles, semantic=True
     )
+    tags: list[TagRef] | None = field("Tags in use; at most 1000.", _viewer_tags, semantic=True)
     own_addresses: list[OwnAddressRef] | None = field(
         "Addresses and handles that are the viewer's own, per account; they decide direction.", _own_addresses, semantic=True
     )

@@ -70,6 +70,7 @@ class NodeKind(Enum):
     STREAM = value("STREAM", "Stream.")
     NOTE = value("NOTE", "Note.")
     REMINDER = value("REMINDER", "Reminder.")
+    TAG = value("TAG", "Tag.")
     CIRCLE = value("CIRCLE", "Circle.")
     WEBHOOK = value("WEBHOOK", "Webhook.")
     API_KEY = value("API_KEY", "ApiKey.")

@@ -535,6 +535,11 @@ annotation = _owned(
     _int("version", 1),
     indexes=(("about_id", "kind", "at"), ("kind", "at", "id")),
 )
+tag = _owned(
+    "tag", _text("id"), _text("name"), _sorted("folded"), _maybe("color"), _int("version", 1), indexes=(("folded", "id"),)
+)
+# what a tag was put on, by the id of that time
+tagged = _owned("tagged", _text("tag_id"), _text("about_id"), _at("at"), key=("tag_id", "about_id"), indexes=(("about_id",),))
 
 # --- activities ---------------------------------------------------------------------------------------------------------
 

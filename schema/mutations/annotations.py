@@ -1,4 +1,4 @@
-"""Writing notes and reminders: add, change, remove."""
+"""Writing notes, tags and reminders: add, change, remove."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import strawberry
 from strawberry import Parent
 
-from resolvers import nodes, notes
+from resolvers import nodes, notes, tags
 from resolvers.writing import Payload
 from schema.annotation import Annotatable, Annotation
 from schema.declare import UNSET, Info, argument, asked, field, input_type, object_type
@@ -33,6 +33,12 @@ class NoteInput:
     occurred_at: DateTime | None = asked("The moment it tells of; now by default.", default=UNSET)
 
 
+@input_type("A tag.")
+class TagInput:
+    name: str = asked("Name.")
+    color: str | None = asked("Colour, #rrggbb.", default=UNSET)
+
+
 @input_type("A reminder.")
 class ReminderInput:
     body: str = asked("What to do.")
@@ -43,6 +49,7 @@ class ReminderInput:
 @input_type("Exactly one annotation.", one_of=True)
 class AnnotationInput:
     note: NoteInput | None = asked("A note.", default=UNSET)
+    tag: TagInput | None = asked("A tag.", default=UNSET)
     reminder: ReminderInput | None = asked("A reminder.", default=UNSET)
 
 
@@ -74,6 +81,7 @@ class UpdateAnnotationPayload(Written):
 @input_type("Input of removeAnnotation.")
 class RemoveAnnotationInput:
     annotation_id: strawberry.ID = asked("The annotation.")
+    about_id: strawberry.ID | None = asked("What to take a tag off; without it the tag goes everywhere.", default=UNSET)
     idempotency_key: str | None = asked(KEY, default=UNSET)
 
 
@@ -83,24 +91,35 @@ class RemoveAnnotationPayload(Written):
     about: Annotatable | None = field("What it was on.", _about)
 
 
-def _draft(given: AnnotationInput) -> notes.Draft:
+def _draft(given: AnnotationInput) -> notes.Draft | tags.Draft:
     """What is given: exactly one of them (@oneOf)."""
     if (note := plain(given.note)) is not None:
         return notes.Draft(kind="NOTE", body=note.body, at=plain(note.occurred_at))
+    if (tag := plain(given.tag)) is not None:
+        return tags.Draft(name=tag.name, color=plain(tag.color), colored=tag.color is not UNSET)
     reminder: ReminderInput = plain(given.reminder)
     return notes.Draft(kind="REMINDER", body=reminder.body, at=reminder.due_at, done_at=plain(reminder.done_at))
 
 
 async def annotate(info: Info, input: Annotated[AnnotateInput, argument(description=WHAT)]) -> Payload:
     """Adds a note, tag or reminder."""
-    return await notes.add(info.context.operation, input.about_id, _draft(input.add), plain(input.idempotency_key))
+    operation, draft, key = info.context.operation, _draft(input.add), plain(input.idempotency_key)
+    if isinstance(draft, tags.Draft):
+        return await tags.add(operation, input.about_id, draft, key)
+    return await notes.add(operation, input.about_id, draft, key)
 
 
 async def update_annotation(info: Info, input: Annotated[UpdateAnnotationInput, argument(description=WHAT)]) -> Payload:
     """Changes a note, tag or reminder."""
-    return await notes.change(info.context.operation, input.annotation_id, _draft(input.change), plain(input.idempotency_key))
+    operation, draft, key = info.context.operation, _draft(input.change), plain(input.idempotency_key)
+    if isinstance(draft, tags.Draft):
+        return await tags.change(operation, input.annotation_id, draft, key)
+    return await notes.change(operation, input.annotation_id, draft, key)
 
 
 async def remove_annotation(info: Info, input: Annotated[RemoveAnnotationInput, argument(description=WHAT)]) -> Payload:
     """Removes a note, tag or reminder."""
-    return await notes.remove(info.context.operation, input.annotation_id, plain(input.idempotency_key))
+    operation, key = info.context.operation, plain(input.idempotency_key)
+    if tags.is_tag(input.annotation_id):
+        return await tags.remove(operation, input.annotation_id, plain(input.about_id), key)
+    return await notes.remove(operation, input.annotation_id, key)
