@@ -1,6 +1,6 @@
 """Tags
 
-Revision ID: 0056
+Revision ID: 0057
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from store.migrations.postgresql import bind_viewers
 
-revision = "0056"
-down_revision = "0055"
+revision = "0057"
+down_revision = "0056"
 branch_labels = None
 depends_on = None
 
