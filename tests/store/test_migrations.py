@@ -25,6 +25,14 @@ from tests.household import NOW, Household, card
 FOLDER = Path(migrate.__file__).parent / "migrations"
 
 
+def test_every_revision_has_a_number_of_its_own_and_follows_the_one_before() -> None:
+    files = sorted(path.stem for path in (FOLDER / "versions").glob("0*.py"))
+    assert [name[:4] for name in files] == [f"{n:04}" for n in range(1, len(files) + 1)]
+    script = ScriptDirectory(str(FOLDER))
+    chain = [revision.revision for revision in script.walk_revisions()]
+    assert chain == [name[:4] for name in reversed(files)]
+
+
 def differences(connection: sa.Connection) -> list[Any]:
     def ours(name: str | None, kind: str, parents: Any) -> bool:
         return not (kind == "table" and (name or "").startswith("search_fts")) and not (
