@@ -7,6 +7,7 @@ handles are no addresses is the page of its profile. Knows neither what an addre
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -41,6 +42,7 @@ def known_by(uri: str) -> tuple[str, str] | None:
             return ("HANDLE", f"{provider}:{resource.name.casefold()}") if provider else None
 
 
+@lru_cache(20_000)
 def identifier(key: str) -> tuple[str, str] | None:
     """The same of an address by its key."""
     try:
@@ -49,6 +51,7 @@ def identifier(key: str) -> tuple[str, str] | None:
         return None
 
 
+@lru_cache(20_000)
 def key_of(kind: str, value: str) -> str | None:
     """The key of the address that an identifier is; None for what is none."""
     match kind:
@@ -83,6 +86,7 @@ def shown(key: str) -> str:
     return unquote(key.removeprefix("mailto:").removeprefix("acct:").removeprefix("at://"))
 
 
+@lru_cache(20_000)
 def called(key: str) -> str:
     """The name that an address goes by: the user's of an account, the word of a site."""
     if not is_account(key):
