@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, overload
 
 import orjson
@@ -34,6 +35,10 @@ VARY: Final = "authorization, cookie, accept, accept-encoding"  # on what else t
 GZIP_FROM: Final = 2_048  # bytes; below, the header costs more than it saves
 GZIP_LEVEL: Final = 4
 TAGS: Final = 20  # that are read of one header
+USUAL: Final[dict[str, dict[str, str]]] = {
+    media: {"content-type": f"{media}; charset=utf-8", "cache-control": "no-store", "vary": "accept, accept-encoding"}
+    for media in (MODERN, LEGACY)
+}
 log = structlog.get_logger("kith.http")
 
 
@@ -72,7 +77,7 @@ class Whole:
     def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
         self.body = body
         self.status = status
-        self.headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        self.headers = [_pair(name, value) for name, value in headers.items()]
         if status != 304:  # RFC 9110 §8.6
             self.headers.append((b"content-length", b"%d" % len(body)))
 
@@ -179,12 +184,7 @@ class Endpoint:
     def _response(self, answer: Answer, media: str, encodings: str, kept: Kept | None = None) -> Whole:
         status = answer.status or (400 if answer.refused and media == MODERN else 200)
         body = _encode(answer.body()) if kept is None else b""
-        headers = {
-            "content-type": f"{media}; charset=utf-8",
-            "cache-control": "no-store",
-            "vary": "accept, accept-encoding",
-            **answer.headers,
-        }
+        headers = USUAL[media] | answer.headers
         if kept is not None:
             tail = b',"extensions":' + _encode(answer.extensions) + b"}"
             if len(kept.head) >= GZIP_FROM and "gzip" in encodings:
@@ -202,6 +202,11 @@ class Endpoint:
         answer = refusal(f"{message[:1].upper()}{message[1:]}", code, status=status)
         answer.headers = dict(headers or {})
         return self._response(answer, LEGACY if media in (None, EVENT_STREAM) else media or LEGACY, "")
+
+
+@lru_cache(maxsize=200)
+def _pair(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.encode("latin-1"), value.encode("latin-1")
 
 
 def read_tags(header: str) -> tuple[str, ...]:

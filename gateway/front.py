@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.endpoint import Endpoint
 
 LONGEST: Final = 32 * 1024  # bytes of a body; uvicorn stops reading at twice that until somebody takes them
+HEAD: Final = 8 * 1024  # bytes of a head that are remembered for as long as its connection is open
 LINES: Final = 1_000  # header lines of answers that are remembered
 METHODS: Final = {b"GET": "GET", b"POST": "POST"}
 # RFC 9110 §5.1, §5.5: what no name and no value has
@@ -71,10 +72,31 @@ class Connection(HttpToolsProtocol):
     """One client's."""
 
     cycle: Any  # of the latest request: uvicorn's own, a _Straight, or None before the first
+    _again: _Head | None = None  # of the last request that came in one piece
+    _between = True  # whether the parser stands between two requests
+    _idle_since = 0.0
 
     def __init__(self, front: Front, **given: Any) -> None:
         super().__init__(**given)
         self._front = front
+
+    def data_received(self, data: bytes) -> None:
+        """Who keeps a connection mostly asks with the same head: one that is the last one's to the byte says what that one said."""
+        again, before = self._again, self.cycle
+        if again is not None and self._between and before.response_complete and again.is_of(data) and not self._hindered():
+            self.cycle = cycle = _Straight(again.scope, again.said, again.keep_alive)
+            cycle.body += memoryview(data)[again.length :]
+            self._run(cycle)
+            return
+        fresh = self._between
+        super().data_received(data)
+        after = self.cycle
+        whole = fresh and self._between and after is not before and isinstance(after, _Straight)
+        self._again = _Head.of(data, after) if whole else None
+
+    def on_message_begin(self) -> None:
+        self._between = False
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         straight = self._straight()
@@ -84,15 +106,22 @@ class Connection(HttpToolsProtocol):
             self.cycle = straight
 
     def on_message_complete(self) -> None:
+        self._between = True
         cycle = self.cycle
         if isinstance(cycle, _Straight) and cycle.more_body:
-            cycle.more_body = False
-            task = eager.start(cycle.run(self), self.loop)
-            if task is not None:
-                self.tasks.add(task)
-                task.add_done_callback(self.tasks.discard)
+            self._run(cycle)
         else:
             super().on_message_complete()
+
+    def _run(self, cycle: _Straight) -> None:
+        cycle.more_body = False
+        task = eager.start(cycle.run(self), self.loop)
+        if task is not None:
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    def _hindered(self) -> bool:
+        return bool(self.flow.write_paused) or self.limit_concurrency is not None or self._front.draining.is_set()
 
     def answered(self, cycle: _Straight, status: int, headers: list[Header], body: bytes) -> None:
         """Send an answer, and be ready for what comes next."""
@@ -103,7 +132,25 @@ class Connection(HttpToolsProtocol):
         self.transport.write(self._front.head(status, headers, self.server_state.default_headers, last=last) + body)
         if last:
             self.transport.close()
-        self.on_response_complete()
+        if last or self.pipeline:
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Closes a connection that nobody asks on. One timer sees many requests come and go, as setting one for each would cost more."""
+        self.timeout_keep_alive_task = None
+        if self.cycle is not None and not self.cycle.response_complete:
+            return  # what answers it sets the next one
+        rest = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if rest > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(rest, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
 
     def _straight(self) -> _Straight | None:
         """How the request that has begun goes straight; None when it goes uvicorn's way."""
@@ -121,9 +168,7 @@ class Connection(HttpToolsProtocol):
             or parser.should_upgrade()
             or parser.get_http_version() != "1.1"
             or self.expect_100_continue
-            or self.flow.write_paused
-            or self.limit_concurrency is not None
-            or front.draining.is_set()
+            or self._hindered()
         ):
             return None
         said = dict(reversed(self.headers))  # of several the first counts
@@ -149,12 +194,12 @@ class _Nobody:
 class _Straight:
     """A request and its answer; to uvicorn, what its own RequestResponseCycle is."""
 
-    __slots__ = ("_said", "_scope", "body", "disconnected", "keep_alive", "more_body", "response_complete")
+    __slots__ = ("body", "disconnected", "keep_alive", "more_body", "response_complete", "said", "scope")
     message_event: Final = _Nobody()
 
     def __init__(self, scope: Any, said: dict[bytes, bytes], keep_alive: bool) -> None:
-        self._scope = scope
-        self._said = said
+        self.scope = scope
+        self.said = said
         self.keep_alive = keep_alive
         self.body = bytearray()
         self.more_body = True
@@ -162,13 +207,37 @@ class _Straight:
 
     async def run(self, connection: Connection) -> None:
         try:
-            answer = await connection._front.endpoint.answer(self._scope, self._said, bytes(self.body))
+            answer = await connection._front.endpoint.answer(self.scope, self.said, bytes(self.body))
             connection.answered(self, answer.status, answer.headers, answer.body)
         except Exception as error:
             log.error("a request was not answered", exc_info=error)
             if not self.response_complete:
                 self.keep_alive = False
                 connection.answered(self, 500, [(b"content-type", b"text/plain"), (b"content-length", b"0")], b"")
+
+
+class _Head:
+    """How a request began that came in one piece, and what that said."""
+
+    __slots__ = ("_bytes", "_size", "keep_alive", "length", "said", "scope")
+
+    @classmethod
+    def of(cls, data: bytes, request: _Straight) -> _Head | None:
+        """None when there is more than one request in it, or too much to remember."""
+        length = data.find(b"\r\n\r\n") + 4
+        return cls(data, length, request) if length <= HEAD and length + len(request.body) == len(data) else None
+
+    def __init__(self, data: bytes, length: int, request: _Straight) -> None:
+        self._size = len(data)
+        self.length = length
+        self._bytes = data[:length]
+        self.scope = request.scope
+        self.said = request.said
+        self.keep_alive = request.keep_alive
+
+    def is_of(self, data: bytes) -> bool:
+        """Whether this is a whole request with the same head, and so with a body of the same length."""
+        return len(data) == self._size and data.startswith(self._bytes)
 
 
 def _line(header: Header) -> bytes:

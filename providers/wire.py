@@ -22,6 +22,7 @@ import msgspec
 
 from providers.addresses import Guard, Pinned
 from providers.errors import Malformed
+from providers.time_limit import TimeLimit
 
 HEAD_BYTES: Final = 64 * 1024
 IDLE_SECONDS: Final = 20.0  # a connection is kept; most servers keep theirs longer
@@ -58,7 +59,7 @@ class Wires:
         self._hosts: dict[Place, _Host] = {}
         self._pinned: dict[tuple[str, int], tuple[float, list[Pinned]]] = {}
         self._open = 0
-        self._line: deque[tuple[Place, asyncio.Future[None]]] = deque()  # who waits for any connection at all
+        self._line: deque[tuple[Place, asyncio.Future[_Wire | None]]] = deque()  # who waits for any connection at all
         self._sweep: asyncio.TimerHandle | None = None
 
     async def ask(
@@ -102,9 +103,13 @@ class Wires:
                 return wire
             self._ended(host)
         try:
-            async with asyncio.timeout(seconds):
+            with TimeLimit(seconds):
                 while len(host.busy) + host.opening >= self._per_host or self._open >= self._connections:
-                    await self._turn(place, host)
+                    handed = await self._turn(place, host)
+                    if handed is not None:
+                        if handed.usable:
+                            return handed
+                        self._lost(place, host, handed)  # it was closed meanwhile
                     while host.free:
                         wire = host.free.pop()
                         if wire.usable:
@@ -115,21 +120,23 @@ class Wires:
         except TimeoutError as error:
             raise httpx.ConnectTimeout("no connection in time") from error
 
-    async def _turn(self, place: Place, host: _Host) -> None:
-        """Until a connection may be free. Idle ones of other hosts make room first."""
+    async def _turn(self, place: Place, host: _Host) -> _Wire | None:
+        """Until a connection may be free: this one, when it came back to the same host. Idle ones of other hosts make room first."""
         if len(host.busy) + host.opening < self._per_host and self._make_room():
-            return
-        waiter = asyncio.get_running_loop().create_future()
+            return None
+        waiter: asyncio.Future[_Wire | None] = asyncio.get_running_loop().create_future()
         entry = (place, waiter)
         line = host.line if len(host.busy) + host.opening >= self._per_host else self._line
         line.append(entry)
         try:
-            await waiter
+            return await waiter
         except BaseException:
-            if waiter.done() and not waiter.cancelled():
-                self._next(place)  # woken and gone: somebody else's turn
-            else:
+            if not waiter.done() or waiter.cancelled():
                 line.remove(entry)
+            elif (handed := waiter.result()) is not None:  # woken and gone: somebody else's turn
+                self._back(place, handed)
+            else:
+                self._next(place)
             raise
 
     def _make_room(self) -> bool:
@@ -155,13 +162,24 @@ class Wires:
         if host is None:
             wire.close()
             return
+        if not wire.usable:
+            self._lost(place, host, wire)
+            return
+        line = host.line
+        while line:  # it goes from hand to hand, and is never free
+            _, waiter = line.popleft()
+            if not waiter.done():
+                waiter.set_result(wire)
+                return
         host.busy.discard(wire)
-        if wire.usable:
-            wire.since = asyncio.get_running_loop().time()
-            host.free.append(wire)
-        else:
-            wire.close()
-            self._ended(host)
+        wire.since = asyncio.get_running_loop().time()
+        host.free.append(wire)
+        self._next(place)
+
+    def _lost(self, place: Place, host: _Host, wire: _Wire) -> None:
+        host.busy.discard(wire)
+        wire.close()
+        self._ended(host)
         self._next(place)
 
     def _ended(self, host: _Host) -> None:
@@ -223,7 +241,7 @@ class _Host:
         self.free: deque[_Wire] = deque()
         self.busy: set[_Wire] = set()
         self.opening = 0
-        self.line: deque[tuple[Place, asyncio.Future[None]]] = deque()
+        self.line: deque[tuple[Place, asyncio.Future[_Wire | None]]] = deque()
 
 
 class Closed(Exception):

@@ -158,7 +158,6 @@ class Operation:
         self.credential = credential  # which one it came with; empty for the process' own
         self.alive = alive  # whether the credential still holds: asked every few seconds while a subscription is open
         self.last_event_id = last_event_id  # what an EventSource says it saw last
-        self.cursor_key = services.vault.derive("cursor")
         self.passing = False  # whether the answer is made from more than the store, and so is nobody's later answer
         self.until: datetime | None = None  # the last moment at which the clock lets it stay the same; None: any
 
@@ -171,6 +170,10 @@ class Operation:
     def close(self) -> None:
         """It is answered: let go of the loaders, which know the operation, so that all it has loaded is freed at once."""
         self.loaders = {}
+
+    @property
+    def cursor_key(self) -> bytes:
+        return self.services.vault.derive("cursor")
 
     @property
     def cache(self) -> ViewerCache:

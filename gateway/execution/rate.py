@@ -22,6 +22,7 @@ class Rate:
     def __init__(self, cache: Cache, limit: int) -> None:
         self._cache = cache
         self._limit = limit
+        self.limited = limit > 0
         self._window = 0
         self._spent: dict[str, list[int]] = {}  # credential → [known to all, ours alone]
 

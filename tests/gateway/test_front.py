@@ -138,3 +138,23 @@ async def test_who_goes_away_while_the_answer_is_made_takes_nothing_from_the_oth
         line.send(SLOW)
         gone.writer.transport.abort()
         assert json.loads((await line.answer())[2])["data"] == {"slow": "done"}
+
+
+async def test_a_head_like_the_one_before_stands_for_what_it_says_and_no_more(tmp_path: Path) -> None:
+    aliases = [b'{"query":"{%c:me}"}' % letter for letter in b"abcde"]  # all of one length, so all with the same head
+    async with calling(tmp_path) as (_, line, key, _):
+        for body in aliases:
+            line.send(body)
+            assert list(json.loads((await line.answer())[2])["data"]) == [body[11:12].decode()]
+        line.writer.write(line.request(aliases[0]) + line.request(aliases[1]))
+        for body in aliases[:2]:
+            assert list(json.loads((await line.answer())[2])["data"]) == [body[11:12].decode()]
+        pieces = line.request(b'\r\n{"query":"{f:me}"}')
+        line.writer.write(pieces[:-4])
+        await asyncio.sleep(0.01)
+        line.writer.write(pieces[-4:])
+        assert json.loads((await line.answer())[2])["data"].keys() == {"f"}
+        line.send(aliases[2], authorization=f"Bearer {key[:-1]}x")  # as long as the right one
+        assert " 401 " in (await line.answer())[0]
+        line.send(aliases[2])
+        assert " 200 " in (await line.answer())[0]
