@@ -11,7 +11,7 @@ help:
 	@echo "make test     every check and every test; says what it ran against"
 	@echo "make check    format, lint, types, import contract, schema snapshot, docs"
 	@echo "make format   rewrite what the formatter and the linter can mend"
-	@echo "make bench    gateways side by side; the people page beside bare Strawberry; doubles beside splink (LISTS=folder)"
+	@echo "make bench    gateways side by side; the people page beside bare Strawberry, and as it grows (MOST=n); doubles beside splink (LISTS=folder)"
 	@echo "make proof    each promised property in full size (LINE=n for one)"
 	@echo "make audit    known vulnerabilities of the installed dependencies (asks PyPI)"
 	@echo "make web      build the GraphiQL page again"
@@ -44,7 +44,7 @@ test: check
 	$(VENV)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 bench: install-dev
-	$(VENV)/python -m benchmarks
+	$(VENV)/python -m benchmarks $(if $(MOST),--most $(MOST))
 
 proof: install-dev
 	$(VENV)/python -m benchmarks.proof $(LINE)

@@ -1,7 +1,8 @@
 """`make bench`: the public gateway workload beside other gateways (gateway_workload/), doubles in public lists beside splink
-(linkage/), then the people page, Kith beside a bare Strawberry app, in one run on one machine.
+(linkage/), Kith's own pages as what is stored grows (growth.py), then the people page, Kith beside a bare Strawberry app, in one run on
+one machine.
 
-    python -m benchmarks [--people N] [--messages N] [--requests N] [--starts N] [--no-record]
+    python -m benchmarks [--people N] [--messages N] [--requests N] [--starts N] [--most N] [--no-record]
 
 Both serve the same invented people; that they answer the same is checked before anything is timed. Kith reads them from SQLite,
 where its own import put them; the bare app has them in dicts. Cold: the first page after a start, so without anything parsed,
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import bare, figures, people_page
+from benchmarks import bare, figures, growth, people_page
 from benchmarks.gateway_workload import __main__ as gateway_workload
 from benchmarks.linkage import __main__ as linkage
 from benchmarks.people_page import QUERY, Shown
@@ -69,11 +70,13 @@ def main() -> None:
     arguments.add_argument("--messages", type=int, default=sizes.messages)
     arguments.add_argument("--requests", type=int, default=sizes.requests, help="warm requests to each server")
     arguments.add_argument("--starts", type=int, default=sizes.starts, help="cold starts of each server")
+    arguments.add_argument("--most", type=int, default=10**9, help="where the curves of growth end")
     arguments.add_argument("--no-record", action="store_true", help="leave docs/figures.md alone")
     given = arguments.parse_args()
     sizes = Sizes(given.people, given.messages, given.requests, given.starts)
     gateway_workload.main(["--no-record"] if given.no_record else [])
     linkage.main(["--no-record"] if given.no_record else [])
+    growth.main(["--most", str(given.most), *(["--no-record"] if given.no_record else [])])
     with tempfile.TemporaryDirectory(prefix="kith-bench-") as folder:
         rows = run(Path(folder), sizes)
     title = "People page: 50 people with e-mails and 3 conversations each"
