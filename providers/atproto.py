@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -21,6 +20,7 @@ import msgspec
 
 from providers import dpop
 from providers.errors import Malformed, ProviderError, ReauthRequired, Refused, Unavailable
+from providers.formats.at_identifier import DID
 from providers.http import Response, Session
 from providers.server_address import origin
 from providers.session import Secret
@@ -29,8 +29,6 @@ from providers.session import Secret
 DIRECTORY: Final = "https://plc.directory"
 ANSWER_BYTES: Final = 8 * 1024 * 1024
 SMALL_BYTES: Final = 256 * 1024
-HANDLE: Final = re.compile(r"(?=.{3,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
-DID: Final = re.compile(r"did:(plc:[a-z2-7]{24}|web:[A-Za-z0-9.-]+(%3A\d{1,5})?)")
 #: What a token may do, by its `scope` claim: an app password made without direct messages, one made with them, the account's own.
 NO_CHAT: Final = "com.atproto.appPass"
 WITH_CHAT: Final = "com.atproto.appPassPrivileged"

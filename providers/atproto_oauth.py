@@ -16,9 +16,10 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from providers import atproto, client_assertion, dpop, oauth
-from providers.atproto import DID, HANDLE, typed_name
+from providers.atproto import typed_name
 from providers.base import Authorization, SignedIn
 from providers.errors import Malformed, ReauthRequired, Refused
+from providers.formats.at_identifier import DID, HANDLE
 from providers.http import Session
 from providers.server_address import origin
 from providers.session import Secret

@@ -290,7 +290,8 @@ def senders_of(conn: Connection, viewer: str, providers: Mapping[str, Provider])
     ).all()
     written = (
         select(message_participant.c.address, message_participant.c.name)
-        .where(message_participant.c.viewer_id == viewer, message_participant.c.role == "FROM", message_participant.c.name != "",
+        .where(message_participant.c.viewer_id == viewer, message_participant.c.role == sa.literal_column("'FROM'"),  # as in its index
+               message_participant.c.name != "",
                message_participant.c.kind == "EMAIL", message_participant.c.address == sa.bindparam("address"))
         .order_by(message_participant.c.sent_at.desc())
         .limit(1)

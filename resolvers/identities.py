@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 
 from providers import records
 from providers.lookup import resources
-from providers.lookup.mastodon import FIELD as SEEN
+from providers.lookup.protocols import SEEN
 from resolvers.evidence import Evidence, ProfileLinkEvidence, ProviderIdEvidence
 from resolvers.identity import addresses
 from resolvers.identity.clusters import SHARED_WEIGHT, WEIGHTS

@@ -15,7 +15,7 @@ import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
 from operator import itemgetter
@@ -311,6 +311,7 @@ def _pair(left: str, right: str) -> str:
     return f"{zlib.crc32(f'{left} {right}'.encode()) & 0xFFFF:x}"
 
 
+@lru_cache(500)
 def _facets(viewer: str, kind: str, facets: frozenset[str]) -> str:
     return " ".join([_scope(viewer, kind), *sorted(facets)])
 
@@ -328,7 +329,7 @@ def _place(node_id: str, at: datetime | None) -> int:
 
 
 def _moment(at: datetime) -> int:
-    return max(-_LATEST, min(microseconds(at.astimezone(UTC)) // 1_000, _LATEST))
+    return max(-_LATEST, min(microseconds(at) // 1_000, _LATEST))
 
 
 def _stretch(since: datetime | None, until: datetime | None) -> tuple[int, int]:

@@ -495,7 +495,14 @@ attachment = _owned("attachment", _text("id"), _text("message_id"), _int("positi
                     indexes=(("message_id", "position"),))  # fmt: skip
 message_participant = _owned("message_participant", _text("message_id"), _int("position"), _text("role"), _text("kind"),
                              _text("address"), _text("name"), Column("contact_id", Text), _at("sent_at"),
-                             key=("message_id", "position"), indexes=(("contact_id", "sent_at", "message_id"), ("kind", "address")))  # fmt: skip
+                             key=("message_id", "position"))  # fmt: skip
+# Each entry that nobody looks for would be a page of its own to write with every mail: addresses of ours have no contact.
+Index("message_participant_of_contact", message_participant.c.viewer_id, message_participant.c.contact_id, message_participant.c.sent_at,
+      message_participant.c.message_id,
+      sqlite_where=message_participant.c.contact_id.is_not(None), postgresql_where=message_participant.c.contact_id.is_not(None))  # fmt: skip
+Index("message_participant_by_writer", message_participant.c.viewer_id, message_participant.c.kind, message_participant.c.address,
+      message_participant.c.sent_at,
+      sqlite_where=message_participant.c.role == "FROM", postgresql_where=message_participant.c.role == "FROM")  # fmt: skip
 
 # --- what was exchanged with whom (resolvers/relationship) -------------------------------------------------------------
 

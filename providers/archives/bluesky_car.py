@@ -25,6 +25,7 @@ from providers.archives import export, files
 from providers.archives.export import Export, Part, Stood
 from providers.base import ArchiveFormat
 from providers.bluesky.post import POSTS, Author, Record, own_activity, post_url, profile_url, short
+from providers.formats import at_identifier
 
 FOLLOWS: Final = "app.bsky.graph.follow"
 REPOSTS: Final = "app.bsky.feed.repost"
@@ -210,7 +211,7 @@ def _listed(handle: BinaryIO, about: Repository) -> None:
         ):  # a node has `e` and `l` and nothing else
             about.index.execute("INSERT OR IGNORE INTO node VALUES (?, ?)", (cid, data))
     did, data_root = commit.get("did"), commit.get("data")
-    if not isinstance(did, str) or not atproto.DID.fullmatch(did) or not isinstance(data_root, bytes):
+    if not isinstance(did, str) or not at_identifier.DID.fullmatch(did) or not isinstance(data_root, bytes):
         return
     about.did = did
     about.index.execute("INSERT INTO waiting(cid) VALUES (?)", (data_root,))
@@ -312,7 +313,7 @@ def _towards(collection: str, uri: str, value: dict[str, Any], author: Author, o
     actor = records.Actor(uri=author.did, name=author.displayName or "", key=author.did, url=profile_url(author.did))
     if collection == FOLLOWS:
         who = value["subject"]
-        if not isinstance(who, str) or not atproto.DID.fullmatch(who):
+        if not isinstance(who, str) or not at_identifier.DID.fullmatch(who):
             raise TypeError(who)
         thing = records.ActivityObject(kind="PROFILE", uri=who, url=profile_url(who))
     else:

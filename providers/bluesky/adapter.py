@@ -18,7 +18,7 @@ import msgspec
 
 from providers import atproto, atproto_oauth, cursors
 from providers.archives.bluesky_car import CarArchive
-from providers.atproto import DID, Xrpc
+from providers.atproto import Xrpc
 from providers.base import Provider
 from providers.bluesky.feeds import Feeds
 from providers.bluesky.people import People, contact, profiles
@@ -29,6 +29,7 @@ from providers.bluesky.sign_in import FORMS, base_url, renew, sign_in, sign_out
 from providers.bluesky.talks import Talks
 from providers.bluesky.watch import Place, hints, keep_listening, watched
 from providers.errors import CursorExpired, Malformed, ProviderError, RateLimited, Refused, Unavailable
+from providers.formats.at_identifier import DID
 from providers.http import Session
 from providers.quota import Quota
 from providers.records import Gone, OutgoingChat, OutgoingDeletion, OutgoingReaction, OwnAddress, Page, Profile, Submitted

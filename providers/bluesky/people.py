@@ -12,11 +12,12 @@ from typing import Final
 
 import msgspec
 
-from providers.atproto import DID, Xrpc, instant, readable
+from providers.atproto import Xrpc, instant, readable
 from providers.bluesky.lists import LIST, MAX_PAGES, cursor_of, expired, onward, records, unreadable
 from providers.bluesky.position import FOLLOWERS, FOLLOWING, Position
 from providers.bluesky.post import KEY, Author, Record, handle_of, long, profile_url, short, web
 from providers.errors import Malformed, Refused
+from providers.formats.at_identifier import DID
 from providers.records import Contact, Handle, Name, Page, Photo, Relation, Row, Statement, Unreadable, Url
 from providers.session import Clock
 

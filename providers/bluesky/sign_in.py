@@ -6,9 +6,10 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from providers import atproto, atproto_oauth, server_address
-from providers.atproto import DID, HANDLE, typed_name
+from providers.atproto import typed_name
 from providers.base import FormField, LinkForm, SignedIn
 from providers.errors import ReauthRequired, Refused
+from providers.formats.at_identifier import DID, HANDLE
 from providers.http import Session
 from providers.server_address import origin
 from providers.session import Secret

@@ -12,8 +12,9 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from providers.atproto import DID, DIRECTORY, Document
+from providers.atproto import DIRECTORY, Document
 from providers.errors import ProviderError
+from providers.formats.at_identifier import DID
 from providers.lookup.crawl import Web
 from providers.lookup.reading import Ask, Notes, Reading, nothing
 

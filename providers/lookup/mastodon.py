@@ -17,10 +17,10 @@ from providers.errors import Malformed
 from providers.formats import html_links, html_text
 from providers.lookup import resources, webfinger
 from providers.lookup.crawl import Web
+from providers.lookup.protocols import SEEN
 from providers.lookup.reading import Ask, Notes, Reading, nothing
 
 PROTOCOL: Final = "mastodon"
-FIELD: Final = "mastodon-field"
 PATH: Final = "/api/v1/accounts/lookup?acct="
 MAX_BYTES: Final = 256 * 1024
 MAX_FIELDS: Final = 50  # Mastodon has four, forks of it more
@@ -89,7 +89,7 @@ def _field(notes: Notes, field: Mapping[str, Any], here: str, now: datetime) -> 
     own = [link for link in html_links.in_page(field["value"][:5_000], here) if "me" in link.relations]
     seen = _moment(field.get("verified_at"), now)
     for link in own:
-        notes.says(link.url, "ME", FIELD, mutual=True, seen=seen if len(own) == 1 else None)
+        notes.says(link.url, "ME", SEEN, mutual=True, seen=seen if len(own) == 1 else None)
 
 
 def _moment(text: Any, now: datetime) -> datetime | None:

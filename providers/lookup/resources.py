@@ -13,8 +13,8 @@ from urllib.parse import quote, unquote
 import httpx2 as httpx
 import msgspec
 
-from providers.atproto import DID, HANDLE
 from providers.formats import email_address, phone_number
+from providers.formats.at_identifier import DID, HANDLE
 
 Kind = Literal["acct", "mailto", "tel", "web", "did", "at", "nostr"]
 

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from providers.lookup import resources
-from providers.lookup.mastodon import FIELD as SEEN
+from providers.lookup.protocols import SEEN
 from resolvers.identity import addresses, ties
 from resolvers.identity.cards import Address
 from resolvers.identity.clusters import KINDS

@@ -200,6 +200,11 @@ def _places(rows: Iterable[Any]) -> list[str]:
 
 
 def _facets(*, flags: Iterable[str], attached: bool, accounts: Iterable[str], places: Iterable[str]) -> frozenset[str]:
+    return _words(frozenset(flags), attached, frozenset(accounts), frozenset(places))
+
+
+@lru_cache(500)
+def _words(flags: frozenset[str], attached: bool, accounts: frozenset[str], places: frozenset[str]) -> frozenset[str]:
     words = {facet("is", flag) for flag in flags} | {facet("at", account_id) for account_id in accounts}
     if attached:
         words.add(facet("is", "ATTACHMENT"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -70,11 +71,17 @@ def flags_at(item: records.Message | records.MessageState) -> str:
 
 def flags_of(places: Sequence[records.Message]) -> str:
     """The flags of a message from all the places at which it was just seen."""
-    state = {flag for item in places for flag in flags_at(item).split()} | whereabouts.of_message(p.role for p in places)
-    tracked = [item.unread for item in places if item.unread is not None]
+    encrypted = any(item.body_state == "ENCRYPTED" for item in places)
+    return _flags(tuple([(flags_at(item), item.role, item.unread) for item in places]), encrypted)
+
+
+@lru_cache(500)
+def _flags(places: tuple[tuple[str, records.FolderRole | None, bool | None], ...], encrypted: bool) -> str:
+    state = {flag for flags, _, _ in places for flag in flags.split()} | whereabouts.of_message(role for _, role, _ in places)
+    tracked = [unread for _, _, unread in places if unread is not None]
     if tracked and all(tracked):
         state.add("UNREAD")
-    if any(item.body_state == "ENCRYPTED" for item in places):
+    if encrypted:
         state.add("ENCRYPTED")
     return " ".join(sorted(state))
 

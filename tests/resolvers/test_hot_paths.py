@@ -21,9 +21,14 @@ from benchmarks.filling import fill
 from benchmarks.people_page import QUERY as PEOPLE
 from gateway.execution.compiled.run import Call
 from providers.base import catalogue
+from resolvers.composing import senders_of
 from resolvers.conversations import Conversation
 from resolvers.paging import Placed
+from resolvers.people import last_message_ids
+from store.accounts import put_own_address
 from store.database import Database
+from store.feed import Recorder
+from store.tables import account, person
 from tests.asking import Clock, Desk, statements
 from tests.household import NOW, Household
 
@@ -62,6 +67,23 @@ async def test_each_statement_of_a_page_goes_through_its_index(household: Househ
         pytest.fail(f"{file.name} was missing and is written now: read it")
     assert plans == file.read_text()
     assert not re.search(r"^ *SCAN (?:person|contact|message|conversation)\b", plans, re.MULTILINE)
+
+
+async def test_names_of_writers_and_last_messages_are_found_through_narrow_indexes(
+    household: Household,
+) -> None:
+    database, viewer = household.database, household.viewer
+    await fill(database, viewer, people=3, messages=6)
+    account_id = await database.read(viewer, lambda conn, v: conn.execute(sa.select(account.c.id)).scalars().first())
+    assert account_id is not None
+    await database.write(viewer, put_own_address, account_id, "robin@example.com", Recorder(NOW))
+    people = await database.read(viewer, lambda conn, v: conn.execute(sa.select(person.c.id)).scalars().all())
+    with asked() as found:
+        await database.read(viewer, senders_of, {})
+        await database.read(viewer, last_message_ids, people)
+    plans = await database.read(viewer, _explained, found)
+    assert "message_participant_by_writer" in plans
+    assert "message_participant_of_contact" in plans
 
 
 async def test_an_answered_page_leaves_nothing_for_the_collector_to_find(household: Household) -> None:
