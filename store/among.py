@@ -26,22 +26,31 @@ VIEWER: Final = bindparam("viewer", type_=Text)
 def among(column: sa.Column[Any], name: str = "ids") -> ColumnElement[bool]:
     """The rows of `:viewer` whose column is one of the list bound as `name`; execute with `asked`."""
     owner: sa.Table = column.table
-    return sa.and_(owner.c.viewer_id == VIEWER, _Among(column, bindparam(name, type_=_List())))
+    return sa.and_(
+        owner.c.viewer_id == VIEWER, _Among(column, bindparam(name, type_=_List(isinstance(column.type, sa.BigInteger))))
+    )
 
 
-def asked(viewer: str, values: Iterable[str], **more: Any) -> dict[str, Any]:
+def asked(viewer: str, values: Iterable[str] | Iterable[int], **more: Any) -> dict[str, Any]:
     """The parameters of a statement with `among`, each value once."""
     return {"viewer": viewer, "ids": values if isinstance(values, set | frozenset | dict) else dict.fromkeys(values), **more}
 
 
-class _List(TypeDecorator[Iterable[str]]):
+class _List(TypeDecorator[Iterable[Any]]):
+    """Texts, or whole numbers of 8 bytes."""
+
     impl = Text
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(postgresql.ARRAY(Text) if dialect.name == "postgresql" else Text())
+    def __init__(self, numbers: bool = False) -> None:
+        super().__init__()
+        self.numbers = numbers
 
-    def process_bind_param(self, value: Iterable[str] | None, dialect: Dialect) -> Any:
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        each = sa.BigInteger if self.numbers else Text
+        return dialect.type_descriptor(postgresql.ARRAY(each) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> Any:
         # in order: the database walks its index from one end to the other, and takes locks in one order
         values = sorted(value or ())
         return values if dialect.name == "postgresql" else msgspec.json.encode(values).decode()

@@ -26,6 +26,8 @@ LETTERS: Final[dict[Kind, str]] = {
     "TAG": "T",
 }  # fmt: skip
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz234567"
+_ORDER: Final = {letter: n for n, letter in enumerate(sorted(_LETTERS))}  # as texts are ordered: figures before letters
+_PLACES: Final = 10  # letters of an id that say where it stands, 50 bits
 _PAIRS: Final = [left + right for left in _LETTERS for right in _LETTERS]
 _SHIFTS: Final = range(120, -1, -10)
 _KINDS: Final = {letter: kind for kind, letter in LETTERS.items()}
@@ -46,6 +48,14 @@ def derive_again(kind: Kind, *parts: str) -> str:
 def mint(kind: Kind) -> str:
     """A new random id of `kind` (128 bits)."""
     return f"{LETTERS[kind]}_{_base32(secrets.token_bytes(16))}"
+
+
+def place(node_id: str) -> float:
+    """Where an id stands among all ids of its kind in their order, from 0 to 1: being hashes or random, they stand evenly."""
+    found = 0
+    for letter in node_id[2 : 2 + _PLACES]:
+        found = found * 32 + _ORDER[letter]
+    return float(found + 1) / 32**_PLACES
 
 
 def kind_of(node_id: str) -> Kind | None:

@@ -12,13 +12,14 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store import suggestions
+from store import ids, suggestions
 from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.rows import insert
 from store.tables import clue, look_alike, person, unpaired
 
 JOB: Final = "pair"  # looks at whoever is marked, once long syncs are through
+SAMPLE: Final = 1_000  # people that are counted one by one
 CROWD: Final = 40  # people who share a key: more of them, and it says nothing of any
 _L: Final = look_alike.c
 _NEXT: Final = (
@@ -26,6 +27,13 @@ _NEXT: Final = (
     .where(unpaired.c.viewer_id == VIEWER, unpaired.c.met == sa.bindparam("met", type_=sa.Boolean))
     .order_by(unpaired.c.person_id)
 )
+_LIVES: Final = sa.and_(person.c.viewer_id == VIEWER, person.c.redirect_to.is_(None))
+_LIVING: Final = select(sa.func.count()).select_from(person).where(_LIVES)
+_LAST_OF_SAMPLE: Final = (
+    select(person.c.id).where(_LIVES).order_by(person.c.id).offset(sa.bindparam("before", type_=sa.Integer)).limit(1)
+)
+_COUNTED: Final = select(clue.c.key, sa.func.count().label("n")).where(among(clue.c.key)).group_by(clue.c.key)
+_HAVING: Final = select(clue.c.key, clue.c.person_id).where(among(clue.c.key))
 _MET: Final = sa.update(unpaired).where(among(unpaired.c.person_id)).values(met=True)
 _DONE: Final = sa.delete(unpaired).where(among(unpaired.c.person_id))
 _DROP_CLUES: Final = sa.delete(clue).where(among(clue.c.person_id))
@@ -71,32 +79,25 @@ def meet(conn: Connection, viewer: str, keys: Mapping[str, Collection[int]]) -> 
 
 def counted(conn: Connection, viewer: str, keys: Collection[int]) -> dict[int, int]:
     """How many people have each of these keys."""
-    found: dict[int, int] = {}
-    ordered = sorted(keys)
-    for n in range(0, len(ordered), 500):
-        mine = sa.and_(clue.c.viewer_id == viewer, clue.c.key.in_(ordered[n : n + 500]))
-        found.update(
-            (row.key, row.n)
-            for row in conn.execute(select(clue.c.key, sa.func.count().label("n")).where(mine).group_by(clue.c.key))
-        )
-    return found
+    return {row.key: row.n for row in conn.execute(_COUNTED, asked(viewer, keys))} if keys else {}
 
 
-def total(conn: Connection, viewer: str) -> int:
-    """How many people there are."""
-    living = select(sa.func.count()).select_from(person).where(person.c.viewer_id == viewer, person.c.redirect_to.is_(None))
-    return int(conn.execute(living).scalar_one())
+def total(conn: Connection, viewer: str, sample: int = SAMPLE) -> int:
+    """How many people there are; of more than `sample` about how many, as that many say by where the last of them stands.
+
+    One changed contact asks this, and a count walks through everybody. Ids stand evenly, so that the k-th of them tells the number to one in the root
+    of k (Bar-Yossef et al., "Counting Distinct Elements in a Data Stream", RANDOM 2002, §2): 3 per cent, where its logarithm is asked for.
+    """
+    last = conn.execute(_LAST_OF_SAMPLE, {"viewer": viewer, "before": sample - 1}).scalar()
+    return int(conn.execute(_LIVING, {"viewer": viewer}).scalar_one()) if last is None else round((sample - 1) / ids.place(last))
 
 
 def meeting(conn: Connection, viewer: str, keys: Collection[int]) -> dict[int, list[str]]:
     """Who has each of these keys; a crowd is nobody."""
+    few = [key for key, count in counted(conn, viewer, keys).items() if 1 < count <= CROWD]
     found: dict[int, list[str]] = {}
-    ordered = sorted(keys)
-    for n in range(0, len(ordered), 500):
-        mine = sa.and_(clue.c.viewer_id == viewer, clue.c.key.in_(ordered[n : n + 500]))
-        few = select(clue.c.key).where(mine).group_by(clue.c.key).having(sa.func.count() <= CROWD)
-        for row in conn.execute(select(clue.c.key, clue.c.person_id).where(mine, clue.c.key.in_(few))):
-            found.setdefault(row.key, []).append(row.person_id)
+    for row in conn.execute(_HAVING, asked(viewer, few)) if few else ():
+        found.setdefault(row.key, []).append(row.person_id)
     return found
 
 

@@ -26,7 +26,7 @@ from resolvers.identity.wholes import Whole
 NAMES_CAP: Final = 40  # groups in a block of one name, at 10,000 groups; grows with the fourth root
 VALUES_CAP: Final = 60  # groups with one value
 PARTS_CAP: Final = 20  # groups that share a part of a name, which says little
-NEAREST: Final = 40  # others that a group is compared with from its own side, at 10,000 groups; shrinks with the eighth root
+NEAREST: Final = 60  # others that a group is compared with from its own side, however many groups there are
 LOTS: Final = 16  # parts in which keys are sorted out, one after the other
 STRETCHES: Final = 64  # parts in which pairs are put in order
 
@@ -79,7 +79,6 @@ class Blocks(msgspec.Struct, frozen=True):
 def candidates(wholes: Sequence[Whole]) -> Pairs:
     """Pairs of positions in `wholes` that may be one person, in order, each once."""
     size = len(wholes)
-    most = max(1, round(NEAREST / _growth(size) ** 0.5))
     blocks = blocks_of(wholes)
     stretches = [array("q") for _ in range(STRETCHES)]
     for n, mine in enumerate(blocks.by_member(size)):
@@ -90,8 +89,8 @@ def candidates(wholes: Sequence[Whole]) -> Pairs:
                 shared[other] = shared.get(other, 0) + rare
         shared.pop(n, None)
         nearest: Iterable[int] = shared
-        if len(shared) > most:
-            nearest = sorted(shared, key=lambda other: (-shared[other], other))[:most]
+        if len(shared) > NEAREST:
+            nearest = sorted(shared, key=lambda other: (-shared[other], other))[:NEAREST]
         for other in nearest:
             first, second = (n, other) if n < other else (other, n)
             stretches[first * STRETCHES // size].append(first * size + second)

@@ -456,9 +456,8 @@ def _single(word: Word, other: Name) -> Likeness:
                 else Likeness.CONTRADICTS
             )
         return Likeness.SAME if best == _EQUAL else Likeness.AGREES if best > _INITIAL else Likeness.COMPATIBLE
-    # Fanny is not the F. of Ada F.: only the first letter of a name before the family name can be hers
-    given = other.given if best == _INITIAL and not word.initial else other.words
-    return Likeness.COMPATIBLE if best and any(alike(word, w) for w in given) else Likeness.UNSURE
+    # an initial is no more of Audrey's than of Aino's
+    return Likeness.COMPATIBLE if best > _INITIAL or (best and word.initial) else Likeness.UNSURE
 
 
 def _matched(one: tuple[Word, ...], other: tuple[Word, ...]) -> list[tuple[int, int, int]]:
@@ -483,9 +482,9 @@ def _half(one: Name, other: Name, pairs: list[tuple[int, int, int]], unmatched: 
             return Likeness.COMPATIBLE  # a second given name against a second family name
     if any(not w.forms for w in (*unmatched, *left)):
         return Likeness.COMPATIBLE if pairs else Likeness.UNSURE
-    given = [(i, j) for i, j, g in pairs if g >= _PET and i < len(one.given) and j < len(other.given) and i == 0 and j == 0]
-    if given and len(one.words) >= 2:
-        return Likeness.PARTLY
+    first = max((g for i, j, g in pairs if i == j == 0 and one.given and other.given), default=_NONE)
+    if first >= _PET and len(one.words) >= 2:
+        return Likeness.PARTLY if first > _PET else Likeness.UNSURE  # who changes both names may as well be somebody else
     return Likeness.CONTRADICTS
 
 

@@ -100,28 +100,24 @@ def _across(a: Whole, b: Whole) -> Iterable[Pair]:
 async def pair(database: Database, viewer: str, now: datetime, *, step: int = STEP) -> int:
     """Work off all people that are marked; returns how many were looked at. Raises nothing but the database's errors."""
     seen = tries = 0
-    remembered = 0
     while tries < MAX_TRIES:
-        if remembered >= memory.PEOPLE:
-            memory.forget()
-            remembered = 0
         person_ids, known = await database.read(viewer, read_unmet)
         if person_ids:
-            remembered += len(person_ids)
+            memory.compared(len(person_ids))
             keys = {p: _keys(known, p) for p in person_ids}
             tries = 0 if await database.write_behind(viewer, write_keys, keys, known.prints) else tries + 1
             continue
         near = await database.read(viewer, read_neighbourhood, step)
         if not near.marked:
             break
-        remembered += len(near.marked)
+        memory.compared(len(near.marked))
         alike = near.alike()
         if await database.write_behind(viewer, write_pairs, near, alike, near.weighed(alike), now):
             seen += len(near.marked)
             tries = 0
         else:
             tries += 1  # somebody wrote meanwhile: read again
-    memory.forget()
+    memory.rest()
     return seen
 
 
@@ -144,7 +140,10 @@ def write_keys(conn: Connection, viewer: str, keys: Mapping[str, Collection[int]
 def read_neighbourhood(conn: Connection, viewer: str, step: int) -> Neighbourhood:
     """The next marked people with whomever they meet, in one snapshot."""
     marked = pairs.marked(conn, viewer, step, met=True)
-    living = set(conn.execute(_LIVING, asked(viewer, marked)).scalars()) if marked else set()
+    if not marked:
+        nobody = Known(bearings={}, wholes={}, prints={})
+        return Neighbourhood(marked=(), known=nobody, meeting=(), seen=Frequencies(()), never=frozenset())
+    living = set(conn.execute(_LIVING, asked(viewer, marked)).scalars())
     mine = _known(conn, viewer, living)
     keys = {p: frozenset(map(_key, _clues(mine, p))) for p in mine.wholes}
     by_key = pairs.meeting(conn, viewer, {key for each in keys.values() for key in each})

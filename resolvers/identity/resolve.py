@@ -59,18 +59,16 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
 
 async def resolve(database: Database, viewer: str, now: datetime, *, step: int = STEP) -> int:
     """Work off all dirty contacts of a viewer; returns how many were looked at. Raises nothing but the database's errors."""
-    seen = forgotten = 0
+    seen = 0
     tries = 0
     while True:
-        if seen - forgotten >= memory.PEOPLE:
-            memory.forget()
-            forgotten = seen
         component = await database.read(viewer, read_component, step)
         if not component.dirty:
             return seen
         groups = component.groups()
         if await database.write_behind(viewer, write_groups, component, groups, now):
             seen += len(component.dirty)
+            memory.compared(len(component.dirty))
             tries = 0
         else:
             tries += 1  # somebody wrote meanwhile: read again
