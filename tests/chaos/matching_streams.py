@@ -1,5 +1,6 @@
 """Ten thousand rules over a stream of activities: what the job takes for each, whether it finds what a naive reading of every rule finds,
-whether history gives what the moment gave, and whether a client that is cut off again and again misses anything.
+whether history gives what the moment gave, also after a circle that rules name was drawn anew, and whether a client that is cut off again and
+again misses anything.
 
     ingest ──feed──▶ job "streams" ──▶ matches ──▶ changes(filter: {streamId}) ──▶ a client that comes and goes
 
@@ -25,10 +26,14 @@ from resolvers.streams.documents import document
 from resolvers.streams.matcher import Matcher
 from resolvers.streams.matching import Matching
 from resolvers.streams.rules import parse
-from store import feed, ids, streams
+from resolvers.streams.tokens import Circles
+from resolvers.streams.tree import circles_of
+from store import circles, feed, ids, standings, streams
+from store.circles import Kept
 from store.database import Database
+from store.feed import Recorder
 from store.streams import Stream
-from store.tables import stream_match
+from store.tables import contact, stream_match
 from tests.asking import Desk, nodes
 from tests.chaos.report import Report
 from tests.household import NOW, Household, open_sqlite
@@ -38,12 +43,15 @@ WORDS: Final = 50_000  # of a language, the n-th said 1/n as often as the first
 COMMON: Final = 200  # the words that are in nearly everything
 LENGTH: Final = 40  # words of a post
 PEOPLE: Final = 500
+CIRCLES: Final = 20  # of these people, as large as one another
+MOVING: Final = 5  # people whom one of them loses to another
 SLICE: Final = 100
 CHANGES: Final = """query($since: Cursor, $id: ID!) { viewer { changes(since: $since, first: 50, filter: { streamId: $id }, coalesce: false) {
   upToDate edges { node { __typename cursor ... on NodeUpserted { nodeId } } } } } }"""
 FOLLOWED: Final = (
     """mutation($id: ID!, $rule: String!) { updateStream(input: { streamId: $id, rule: $rule }) { stream { id } } }"""
 )
+NAMES: Final = Circles(names={f"C_{n}": f"C_{n}" for n in range(CIRCLES)}, bound={})
 Met = set[tuple[str, str]]
 
 
@@ -53,11 +61,13 @@ class Language:
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
         self.words = [f"w{n:x}q" for n in range(WORDS)]
+        self.moved: set[int] = set()  # who changed circles
+        self.circles = {f"C_{n}": {*range(n, PEOPLE, CIRCLES)} for n in range(CIRCLES)}
         self.heights = list(itertools.accumulate(1 / (n + 1) for n in range(WORDS)))
 
-    def post(self, number: int) -> records.Activity:
+    def post(self, number: int, who: int | None = None) -> records.Activity:
         said = self.dice.choices(self.words, cum_weights=self.heights, k=LENGTH + 1)
-        who = self.dice.randrange(PEOPLE)
+        who = self.dice.randrange(PEOPLE) if who is None else who
         uri = f"https://social.example/users/p{who}"
         thing = records.ActivityObject(
             kind="NOTE", uri=f"{uri}/{number}", text=" ".join(said[:LENGTH]), hashtags=(said[LENGTH],),
@@ -71,9 +81,15 @@ class Language:
             occurred_at=NOW - timedelta(days=30) + timedelta(seconds=number),
         )
 
+    def circles_of(self, one: records.Activity) -> list[str]:
+        """The circles of whoever did something."""
+        who = int(one.actor.uri.rpartition("/p")[2])
+        return [circle_id for circle_id, members in self.circles.items() if who in members]
+
     def rule(self) -> str:
         rare = [self.words[self.dice.randrange(COMMON, WORDS)] for _ in range(3)]
         common = [self.words[self.dice.randrange(COMMON)] for _ in range(2)]
+        circle = f"in-circle:C_{self.dice.randrange(CIRCLES)}"
         return self.dice.choice(
             (
                 rare[0],
@@ -82,6 +98,8 @@ class Language:
                 f"({rare[0]} OR {rare[1]} OR {rare[2]}) lang:en -{common[0]}",
                 f"from:p{self.dice.randrange(PEOPLE * 10)} {common[0]}",
                 f"{rare[0]} -({common[0]} OR lang:fr)",
+                f"{circle} {common[0]}",
+                f"{rare[0]} -{circle}",
                 f"lang:de {common[0]} {common[1]} has:hashtags {rare[0]}",
             )
         )
@@ -99,10 +117,14 @@ async def match(
         matching = Matching(database, desk.clock)
         account = await household.account("mastodon")
         await _without_a_rule(report, database, language)
+        known = [language.post(n, n) for n in range(PEOPLE)]  # everybody has said something before
+        await _take(household, account, known)
+        for circle_id in language.circles:
+            await database.write(household.viewer, _draw, account, circle_id, language)
         written = {f"{n}": language.rule() for n in range(rules)}
         named = await database.write(household.viewer, _save, written, desk.clock.now())
         await _done(matching, household.viewer)
-        posts = [language.post(n) for n in range(activities)]
+        posts = [language.post(PEOPLE + n) for n in range(activities)]
         await _take(household, account, posts)
         report.figures["rules, activities"] = f"{rules:,}, {activities:,}"
         used, began = time.process_time(), time.monotonic()
@@ -113,9 +135,12 @@ async def match(
         report.figures["live: activities a second of the clock"] = round(activities / took)
         report.figures["matches an activity"] = round(len(live) / activities, 2)
         asked = language.dice.sample(posts, sample)
-        _compare(report, live, asked, account, named, written)
-        await _replay(report, database, matching, household.viewer, live, activities)
-        await _reconnect(report, desk, matching, language, account, next(iter(named)), first=activities, cuts=cuts)
+        _compare(report, live, asked, account, named, written, language)
+        live = await _redraw(report, household, matching, language, account)
+        moved = [one for one in posts if int(one.actor.uri.rpartition("/p")[2]) in language.moved]
+        _compare(report, live, language.dice.sample(moved, min(sample, len(moved))), account, named, written, language)
+        await _replay(report, database, matching, household.viewer, live, activities + PEOPLE)
+        await _reconnect(report, desk, matching, language, account, next(iter(named)), first=activities + PEOPLE, cuts=cuts)
     for n in growth:
         _grow(report, language, posts[: max(sample, 200)], n)
     return report
@@ -147,13 +172,48 @@ async def _without_a_rule(report: Report, database: Database, language: Language
     )
 
 
+def _draw(conn: Connection, viewer: str, account: str, circle_id: str, language: Language) -> None:
+    """Write a circle as the job that finds them does."""
+    contacts = {ids.derive("CONTACT", account, f"https://social.example/users/p{n}") for n in language.circles[circle_id]}
+    query = select(contact.c.person_id).where(contact.c.viewer_id == viewer, contact.c.id.in_(contacts))
+    members = {str(person_id): 1.0 for person_id in conn.execute(query).scalars()}
+    standings.show(conn, viewer, 1, NOW)
+    recorder = Recorder(NOW, origin="SYSTEM")
+    circles.put(conn, viewer, Kept(circle_id, circle_id, (), 1, members), recorder)
+    recorder.flush(conn, viewer)
+
+
+async def _redraw(report: Report, household: Household, matching: Matching, language: Language, account: str) -> Met:
+    """Some people change from one circle into another: what that costs, and all that is met then."""
+    database, viewer = household.database, household.viewer
+    language.moved = {*sorted(language.circles["C_0"])[:MOVING]}
+    language.circles["C_0"] -= language.moved
+    language.circles["C_1"] |= language.moved
+    before = await _met(database, viewer)
+    for circle_id in ("C_0", "C_1"):
+        await database.write(viewer, _draw, account, circle_id, language)
+    used = time.process_time()
+    await _done(matching, viewer)
+    used = time.process_time() - used
+    after = await _met(database, viewer)
+    report.figures[f"{MOVING} of {PEOPLE} people in another circle: s of one core, matches that came, that went"] = (
+        f"{used:.2f}, {len(after - before):,}, {len(before - after):,}"
+    )
+    return after
+
+
+def _named_in(rule: str) -> dict[str, str]:
+    """The circles that a rule names."""
+    return circles_of(parse(rule, circles=NAMES))
+
+
 def _save(conn: Connection, viewer: str, written: dict[str, str], now: Any) -> dict[str, str]:
     """The streams: id → which rule. The first is one that many activities meet, to be followed."""
     since = feed.advance(conn, viewer, 0)
     named = {}
     for n, rule in written.items():
         new = Stream(
-            id=ids.mint("STREAM"), name=n, rule=rule, enabled=True, revision=1, since=since, replayed=0, replay_total=0,
+            id=ids.mint("STREAM"), name=n, rule=rule, circles=_named_in(rule), enabled=True, revision=1, since=since, replayed=0, replay_total=0,
             replay_at=None, replay_id=None, replayed_at=None, created_at=now, version=1,
         )  # fmt: skip
         streams.add(conn, viewer, new)
@@ -183,20 +243,22 @@ async def _met(database: Database, viewer: str) -> Met:
 
 
 def _compare(
-    report: Report, live: Met, asked: Sequence[records.Activity], account: str, named: dict[str, str], written: dict[str, str]
-) -> None:
+    report: Report, live: Met, asked: Sequence[records.Activity], account: str, named: dict[str, str], written: dict[str, str],
+    language: Language,
+) -> None:  # fmt: skip
     """Every rule asked of some activities, one by one."""
-    rules = {stream_id: parse(written[n]) for stream_id, n in named.items()}
+    rules = {stream_id: parse(written[n], circles=NAMES) for stream_id, n in named.items()}
     node_ids = {ids.derive("ACTIVITY", account, one.key): one for one in asked}
     naive = {
         (stream_id, node_id)
         for node_id, one in node_ids.items()
         for stream_id, rule in rules.items()
-        if meets(rule, one, "mastodon")
+        if meets(rule, one, "mastodon", language.circles_of(one))
     }
     found = {pair for pair in live if pair[1] in node_ids}
-    report.figures["asked naively: activities, matches"] = f"{len(asked):,}, {len(naive):,}"
-    report.expect("found otherwise than naively", len(naive ^ found), 0)
+    told = "of whoever changed circles, " if language.moved else ""
+    report.figures[f"{told}asked naively: activities, matches"] = f"{len(asked):,}, {len(naive):,}"
+    report.expect(f"{told}found otherwise than naively", len(naive ^ found), 0)
 
 
 async def _replay(report: Report, database: Database, matching: Matching, viewer: str, live: Met, activities: int) -> None:
@@ -256,14 +318,14 @@ async def _reconnect(
 
 def _grow(report: Report, language: Language, posts: Sequence[records.Activity], rules: int) -> None:
     """What one activity costs among so many rules, and what of that is each match."""
-    said = [document(one, "mastodon") for one in posts]
+    said = [document(one, "mastodon", language.circles_of(one)) for one in posts]
     common: dict[str, int] = {}
     for one in said:
         for key in one.keys:
             common[key] = common.get(key, 0) + 1
     matcher = Matcher(common)
     for n in range(rules):
-        matcher.add(n, parse(language.rule()))
+        matcher.add(n, parse(language.rule(), circles=NAMES))
     used = time.process_time()
     matches = sum(len(matcher.match(one)) for one in said)
     used = (time.process_time() - used) / len(said)

@@ -52,7 +52,7 @@ async def test_people_put_to_paid_sources_are_paid_for_once_though_the_worker_is
 async def test_rules_find_what_a_naive_reading_finds_live_and_in_history_and_a_client_that_is_cut_off_misses_nothing(
     tmp_path: Path,
 ) -> None:
-    report = await matching_streams.match(tmp_path / "home", rules=60, activities=120, sample=30, growth=(10,), cuts=4)
+    report = await matching_streams.match(tmp_path / "home", rules=600, activities=120, sample=30, growth=(10,), cuts=4)
     assert report.broken == []
 
 
