@@ -81,12 +81,16 @@ def by_contact(circles: Mapping[str, Contacts]) -> dict[str, tuple[str, ...]]:
     return {contact_id: tuple(ids) for contact_id, ids in found.items()}
 
 
-def unsure(conn: Connection, viewer: str, seen: Reader, head: Head) -> bool:
-    """Whether somebody may be of other circles than was known, or other circles are named than were."""
-    named, before = {*_named(conn, viewer)}, {*conn.execute(select(_S.circle_id).where(_S.viewer_id == viewer)).scalars()}
-    if named != before:
-        return True
-    if not named or not there(conn, viewer):
+def unsure(conn: Connection, viewer: str, seen: Reader, head: Head, *, naming: bool | None) -> bool:
+    """Whether somebody may be of other circles than was known, or other circles are named than were. `naming` says whether any are, where it
+    is known that it is still the same ones.
+    """
+    if naming is None:
+        named, before = {*_named(conn, viewer)}, {*conn.execute(select(_S.circle_id).where(_S.viewer_id == viewer)).scalars()}
+        if named != before:
+            return True
+        naming = bool(named)
+    if not naming or not there(conn, viewer):
         return False
     return seen.circles_at < head.horizon or concerned(conn, viewer, seen.circles_at, head.position)
 
@@ -185,10 +189,10 @@ def _named(conn: Connection, viewer: str) -> dict[str, bool]:
     """The circles that rules which are on name; whether no activity was matched with any of these rules yet."""
     s = stream.c
     found: dict[str, bool] = {}
-    for row in conn.execute(select(stream).where(s.viewer_id == viewer, s.enabled, s.circles.is_not(None))):
-        one = streams.of_row(row)
-        for circle_id in one.circles.values():
-            found[circle_id] = found.get(circle_id, True) and one.replayed == 0 and one.replayed_at is None
+    naming = select(s.circles, s.replayed, s.replayed_at).where(s.viewer_id == viewer, s.enabled, s.circles.is_not(None))
+    for row in conn.execute(naming):
+        for circle_id in streams.read_circles(row.circles).values():
+            found[circle_id] = found.get(circle_id, True) and row.replayed == 0 and row.replayed_at is None
     return found
 
 

@@ -30,7 +30,8 @@ PASTS_AT_ONCE: Final = 50
 _MET: Final = select(stream_match.c.stream_id, stream_match.c.revision, stream_match.c.activity_id, stream_match.c.ended).where(
     among(stream_match.c.activity_id)
 )  # fmt: skip
-_circles: Final = msgspec.msgpack.Decoder(dict[str, str]).decode
+#: What names in a rule stand for.
+read_circles: Final = msgspec.msgpack.Decoder(dict[str, str]).decode
 _END: Final = sa.update(stream_match).where(among(stream_match.c.activity_id)).values(ended=sa.true())
 
 
@@ -335,4 +336,4 @@ def _wake_receivers(conn: Connection, viewer: str, stream_ids: Collection[str], 
 def of_row(row: Any) -> Stream:
     """The stream of a row."""
     values = {name: getattr(row, name) for name in Stream.__struct_fields__}
-    return Stream(**{**values, "circles": _circles(row.circles) if row.circles else {}})
+    return Stream(**{**values, "circles": read_circles(row.circles) if row.circles else {}})

@@ -59,6 +59,7 @@ class Rules(NamedTuple):
     matcher: Matcher
     revisions: dict[str, int]
     circles: Mapping[str, tuple[str, ...]]  # by contact
+    naming: bool  # whether they name any
 
 
 class _Source(NamedTuple):
@@ -111,7 +112,7 @@ class Matching:
 
     async def _live(self, viewer: str) -> bool:
         """A stretch of the feed; whether there was something."""
-        news = await self._database.read(viewer, _news)
+        news = await self._database.read(viewer, _news, self._rules.get(viewer))
         if news is None:
             return False
         if news.lost:
@@ -200,8 +201,8 @@ class Matching:
         return rules
 
 
-def _news(conn: Connection, viewer: str) -> _News | None:
-    """What has come since; None when nobody wants anything matched."""
+def _news(conn: Connection, viewer: str, rules: Rules | None) -> _News | None:
+    """What has come since; None when nobody wants anything matched. `rules` are those that are compiled."""
     seen = streams.reader(conn, viewer)
     if seen is None or not streams.wanted(conn, viewer):
         return None
@@ -209,7 +210,9 @@ def _news(conn: Connection, viewer: str) -> _News | None:
     if seen.position < head.horizon or seen.position > head.position:
         return _News(seen, seen, [], {}, {}, lost=True)
     end = seen._replace(position=head.position, circles_at=head.position)
-    if stream_circles.unsure(conn, viewer, seen, head):
+    # which circles are named changes with the rules only: of those that are compiled it is known who is of them
+    as_compiled = rules is not None and rules.as_of == seen.rules
+    if stream_circles.unsure(conn, viewer, seen, head, naming=rules.naming if as_compiled and rules is not None else None):
         return _News(seen, end, [], {}, {}, lost=False, unsure=True)
     changes = feed.read(conn, viewer, seen.position, PAGE, kinds=("ACTIVITY",))
     if len(changes) == PAGE:
@@ -248,14 +251,15 @@ def _wanted(conn: Connection, viewer: str, fresh: bool) -> _Source:
 def _renewed(known: Rules | None, as_of: int, source: _Source) -> Rules:
     if known is None:
         common = Counter(key for found in source.sample if found.document is not None for key in found.document.keys)
-        known = Rules(as_of, Matcher(common), {}, {})
+        known = Rules(as_of, Matcher(common), {}, {}, naming=False)
     revisions = {one.id: one.revision for one in source.listed}
     for stream_id in known.revisions.keys() - revisions.keys():
         known.matcher.remove(stream_id)
     for one in source.listed:
         if known.revisions.get(one.id) != one.revision:
             enter(known.matcher, one)
-    return Rules(as_of, known.matcher, revisions, source.circles)
+    naming = any(one.circles for one in source.listed)
+    return Rules(as_of, known.matcher, revisions, source.circles, naming)
 
 
 def enter(matcher: Matcher, one: Stream) -> None:

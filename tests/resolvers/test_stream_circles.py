@@ -15,14 +15,14 @@ from resolvers.streams import matching
 from resolvers.streams.matching import Matching
 from resolvers.streams.rules import parse
 from resolvers.streams.tokens import Circles
-from store import circles, standings
+from store import circles, leases, standings
 from store.circles import Kept
 from store.database import Database
-from store.feed import Recorder
+from store.feed import DELIVERY_JOB, Recorder
 from tests.asking import nodes, statements
 from tests.household import Household, open_sqlite
 from tests.naive_rules import meets
-from tests.posts import actor, post
+from tests.posts import DAY, actor, post
 from tests.resolvers.test_streams import CHANGES, CREATE, PREVIEW, UPDATE, Bank, Cut, open_bank
 
 ADA, BOB, CAI, DORA = (
@@ -124,12 +124,19 @@ async def test_who_comes_into_a_circle_or_leaves_it_brings_or_takes_what_they_sa
     await a_family(either)
     stream_id = await either.stream('heron in-circle:"Família Ray"')
     await either.match()
+    hook = 'mutation($id: ID!) { createWebhook(input: { targetUrl: "https://example.org/hook", streamId: $id }) { errors { code } } }'
+    assert (await either.desk.ask(hook, id=stream_id))["createWebhook"]["errors"] == []
+    household = either.desk.household
+    for job in await household.database.system(leases.claim, "w", household.now + DAY, kinds=(DELIVERY_JOB,)):
+        await household.database.system(leases.finish, job.id, "w", household.now + DAY)
+    assert await household.database.read(household.viewer, leases.pending, DELIVERY_JOB) is None
     since = (await either.desk.ask("query($id: ID!) { node(id: $id) { ... on Stream { matchedTo } } }", id=stream_id))["node"][
         "matchedTo"
     ]
     await draw(either, FAMILY, "Família Ray", "Ada Ray", "Cai Fen", version=2)
     await either.match()
     assert await either.met(stream_id) == ["heron 4", "heron 1"]
+    assert await household.database.read(household.viewer, leases.pending, DELIVERY_JOB) is not None
     told = nodes((await either.desk.ask(CHANGES, id=stream_id, since=since))["viewer"]["changes"])
     assert {one["node"]["object"]["text"]: one["node"]["streams"] for one in told if one["__typename"] == "NodeUpserted"} == {
         "heron 3": [],
