@@ -16,9 +16,10 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from store import accounts, migrate, search_index
+from providers import records
+from store import accounts, ids, migrate, search_index
 from store.database import Database, sqlite_engine
-from store.tables import metadata, search_doc
+from store.tables import anchor, metadata, search_doc
 from tests import servers
 from tests.household import NOW, Household, card
 
@@ -178,4 +179,41 @@ async def test_documents_that_were_indexed_one_by_one_are_found_changed_and_forg
     with engine.connect() as connection:
         connection.exec_driver_sql("INSERT INTO search_fts(search_fts, rank) VALUES ('integrity-check', 1)")
     engine.dispose()
+    await database.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_an_id_that_had_lost_its_record_before_comes_out_with_the_oldest_of_those_whom_it_led_to(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    owner = app = f"sqlite:///{tmp_path / 'kith.db'}"
+    if kind == "postgresql":
+        place: servers.Postgres = request.getfixturevalue("postgres_database")
+        owner, app = place.owner_url, place.app_url
+    await migrate.migrate(owner)
+    database = Database(app)
+    household = await Household.open(database)
+    book = await household.account("vcard")
+    await household.take(book, *(card(key, "Ada Lovelace", "ada@example.org") for key in ("first", "second", "third")))
+    await household.resolve()
+    await household.take(book, records.Gone(kind="CONTACT", key="second"))
+    await household.resolve()
+    first, second = (ids.derive("CONTACT", book, key) for key in ("first", "second"))
+
+    def before(connection: sa.Connection) -> None:
+        anchor.drop(connection)
+        again(connection, "0055")
+
+    if kind == "sqlite":
+        engine = sa.create_engine(owner)
+        with engine.begin() as connection:
+            before(connection)
+        engine.dispose()
+    else:
+        several = create_async_engine(sa.make_url(owner).set(drivername="postgresql+asyncpg"))
+        async with several.begin() as asynchronous:
+            await asynchronous.run_sync(before)
+        await several.dispose()
+    found = await database.read(household.viewer, lambda conn, viewer: conn.execute(sa.select(anchor)).all())
+    assert [(row.person_id, row.contact_id) for row in found] == [(ids.derive("PERSON", second), first)]
     await database.close()
