@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from providers import records
 from store import accounts, ids, migrate, search_index
 from store.database import Database, sqlite_engine
-from store.tables import anchor, metadata, search_doc
+from store.tables import anchor, metadata, search_doc, unpaired
 from tests import servers
 from tests.household import NOW, Household, card
 
@@ -216,4 +216,24 @@ async def test_an_id_that_had_lost_its_record_before_comes_out_with_the_oldest_o
         await several.dispose()
     found = await database.read(household.viewer, lambda conn, viewer: conn.execute(sa.select(anchor)).all())
     assert [(row.person_id, row.contact_id) for row in found] == [(ids.derive("PERSON", second), first)]
+    await database.close()
+
+
+async def test_people_who_were_known_before_any_were_compared_are_compared_on_postgresql_too(
+    postgres_database: servers.Postgres,
+) -> None:
+    await migrate.migrate(postgres_database.owner_url)
+    database = Database(postgres_database.app_url)
+    household = await Household.open(database)
+    book = await household.account("vcard")
+    await household.take(book, card("ada", "Ada Lovelace"), card("eve", "Ada Lovelace"))
+    await household.resolve()
+    several = create_async_engine(sa.make_url(postgres_database.owner_url).set(drivername="postgresql+asyncpg"))
+    async with several.begin() as asynchronous:
+        await asynchronous.run_sync(again, "0059")
+    await several.dispose()
+    marked = await database.read(
+        household.viewer, lambda conn, viewer: conn.execute(sa.select(unpaired.c.person_id)).scalars().all()
+    )
+    assert sorted(marked) == sorted(ids.derive("PERSON", ids.derive("CONTACT", book, key)) for key in ("ada", "eve"))
     await database.close()
