@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from providers.mastodon.entity import post_text
+from providers.mastodon.sending import SURE
 from providers.mastodon.streaming import BURST, EVERY
 from tests import servers
 from tests.chaos import processes, raw
@@ -181,7 +182,8 @@ def _send(report: Report, gateway: Gateway, key: str, account_id: str, line: Lin
         time.sleep(town.dice.random() * 0.2)
         if n % 2:
             line.cut()
-    processes.wait_until("the last send", lambda: raw.count(gateway.home, UNSENT) == 0, 300.0)
+    # one that was cut before the server had it is sent again when it is sure that it will not show any more
+    processes.wait_until("the last send", lambda: raw.count(gateway.home, UNSENT) == 0, 2 * SURE)
     said = there()
     report.expect(
         "messages that Kith sent and the server has once", sum(said.count(f"from Kith {n}") == 1 for n in range(count)), count
