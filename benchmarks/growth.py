@@ -33,7 +33,7 @@ from typing import Any, Final
 from benchmarks import figures, lines
 from benchmarks.filling import fill
 from benchmarks.people_page import QUERY
-from benchmarks.processes import cpu_seconds, load, rss_mib
+from benchmarks.processes import load, rss_mib, run_seconds
 from gateway.signin import keys
 from store.database import Database
 from tests import fresh
@@ -253,13 +253,13 @@ class _Client:
         return answer
 
     def measured(self, page: str, tokens: list[str], requests: int, *, unchanged: bool = False) -> Row:
-        calls, before, took = self._calls(), cpu_seconds(self._pid), []
+        calls, before, took = self._calls(), run_seconds(self._pid), []
         for n in range(requests):
             began = time.perf_counter()
             status, _ = self._ask(page, tokens[n % len(tokens)], unchanged=unchanged)
             took.append((time.perf_counter() - began) * 1000)
             assert status == (304 if unchanged else 200), f"{page} is answered with {status}"
-        used = (cpu_seconds(self._pid) - before) / requests * 1000
+        used = (run_seconds(self._pid) - before) / requests * 1000
         took.sort()
         return {
             "CPU, ms": round(used, 3),

@@ -15,6 +15,11 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICK
 
 
+def run_seconds(pid: int) -> float:
+    """The same by the scheduler's own count, to the nanosecond where `cpu_seconds` has hundredths, of the threads that there are now."""
+    return sum(int(file.read_text().split()[0]) for file in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+
+
 def rss_mib(pid: int) -> float:
     """Resident memory of a process in MiB (VmRSS; pages shared with others are counted in each)."""
     return _status_mib(pid, "VmRSS")
