@@ -98,7 +98,7 @@ class Language:
                 f"({rare[0]} OR {rare[1]} OR {rare[2]}) lang:en -{common[0]}",
                 f"from:p{self.dice.randrange(PEOPLE * 10)} {common[0]}",
                 f"{rare[0]} -({common[0]} OR lang:fr)",
-                f"{circle} {common[0]}",
+                f"{circle} {common[0]} {common[1]}",
                 f"{rare[0]} -{circle}",
                 f"lang:de {common[0]} {common[1]} has:hashtags {rare[0]}",
             )
