@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway.endpoint import Endpoint
 
 LONGEST: Final = 32 * 1024  # bytes of a body; uvicorn stops reading at twice that until somebody takes them
+DIGITS: Final = 10  # of a length; with more zeros before it, it is uvicorn's to read
 HEAD: Final = 8 * 1024  # bytes of a head that are remembered for as long as its connection is open
 LINES: Final = 1_000  # header lines of answers that are remembered
 METHODS: Final = {b"GET": "GET", b"POST": "POST"}
@@ -173,7 +174,7 @@ class Connection(HttpToolsProtocol):
             return None
         said = dict(reversed(self.headers))  # of several the first counts
         length = said.get(b"content-length", b"" if method == "POST" else b"0")
-        if not length.isdigit() or int(length[:10]) > LONGEST or b"transfer-encoding" in said:
+        if not length.isdigit() or len(length) > DIGITS or int(length) > LONGEST or b"transfer-encoding" in said:
             return None
         if b"event-stream" in said.get(b"accept", b""):
             return None

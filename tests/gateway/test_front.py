@@ -105,6 +105,14 @@ async def test_requests_in_pieces_and_ahead_of_their_turn_are_answered_in_their_
     assert [list(data) for data in answers] == [["me"], ["slow"], ["me"]]
 
 
+async def test_a_long_body_is_read_to_its_end_however_its_length_is_written(tmp_path: Path) -> None:
+    async with calling(tmp_path) as (_, line, _, _):
+        for zeros in (0, 20):
+            request = line.request(ME + b" " * 900_000)
+            line.writer.write(request.replace(b"content-length: ", b"content-length: " + b"0" * zeros))
+            assert json.loads((await line.answer())[2])["data"].keys() == {"me"}
+
+
 async def test_the_connection_ends_with_the_answer_where_that_was_said_or_too_much_came_or_the_process_drains(
     tmp_path: Path,
 ) -> None:
