@@ -87,6 +87,7 @@ class Car(Part[Repository]):
             "SELECT key, cid, place, length FROM wanted ORDER BY place IS NULL, place, key LIMIT -1 OFFSET ?", (number,)
         )
         last, times = -1, 0
+        block = Block(b"", b"")
         with files.open_file(source.path) as handle:
             for key, cid, place, length in found:
                 position, number = position + 1, number + 1
@@ -96,8 +97,10 @@ class Car(Part[Repository]):
                         source, position, _ABSENT if place is None else _OFTEN, key.encode()
                     )
                 else:
-                    handle.seek(place)
-                    item = _item(source, position, key, cid, handle.read(length), about)
+                    if times == 1:
+                        handle.seek(place)
+                        block = Block(cid, handle.read(length))
+                    item = _item(source, position, key, block, about)
                 yield Stood(position, 1, number, 1), item, export.weight(item)
         listed = about.index.execute("SELECT count(*) FROM wanted").fetchone()[0]
         if (about.torn or not about.did) and number <= listed:
@@ -284,14 +287,26 @@ def _map(data: bytes) -> dict[str, Any]:
 # --- records --------------------------------------------------------------------------------------------------------------
 
 
+class Block:
+    """A record's bytes, read and judged once, at however many keys they are listed."""
+
+    __slots__ = ("data", "right", "value")
+
+    def __init__(self, cid: bytes, data: bytes) -> None:
+        self.data = data
+        self.right = _right(cid, data)
+        self.value = _map(data) if self.right and len(data) <= MAX_READ else {}
+
+
 def _item(
-    source: files.Source, position: int, key: str, cid: bytes, data: bytes, about: Repository
+    source: files.Source, position: int, key: str, block: Block, about: Repository
 ) -> records.Activity | records.Unreadable:
-    value = {} if len(data) > MAX_READ else _map(data)
-    if not _right(cid, data):
-        at_end = position and not value and len(data) == 0
-        return export.unreadable(source, position, _CUT if at_end else _BROKEN, data)
+    value, data = block.value, block.data
+    if not block.right:
+        return export.unreadable(source, position, _BROKEN if data else _CUT, data)
     collection, _, _ = key.partition("/")
+    if value.get("$type") != collection:  # as atproto.com/specs/record-key has it, a key's first part is its record's type
+        return export.unreadable(source, position, _STRANGE, data)
     uri = f"at://{about.did}/{key}"
     author = Author(did=about.did, handle="", displayName=about.name or None)
     try:
