@@ -16,6 +16,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -108,6 +109,10 @@ async def reckon(home: Path) -> Report:
     return report
 
 
+#: How much one transaction of each job does: as little, in the process that dies, as makes several of them.
+STEPS: Final[dict[ModuleType, str]] = {pairing: "KEYED", drawing: "PEOPLE", placing: "STEP", places: "MARKED"}
+
+
 def _worked(context: Any, path: Path, job: str, at: int, within: bool) -> int:
     """Do the job in a process of its own; how many commits it made, or how it died."""
     process = context.Process(target=_work, args=(str(path), job, at, within))
@@ -117,7 +122,8 @@ def _worked(context: Any, path: Path, job: str, at: int, within: bool) -> int:
 
 
 def _work(path: str, job: str, at: int, within: bool) -> None:
-    pairing.KEYED = drawing.PEOPLE = placing.STEP = places.MARKED = SMALL  # type: ignore[misc]
+    for module, size in STEPS.items():
+        setattr(module, size, SMALL)
 
     async def work() -> int:
         database = Dying(f"sqlite:///{path}", at, within=within)

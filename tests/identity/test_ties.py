@@ -62,8 +62,8 @@ def test_a_chain_joins_its_ends_as_far_as_identities_reach_and_no_farther() -> N
 def test_names_birthdays_generations_and_what_the_viewer_said_hold_against_it() -> None:
     link = ties((SITE, MASTODON))
 
-    def pair(name: str, other: str, **more: str) -> list[Facts]:
-        return [one("a", name, SITE, **more), one("b", other, MASTODON, birthday="1985-01-01")]  # type: ignore[arg-type]
+    def pair(name: str, other: str, birthday: str | None = None) -> list[Facts]:
+        return [one("a", name, SITE, birthday=birthday), one("b", other, MASTODON, birthday="1985-01-01")]
 
     assert together(pair("Ada Lovelace", "Grace Hopper"), link) == ["a", "b"]
     assert together(pair("Ada Lovelace", "Ada Lovelace", birthday="1990-01-01"), link) == ["a", "b"]
