@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 
 from providers import records
 from resolvers.streams import matching
-from resolvers.streams.matching import Matching
 from resolvers.streams.rules import parse
 from resolvers.streams.tokens import Circles
 from store import circles, leases, standings
@@ -23,7 +22,7 @@ from tests.asking import nodes, statements
 from tests.household import Household, open_sqlite
 from tests.naive_rules import meets
 from tests.posts import DAY, actor, post
-from tests.resolvers.test_streams import CHANGES, CREATE, PREVIEW, UPDATE, Bank, Cut, open_bank
+from tests.resolvers.test_streams import CHANGES, CREATE, PREVIEW, UPDATE, Bank, killed_and_gone_on_with, open_bank
 
 ADA, BOB, CAI, DORA = (
     actor(f"{name.split()[0].lower()}@social.example", name) for name in ("Ada Ray", "Bob Low", "Cai Fen", "Dora Quay")
@@ -261,22 +260,7 @@ async def test_a_job_that_is_killed_while_it_asks_again_is_gone_on_with(
     stream_id = await bank.stream(f"heron in-circle:{FAMILY}")
     await bank.match()
     await draw(bank, FAMILY, "Família Ray", "Cai Fen", version=2)
-    database, left = bank.desk.household.database, after
-    write = database.write_behind
-
-    async def until_killed(viewer: str, f: Callable[..., Any], *args: Any, **more: Any) -> Any:
-        nonlocal left
-        if left == 0:
-            raise Cut
-        left -= 1
-        return await write(viewer, f, *args, **more)
-
-    monkeypatch.setattr(database, "write_behind", until_killed)
-    with pytest.raises(Cut):
-        await bank.match()
-    monkeypatch.setattr(database, "write_behind", write)
-    bank.matching = Matching(database, bank.desk.clock)
-    await bank.match()
+    await killed_and_gone_on_with(bank, monkeypatch, after)
     assert await bank.met(stream_id) == [*(f"heron {n}" for n in reversed(range(10, 15))), "heron 4"]
 
 

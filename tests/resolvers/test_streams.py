@@ -90,6 +90,26 @@ async def open_bank(household: Household) -> Bank:
     return Bank(desk, await household.account("mastodon"), Matching(household.database, desk.clock))
 
 
+async def killed_and_gone_on_with(bank: Bank, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """The job that matches dies where it would write for the so-manieth time; another one takes it up."""
+    database, left = bank.desk.household.database, after
+    write = database.write_behind
+
+    async def until_killed(viewer: str, f: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        nonlocal left
+        if left == 0:
+            raise Cut
+        left -= 1
+        return await write(viewer, f, *args, **more)
+
+    monkeypatch.setattr(database, "write_behind", until_killed)
+    with pytest.raises(Cut):
+        await bank.match()
+    monkeypatch.setattr(database, "write_behind", write)
+    bank.matching = Matching(database, bank.desk.clock)
+    await bank.match()
+
+
 async def test_a_rule_is_asked_of_what_is_stored_and_then_of_what_arrives(bank: Bank) -> None:
     await bank.said("A heron at dawn", "A boat", "Two herons, one heron")
     done = (await bank.desk.ask(CREATE, input={"name": " Birds ", "rule": "heron  -cat"}))["createStream"]
@@ -400,22 +420,7 @@ async def test_a_job_that_is_killed_is_gone_on_with_and_nothing_is_matched_twice
     await bank.said(*(f"heron {n}" for n in range(9)))
     stream_id = await bank.stream("heron")
     await bank.said(*(f"heron {n}" for n in range(9, 18)), first=9)
-    database, left = bank.desk.household.database, after
-    write = database.write_behind
-
-    async def until_killed(viewer: str, f: Callable[..., Any], *args: Any, **more: Any) -> Any:
-        nonlocal left
-        if left == 0:
-            raise Cut
-        left -= 1
-        return await write(viewer, f, *args, **more)
-
-    monkeypatch.setattr(database, "write_behind", until_killed)
-    with pytest.raises(Cut):
-        await bank.match()
-    monkeypatch.setattr(database, "write_behind", write)
-    bank.matching = Matching(database, bank.desk.clock)
-    await bank.match()
+    await killed_and_gone_on_with(bank, monkeypatch, after)
     assert await bank.met(stream_id) == [f"heron {n}" for n in reversed(range(18))]
     assert await rows(bank) == 18
 
