@@ -1,41 +1,34 @@
-"""Conversations as they are shown: lists of all or of one person, their participants, and their messages paged both ways."""
+"""Conversations as they are shown, and their lists: of all accounts, and of one person."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers import freshness, labels, messages, paging, sources, web
+from resolvers import freshness, paging, sources, web
+from resolvers.conversation_filter import ConversationFilter, Narrowed, narrowed, passing, wanted
 from resolvers.loaders import batched, gathered, load
-from resolvers.messages import Message
 from resolvers.operation import Operation
 from resolvers.paging import Ask, Cut, Listing, Order, Position
-from resolvers.refusals import Refusal
 from resolvers.sources import Answered, Freshness
-from store import search_index
 from store.among import VIEWER, among, asked
 from store.prepared import Prepared
 from store.tables import (
     account,
     contact,
     conversation,
-    conversation_label,
     conversation_member,
     conversation_source,
-    message,
-    person,
 )
 
 MAX_ACCOUNTS: Final = 20
-MAX_MATCHES: Final = 1_000  # conversations that a text filter can find
-DEFAULT_MESSAGES: Final = 50
 ORDER: Final = Order((conversation.c.last_activity_at, conversation.c.id), descending=True)
 AFTER: Final = ("after_at", "after_id")
 SHOWN: Final = (
@@ -43,33 +36,6 @@ SHOWN: Final = (
     conversation.c.message_count, conversation.c.unread_count, conversation.c.last_message_id, conversation.c.url,
     conversation.c.flags, conversation.c.live,
 )  # fmt: skip
-MESSAGE_ORDER: Final = Order((message.c.sent_at, message.c.id))
-Marker = Literal["FIRST_UNREAD", "OLDEST", "LATEST"]
-
-
-class ConversationFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which conversations; what is None does not count. Tuples, so that it can name a loader."""
-
-    text: str | None = None
-    account_ids: tuple[str, ...] | None = None
-    kinds: tuple[str, ...] | None = None
-    label_ids: tuple[str, ...] | None = None
-    roles: tuple[str, ...] | None = None
-    person_ids: tuple[str, ...] | None = None
-    unread: bool | None = None
-    flags: tuple[str, ...] | None = None
-    without_flags: tuple[str, ...] | None = ("TRASHED", "SPAM")
-    categories: tuple[str, ...] | None = None
-    active_after: datetime | None = None
-    active_before: datetime | None = None
-
-
-class Anchor(msgspec.Struct, frozen=True, kw_only=True):
-    """Exactly one place in a conversation."""
-
-    message_id: str | None = None
-    at: datetime | None = None
-    marker: Marker | None = None
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
@@ -268,7 +234,7 @@ def _with_people(query: sa.Select[Any]) -> tuple[sa.Select[Any], sa.ColumnElemen
 @Prepared
 def _first_of_each(where: Narrowed, size: int, after: bool) -> sa.Select[Any]:
     """The latest conversations of each person, numbered all together: PostgreSQL's way."""
-    query, group = _with_people(_later(_passing(select(*SHOWN), VIEWER, where), after))
+    query, group = _with_people(_later(passing(select(*SHOWN), VIEWER, where), after))
     ranked = paging.ranked(query, group, ORDER, size).subquery("ranked")
     return select(ranked).order_by(ranked.c.group_key, ranked.c.place)
 
@@ -280,7 +246,7 @@ def _first_of_contacts(where: Narrowed, size: int, after: bool) -> sa.Select[Any
     """
     c, m, shown = conversation.c, conversation_member.c, conversation.alias("shown")
     latest = (
-        _later(_passing(select(c.id), VIEWER, where), after)
+        _later(passing(select(c.id), VIEWER, where), after)
         .join(conversation_member, sa.and_(m.viewer_id == c.viewer_id, m.conversation_id == c.id))
         .where(m.viewer_id == contact.c.viewer_id, m.contact_id == contact.c.id)
         .group_by(c.id)  # a contact may take part under two addresses
@@ -310,11 +276,11 @@ def _firsts(
     after: Position | None,
 ) -> dict[str, Cut]:
     further = {} if after is None else dict(zip(AFTER, after, strict=True))
-    narrowed = _narrowed(conn, viewer, where, silent)
+    narrow = narrowed(conn, viewer, where, silent)
     values = asked(viewer, person_ids, **further)
     if conn.dialect.name == "sqlite":
-        return paging.merged(_first_of_contacts.rows(conn, narrowed, size, after is not None, **values), size, key=_key)
-    return paging.grouped(_first_of_each.rows(conn, narrowed, size, after is not None, **values), size)
+        return paging.merged(_first_of_contacts.rows(conn, narrow, size, after is not None, **values), size, key=_key)
+    return paging.grouped(_first_of_each.rows(conn, narrow, size, after is not None, **values), size)
 
 
 def _counts(
@@ -323,126 +289,6 @@ def _counts(
     query, group = _with_people(wanted(conn, viewer, where, silent))
     counted = query.with_only_columns(group.label("person_id"), sa.func.count().label("n")).group_by(group)
     return {row.person_id: row.n for row in conn.execute(counted, asked(viewer, person_ids))}
-
-
-class Narrowed(msgspec.Struct, frozen=True, kw_only=True):
-    """A filter whose parts that take a look at the store have been looked up: what is left decides a statement."""
-
-    where: ConversationFilter
-    silent: frozenset[str] = frozenset()
-    label_ids: tuple[str, ...] | None = None  # of the roles
-    people: frozenset[str] = frozenset()  # survivors of `person_ids`
-    holding: tuple[str, ...] | None = None  # conversations with the text
-
-
-def _narrowed(conn: Connection, viewer: str, where: ConversationFilter, silent: frozenset[str]) -> Narrowed:
-    roles, text = where.roles, where.text
-    return Narrowed(
-        where=where,
-        silent=silent,
-        label_ids=None if roles is None else tuple(labels.with_roles(conn, viewer, roles)),
-        people=_survivors(conn, viewer, frozenset(where.person_ids)) if where.person_ids else frozenset(),
-        holding=tuple(_holding(conn, viewer, text)) if text is not None and text.strip() else None,
-    )
-
-
-def wanted(conn: Connection, viewer: str, where: ConversationFilter, silent: frozenset[str] = frozenset()) -> sa.Select[Any]:
-    """The conversations that pass the filter; live ones of accounts that gave no answer are left out."""
-    return _passing(select(conversation), viewer, _narrowed(conn, viewer, where, silent))
-
-
-def _passing(query: sa.Select[Any], viewer: str | sa.BindParameter[str], narrowed: Narrowed) -> sa.Select[Any]:
-    c, where, silent = conversation.c, narrowed.where, narrowed.silent
-    query = query.where(c.viewer_id == viewer, c.redirect_to.is_(None))
-    if silent:
-        query = query.where(sa.not_(sa.and_(c.live, _through(silent))))
-    if where.account_ids is not None:
-        query = query.where(_through(where.account_ids))
-    if where.kinds is not None:
-        query = query.where(c.kind.in_(where.kinds))
-    if where.label_ids is not None:
-        query = query.where(_labelled(where.label_ids))
-    if narrowed.label_ids is not None:
-        query = query.where(_labelled(narrowed.label_ids))
-    if where.unread is not None:
-        query = query.where(c.unread_count > 0 if where.unread else sa.func.coalesce(c.unread_count, 0) == 0)
-    for flag in where.flags or ():
-        query = query.where(flagged(c.flags, flag))
-    if where.without_flags:  # hardly any conversation has a flag at all: the short comparison first
-        query = query.where(sa.or_(c.flags == "", sa.not_(sa.or_(*(flagged(c.flags, flag) for flag in where.without_flags)))))
-    if where.categories is not None:
-        query = query.where(c.category.in_(where.categories))
-    if where.active_after is not None:
-        query = query.where(c.last_activity_at > where.active_after)
-    if where.active_before is not None:
-        query = query.where(c.last_activity_at < where.active_before)
-    if narrowed.people:
-        query = query.where(c.id.in_(_with_all(viewer, narrowed.people)))
-    if narrowed.holding is not None:
-        query = query.where(c.id.in_(narrowed.holding))
-    return query
-
-
-def _survivors(conn: Connection, viewer: str, wanted: frozenset[str]) -> frozenset[str]:
-    """These people, each that was joined with another as that one."""
-    rows = conn.execute(
-        select(person.c.id, person.c.redirect_to).where(person.c.viewer_id == viewer, person.c.id.in_(sorted(wanted)))
-    )
-    led = {row.id: row.redirect_to or row.id for row in rows}
-    return frozenset(led.get(person_id, person_id) for person_id in wanted)
-
-
-def _with_all(viewer: str | sa.BindParameter[str], wanted: frozenset[str]) -> sa.Select[Any]:
-    """The ids of conversations in which every one of these people takes part."""
-    m = conversation_member.c
-    return (
-        select(m.conversation_id)
-        .join(contact, sa.and_(contact.c.viewer_id == m.viewer_id, contact.c.id == m.contact_id))
-        .where(m.viewer_id == viewer, contact.c.person_id.in_(sorted(wanted)))
-        .group_by(m.conversation_id)
-        .having(sa.func.count(contact.c.person_id.distinct()) == len(wanted))
-    )
-
-
-def _through(account_ids: Sequence[str] | frozenset[str]) -> sa.ColumnElement[bool]:
-    s = conversation_source
-    return (
-        select(sa.literal(1))
-        .where(
-            s.c.viewer_id == conversation.c.viewer_id,
-            s.c.conversation_id == conversation.c.id,
-            s.c.account_id.in_(sorted(account_ids)),
-        )
-        .exists()
-    )
-
-
-def _labelled(label_ids: Sequence[str]) -> sa.ColumnElement[bool]:
-    c = conversation_label.c
-    return (
-        select(sa.literal(1))
-        .where(
-            c.viewer_id == conversation.c.viewer_id,
-            c.label_id.in_(label_ids),
-            c.conversation_id == conversation.c.id,
-        )
-        .exists()
-    )
-
-
-def flagged(column: sa.ColumnElement[str], flag: str) -> sa.ColumnElement[bool]:
-    """Whether a space-separated column holds the word."""
-    return (sa.literal(" ") + column + sa.literal(" ")).like(f"% {flag} %")
-
-
-def _holding(conn: Connection, viewer: str, words: str) -> list[str]:
-    hits = search_index.match(conn, viewer, words, kinds=("CONVERSATION", "MESSAGE"), limit=MAX_MATCHES)
-    found = [hit.node_id for hit in hits if hit.kind == "CONVERSATION"]
-    in_messages = [hit.node_id for hit in hits if hit.kind == "MESSAGE"]
-    rows = conn.execute(
-        select(message.c.conversation_id).where(message.c.viewer_id == viewer, message.c.id.in_(in_messages)).distinct()
-    )
-    return sorted({*found, *rows.scalars()})
 
 
 def _key(row: Any) -> Position:
@@ -467,184 +313,3 @@ def account_ids(conn: Connection, viewer: str, conversation_ids: Sequence[str]) 
         if len(found[row.conversation_id]) < MAX_ACCOUNTS:
             found[row.conversation_id].append(row.account_id)
     return found
-
-
-MEMBER_ORDER: Final = Order(
-    (conversation_member.c.last_active_at, conversation_member.c.kind, conversation_member.c.address), descending=True
-)
-
-
-def _members(viewer: str, conversation_ids: Sequence[str]) -> sa.Select[Any]:
-    m = conversation_member
-    return (
-        select(m, contact.c.person_id)
-        .outerjoin(contact, sa.and_(contact.c.viewer_id == m.c.viewer_id, contact.c.id == m.c.contact_id))
-        .where(m.c.viewer_id == viewer, m.c.conversation_id.in_(conversation_ids))
-    )
-
-
-def _participants(
-    conn: Connection, viewer: str, conversation_ids: Sequence[str], size: int, after: Position | None
-) -> dict[str, tuple[Cut, frozenset[tuple[str, str]]]]:
-    query = _members(viewer, conversation_ids)
-    if after is not None:
-        query = query.where(paging.beyond(MEMBER_ORDER, after, forwards=True))
-    own = messages.own_values(conn, viewer)
-    cuts = paging.tops(conn, query, conversation_member.c.conversation_id, MEMBER_ORDER, size)
-    return {i: (cuts.get(i, paging.EMPTY), own) for i in conversation_ids}
-
-
-def _participant_counts(conn: Connection, viewer: str, conversation_ids: Sequence[str]) -> dict[str, int]:
-    m = conversation_member
-    rows = conn.execute(
-        select(m.c.conversation_id, sa.func.count().label("n"))
-        .where(m.c.viewer_id == viewer, m.c.conversation_id.in_(conversation_ids))
-        .group_by(m.c.conversation_id)
-    )
-    return {row.conversation_id: row.n for row in rows}
-
-
-async def participants(operation: Operation, conversation_id: str, ask: Ask) -> Listing:
-    """Who takes part, latest active first."""
-    scope = paging.bound("participants", conversation_id)
-    size = ask.size
-    after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[datetime, str, str])
-    found = await load(operation, _participants, conversation_id, size, after)
-    assert found is not None
-    cut, own = found
-
-    async def count() -> int:
-        return (await load(operation, _participant_counts, conversation_id)) or 0
-
-    if after is not None:
-        cut = Cut(cut.rows, has_next=cut.has_next, has_previous=True)
-    return paging.listing(
-        operation,
-        scope,
-        cut,
-        key=lambda row: (row.last_active_at, row.kind, row.address),
-        node=lambda row: messages.participant(row, own),
-        count=count,
-    )
-
-
-def _ends(conn: Connection, viewer: str, conversation_ids: Sequence[str], last: bool) -> dict[str, Message]:
-    cuts = paging.tops(
-        conn,
-        select(*messages.COLUMNS).where(message.c.viewer_id == viewer, message.c.conversation_id.in_(conversation_ids)),
-        message.c.conversation_id,
-        MESSAGE_ORDER,
-        1,
-        back=last,
-    )
-    return {i: messages.of_row(cut.rows[0]) for i, cut in cuts.items() if cut.rows}
-
-
-async def first_message(operation: Operation, shown: Conversation) -> Message | None:
-    """The message that began it."""
-    return await load(operation, _ends, shown.id, False)
-
-
-def last_message(operation: Operation, shown: Conversation) -> Awaitable[Message | None]:
-    """The latest message."""
-    if shown.last_message_id is not None:
-        return messages.get(operation, shown.last_message_id)
-    return load(operation, _ends, shown.id, True)
-
-
-# --- its messages ---------------------------------------------------------------------------------------------------------
-
-
-async def messages_of(operation: Operation, shown: Conversation, ask: Ask, around: Anchor | None) -> Listing:
-    """Messages, oldest first; without arguments the last 50. `around` centres the page and excludes cursors."""
-    if around is not None and (ask.after is not None or ask.before is not None):
-        raise Refusal(
-            "BAD_ARGUMENTS", "around centres the page by itself: leave out after and before, and page on from its cursors"
-        )
-    if ask.first is not None and ask.last is not None:
-        raise Refusal("BAD_ARGUMENTS", "ask for first or for last, not for both")
-    if ask.first is None and ask.last is None:
-        forwards = around is not None or ask.after is not None
-        ask = msgspec.structs.replace(ask, **{"first" if forwards else "last": DEFAULT_MESSAGES})
-    size, back = ask.size, ask.last is not None
-    scope = paging.bound("messages", shown.id)
-    after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[datetime, str])
-    before = None if ask.before is None else paging.position(operation, scope, ask.before, tuple[datetime, str])
-    answered = await _messages_refreshed(operation, shown)
-    if around is not None:
-        cut = await operation.read(_around, shown.id, around, size)
-    elif after is None and before is None:
-        cut = await load(operation, _tails, shown.id, size, back) or paging.EMPTY
-    else:
-        cut = await operation.read(_between, shown.id, size, after, before, back)
-
-    async def count() -> int:
-        return (await load(operation, _message_counts, shown.id)) or 0
-
-    return paging.listing(
-        operation, scope, cut, key=lambda row: (row.sent_at, row.id), node=messages.of_row, count=count, answered=answered
-    )
-
-
-async def _messages_refreshed(operation: Operation, shown: Conversation) -> Answered:
-    if shown.live:
-        return await sources.refresh_messages(operation, Freshness(), [shown.id])
-    through = await load(operation, account_ids, shown.id) or []
-    return await freshness.stored(operation, Freshness(), frozenset(through))
-
-
-def _in(viewer: str, conversation_ids: Sequence[str]) -> sa.Select[Any]:
-    return select(*messages.COLUMNS).where(message.c.viewer_id == viewer, message.c.conversation_id.in_(conversation_ids))
-
-
-def _tails(conn: Connection, viewer: str, conversation_ids: Sequence[str], size: int, back: bool) -> dict[str, Cut]:
-    return paging.tops(conn, _in(viewer, conversation_ids), message.c.conversation_id, MESSAGE_ORDER, size, back=back)
-
-
-def _between(
-    conn: Connection, viewer: str, conversation_id: str, size: int, after: Position | None, before: Position | None, back: bool
-) -> Cut:
-    return paging.cut(conn, _in(viewer, [conversation_id]), MESSAGE_ORDER, size, after=after, before=before, back=back)
-
-
-def _message_counts(conn: Connection, viewer: str, conversation_ids: Sequence[str]) -> dict[str, int]:
-    rows = conn.execute(
-        select(message.c.conversation_id, sa.func.count().label("n"))
-        .where(message.c.viewer_id == viewer, message.c.conversation_id.in_(conversation_ids))
-        .group_by(message.c.conversation_id)
-    )
-    return {row.conversation_id: row.n for row in rows}
-
-
-def _around(conn: Connection, viewer: str, conversation_id: str, around: Anchor, size: int) -> Cut:
-    """A page whose middle is the anchor: half of it before, the rest from the anchor on; full wherever there is enough."""
-    query = _in(viewer, [conversation_id])
-    if around.marker == "OLDEST":
-        return paging.cut(conn, query, MESSAGE_ORDER, size)
-    at = None if around.marker == "LATEST" else _anchor(conn, query, around)
-    if at is None:
-        return paging.cut(conn, query, MESSAGE_ORDER, size, back=True)
-    older = paging.cut(conn, query, MESSAGE_ORDER, size, before=at, back=True)
-    from_here = query.where(paging.beyond(MESSAGE_ORDER, at, forwards=True, inclusive=True))
-    newer = paging.cut(conn, from_here, MESSAGE_ORDER, size)
-    ahead = min(len(newer.rows), max(size - size // 2, size - len(older.rows)))
-    behind = min(len(older.rows), size - ahead)
-    return Cut(
-        older.rows[len(older.rows) - behind :] + newer.rows[:ahead],
-        has_next=newer.has_next or ahead < len(newer.rows),
-        has_previous=older.has_previous or behind < len(older.rows),
-    )
-
-
-def _anchor(conn: Connection, query: sa.Select[Any], around: Anchor) -> tuple[datetime, str] | None:
-    """The place of the anchor; None means the end."""
-    found = query.order_by(message.c.sent_at, message.c.id).limit(1)
-    if around.message_id is not None:
-        row = conn.execute(found.where(message.c.id == around.message_id)).one_or_none()
-        if row is None:
-            raise Refusal("UNKNOWN_NODE", "there is no such message in this conversation; open it without around")
-    elif around.at is not None:
-        row = conn.execute(found.where(message.c.sent_at >= around.at)).one_or_none()
-    else:
-        row = conn.execute(found.where(flagged(message.c.flags, "UNREAD"))).one_or_none()
-    return None if row is None else (row.sent_at, row.id)

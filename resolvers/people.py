@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from resolvers import freshness, messages, paging, sources, web
-from resolvers.conversations import contacts_of, flagged
+from resolvers.conversation_filter import flagged
+from resolvers.conversations import contacts_of
 from resolvers.disagreeing import Conflict, conflicts
 from resolvers.identity.keys import normalise_url
 from resolvers.loaders import load

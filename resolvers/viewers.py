@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from resolvers.changes import state
-from resolvers.conversations import flagged
+from resolvers.conversation_filter import flagged
 from resolvers.loaders import once
 from resolvers.operation import Operation
 from resolvers.refusals import Refusal

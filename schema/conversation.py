@@ -9,7 +9,7 @@ from typing import Annotated
 import strawberry
 from strawberry import Parent
 
-from resolvers import accounts, conversations, labels, messages
+from resolvers import accounts, conversation_messages, conversations, labels, messages, participants
 from resolvers.loaders import load
 from resolvers.paging import Ask, Listing
 from schema import loads
@@ -68,11 +68,11 @@ async def _conversation_labels(parent: Parent[conversations.Conversation], info:
 
 
 async def _first_message(parent: Parent[conversations.Conversation], info: Info) -> messages.Message | None:
-    return await conversations.first_message(info.context.operation, parent)
+    return await conversation_messages.first(info.context.operation, parent)
 
 
 def _last_message(parent: Parent[conversations.Conversation], info: Info) -> Awaitable[messages.Message | None]:
-    return conversations.last_message(info.context.operation, parent)
+    return conversation_messages.last(info.context.operation, parent)
 
 
 async def _conversation_participants(
@@ -81,7 +81,7 @@ async def _conversation_participants(
     first: First = 50,
     after: After = UNSET,
 ) -> Listing:
-    return await conversations.participants(info.context.operation, parent.id, Ask(first=first, after=plain(after)))
+    return await participants.page(info.context.operation, parent.id, Ask(first=first, after=plain(after)))
 
 
 async def _conversation_messages(
@@ -94,8 +94,8 @@ async def _conversation_messages(
     around: Annotated[MessageAnchor | None, argument(description="Place to centre the page on.")] = UNSET,
 ) -> Listing:
     ask = Ask(first=plain(first), after=plain(after), last=plain(last), before=plain(before))
-    anchor = None if around is UNSET or around is None else given(around, conversations.Anchor)
-    return await conversations.messages_of(info.context.operation, parent, ask, anchor)
+    anchor = None if around is UNSET or around is None else given(around, conversation_messages.Anchor)
+    return await conversation_messages.page(info.context.operation, parent, ask, anchor)
 
 
 @object_type("A mail thread, chat, channel, side thread or post with its answers.", of=conversations.Conversation)

@@ -11,6 +11,7 @@ from strawberry import Parent
 from resolvers import (
     activities,
     contacts,
+    conversation_filter,
     conversations,
     enrichment,
     evidence,
@@ -131,7 +132,7 @@ def _person_conversations(
     freshness: AskedFreshness = UNSET,
 ) -> Awaitable[Listing | None]:
     operation = info.context.operation
-    wanted = given(filter, conversations.ConversationFilter)
+    wanted = given(filter, conversation_filter.ConversationFilter)
     return conversations.of_person(
         operation, parent.id, Ask(first=first, after=plain(after)), wanted, fresh(operation, freshness)
     )

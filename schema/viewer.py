@@ -12,6 +12,7 @@ from resolvers import (
     activities,
     changes,
     contacts,
+    conversation_filter,
     conversations,
     disclosures,
     enrichment_consents,
@@ -155,7 +156,7 @@ async def _viewer_conversations(
     freshness: AskedFreshness = UNSET,
 ) -> Listing:
     operation = info.context.operation
-    wanted = given(filter, conversations.ConversationFilter)
+    wanted = given(filter, conversation_filter.ConversationFilter)
     return await conversations.page(operation, Ask(first=first, after=plain(after)), wanted, fresh(operation, freshness))
 
 

@@ -11,7 +11,22 @@ import pytest
 from sqlalchemy import Connection, Select
 
 from providers import records
-from resolvers import accounts, contacts, conversations, evidence, imports, keys, labels, messages, paging, people, timeline
+from resolvers import (
+    accounts,
+    contacts,
+    conversation_messages,
+    conversations,
+    evidence,
+    imports,
+    keys,
+    labels,
+    messages,
+    paging,
+    participants,
+    people,
+    timeline,
+)
+from resolvers.conversation_filter import ConversationFilter
 from tests.asking import Desk, nodes
 from tests.household import Household, mail
 from tests.schema.village import Village, settle
@@ -135,12 +150,14 @@ def batch_readers() -> list[Any]:
     modules: Sequence[ModuleType] = (
         accounts,
         contacts,
+        conversation_messages,
         conversations,
         evidence,
         imports,
         keys,
         labels,
         messages,
+        participants,
         people,
         timeline,
     )
@@ -162,7 +179,7 @@ async def test_no_batch_reads_rows_of_somebody_else(household: Household, settle
         given: dict[str, Any] = {
             "first": 10, "unit": "ACCOUNT", "size": 10, "after": None, "last": True, "back": True, "start": None,
             "silent": frozenset(),
-            "where": timeline.TimelineFilter() if reader.__module__.endswith("timeline") else conversations.ConversationFilter(),
+            "where": timeline.TimelineFilter() if reader.__module__.endswith("timeline") else ConversationFilter(),
         }  # fmt: skip
         more = {name: given[name] for name in list(inspect.signature(reader).parameters)[3:]}
 
