@@ -32,7 +32,7 @@ from resolvers import rechecking
 from resolvers.identity.pairing import pair
 from resolvers.identity.resolve import resolve
 from resolvers.influence import drawing
-from resolvers.ingest import forget_account, reindexing
+from resolvers.ingest import categories, forget_account, reindexing
 from resolvers.ingest.own import reassign
 from resolvers.operation import Clock, Services
 from resolvers.relationship import placing, tallying
@@ -70,7 +70,7 @@ COMPACT_EVERY: Final = 86_400
 WATCHES: Final = ("watch",)
 #: Work that takes minutes or hours, and how much of it goes on at once: somebody who sends a mail does not wait for a mailbox.
 LONG: Final = (
-    "sync", "import", "unlink", "reindex", "retally", pairs.JOB, places.JOB, enrichment_runs.JOB, standings.JOB, web_checks.JOB,
+    "sync", "import", "unlink", "reindex", "categories", "retally", pairs.JOB, places.JOB, enrichment_runs.JOB, standings.JOB, web_checks.JOB,
 )  # fmt: skip
 LONG_AT_ONCE: Final = 4
 LET_THROUGH: Final = timedelta(seconds=15)  # until it is asked again whether a long sync is through
@@ -156,6 +156,7 @@ class Worker:
             "unlink": self._unlink,
             "own": self._own,
             "reindex": self._reindex,
+            "categories": self._categories,
             "compact": self._compact,
             "watch": self._watch,
             outbox.JOB: self._write,
@@ -340,6 +341,18 @@ class Worker:
         place: reindexing.Place | None = reindexing.BEGINNING
         while place is not None:
             place = await self.database.write_behind(job.viewer_id, reindexing.reindex, place)
+
+    async def _categories(self, job: Job) -> None:
+        """After the upgrade that made tags of what contacts are filed under: those that were there before."""
+        place: str | None = ""
+        while place is not None:
+            place = await self.database.write_behind(job.viewer_id, self._refile, place)
+
+    def _refile(self, conn: Connection, viewer: str, after: str) -> str | None:
+        recorder = Recorder(self.clock.now())
+        place = categories.renew(conn, viewer, after, recorder)
+        recorder.flush(conn, viewer)
+        return place
 
     async def _tally(self, job: Job) -> timedelta | None:
         if await self.database.read(job.viewer_id, tallying.is_early, self.clock.now()):

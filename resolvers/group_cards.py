@@ -7,46 +7,15 @@ Both are groups to whoever reads. The card is written by nobody here: a contact 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
-import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from providers import records
+from resolvers.ingest.groups import Card, by_account
 from resolvers.loaders import load
 from resolvers.mistakes import Mistake
 from resolvers.operation import Operation
 from resolvers.writing import Mistaken
-from store.tables import contact
-
-MAX_GROUPS: Final = 1_000  # cards of one account that are looked through
-_decode = msgspec.msgpack.Decoder(records.Contact).decode
-
-
-class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """A group: its contact's key in the account, its name, the UIDs in it."""
-
-    key: str
-    name: str
-    members: frozenset[str]
-
-
-def by_account(conn: Connection, viewer: str, account_ids: Sequence[str]) -> dict[str, list[Card]]:
-    """The groups of each account that are cards, by name."""
-    c = contact.c
-    query = select(c.account_id, c.key, c.record).where(
-        c.viewer_id == viewer, c.account_id.in_(account_ids), c.nature == "GROUP", c.relation == "ADDRESS_BOOK"
-    )
-    found: dict[str, list[Card]] = {}
-    for row in conn.execute(query.order_by(c.sort_name, c.id).limit(MAX_GROUPS)):
-        try:
-            record = _decode(row.record)
-        except msgspec.MsgspecError:
-            continue  # told where the group itself is read
-        if record.members and record.names:
-            card = Card(key=row.key, name=record.names[0].full, members=frozenset(record.members))
-            found.setdefault(row.account_id, []).append(card)
-    return found
 
 
 async def of(operation: Operation, account_id: str, uid: str | None) -> list[Card]:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 
 from providers import records
 from providers.portable_contacts.entry import NETWORKS
-from resolvers import accounts, identities, people, viewers
+from resolvers import accounts, identities, people, tags, viewers
 from resolvers.operation import Operation
 from resolvers.projection import SourcedPhone
 from store.among import among, asked
@@ -162,6 +162,7 @@ def _of_people(conn: Connection, viewer: str, found: Sequence[people.Person]) ->
     person_ids = [one.id for one in found]
     tied = identities.of_people(conn, viewer, person_ids)
     told = _told(conn, viewer, person_ids)
+    borne = tags.of_things(conn, viewer, person_ids, "PERSON")
     rows = conn.execute(
         select(contact.c.person_id, contact.c.record, contact.c.created_at, contact.c.updated_at)
         .where(among(contact.c.person_id))
@@ -171,11 +172,14 @@ def _of_people(conn: Connection, viewer: str, found: Sequence[people.Person]) ->
     behind: dict[str, list[Any]] = {}
     for row in rows:
         behind.setdefault(row.person_id, []).append(row)
-    return [entry(one, tied[one.id], _facts(behind.get(one.id, ()), told.get(one.id))) for one in found]
+    return [
+        entry(one, tied[one.id], _facts(behind.get(one.id, ()), told.get(one.id), [tag.name for tag in borne[one.id]]))
+        for one in found
+    ]
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What an entry says that a person's projection does not: of the contacts behind it."""
+    """What an entry says that a person's projection does not: of the contacts behind it, and the tags that they bear."""
 
     published: datetime | None = None
     updated: datetime | None = None
@@ -184,7 +188,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-def _facts(rows: Sequence[Any], told: datetime | None) -> Facts:
+def _facts(rows: Sequence[Any], told: datetime | None, names: Sequence[str]) -> Facts:
     found = []
     for row in rows:
         try:
@@ -196,7 +200,7 @@ def _facts(rows: Sequence[Any], told: datetime | None) -> Facts:
         updated=max((at for at in (told, *(row.updated_at for row in rows)) if at is not None), default=None),
         connected=any(one.relation == "CONNECTION" for one in found),
         note="\n\n".join(dict.fromkeys(one.note for one in found if one.note)) or None,
-        tags=tuple(dict.fromkeys(group for one in found for group in one.groups)),
+        tags=tuple(names),
     )
 
 

@@ -1,5 +1,6 @@
 """The viewer's tags: words with a colour that they put on people and conversations, to find these by.
 
+What a contact is filed under at its source is a tag of its person too (resolvers/ingest/categories.py), until it is taken off here.
 A tag is kept under the id that its person or conversation had when it was put on, as notes are: an id that was absorbed leads to the
 survivor, which bears it then; parted again, each bears its own. A tag is there as long as it is on something, be it somebody who is gone
 meanwhile and may come back. Names are one without regard to case (Unicode's case folding) and to spaces around and between their words.
@@ -8,7 +9,6 @@ meanwhile and may come back. Names are one without regard to case (Unicode's cas
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -27,14 +27,11 @@ from resolvers.writing import Answer, Mistaken, Payload, payload, perform
 from store import ids, locks
 from store.among import among, asked
 from store.feed import NodeKind, Recorder
-from store.tables import person, tag, tagged
-from store.tags import ABOUT, bearing, folded
+from store.tables import category, contact, person, tag, tagged
+from store.tags import ABOUT, MAX_NAME, MAX_OF_ONE, MAX_TAGS, bearing, by_hand, folded, is_name, make, spelled, unborne
 
-MAX_TAGS: Final = 1_000  # of a viewer
-MAX_OF_ONE: Final = 100  # on one person or conversation
-MAX_NAME: Final = 100  # characters
 _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}")
-_T, _ON = tag.c, tagged.c
+_T, _ON, _OF = tag.c, tagged.c, category.c
 
 
 class Tag(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,8 +78,7 @@ async def of_viewer(operation: Operation) -> list[Tag]:
 
 def of_things(conn: Connection, viewer: str, about_ids: Sequence[str], about: str) -> dict[str, list[Tag]]:
     """The tags of people, or of conversations, by name."""
-    query, whose = bearing(viewer, about)
-    mine = query.where(whose.in_(about_ids)).subquery("mine")
+    mine = bearing(viewer, about, whose=about_ids)
     rows = conn.execute(
         select(tag, mine.c.whose).join(mine, sa.and_(_T.viewer_id == viewer, _T.id == mine.c.tag_id)).order_by(_T.folded, _T.id)
     )
@@ -103,7 +99,7 @@ async def of_thing(operation: Operation, about_id: str) -> list[Tag]:
 
 def _people(viewer: str, tag_ids: Sequence[str]) -> tuple[sa.Select[Any], sa.ColumnElement[str], Order]:
     """The people of tags, whose each one is of, and their order."""
-    mine = bearing(viewer)[0].where(_ON.tag_id.in_(tag_ids)).subquery("mine")
+    mine = bearing(viewer, tag_ids=tag_ids)
     query = (
         select(person, mine.c.tag_id)
         .join(mine, sa.and_(person.c.viewer_id == viewer, person.c.id == mine.c.whose))
@@ -193,16 +189,20 @@ async def remove(operation: Operation, tag_id: str, about_id: str | None, key: s
         _writable(conn, viewer, tag_id)
         thing = None if about_id is None else thing_of(conn, viewer, about_id)
         off = sa.delete(tagged).where(_ON.viewer_id == viewer, _ON.tag_id == tag_id)
+        # what the contact is filed under is kept in mind: it does not put the tag on again with each sync
+        unfile = sa.update(category).where(_OF.viewer_id == viewer, _OF.tag_id == tag_id).values(tag_id=None)
         if thing is not None:
             known = ABOUT[ids.kind_of(thing) or ""].c
             led = select(known.id).where(known.viewer_id == viewer, known.redirect_to == thing)
             taken = conn.execute(off.where(sa.or_(_ON.about_id == thing, _ON.about_id.in_(led)))).rowcount
+            theirs = select(contact.c.id).where(contact.c.viewer_id == viewer, contact.c.person_id == thing)
+            taken += conn.execute(unfile.where(_OF.contact_id.in_(theirs))).rowcount
             if taken:
-                _newer(conn, viewer, thing, recorder)
+                newer(conn, viewer, thing, recorder)
         else:
             conn.execute(off)
-        left = select(_ON.about_id).where(_ON.viewer_id == viewer, _ON.tag_id == tag_id).limit(1)
-        if conn.execute(left).first() is None:
+            conn.execute(unfile)
+        if conn.execute(unborne(viewer, [tag_id])).first() is not None:
             conn.execute(sa.delete(tag).where(_T.viewer_id == viewer, _T.id == tag_id))
             recorder.delete("TAG", tag_id)
         return Answer(node_id=tag_id, node_ids=(thing,))
@@ -213,8 +213,8 @@ async def remove(operation: Operation, tag_id: str, about_id: str | None, key: s
 
 def _checked(draft: Draft) -> tuple[str, str | None]:
     """The name and colour as they are kept."""
-    name = " ".join(unicodedata.normalize("NFC", draft.name).split())
-    if not 0 < len(name) <= MAX_NAME or any(unicodedata.category(c) in ("Cc", "Cs") for c in name):
+    name = spelled(draft.name)
+    if not is_name(name):
         code = "TOO_LONG" if len(name) > MAX_NAME else "INVALID" if name else "REQUIRED"
         text = f"A tag has 1 to {MAX_NAME} characters, none of them a control character."
         raise Mistaken(Mistake(code=code, message=text, field=("tag", "name")))
@@ -228,24 +228,26 @@ def _made(conn: Connection, viewer: str, name: str, color: str | None, recorder:
     if conn.execute(count).scalar_one() >= MAX_TAGS:
         text = f"There are {MAX_TAGS:,} tags already; use one of them, or remove some first."
         raise Mistaken(Mistake(code="LIMIT_REACHED", message=text, field=("add", "tag")))
-    new_id = ids.mint("TAG")
-    conn.execute(tag.insert().values(viewer_id=viewer, id=new_id, name=name, folded=folded(name), color=color, version=1))
-    recorder.upsert("TAG", new_id, 1, created=True)
+    new_id, created = make(conn, viewer, name, color)
+    if created:
+        recorder.upsert("TAG", new_id, 1, created=True)
     return conn.execute(select(tag).where(_T.viewer_id == viewer, _T.id == new_id)).one()
 
 
 def _put_on(conn: Connection, viewer: str, tag_id: str, thing: str, recorder: Recorder, now: datetime) -> None:
     borne_by_it = of_things(conn, viewer, [thing], ids.kind_of(thing) or "")[thing]
-    if any(one.id == tag_id for one in borne_by_it):
+    borne_already = any(one.id == tag_id for one in borne_by_it)
+    if borne_already and conn.execute(by_hand(viewer, ids.kind_of(thing) or "", [tag_id], [thing])).first() is not None:
         return
-    if len(borne_by_it) >= MAX_OF_ONE:
+    if not borne_already and len(borne_by_it) >= MAX_OF_ONE:
         text = f"There are {MAX_OF_ONE} tags on this already; take some off first."
         raise Mistaken(Mistake(code="LIMIT_REACHED", message=text, field=("aboutId",)))
     conn.execute(tagged.insert().values(viewer_id=viewer, tag_id=tag_id, about_id=thing, at=now))
-    _newer(conn, viewer, thing, recorder)
+    if not borne_already:
+        newer(conn, viewer, thing, recorder)
 
 
-def _newer(conn: Connection, viewer: str, thing: str, recorder: Recorder) -> None:
+def newer(conn: Connection, viewer: str, thing: str, recorder: Recorder) -> None:
     """What bears other tags is newer."""
     kind: NodeKind = "CONVERSATION" if ids.kind_of(thing) == "CONVERSATION" else "PERSON"
     table = ABOUT[kind]

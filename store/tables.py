@@ -547,6 +547,9 @@ tag = _owned(
 )
 # what a tag was put on, by the id of that time
 tagged = _owned("tagged", _text("tag_id"), _text("about_id"), _at("at"), key=("tag_id", "about_id"), indexes=(("about_id",),))
+# what contacts are filed under at their sources, and the tag that this is; without one where the viewer took it off
+category = _owned("category", _text("contact_id"), _text("folded"), _maybe("tag_id"), key=("contact_id", "folded"),
+                  indexes=(("folded",), ("tag_id",)))  # fmt: skip
 
 # --- activities ---------------------------------------------------------------------------------------------------------
 

@@ -62,7 +62,7 @@ def edited(
     if "note" in fields:
         card = _single(card, ("NOTE",), wanted.note, vcard.to_contact(card, key="", region=None, container="").note)
     if "groups" in fields:
-        card = _grouped(card, wanted.groups)
+        card = grouped(card, wanted.groups)
     if card.properties != before.properties and (revised := card.first("REV")) is not None:
         card = card.replaced(revised, _with(card, revised, (now.strftime("%Y%m%dT%H%M%SZ"), False)))
     return card
@@ -280,7 +280,8 @@ def _day(day: records.PartialDate) -> str:
     return f"{year}{day.month:02}{day.day:02}"
 
 
-def _grouped(card: Card, wanted: Sequence[str]) -> Card:
+def grouped(card: Card, wanted: Sequence[str]) -> Card:
+    """The card filed under these words (CATEGORIES, RFC 6350 §6.7.1); the same card when it is already."""
     now = vcard.to_contact(card, key="", region=None, container="").groups
     if tuple(wanted) == now:
         return card

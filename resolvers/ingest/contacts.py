@@ -23,7 +23,7 @@ from providers.formats import phone_number
 from resolvers.identity import anchoring, webs
 from resolvers.identity.keys import Key, keys_of
 from resolvers.identity.people import reproject
-from resolvers.ingest import edits, groups
+from resolvers.ingest import categories, edits, groups
 from resolvers.ingest.target import Result, Target
 from resolvers.projection import Member, project
 from store import ids
@@ -273,6 +273,8 @@ def _write(
 ) -> None:
     if not changed:
         return
+    before = {i: groups.read(known.get(i)) for i in changed if i in known}
+    refiled = set() if target.live else categories.follow(conn, viewer, target.account_id, changed, before, recorder)
     fresh: list[dict[str, Any]] = []
     people: dict[str, dict[str, Any]] = {}
     touched: set[str] = set()
@@ -329,9 +331,7 @@ def _write(
     if fresh:
         conn.execute(contact.insert(), fresh)
     if not target.live:
-        groups.tell(
-            conn, viewer, target.account_id, {i: (groups.read(known.get(i)), item) for i, item in changed.items()}, recorder, now
-        )
+        groups.tell(conn, viewer, target.account_id, {i: (before.get(i), item) for i, item in changed.items()}, recorder, now)
     known_ids = _lead(conn, viewer, known, changed, people, recorder)
     upsert(conn, person, list(people.values()), ["id"], ["redirect_to"])
     lost = {key for i, item in changed.items() if (row := known.get(i)) is not None for key in _lost(row, item)}
@@ -339,6 +339,7 @@ def _write(
     look_again(conn, viewer, [*changed, *carriers(conn, viewer, lost)])
     # an id that lives again after its contact had gone begins with the next version
     reproject(conn, viewer, touched, recorder, now, created=people.keys() - known_ids)
+    categories.tell(conn, viewer, refiled - new, recorder)
 
 
 def _lead(

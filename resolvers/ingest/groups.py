@@ -6,19 +6,20 @@ Such a card names its members by their UIDs. It stays a contact without a person
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from providers import records
 from store.among import among, asked
 from store.feed import Recorder
 from store.tables import contact
 
+MAX_GROUPS: Final = 1_000  # cards of one account that are looked through
 _decode = msgspec.msgpack.Decoder(records.Contact).decode
 Change = tuple[records.Contact | None, records.Contact | None]
 _NEWER: Final = (
@@ -27,6 +28,32 @@ _NEWER: Final = (
     .values(version=contact.c.version + 1, updated_at=sa.bindparam("now"))
     .returning(contact.c.id, contact.c.version)
 )
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """A group: its contact's key in the account, its name, the UIDs in it."""
+
+    key: str
+    name: str
+    members: frozenset[str]
+
+
+def by_account(conn: Connection, viewer: str, account_ids: Sequence[str]) -> dict[str, list[Card]]:
+    """The groups of each account that are cards, by name."""
+    c = contact.c
+    query = select(c.account_id, c.key, c.record).where(
+        c.viewer_id == viewer, c.account_id.in_(account_ids), c.nature == "GROUP", c.relation == "ADDRESS_BOOK"
+    )
+    found: dict[str, list[Card]] = {}
+    for row in conn.execute(query.order_by(c.sort_name, c.id).limit(MAX_GROUPS)):
+        try:
+            record = _decode(row.record)
+        except msgspec.MsgspecError:
+            continue  # told where the group itself is read
+        if record.members and record.names:
+            card = Card(key=row.key, name=record.names[0].full, members=frozenset(record.members))
+            found.setdefault(row.account_id, []).append(card)
+    return found
 
 
 def read(row: Any) -> records.Contact | None:

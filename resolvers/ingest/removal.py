@@ -13,7 +13,7 @@ from providers import records
 from resolvers.identity import anchoring, decisions
 from resolvers.identity.keys import Key
 from resolvers.identity.people import reproject
-from resolvers.ingest import conversations, deletions, filing, groups, reactions, tallies
+from resolvers.ingest import categories, conversations, deletions, filing, groups, reactions, tallies
 from resolvers.ingest.activities import remove_activities
 from resolvers.ingest.contacts import carriers, look_again
 from resolvers.ingest.content import drop_content
@@ -130,7 +130,13 @@ def remove_contacts(
     for table, column in ((contact, contact.c.id), (contact_key, contact_key.c.contact_id), (dirty, dirty.c.contact_id)):
         conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, column.in_(gone)))
     for row in rows:
-        groups.tell(conn, viewer, row.account_id, {row.id: (groups.read(row), None)}, recorder, now)
+        group = groups.read(row)
+        groups.tell(conn, viewer, row.account_id, {row.id: (group, None)}, recorder, now)
+        if group is not None:
+            categories.tell(
+                conn, viewer, categories.follow(conn, viewer, row.account_id, {}, {row.id: group}, recorder), recorder
+            )
+    categories.forget(conn, viewer, gone, recorder)
     either = sa.or_(evidence.c.left_id.in_(gone), evidence.c.right_id.in_(gone))
     conn.execute(sa.delete(evidence).where(evidence.c.viewer_id == viewer, either))
     decisions.forget(conn, viewer, gone, recorder)

@@ -12,6 +12,7 @@ from gateway.people import named
 from resolvers import exporting
 from resolvers.exporting import Form
 from store.tables import contact
+from tests.asking import Desk, nodes
 from tests.chaos.round_trips import WAYS, fill, stored, travel, written
 from tests.gateway.running import asking, key_of, opened
 from tests.household import Household, card
@@ -97,3 +98,34 @@ async def test_a_viewer_without_contacts_gets_a_file_without_any(tmp_path: Path,
             found = await client.get(f"/export/contacts.{exporting.SUFFIXES[form]}")
             assert found.status_code == 200
             assert found.content == b"" if form == "vcard" else found.json() == []
+
+
+@pytest.mark.parametrize("form", ["vcard", "jscontact"])
+async def test_tags_are_exported_and_are_tags_again_where_the_file_is_taken_in(
+    household: Household, tmp_path: Path, form: Form
+) -> None:
+    async with workshop(household.database, tmp_path) as shop:
+        (tmp_path / "ada.vcf").write_text(ADA)
+        await shop.bring(household.viewer, tmp_path / "ada.vcf")
+        desk = Desk(household)
+        (ada,) = nodes((await desk.ask(PEOPLE))["viewer"]["people"])
+        assert await written(shop, household, "vcard", tmp_path / "same.vcf") and (tmp_path / "same.vcf").read_text() == ADA
+        off, renamed = (next(t["id"] for t in ada["tags"] if t["name"] == name) for name in ("Off", "Old"))
+        await desk.ask("mutation($id: ID!) { removeAnnotation(input: { annotationId: $id }) { errors { code } } }", id=off)
+        await desk.ask(RENAME, id=renamed)
+        await desk.ask(PUT, id=ada["id"])
+        path = await written(shop, household, form, tmp_path / f"all.{exporting.SUFFIXES[form]}")
+        after = await Household.open(household.database, "u_after")
+        await shop.bring(after.viewer, path)
+        (again,) = nodes((await Desk(after).ask(PEOPLE))["viewer"]["people"])
+        assert [t["name"] for t in again["tags"]] == ["Friends, near", "Kept", "New"]
+        if form == "vcard":
+            assert path.read_text() == ADA.replace("Kept,Off,Old", r"Kept,New,Friends\, near")
+        else:
+            assert "x-shoe" in path.read_text(), "and what else the card says is still there"
+
+
+ADA = "BEGIN:VCARD\nVERSION:4.0\nUID:ada\nFN:Ada Ray\nCATEGORIES:Kept,Off,Old\nX-SHOE:38\nEND:VCARD\n"
+PEOPLE = "{ viewer { people { edges { node { id tags { id name } } } } } }"
+PUT = 'mutation($id: ID!) { annotate(input: { aboutId: $id, add: { tag: { name: "Friends, near" } } }) { errors { code } } }'
+RENAME = """mutation($id: ID!) { updateAnnotation(input: { annotationId: $id, change: { tag: { name: "New" } } }) { errors { code } } }"""

@@ -232,7 +232,7 @@ async def test_notes_and_groups_come_along_and_what_people_say_of_themselves_apa
     await desk.household.take(book, card("2", "Minimal Contact", note="Owes me a map", groups=("Choir", "Boats")))
     await desk.household.resolve()
     (minimal,) = (await desk.get(filterBy="tags", filterValue="choir"))["entry"]
-    assert (minimal["note"], minimal["tags"], minimal.get("aboutMe")) == ("Owes me a map", ["Choir", "Boats"], None)
+    assert (minimal["note"], minimal["tags"], minimal.get("aboutMe")) == ("Owes me a map", ["Boats", "Choir"], None)
     (mork,) = (await desk.get(filterBy="aboutMe", filterOp="present"))["entry"]
     assert mork["aboutMe"] == mork["note"]
 

@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import Connection
 
+from providers import records
 from resolvers import tags
+from resolvers.ingest import categories
+from store.feed import Recorder
+from store.tables import contact
 from tests.asking import Desk, nodes, pages, statements
 from tests.household import ME, Household, card, mail
 
@@ -18,7 +24,7 @@ CHANGE = """mutation ($input: UpdateAnnotationInput!) { updateAnnotation(input: 
 REMOVE = """mutation ($input: RemoveAnnotationInput!) { removeAnnotation(input: $input) { annotationId about { id tags { name } }
   errors { code } } }"""
 PEOPLE = """query ($filter: PersonFilter, $first: Int = 50, $after: Cursor) { viewer { people(filter: $filter, first: $first, after: $after) {
-  totalCount pageInfo { hasNextPage endCursor } edges { node { id name version tags { name } } } } } }"""
+  totalCount pageInfo { hasNextPage endCursor } edges { node { id name version tags { id name } } } } } }"""
 ALL = """query ($first: Int = 50, $after: Cursor) { viewer { tags { id name color people(first: $first, after: $after) {
   totalCount pageInfo { hasNextPage endCursor } edges { node { id name } } } } } }"""
 MERGE = "mutation ($ids: [ID!]) { mergePeople(input: { personIds: $ids }) { merge { id } errors { code } } }"
@@ -224,3 +230,122 @@ async def test_the_number_of_statements_does_not_depend_on_how_many_there_are(de
         for name in ("b", "c", "d"):
             await put(desk, person_id, name)
     assert [await cost(ALL), await cost(PEOPLE)] == before
+
+
+# --- what contacts are filed under ----------------------------------------------------------------------------------------
+
+
+def tags_of(found: dict[str, Any], name: str) -> list[str]:
+    return [t["name"] for t in found[name]["tags"]]
+
+
+async def test_what_a_card_is_filed_under_is_a_tag_of_its_person_for_as_long_as_the_card_says_so(household: Household) -> None:
+    book = await household.account("carddav", "book")
+    desk = Desk(household)
+    ada = ("1", "Ada Lovelace", "ada@example.org")
+    head = await household.head()
+    await household.take(
+        book, card(*ada, groups=("Sailing", "sailing ", "myContacts")), card("2", "Bob Ray", groups=("Sailing",))
+    )
+    told = [(c.kind, c.created) for c in await household.changes(head) if c.kind in ("TAG", "PERSON")]
+    assert told == [("TAG", True), ("PERSON", True), ("PERSON", True)]
+    found = await people(desk, tags=["SAILING"])
+    assert (tags_of(found, "Ada Lovelace"), tags_of(found, "Bob Ray")) == (["Sailing"], ["Sailing"])
+    (sailing,) = (await desk.ask(ALL))["viewer"]["tags"]
+    assert (sailing["name"], sailing["people"]["totalCount"]) == ("Sailing", 2)
+    head = await household.head()
+    await household.take(book, card(*ada, groups=("Sailing", "Work")))
+    newer = {c.kind for c in await household.changes(head) if c.kind != "PERSON" or "tags" in c.fields}
+    assert newer == {"TAG", "CONTACT", "PERSON"}
+    await household.take(book, card(*ada, groups=("Work",)), card("2", "Bob Ray"))
+    assert [t["name"] for t in (await desk.ask(ALL))["viewer"]["tags"]] == ["Work"]
+    assert await people(desk, tags=["sailing"]) == {}
+    await household.forget(book)
+    assert (await desk.ask(ALL))["viewer"]["tags"] == []
+
+
+async def test_the_viewers_hand_goes_before_what_the_card_says(desk: Desk) -> None:
+    household = desk.household
+    book = await household.account("carddav", "book")
+    grace = ("g", "Grace Hopper", "grace@example.org")
+
+    async def sync(*groups: str) -> None:
+        await household.take(book, card(*grace, groups=groups, note=f"{groups}"))
+        await household.resolve()
+
+    await sync("Navy", "Friends")
+    _, bob, whom = await ids_of(desk)
+    friends = next(t["id"] for t in (await people(desk))["Grace Hopper"]["tags"] if t["name"] == "Friends")
+    navy = (await put(desk, whom, "navy"))["annotation"]["id"]
+    await desk.ask(REMOVE, input={"annotationId": friends, "aboutId": whom})
+    assert [t["name"] for t in (await desk.ask(ALL))["viewer"]["tags"]] == ["Navy"], "it is on nothing any more"
+    await sync("Navy", "Friends", "Cobol")
+    assert tags_of(await people(desk), "Grace Hopper") == ["Cobol", "Navy"], "what was taken off stays off"
+    await sync("Cobol", "Friends")
+    assert tags_of(await people(desk), "Grace Hopper") == ["Cobol", "Navy"], "what was put on by hand too stays on"
+    cobol = next(t["id"] for t in (await people(desk))["Grace Hopper"]["tags"] if t["name"] == "Cobol")
+    await desk.ask(CHANGE, input={"annotationId": cobol, "change": {"tag": {"name": "Compilers"}}})
+    await household.take(book, card("b", "Bob Ray", "bob@example.org", groups=("Cobol",)))
+    await household.resolve()
+    assert tags_of(await people(desk, tags=["compilers"]), "Bob Ray") == ["Compilers"], "one who is filed under the old name"
+    assert (await put(desk, bob, "Friends"))["errors"] == []
+    assert tags_of(await people(desk), "Grace Hopper") == ["Compilers", "Navy"]
+    await desk.ask(REMOVE, input={"annotationId": navy})
+    assert tags_of(await people(desk), "Grace Hopper") == ["Compilers"]
+    await sync("Cobol")
+    await sync("Cobol", "Friends")
+    assert tags_of(await people(desk), "Grace Hopper") == ["Compilers", "Friends"], "the source says it anew"
+
+
+async def test_groups_that_are_cards_are_tags_of_their_members(household: Household) -> None:
+    book = await household.account("carddav", "book")
+    desk = Desk(household)
+
+    def group(name: str, *members: str) -> records.Contact:
+        return records.Contact(
+            key="g", relation="ADDRESS_BOOK", nature="GROUP", names=(records.Name(full=name),), members=members
+        )
+
+    await household.take(book, card("1", "Ada Lovelace", uid="u1"), group("Family", "u1", "u2"))
+    await household.take(book, card("2", "Bob Ray", uid="u2"))
+    assert list(await people(desk, tags=["family"])) == ["Ada Lovelace", "Bob Ray"]
+    await household.take(book, group("Relatives", "u2"))
+    assert (list(await people(desk, tags=["family"])), list(await people(desk, tags=["relatives"]))) == ([], ["Bob Ray"])
+    await household.take(book, records.Gone(kind="CONTACT", key="g"))
+    assert (await desk.ask(ALL))["viewer"]["tags"] == []
+
+
+async def test_tags_of_cards_follow_people_who_are_joined_and_parted(desk: Desk) -> None:
+    book = await desk.household.account("carddav", "book")
+    await desk.household.take(book, card("x", "Lord Byron", "byron@example.org", groups=("Poets",)))
+    ada, *_ = await ids_of(desk)
+    byron = (await people(desk))["Lord Byron"]["id"]
+    merge = (await desk.ask(MERGE, ids=[ada, byron]))["mergePeople"]["merge"]["id"]
+    (joined,) = (await people(desk, tags=["poets"])).values()
+    assert joined["id"] == ada
+    await desk.ask(UNMERGE, id=merge)
+    assert list(await people(desk, tags=["poets"])) == ["Lord Byron"]
+
+
+async def test_what_contacts_of_an_earlier_release_are_filed_under_is_read_once_more(household: Household) -> None:
+    book = await household.account("carddav", "book")
+    await household.take(book, card("1", "Ada Lovelace", groups=("Sailing",)), card("2", "Bob Ray"))
+
+    def again(conn: Connection, viewer: str) -> str | None:
+        recorder = Recorder(household.now)
+        categories.forget(conn, viewer, conn.execute(sa.select(contact.c.id)).scalars().all(), recorder)
+        place = categories.renew(conn, viewer, "", recorder)
+        recorder.flush(conn, viewer)
+        return place
+
+    assert await household.database.write(household.viewer, again) is None
+    assert list(await people(Desk(household), tags=["sailing"])) == ["Ada Lovelace"]
+
+
+async def test_what_somebody_elses_contacts_are_filed_under_is_nobodys_tag(household: Household) -> None:
+    await household.take(await household.account("carddav", "book"), card("1", "Ada Lovelace", groups=("Sailing",)))
+    other = await Household.open(household.database, "u_morgan")
+    await other.take(await other.account("carddav", "book"), card("1", "Ada Lovelace"), card("2", "Eve", groups=("Sailing",)))
+    assert list(await people(Desk(other), tags=["sailing"])) == ["Eve"]
+    (mine,), (theirs,) = [(await Desk(one).ask(ALL))["viewer"]["tags"] for one in (household, other)]
+    assert (mine["id"] != theirs["id"], [p["name"] for p in nodes(mine["people"])]) == (True, ["Ada Lovelace"])
