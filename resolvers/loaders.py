@@ -1,8 +1,8 @@
 """Batches: whatever the fields of one operation ask for one by one is read in one statement.
 
 A loader belongs to one operation and one store function with its arguments; it makes one hop to the database for each batch. It
-remembers what it has found, asks again for what failed, and gives each who asks a future of their own: a field that is cancelled
-takes nothing from the others, and nothing stands between the batch and whoever waits for it.
+remembers what it has found, and asks again for what failed. All who ask for a key in one batch get the same (loading.py): a field that
+is cancelled takes nothing from the others, and nothing stands between the batch and whoever waits for it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
+from resolvers.loading import Loading
 from resolvers.operation import Operation
 
 K = TypeVar("K")
@@ -38,25 +39,27 @@ class Loader:
         self._loop = asyncio.get_running_loop()
         self._found: dict[Any, Any] = {}
         self._coming: dict[Any, asyncio.Task[dict[Any, Any]]] = {}  # what brings a key that was asked for and is not there yet
-        self._asked: list[tuple[Any, asyncio.Future[Any]]] = []
+        self._asked: dict[Any, Loading[Any]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def load(self, key: Any) -> asyncio.Future[Any]:
+    def load(self, key: Any) -> Loading[Any]:
         """The value, soon; what a batch gives as an exception is raised."""
-        future = self._loop.create_future()
-        if not self._asked:  # two turns of the loop: others, who are woken in this one, ask in the next
-            self._loop.call_soon(self._loop.call_soon, self._begin)
-        self._asked.append((key, future))
-        return future
+        asked = self._asked
+        loading = asked.get(key)
+        if loading is None:
+            if not asked:  # two turns of the loop: others, who are woken in this one, ask in the next
+                self._loop.call_soon(self._loop.call_soon, self._begin)
+            loading = asked[key] = Loading()
+        return loading
 
     def _begin(self) -> None:
-        asked, self._asked = self._asked, []
-        missing = [key for key in dict.fromkeys(key for key, _ in asked) if key not in self._found and key not in self._coming]
+        asked, self._asked = self._asked, {}
+        missing = [key for key in asked if key not in self._found and key not in self._coming]
         for start in range(0, len(missing), self._size):
             part = missing[start : start + self._size]
             bringing = self._task(self._bring(part))
             self._coming |= dict.fromkeys(part, bringing)
-        waits = {self._coming[key] for key, _ in asked if key in self._coming}
+        waits = {self._coming[key] for key in asked if key in self._coming}
         if not waits:
             self._give(asked, {})
         elif len(waits) == 1:
@@ -85,21 +88,15 @@ class Loader:
         self._found |= {key: value for key, value in brought.items() if not isinstance(value, BaseException)}
         return brought
 
-    async def _give_all(self, asked: list[tuple[Any, asyncio.Future[Any]]], waits: set[asyncio.Task[dict[Any, Any]]]) -> None:
+    async def _give_all(self, asked: dict[Any, Loading[Any]], waits: set[asyncio.Task[dict[Any, Any]]]) -> None:
         done, _ = await asyncio.wait(waits)
-        self._give(asked, {key: value for brought in done for key, value in _brought(brought).items()})
+        brought = {key: value for one in done for key, value in _brought(one).items()}
+        self._loop.call_soon(self._give, asked, brought)  # whoever is told is told outside of any task
 
-    def _give(self, asked: list[tuple[Any, asyncio.Future[Any]]], brought: Mapping[Any, Any]) -> None:
-        for key, future in asked:
-            if future.done():  # cancelled
-                continue
+    def _give(self, asked: dict[Any, Loading[Any]], brought: Mapping[Any, Any]) -> None:
+        for key, loading in asked.items():
             value = brought[key] if key in brought else self._found.get(key, _GONE)
-            if value is _GONE or isinstance(value, asyncio.CancelledError):
-                future.cancel()
-            elif isinstance(value, BaseException):
-                future.set_exception(value)
-            else:
-                future.set_result(value)
+            loading.give(asyncio.CancelledError() if value is _GONE else value)
 
 
 _GONE: Final = object()  # of a batch that was cancelled

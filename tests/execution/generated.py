@@ -2,7 +2,7 @@
 
 What a resolver does follows from the number and the place in the answer alone, so that both meet the same: plain values, null
 where none may be, values of the wrong kind, exceptions raised and returned, awaitables that are ready, that take some turns of the
-loop, that take time, lists as generators and asynchronous iterators, types that cannot be told.
+loop, that take time, that a loader brings to several fields at once, lists as generators and asynchronous iterators, types that cannot be told.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from graphql import (
 from graphql.execution.incremental import IncrementalExecutor
 
 from gateway.execution.compiled import Known, Plans
+from resolvers.loaders import Loader
 from schema.marks import ByRecord, Reads, Shows
 
 WEATHERS: Final = 10
@@ -107,6 +108,7 @@ class World:
         self.asked: list[Any] = []
         self.weather(0)
         self._begun: list[Any] = []
+        self._loaders: dict[tuple[Any, str], Loader] = {}  # by the event loop and what they bring
         self.records: dict[str, type] = {}
         self.shown_as: dict[type, str] = {}
         self.schema = self._schema()
@@ -197,6 +199,7 @@ class World:
         for coroutine in self._begun:
             coroutine.close()
         self._begun.clear()
+        self._loaders.clear()
 
     def at(self, place: str) -> random.Random:
         """Chance at one place, the same every time."""
@@ -237,7 +240,29 @@ class World:
             else:
                 future.set_result(self._value(rng, kind, place))
             return future
+        if how < 0.6:
+            return self._loaded(rng, kind)
         return self._kept(self._slowly(rng, kind, place))
+
+    def _loaded(self, rng: random.Random, kind: Any) -> Any:
+        """What a loader brings: few keys, so that fields share values."""
+        of = (asyncio.get_running_loop(), str(kind))
+        loader = self._loaders.get(of)
+        if loader is None:
+
+            async def batch(keys: list[int]) -> list[Any]:
+                chance = self.at(f"batch of {kind}")
+                if not self.quick and chance.random() < 0.5:
+                    await asyncio.sleep(chance.uniform(0.001, 1))
+                return [self._brought(self.at(f"{kind} {key}"), kind, f"{kind}#{key}") for key in keys]
+
+            loader = self._loaders[of] = Loader(batch, max_batch_size=3)
+        return loader.load(rng.randint(0, 4))
+
+    def _brought(self, rng: random.Random, kind: Any, place: str) -> Any:
+        if rng.random() < self.trouble:
+            return Trouble(f"not brought: {place}")
+        return self._value(rng, kind, place, lazily=False)
 
     async def _slowly(self, rng: random.Random, kind: Any, place: str) -> Any:
         if not self.quick and rng.random() < 0.5:

@@ -48,9 +48,11 @@ class Untaken(Exception):
 
 
 class Field:
-    """A field at one place of an operation, on one object type. `way` leads to it from the call above it."""
+    """A field at one place of an operation, on one object type. `way` leads to it from the call above it; `plain` says that what its
+    resolver gives is completed from that alone, whichever object it is a field of.
+    """
 
-    __slots__ = ("_node", "definition", "details", "key", "name", "nodes", "number", "parent_type", "way")
+    __slots__ = ("_node", "definition", "details", "key", "name", "nodes", "number", "parent_type", "plain", "way")
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class Field:
         self.nodes: list[FieldNode] = [one.node for one in details]
         self._node = self.nodes[0]
         self.name = self._node.name.value
+        self.plain = False
         self.way: Way = (*way, (key, parent_type.name))
 
     def arguments(self, variables: VariableValues | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 from graphql import ExecutionResult
 from graphql.execution import Executor, MiddlewareManager, execute_subscription_event
 
-from gateway.execution.compiled.run import Call, Run
+from gateway.execution.compiled.run import NOTHING, Call, Run
 from gateway.execution.compiled.values import is_awaitable
 
 
@@ -33,7 +33,7 @@ async def replay(run: Run, executor_class: type[Executor[Any]], raw_variables: d
         if call.later:
             again.append(coroutine := _again(call))
             return coroutine
-        if hasattr(call, "error"):
+        if call.error is not None:
             raise call.error
         return call.value
 
@@ -60,24 +60,21 @@ async def replay(run: Run, executor_class: type[Executor[Any]], raw_variables: d
         for coroutine in again:
             if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:  # given, and then nobody wanted it
                 coroutine.close()
-        await run.end(
-            [
-                call.task if hasattr(call, "task") else call.future
-                for call in known.values()
-                if hasattr(call, "task") or hasattr(call, "future")
-            ]
-        )
+        await run.end([one for call in known.values() for one in (call.task, call.future) if one is not None])
         return answer
 
 
 async def _again(call: Call) -> Any:
-    if hasattr(call, "future"):
+    if call.loading is not None:
+        return await call.loading
+    if call.future is not None:
         return await call.future
-    if hasattr(call, "task"):
+    if call.task is not None:
         await _Following(call.task)
-    if hasattr(call, "error"):
+    if call.error is not None:
         raise call.error
-    if not hasattr(call, "value"):
+    if call.value is NOTHING:
+        assert call.task is not None
         call.task.result()  # it was cancelled
     return call.value
 

@@ -1,9 +1,9 @@
 """One run of a plan: resolvers called, those that wait waited for, the answer filled in as values come.
 
 A resolver's coroutine is begun at once (gateway/eager.py): most that find their data loaded never wait, and cost no task. One that
-waits becomes a task which, when it has its value, completes what hangs from it and writes it into the answer; a future, which is what
-loaders give, does so by itself. Nothing else waits for it, and all that a loader can take together is asked within one turn of the event
-loop.
+waits becomes a task which, when it has its value, completes what hangs from it and writes it into the answer; a future does so by
+itself. What a loader brings (resolvers/loading.py) is noted there with all fields that want it, and completed for them together.
+Nothing else waits for it, and all that a loader can take together is asked within one turn of the event loop.
 """
 
 from __future__ import annotations
@@ -15,39 +15,40 @@ from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, gather_with_cancel
 from graphql.type.definition import GraphQLResolveInfoHelpers
 
 from gateway.eager import Rest, Starting, enter_task, leave_task
 from gateway.execution.compiled.values import Classes, is_awaitable
+from resolvers.loading import Loading
 
 if TYPE_CHECKING:
     from gateway.execution.compiled.plan import Field, Plan
 
 WAITS: Final = object()  # instead of a value: it will be filled in
+NOTHING: Final = object()  # instead of a value: none has come
 HOLE: Final = -1  # in a field's way: the index of an item
 
 
-class Call:
+class Call(msgspec.Struct, eq=False):
     """A field of one object being resolved; what its resolver gets as `info` (graphql-core's GraphQLResolveInfo).
 
-    `value`, `error`, and `task` or `future` are what has come of it so far, `later` whether the resolver answered with an awaitable.
+    `value`, `error`, and `task`, `future` or `loading` are what has come of it so far, `later` whether the resolver answered with an
+    awaitable.
     """
 
-    __slots__ = ("error", "field", "future", "indexes", "later", "parent", "run", "task", "value")
-
-    error: Exception
-    future: asyncio.Future[Any]
-    task: asyncio.Task[None]
-    value: Any
-
-    def __init__(self, field: Field, run: Run, parent: Call | None, indexes: tuple[int, ...]) -> None:
-        self.field = field
-        self.run = run
-        self.parent = parent
-        self.indexes = indexes
-        self.later = False
+    field: Field
+    run: Run
+    parent: Call | None
+    indexes: tuple[int, ...]
+    later: bool = False
+    value: Any = NOTHING
+    error: Exception | None = None
+    task: asyncio.Task[None] | None = None
+    future: asyncio.Future[Any] | None = None
+    loading: Loading[Any] | None = None
 
     @property
     def path(self) -> Path:
@@ -174,6 +175,8 @@ class Run:
         """The value if it is there without waiting, else WAITS, and `complete` of it goes into `out` when it is there."""
         call.later = True
         if type(awaitable) is not CoroutineType:
+            if isinstance(awaitable, Loading):
+                return self.note(awaitable, call, out, complete)
             if isinstance(awaitable, asyncio.Future):
                 return self._later(awaitable, call, out, complete)
             awaitable = _awaited(awaitable)
@@ -205,7 +208,7 @@ class Run:
     def _later(
         self, future: asyncio.Future[Any], call: Call, out: dict[str, Any], complete: Callable[[Any, Call, Run], Any]
     ) -> Any:
-        """As `begin`: what a loader gives costs no task."""
+        """As `begin`: a future costs no task."""
         if future.done() and not future.cancelled():
             try:
                 call.value = value = future.result()
@@ -219,6 +222,53 @@ class Run:
         future.add_done_callback(partial(self._came, call, out, complete))
         return WAITS
 
+    def note(self, loading: Loading[Any], call: Call, out: dict[str, Any], complete: Callable[[Any, Call, Run], Any]) -> Any:
+        """As `begin`: what a loader brings is noted with it, and all that wait for the same are told together."""
+        call.later = True
+        if loading.there:
+            try:
+                call.value = value = loading.result()
+            except Exception as error:
+                call.error = error
+                raise
+            return value
+        self.pending += 1
+        call.loading = loading
+        loading.note(self, (call, out, complete))
+        return WAITS
+
+    def loaded(self, loading: Loading[Any], notes: list[tuple[Call, dict[str, Any], Callable[[Any, Call, Run], Any]]]) -> None:
+        """What was noted there has come (`resolvers.loading.Listener`), in a callback of the loop."""
+        self._current = None
+        try:
+            value = loading.result()
+        except Exception as error:
+            self.irregular = True
+            for call, _, _ in notes:
+                call.error = error
+        except asyncio.CancelledError:
+            self.irregular = True
+        else:
+            self._complete(value, notes)
+        self.pending -= len(notes)
+        self._told()
+
+    def _complete(self, value: Any, notes: list[tuple[Call, dict[str, Any], Callable[[Any, Call, Run], Any]]]) -> None:
+        same, made = None, None
+        for call, out, complete in notes:
+            call.value = value
+            if self.irregular:
+                continue
+            field = call.field
+            try:
+                # where nothing but the record decides, the same field of another object says the same of it
+                if field is not same:
+                    made = complete(value, call, self)
+                    same = field if field.plain else None
+                out[field.key] = made
+            except Exception:
+                self.irregular = True
+
     def _came(
         self, call: Call, out: dict[str, Any], complete: Callable[[Any, Call, Run], Any], future: asyncio.Future[Any]
     ) -> None:
@@ -228,7 +278,7 @@ class Run:
                 self._current = None
                 out[call.field.key] = complete(value, call, self)
         except Exception as error:
-            if not hasattr(call, "value"):
+            if call.value is NOTHING:
                 call.error = error
             self.irregular = True
         except asyncio.CancelledError:
@@ -245,7 +295,7 @@ class Run:
                 self._current = call.task
                 out[call.field.key] = complete(value, call, self)
         except Exception as error:
-            if not hasattr(call, "value"):
+            if call.value is NOTHING:
                 call.error = error
             self.irregular = True
         except BaseException:
@@ -256,6 +306,9 @@ class Run:
 
     def _ended(self) -> None:
         self.pending -= 1
+        self._told()
+
+    def _told(self) -> None:
         if (not self.pending or self.irregular) and self._done is not None and not self._done.done():
             self._done.set_result(None)
 

@@ -35,6 +35,7 @@ from graphql.execution.collect_fields import FieldDetails
 from gateway.execution.compiled.fork import Fork
 from gateway.execution.compiled.run import HOLE, WAITS, Call
 from gateway.execution.compiled.values import INT_MAX, Irregular, bad, items, items_or_none, leaf, passes_strings, said, words
+from resolvers.loading import Loading
 from schema.marks import Converts, Reads, Shows
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Source:
             "Call": Call,
             "Coroutine": CoroutineType,
             "Future": asyncio.Future,
+            "Loading": Loading,
             "WAITS": WAITS,
             "OBJECTS": plan.classes.objects,
             "SETTLED": plan.classes.settled,
@@ -116,7 +118,7 @@ class Source:
     def _resolved(self, field: Field) -> str:
         """A function that calls the field's resolver and puts what comes of it under its key."""
         name, held = self._fresh("field"), self._hold("field", field)
-        value, _ = self._value(field, field.definition.type, "v", (), "c", "()", "c", 0)
+        value, field.plain = self._value(field, field.definition.type, "v", (), "c", "()", "c", 0)
         complete = self._fresh("complete")
         resolver = field.definition.resolve or default_field_resolver
         arguments = self._arguments(field, held)
@@ -138,7 +140,11 @@ class Source:
             "  except Exception as error:",
             "    c.error = error",
             "    raise",
-            "  if (t := type(v)) is Coroutine or t is Future or t not in SETTLED and is_later(v):",
+            "  if (t := type(v)) is Loading:",
+            f"    v = R.note(v, c, d, {complete})",
+            "    if v is WAITS:",
+            "      return",
+            "  elif t is Coroutine or t is Future or t not in SETTLED and is_later(v):",
             f"    v = R.begin(v, c, d, {complete})",
             "    if v is WAITS:",
             "      return",

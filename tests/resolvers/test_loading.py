@@ -1,0 +1,61 @@
+"""What a loader brings reaches everybody who asked for it, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from resolvers.loaders import Loader
+
+
+class Field:
+    """Somebody who is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def loaded(self, loading: Any, notes: list[Any]) -> None:
+        self.told.append((loading.result(), notes))
+
+
+async def _doubled(keys: list[int]) -> list[Any]:
+    return [ValueError(f"no {key}") if key == 13 else key * 2 for key in keys]
+
+
+async def test_who_stops_waiting_takes_the_value_from_nobody_else() -> None:
+    loader = Loader(_doubled, max_batch_size=10)
+    first, second = (asyncio.ensure_future(_waits(loader, 4)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == 8
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+async def test_many_fields_that_want_the_same_are_told_once_with_what_each_left() -> None:
+    loader = Loader(_doubled, max_batch_size=2)  # three keys come by two ways
+    field = Field()
+    for number, key in enumerate((4, 5, 4, 6, 4)):
+        loader.load(key).note(field, number)
+    assert await loader.load(4) == 8
+    assert field.told == [(8, [0, 2, 4]), (10, [1]), (12, [3])]
+
+
+async def test_what_could_not_be_brought_is_raised_for_all_who_asked_and_asked_for_again() -> None:
+    asked: list[int] = []
+
+    async def batch(keys: list[int]) -> list[Any]:
+        asked.extend(keys)
+        return await _doubled(keys)
+
+    loader = Loader(batch, max_batch_size=10)
+    for _ in range(2):
+        answers = await asyncio.gather(_waits(loader, 13), _waits(loader, 13), _waits(loader, 5), return_exceptions=True)
+        assert [str(answer) for answer in answers] == ["no 13", "no 13", "10"]
+    assert asked == [13, 5, 13]
+
+
+async def _waits(loader: Loader, key: int) -> Any:
+    return await loader.load(key)
