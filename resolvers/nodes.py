@@ -23,6 +23,7 @@ from resolvers import (
     messages,
     notes,
     people,
+    profile_changes,
     suggestions,
     tags,
     uploads,
@@ -62,6 +63,7 @@ _LOADED: Final[dict[Kind, Any]] = {
     "CIRCLE": circles.by_id,
     "SUGGESTION": suggestions.by_id,
     "TAG": tags.by_id,
+    "PROFILE_CHANGE": profile_changes.by_id,
 }
 # whose rows change without a revision of the viewer's (store/revision.py)
 _PROGRESS: Final = frozenset(

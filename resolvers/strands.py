@@ -1,8 +1,8 @@
 """What timelines hold besides messages and activities: the viewer's notes, and decisions on who is who.
 
 A strand is a table with its moments; it is read from where the others are read too, for everybody or for many people at once. A note
-stands with whom its id leads to by now, a decision with whoever has a contact that it was about. Neither came through an account. Knows
-nothing of the other strands.
+stands with whom its id leads to by now, a decision with whoever has a contact that it was about: neither came through an account. A change
+of a profile stands with whoever has the contact that changed, and came through its account. Knows nothing of the other strands.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
-from resolvers import merges, notes, paging
+from resolvers import merges, notes, paging, profile_changes
 from resolvers.loaders import batched, load
 from resolvers.operation import Operation
 from resolvers.paging import Cut, Order
-from store.tables import annotation, contact, decision, decision_contact, person
+from store.tables import account, annotation, contact, decision, decision_contact, person, profile_change
 
 _Grouped = tuple[sa.Select[Any], sa.ColumnElement[str]]
 
@@ -31,6 +31,17 @@ class Strand(NamedTuple):
     everybody: Callable[[str], sa.Select[Any]]
     of_people: Callable[[str, Sequence[str]], _Grouped]
     node: Callable[[Any], Any]
+    account: sa.Column[str] | None = None  # through which it came; None: through none
+
+
+class Through(NamedTuple):
+    """The accounts through which items are to have come; what is None does not count."""
+
+    account_ids: tuple[str, ...] | None
+    providers: tuple[str, ...] | None
+
+
+ANY: Final = Through(None, None)
 
 
 def _notes(viewer: str) -> sa.Select[Any]:
@@ -64,7 +75,20 @@ NOTES: Final = Strand("NOTE", Order((annotation.c.at, annotation.c.id), descendi
 DECISIONS: Final = Strand(
     "MERGE", Order((decision.c.at, decision.c.id), descending=True), _decisions, _decisions_about, merges.of_row
 )
-STRANDS: Final = (NOTES, DECISIONS)
+CHANGES: Final = Strand(
+    "PROFILE_CHANGE",
+    Order((profile_change.c.at, profile_change.c.id), descending=True),
+    profile_changes.all_of,
+    profile_changes.of_people,
+    profile_changes.of_row,
+    profile_change.c.account_id,
+)
+STRANDS: Final = (NOTES, DECISIONS, CHANGES)
+
+
+def shown(through: Through) -> tuple[Strand, ...]:
+    """The strands that have items which came through these accounts."""
+    return STRANDS if through == ANY else tuple(strand for strand in STRANDS if strand.account is not None)
 
 
 async def cut_of(
@@ -74,29 +98,39 @@ async def cut_of(
     start: datetime | None,
     size: int,
     after: tuple[datetime, str] | None,
+    through: Through = ANY,
 ) -> Cut:
     """The rows of a page, those of many people in one statement; none is younger than `start`."""
     if person_id is None:
 
         def read(conn: Connection, viewer: str) -> Cut:
-            return paging.cut(conn, _since(strand, strand.everybody(viewer), start), strand.order, size, after=after)
+            return paging.cut(
+                conn, _since(strand, viewer, strand.everybody(viewer), start, through), strand.order, size, after=after
+            )
 
         return await operation.read(read)
 
     async def batch(person_ids: list[str]) -> Mapping[str, Cut]:
-        return await operation.read(_firsts, person_ids, strand, start, size, after)
+        return await operation.read(_firsts, person_ids, strand, start, size, after, through)
 
-    return await batched(operation, ("strand", strand.kind, start, size, after), batch, person_id) or paging.EMPTY
+    return await batched(operation, ("strand", strand.kind, start, size, after, through), batch, person_id) or paging.EMPTY
 
 
-async def counted(operation: Operation, strand: Strand, person_id: str | None, start: datetime | None) -> int:
+async def counted(
+    operation: Operation, strand: Strand, person_id: str | None, start: datetime | None, through: Through = ANY
+) -> int:
     """How many items of a strand a person has, or everybody."""
     if person_id is None:
-        return await paging.counted(operation, lambda viewer: _since(strand, strand.everybody(viewer), start))
-    return (await load(operation, _counts, person_id, strand, start)) or 0
+        return await paging.counted(operation, lambda viewer: _since(strand, viewer, strand.everybody(viewer), start, through))
+    return (await load(operation, _counts, person_id, strand, start, through)) or 0
 
 
-def _since(strand: Strand, query: sa.Select[Any], start: datetime | None) -> sa.Select[Any]:
+def _since(strand: Strand, viewer: str, query: sa.Select[Any], start: datetime | None, through: Through) -> sa.Select[Any]:
+    if strand.account is not None and through.account_ids is not None:
+        query = query.where(strand.account.in_(through.account_ids))
+    if strand.account is not None and through.providers is not None:
+        ours = select(account.c.id).where(account.c.viewer_id == viewer, account.c.provider.in_(through.providers))
+        query = query.where(strand.account.in_(ours))
     return query if start is None else query.where(strand.order.columns[0] <= start)
 
 
@@ -108,16 +142,21 @@ def _firsts(
     start: datetime | None,
     size: int,
     after: tuple[datetime, str] | None,
+    through: Through,
 ) -> dict[str, Cut]:
     query, group = strand.of_people(viewer, person_ids)
     if after is not None:
         query = query.where(paging.beyond(strand.order, after, forwards=True))
-    return paging.tops(conn, _since(strand, query, start), group, strand.order, size)
+    return paging.tops(conn, _since(strand, viewer, query, start, through), group, strand.order, size)
 
 
-def _counts(conn: Connection, viewer: str, person_ids: Sequence[str], strand: Strand, start: datetime | None) -> dict[str, int]:
+def _counts(
+    conn: Connection, viewer: str, person_ids: Sequence[str], strand: Strand, start: datetime | None, through: Through
+) -> dict[str, int]:
     query, group = strand.of_people(viewer, person_ids)
     rows = conn.execute(
-        _since(strand, query, start).with_only_columns(group.label("person_id"), sa.func.count().label("n")).group_by(group)
+        _since(strand, viewer, query, start, through)
+        .with_only_columns(group.label("person_id"), sa.func.count().label("n"))
+        .group_by(group)
     )
     return {row.person_id: row.n for row in rows}

@@ -1,5 +1,5 @@
-"""Everything in one order, latest first: messages, what people did on their networks, notes, decisions on who is who, and the stretches of
-time in which an account's data is missing.
+"""Everything in one order, latest first: messages, what people did on their networks, notes, decisions on who is who, changes of
+profiles, and the stretches of time in which an account's data is missing.
 
 All kinds are read beside each other from the same place and merged; what does not fit on the page begins the next one.
 """
@@ -72,9 +72,10 @@ async def page(
         (cut, "sent_at", messages.of_row),
         (acts, "occurred_at", activities.of_row),
     ]
-    besides = [strand for strand in strands.STRANDS if _shows(where, strand.kind) and not _through_accounts(where)]
+    through = strands.Through(where.account_ids, where.providers)
+    besides = [strand for strand in strands.shown(through) if _shows(where, strand.kind)]
     for strand in besides:
-        read.append((await strands.cut_of(operation, strand, person_id, start, size, after), "at", strand.node))
+        read.append((await strands.cut_of(operation, strand, person_id, start, size, after, through), "at", strand.node))
     gaps = _gaps(answered.reports, lambda: start or operation.now()) if _shows(where, "GAP") else []
     edges = _merged(operation, scope, read, gaps, after)
 
@@ -88,7 +89,7 @@ async def page(
         if _shows(where, "ACTIVITY"):
             found += await activities.counted(operation, person_id, _acts(where), start)
         for strand in besides:
-            found += await strands.counted(operation, strand, person_id, start)
+            found += await strands.counted(operation, strand, person_id, start, through)
         return found
 
     shown = edges[:size]
@@ -145,11 +146,6 @@ async def _refreshed(operation: Operation, person_id: str | None, where: Timelin
 
 def _shows(where: TimelineFilter, kind: str) -> bool:
     return where.kinds is None or kind in where.kinds
-
-
-def _through_accounts(where: TimelineFilter) -> bool:
-    """Whether only what came through some accounts is wanted: notes and decisions came through none."""
-    return where.account_ids is not None or where.providers is not None
 
 
 def _acts(where: TimelineFilter) -> ActivityFilter:

@@ -104,6 +104,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "PersonEdge": "cursor node",
         "PersonPreview": "personId name photo contactIds emails phones organization",
         "PhoneEvidence": "strength weight sentence contacts observedAt number line shared",
+        "ProfileChange": "id person contact field oldValue newValue sentence occurredAt",
         "ProfileLinkEvidence": "strength weight sentence contacts observedAt from to claim verifier verifiedAt "
         "validUntil checkedAt failingSince lapsedAt",
         "Provider": "id key name kind configured capabilities limitations linkForms archiveFormats quotas",

@@ -633,6 +633,7 @@ class Visibility(Enum):
 class TimelineKind(Enum):
     MESSAGE = value("MESSAGE", "Message.")
     ACTIVITY = value("ACTIVITY", "Activity.")
+    PROFILE_CHANGE = value("PROFILE_CHANGE", "ProfileChange.")
     MERGE = value("MERGE", "Merge.")
     NOTE = value("NOTE", "Note.")
     GAP = value("GAP", "TimelineGap.")

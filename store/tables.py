@@ -342,6 +342,9 @@ decision_evidence = _owned("decision_evidence", _text("decision_id"), _text("lef
 # what the viewer chose to see first of a person (resolvers/choosing.py): of the person whose id it then was, on the record's word
 choice = _owned("choice", _text("person_id"), _text("field"), _text("contact_id"), _bool("pinned"), Column("value", LargeBinary), _at("at"),
                 key=("person_id", "field"), indexes=(("contact_id",),))  # fmt: skip
+# what a source said of somebody, and what it says since (resolvers/ingest/profile_changes.py)
+profile_change = _owned("profile_change", _text("id"), _text("contact_id"), _text("account_id"), _text("field"), _text("name"), _maybe("old"),
+                        _maybe("new"), _at("at"), indexes=(("at", "id"), ("contact_id", "at", "id")))  # fmt: skip
 # who looks like whom (resolvers/identity/pairing.py): by which keys people meet, in what two of them are alike, and whom to look at again
 clue = _owned(
     "clue", Column("key", BigInteger, nullable=False), _text("person_id"), key=("key", "person_id"), indexes=(("person_id",),)

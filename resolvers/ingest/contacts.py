@@ -23,7 +23,7 @@ from providers.formats import phone_number
 from resolvers.identity import anchoring, webs
 from resolvers.identity.keys import Key, keys_of
 from resolvers.identity.people import reproject
-from resolvers.ingest import categories, edits, groups
+from resolvers.ingest import categories, edits, groups, profile_changes
 from resolvers.ingest.target import Result, Target
 from resolvers.projection import Member, project
 from store import ids
@@ -35,7 +35,7 @@ from store.tables import contact, contact_key, dirty, person, photo
 
 MAX_NAMES: Final = 5  # spellings kept of a correspondent
 NOBODY: Final = frozenset({"AUTOMATED", "GROUP"})
-_STORED: Final = "sha256:"  # where a kept record's picture is: in `photo`
+_STORED: Final = profile_changes.STORED  # a kept record's picture is in `photo`
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(records.Contact).decode
 _BY_ID: Final = Prepared(lambda: select(
@@ -123,9 +123,23 @@ def put_contacts(
             changed[contact_id] = item
             results.append(Result(outcome="UPDATED", node_id=contact_id))
     _write(conn, viewer, target, changed, known, created, recorder, now)
+    if not target.live and not target.beneath:
+        told = {i: item for i, item in changed.items() if i in known and known[i].pristine is None}
+        profile_changes.note(conn, viewer, target.account_id, _told(known, told), now)
     for contact_id, theirs in pristine.items():
         keep_pristine(conn, viewer, contact_id, theirs)
     return results
+
+
+def _told(known: Mapping[str, Any], changed: Mapping[str, records.Contact]) -> dict[str, tuple[records.Contact, records.Contact]]:
+    """What was stored of contacts, with what their source says now."""
+    found = {}
+    for contact_id, item in changed.items():
+        try:
+            found[contact_id] = (_decode(known[contact_id].record), _kept(item, live=False))
+        except msgspec.MsgspecError:
+            continue  # stored damaged: what it said cannot be known
+    return found
 
 
 def put_edited(

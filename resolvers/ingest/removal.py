@@ -13,7 +13,7 @@ from providers import records
 from resolvers.identity import anchoring, decisions
 from resolvers.identity.keys import Key
 from resolvers.identity.people import reproject
-from resolvers.ingest import categories, conversations, deletions, filing, groups, reactions, tallies
+from resolvers.ingest import categories, conversations, deletions, filing, groups, profile_changes, reactions, tallies
 from resolvers.ingest.activities import remove_activities
 from resolvers.ingest.contacts import carriers, look_again
 from resolvers.ingest.content import drop_content
@@ -137,6 +137,7 @@ def remove_contacts(
                 conn, viewer, categories.follow(conn, viewer, row.account_id, {}, {row.id: group}, recorder), recorder
             )
     categories.forget(conn, viewer, gone, recorder)
+    profile_changes.forget(conn, viewer, gone)
     either = sa.or_(evidence.c.left_id.in_(gone), evidence.c.right_id.in_(gone))
     conn.execute(sa.delete(evidence).where(evidence.c.viewer_id == viewer, either))
     decisions.forget(conn, viewer, gone, recorder)
