@@ -35,8 +35,16 @@ def home(street: str, locality: str) -> tuple[records.Address, ...]:
     return (records.Address(formatted=f"{street}\n{locality}", street=street, locality=locality),)
 
 
-BEFORE: dict[str, Any] = {"organizations": job("Example Works", "Analyst"), "photo": photo(b"one"), "addresses": home("Low Road 1", "Lisbon")}
-AFTER: dict[str, Any] = {"organizations": job("Nimbus", "Engineer"), "photo": photo(b"two"), "addresses": home("High Street 2", "Porto")}
+BEFORE: dict[str, Any] = {
+    "organizations": job("Example Works", "Analyst"),
+    "photo": photo(b"one"),
+    "addresses": home("Low Road 1", "Lisbon"),
+}
+AFTER: dict[str, Any] = {
+    "organizations": job("Nimbus", "Engineer"),
+    "photo": photo(b"two"),
+    "addresses": home("High Street 2", "Porto"),
+}
 
 
 async def told(desk: Desk, **where: Any) -> list[Any]:
