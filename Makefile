@@ -4,7 +4,7 @@
 VENV := .venv/bin
 TREE := gateway schema resolvers store providers tests benchmarks
 
-.PHONY: help run install install-dev format check test bench proof audit web clean
+.PHONY: help run install install-dev format check style types suite test bench proof audit web clean
 
 help:
 	@echo "make run      install into .venv, migrate, serve http://127.0.0.1:8000 and print a sign-in link"
@@ -29,19 +29,27 @@ format: install-dev
 	$(VENV)/ruff format .
 	$(VENV)/ruff check --fix .
 
-check: install-dev
+check: install-dev style types
+	$(VENV)/pytest -q tests/test_schema_snapshot.py tests/test_docs.py tests/test_dependencies.py
+
+style:
 	$(VENV)/ruff format --check .
 	$(VENV)/ruff check .
-	$(VENV)/mypy
 	$(VENV)/lint-imports
-	$(VENV)/pytest -q tests/test_schema_snapshot.py tests/test_docs.py tests/test_dependencies.py
+
+types:
+	$(VENV)/mypy
 
 # A file's tests stay together, since they share its servers; the long ones (tests/chaos) come first. Half as many processes again as
 # there are processors: tests wait for their servers a third of the time.
 PROCESSES := $(shell python3 -c "import os; print(min(6, (3 * (os.cpu_count() or 2) + 1) // 2))")
 
-test: check
+suite:
 	$(VENV)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
+
+# The types are checked while the tests run: by itself that takes one processor a minute.
+test: install-dev style
+	@$(MAKE) --no-print-directory --jobs=2 types suite
 
 bench: install-dev
 	$(VENV)/python -m benchmarks $(if $(MOST),--most $(MOST))
