@@ -106,7 +106,10 @@ async def _serve_here(installation: Installation, listener: socket.socket, stop:
             server_header=False,
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=list(settings.trusted_proxies),
+            ws="websockets-sansio",
             ws_max_size=settings.max_body_bytes,
+            # RFC 7692 keeps a window for each direction of each socket: 300 KiB, to make messages of a kilobyte smaller
+            ws_per_message_deflate=False,
             timeout_graceful_shutdown=max(1, int(settings.shutdown_seconds)),
             timeout_keep_alive=30,
             backlog=BACKLOG,

@@ -15,16 +15,15 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohappyeyeballs
-import aiohttp
-import aiohttp.abc
-import dns.asyncresolver
-import dns.exception
 import msgspec
 
 from providers.errors import ForbiddenAddress, Unavailable
+
+if TYPE_CHECKING:
+    import aiohttp
 
 IPv4 = ipaddress.IPv4Address
 IPv6 = ipaddress.IPv6Address
@@ -123,31 +122,33 @@ async def system_lookup(host: str, port: int) -> Sequence[str]:
 
 async def system_services(name: str) -> Sequence[tuple[str, int]]:
     """What DNS says of a service: (host, port) by priority and weight (RFC 2782); nothing when it says nothing in time."""
-    try:
-        found = await dns.asyncresolver.resolve(name, "SRV", lifetime=SERVICE_SECONDS)
-    except (dns.exception.DNSException, OSError, ValueError):
-        return ()
+    found = await _records(name, "SRV")
     entries = sorted((entry.priority, -entry.weight, str(entry.target), entry.port) for entry in found)
     return [(host.rstrip("."), port) for _, _, host, port in entries if host != "."]
 
 
 async def system_texts(name: str) -> Sequence[str]:
     """The TXT records of a name, each joined (RFC 1035 §3.3.14); nothing when DNS says nothing in time."""
-    try:
-        found = await dns.asyncresolver.resolve(name, "TXT", lifetime=SERVICE_SECONDS)
-    except (dns.exception.DNSException, OSError, ValueError):
-        return ()
+    found = await _records(name, "TXT")
     return [b"".join(entry.strings).decode("utf-8", "replace") for entry in found]
 
 
 async def system_exchanges(domain: str) -> Sequence[str]:
     """The hosts that take a domain's mail, by preference (RFC 5321 §5.1); nothing when DNS says nothing in time."""
-    try:
-        found = await dns.asyncresolver.resolve(domain, "MX", lifetime=SERVICE_SECONDS)
-    except (dns.exception.DNSException, OSError, ValueError):
-        return ()
+    found = await _records(domain, "MX")
     entries = sorted((entry.preference, str(entry.exchange)) for entry in found)
     return [host.rstrip(".").lower() for _, host in entries if host != "."]
+
+
+async def _records(name: str, kind: str) -> Sequence[Any]:
+    # loaded with the first question: dnspython is two megabytes, and names of web servers are looked up by the system
+    import dns.asyncresolver
+    import dns.exception
+
+    try:
+        return list(await dns.asyncresolver.resolve(name, kind, lifetime=SERVICE_SECONDS))
+    except (dns.exception.DNSException, OSError, ValueError):
+        return ()
 
 
 class Guard:
@@ -284,14 +285,9 @@ class Guard:
 
     def connector(self, *, connections: int = 200, per_host: int = 16, keepalive_seconds: float = 20.0) -> aiohttp.TCPConnector:
         """An aiohttp connector that only knows addresses from this guard and only opens sockets through it."""
-        return aiohttp.TCPConnector(
-            resolver=Resolver(self),
-            socket_factory=lambda info: self.open(int(info[0]), info[4]),
-            limit=connections,
-            limit_per_host=per_host,
-            keepalive_timeout=keepalive_seconds,
-            ttl_dns_cache=10,
-        )
+        from providers.connector import connector
+
+        return connector(self, connections=connections, per_host=per_host, keepalive_seconds=keepalive_seconds)
 
     async def _candidates(self, name: str, port: int) -> list[IPv4 | IPv6]:
         with contextlib.suppress(ValueError):
@@ -329,32 +325,6 @@ class Guard:
                 with contextlib.suppress(Unavailable, ForbiddenAddress):
                     found.update(str(address) for address in await self._candidates(host, port))
         return frozenset(found)
-
-
-class Resolver(aiohttp.abc.AbstractResolver):
-    """aiohttp's view of a guard: what it resolves is judged, so what it connects to is."""
-
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[aiohttp.abc.ResolveResult]:
-        return [
-            aiohttp.abc.ResolveResult(
-                hostname=host,
-                host=pinned.ip,
-                port=port,
-                family=pinned.family,
-                proto=socket.IPPROTO_TCP,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for pinned in await self._guard.resolve(host, port)
-            if family in (socket.AF_UNSPEC, pinned.family)
-        ]
-
-    async def close(self) -> None:
-        return None
 
 
 def keep_alive(writer: asyncio.StreamWriter) -> None:

@@ -9,10 +9,12 @@ and `http.py`; an adapter maps fields.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from functools import cache
+from importlib.abc import InspectLoader
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
@@ -529,9 +531,16 @@ def broken() -> dict[str, str]:
 
 
 def _modules() -> Iterator[str]:
-    """All modules here: a provider is one, or the one of its folder that binds PROVIDER."""
+    """The modules here that may bind PROVIDER, told by their source, so that nobody loads what serves a call that was never made."""
     import providers
 
     for info in pkgutil.walk_packages(providers.__path__, providers.__name__ + "."):
-        if not info.ispkg:
+        if not info.ispkg and _may_bind(info.name):
             yield info.name
+
+
+def _may_bind(name: str) -> bool:
+    """Whether a line of the module begins with PROVIDER; True where its source was left out of the installation."""
+    spec = importlib.util.find_spec(name)
+    source = spec.loader.get_source(name) if spec is not None and isinstance(spec.loader, InspectLoader) else None
+    return source is None or source.startswith("PROVIDER") or "\nPROVIDER" in source

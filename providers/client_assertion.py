@@ -9,8 +9,6 @@ import secrets
 from typing import Any, Final
 
 import msgspec
-from joserfc import jwt
-from joserfc.jwk import ECKey
 
 from providers import dpop
 
@@ -21,6 +19,8 @@ SECONDS: Final = 60  # that an assertion is good for
 
 def new_key() -> str:
     """A private key for a client, as a JWK that names itself by its thumbprint (RFC 7638)."""
+    from joserfc.jwk import ECKey  # as in dpop.py: only who signs loads it
+
     key = ECKey.generate_key(dpop.CURVE)
     key.ensure_kid()
     return msgspec.json.encode(key.as_dict(private=True)).decode()
@@ -33,6 +33,8 @@ def public(key: str) -> dict[str, Any]:
 
 def assertion(key: str, client_id: str, issuer: str, at: float) -> dict[str, str]:
     """The members of a request that say who asks, to the authorization server `issuer`, at a moment (POSIX seconds)."""
+    from joserfc import jwt
+
     ours = dpop.imported(key)
     claims: dict[str, Any] = {
         "iss": client_id,

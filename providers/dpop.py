@@ -13,16 +13,16 @@ import re
 import secrets
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx2 as httpx
 import msgspec
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
 
 from providers.errors import Malformed, ReauthRequired
 from providers.http import Response, Session
+
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey
 
 ALGORITHM: Final = "ES256"
 CURVE: Final = "P-256"
@@ -34,6 +34,8 @@ _WANTS_NONCE: Final = re.compile(r'\bDPoP\b.*\berror="?use_dpop_nonce\b', re.IGN
 
 def new_key() -> str:
     """A private key for one grant, as a JWK (RFC 7517)."""
+    from joserfc.jwk import ECKey
+
     return msgspec.json.encode(ECKey.generate_key(CURVE).as_dict(private=True)).decode()
 
 
@@ -57,6 +59,8 @@ class Prover:
             claims["ath"] = base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).rstrip(b"=").decode()
         if (nonce := self._nonces.get(_server(url))) is not None:
             claims["nonce"] = nonce
+        from joserfc import jwt
+
         header = {"typ": "dpop+jwt", "alg": ALGORITHM, "jwk": self._public}
         return jwt.encode(header, claims, self._key, algorithms=[ALGORITHM])
 
@@ -108,6 +112,10 @@ async def request(
 
 def imported(key: str) -> ECKey:
     """A private JWK. Raises ReauthRequired for anything else."""
+    # loaded with the first key, here and above: eleven megabytes with cryptography under it
+    from joserfc.errors import JoseError
+    from joserfc.jwk import ECKey
+
     try:
         found = ECKey.import_key(msgspec.json.decode(key))
     except (JoseError, msgspec.DecodeError, ValueError, TypeError, KeyError):

@@ -21,7 +21,7 @@ from email.utils import parsedate_to_datetime
 from functools import cached_property, lru_cache
 from itertools import count
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import httpx2 as httpx
@@ -36,8 +36,10 @@ from providers.stream import READ_SECONDS as STREAM_READ_SECONDS
 from providers.stream import Security, Stream, open_stream
 from providers.time_limit import TimeLimit
 from providers.transport import ACCEPT_ENCODING, Transport
-from providers.web_socket import WebSocket
 from providers.wire import TooLarge
+
+if TYPE_CHECKING:
+    from providers.web_socket import WebSocket
 
 __all__ = ["Response", "RetryPolicy", "Session", "TokenBudget", "Transport", "all_links", "links"]
 
@@ -373,6 +375,8 @@ class Session:
                     counted.answered(refused.status, refused.headers)
                     raise self._refusal(refused, target) from error
                 counted.answered(101, httpx.Headers())
+        from providers.web_socket import WebSocket  # loads aiohttp, as opening it did
+
         line = WebSocket(opened, target.host)
         try:
             yield line

@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from typing import Any, Final
-
-from redis.exceptions import RedisError
+from contextlib import aclosing
+from typing import Final
 
 from store.cache import Cache
 from store.database import Database
@@ -104,12 +103,8 @@ class Waker:
 
     async def _listen(self) -> None:
         while True:
-            with contextlib.suppress(RedisError, OSError, TimeoutError):
-                listener: Any = self._cache.pubsub()
-                async with listener:
-                    await listener.subscribe(CHANNEL)
-                    while True:
-                        message = await listener.get_message(timeout=5.0)
-                        if message is not None:
-                            self.wake(message["data"].decode())
+            with contextlib.suppress(OSError, TimeoutError):
+                async with aclosing(self._cache.messages(CHANNEL)) as viewers:
+                    async for viewer in viewers:
+                        self.wake(viewer)
             await asyncio.sleep(1.0)

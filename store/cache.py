@@ -1,4 +1,4 @@
-"""The cache: Redis, or fakeredis in the process on the embedded default; the same redis-py code.
+"""The cache: Redis, or the process' own memory on the embedded default.
 
 Keys cannot be built without saying whose data it is: `for_viewer(viewer)` or, for documents named by a URL or host alone,
 `public`. A cache that is down makes answers slower, never wrong and never an error: every failure counts as a miss, and after
@@ -9,42 +9,37 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final, TypeVar
 
-import redis.asyncio as redis
-from redis.exceptions import RedisError
+from store.embedded_cache import Embedded
 
+if TYPE_CHECKING:
+    from store.redis_cache import Redis
+
+T = TypeVar("T")
 PREFIX: Final = "kith:1"
 TIMEOUT: Final = 0.25  # seconds a cache may take before it counts as down
 REST: Final = 1.0
-EMBEDDED_KEYS: Final = 50_000  # fakeredis has no maxmemory
 
 
-def _embedded() -> Any:
-    """fakeredis; without numpy, which it loads for vector sets wherever it is installed: 20 MiB and half a second for nothing."""
-    absent: Any = None  # importlib: None in sys.modules is a module that cannot be found
-    hidden = sys.modules.setdefault("numpy", absent) is None
-    try:
-        import fakeredis
-    finally:
-        if hidden:
-            del sys.modules["numpy"]
-    return fakeredis.FakeAsyncRedis()
+class CacheAway(OSError):
+    """Redis did not do what it was asked for."""
 
 
 class Cache:
-    """One connection pool. `url` None = embedded. `hits`, `misses` and `errors` only grow."""
+    """One a process. `url` None = embedded. `hits`, `misses` and `errors` only grow."""
 
     def __init__(self, url: str | None) -> None:
         self.embedded = url is None
-        self._client: Any
-        if url is None:
-            self._client = _embedded()
-        else:
-            self._client = redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT, max_connections=64)
+        self._shared: Redis | None = None
+        if url is not None:
+            from store.redis_cache import Redis
+
+            self._shared = Redis(url, seconds=TIMEOUT)
+        self._kept: Redis | Embedded = self._shared or Embedded()
         self._down_until = 0.0
         self._asked: dict[str, dict[str, asyncio.Future[bytes | None]]] = {}  # prefix → keys that this turn of the loop asks for
         self._asking: set[asyncio.Task[None]] = set()
@@ -65,28 +60,30 @@ class Cache:
         """Whether the cache answers now."""
         try:
             async with asyncio.timeout(TIMEOUT * 2):
-                await self._client.ping()
-        except (RedisError, OSError, TimeoutError):
+                await self._kept.ping()
+        except (OSError, TimeoutError):
             return False
         return True
 
     async def tidy(self) -> None:
-        """Free what has expired and, on the embedded default, keep below the key cap; call it now and then."""
-        if not self.embedded:
-            return
-        if await self._client.dbsize() > EMBEDDED_KEYS:
-            await self._client.flushdb()
+        """Free what has expired; call it now and then."""
+        await self._kept.sweep()
 
     async def publish(self, channel: str, message: str) -> None:
         """Wake readers; losing it costs a little time only."""
-        if not self.embedded:
-            await self._try(self._client.publish(channel, message))
+        shared = self._shared
+        if shared is not None:
+            await self._try(lambda: shared.publish(channel, message), None)
 
-    def pubsub(self) -> Any:
-        return self._client.pubsub(ignore_subscribe_messages=True)
+    async def messages(self, channel: str) -> AsyncGenerator[str]:
+        """What other processes publish from now on; nothing on the embedded default. Raises CacheAway, OSError or TimeoutError."""
+        if self._shared is not None:
+            async with aclosing(self._shared.messages(channel)) as messages:
+                async for message in messages:
+                    yield message
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await self._kept.close()
 
     def _together(self, prefix: str, key: str) -> asyncio.Future[bytes | None]:
         """The value of a key, with all that is asked for under the prefix in this turn of the event loop: loaders of one level ask so."""
@@ -110,20 +107,20 @@ class Cache:
 
     async def _fetch(self, names: list[str]) -> list[bytes | None]:
         """The values in the order of the names; one MGET."""
-        found = await self._try(self._client.mget(names), None) or [None] * len(names)
+        nothing: list[bytes | None] = [None] * len(names)
+        found = await self._try(lambda: self._kept.get(names), nothing)
         hits = sum(value is not None for value in found)
         self.hits += hits
         self.misses += len(names) - hits
-        return list(found)
+        return found
 
-    async def _try(self, call: Any, default: Any = None) -> Any:
+    async def _try(self, call: Callable[[], Awaitable[T]], default: T) -> T:
         if time.monotonic() < self._down_until:
-            call.close()
             return default
         try:
             async with asyncio.timeout(TIMEOUT):
-                return await call
-        except (RedisError, OSError, TimeoutError):
+                return await call()
+        except (OSError, TimeoutError):
             self.errors += 1
             self._down_until = time.monotonic() + REST
             return default
@@ -152,25 +149,19 @@ class ViewerCache:
         """Keep the values for so long; one round trip."""
         if not values:
             return
-        pipeline = self._cache._client.pipeline(transaction=False)
-        for key, value in values.items():
-            pipeline.set(self.key(*key), value, px=max(1, int(seconds * 1000)))
-        await self._cache._try(pipeline.execute())
+        named = {self.key(*key): value for key, value in values.items()}
+        await self._cache._try(lambda: self._cache._kept.put(named, seconds), None)
 
     async def set(self, value: bytes, seconds: float, *key: str) -> None:
         await self.set_many({key: value}, seconds)
 
     async def delete(self, *key: str) -> None:
-        await self._cache._try(self._cache._client.delete(self.key(*key)))
+        await self._cache._try(lambda: self._cache._kept.delete(self.key(*key)), None)
 
     async def take(self, cost: int, limit: int, window: int, *key: str) -> tuple[int, int]:
         """Spend `cost` of `limit` points in a fixed window of seconds: (points left, negative when refused; seconds to reset).
         A cache that is down refuses nobody."""
         now = int(time.time())
         name = self.key("window", str(now // window), *key)
-        pipeline = self._cache._client.pipeline(transaction=False)
-        pipeline.incrby(name, cost)
-        pipeline.expire(name, window)
-        answer = await self._cache._try(pipeline.execute())
-        spent = int(answer[0]) if answer else cost
+        spent = await self._cache._try(lambda: self._cache._kept.add(name, cost, window), cost)
         return limit - spent, window - now % window

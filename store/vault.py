@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _VERSION: Final = b"\x01"
 _NONCE: Final = 12  # SP 800-38D §8.2.2: 96 random bits
@@ -32,28 +32,33 @@ class Vault:
             raise ValueError("the vault needs a secret key of at least 16 bytes")
         self._roots = [hashlib.blake2b(key, digest_size=32, person=b"kith-root").digest() for key in keys]
         self._derived: dict[str, list[bytes]] = {}  # purposes are few, and named in the source
+        self._keys: dict[bytes, bytes] = {}
         self._ciphers: dict[bytes, AESGCM] = {}
         for key in keys:
             derived = hashlib.blake2b(key, digest_size=32, person=b"kith-vault").digest()
-            self._ciphers[hashlib.blake2b(derived, digest_size=_KEY_ID, person=b"kith-keyid").digest()] = AESGCM(derived)
-        self._current = next(iter(self._ciphers))
+            self._keys[hashlib.blake2b(derived, digest_size=_KEY_ID, person=b"kith-keyid").digest()] = derived
+        self._current = next(iter(self._keys))
 
     def seal(self, plain: bytes, viewer: str, table: str, row: str, column: str) -> bytes:
         """The ciphertext of `plain` for this place."""
         nonce = os.urandom(_NONCE)
-        body = self._ciphers[self._current].encrypt(nonce, plain, _place(viewer, table, row, column))
+        body = self._cipher(self._current).encrypt(nonce, plain, _place(viewer, table, row, column))
         return _VERSION + self._current + nonce + body
 
     def open(self, sealed: bytes, viewer: str, table: str, row: str, column: str) -> bytes:
         """The plain value; raises SealBroken when it was tampered with, moved, or sealed with an unknown key."""
-        cipher = self._ciphers.get(sealed[1 : 1 + _KEY_ID])
-        if sealed[:1] != _VERSION or cipher is None:
+        key_id = sealed[1 : 1 + _KEY_ID]
+        if sealed[:1] != _VERSION or key_id not in self._keys:
             raise SealBroken(
                 "sealed with a key that this installation does not have; put the former key back into KITH_SECRET_KEY"
             )
+        from cryptography.exceptions import InvalidTag
+
         at = 1 + _KEY_ID
         try:
-            return cipher.decrypt(sealed[at : at + _NONCE], sealed[at + _NONCE :], _place(viewer, table, row, column))
+            return self._cipher(key_id).decrypt(
+                sealed[at : at + _NONCE], sealed[at + _NONCE :], _place(viewer, table, row, column)
+            )
         except InvalidTag as error:
             raise SealBroken("the stored secret was changed or moved; link the account again") from error
 
@@ -70,6 +75,15 @@ class Vault:
         found = self._derived.get(purpose)
         if found is None:
             found = self._derived[purpose] = [hmac.digest(root, purpose.encode(), "sha256") for root in self._roots]
+        return found
+
+    def _cipher(self, key_id: bytes) -> AESGCM:
+        found = self._ciphers.get(key_id)
+        if found is None:
+            # loaded with the first secret: ten megabytes, which a process that answers from what is stored does without
+            from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+            found = self._ciphers[key_id] = AESGCM(self._keys[key_id])
         return found
 
 

@@ -18,7 +18,7 @@ _ROOT = Path(__file__).parent.parent
 _FLOORS = ("gateway", "schema", "resolvers", "store", "providers")
 _PACKAGE_FILES = ("web/package.json", "tests/conformance/package.json", "tests/browser/package.json")
 # Loaded by another library because a string names them; the string must stand in the source.
-_LOADED_BY_NAME = {"asyncpg": "postgresql+asyncpg"}
+_LOADED_BY_NAME = {"asyncpg": "postgresql+asyncpg", "websockets": "websockets-sansio"}
 
 
 def _name(requirement: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,17 +16,20 @@ from providers.errors import ProviderError
 from store.database import DatabaseUnavailable
 
 GROUPS: Final = ("accounts", "asking", "exporting", "importing", "keeping", "resolving", "serving", "signin")
+#: Commands that run for weeks and are therefore given their own group alone: what others import would stay in memory.
+LASTING: Final = {"serve": "serving", "worker": "serving"}
 
 
-def register() -> None:
-    """Import every group of commands: each adds its own to `app`."""
-    for group in GROUPS:
+def register(asked: Sequence[str] = ()) -> None:
+    """Import the groups of commands, each of which adds its own to `app`; all of them unless what is `asked` begins with a lasting one."""
+    alone = LASTING.get(asked[0]) if asked else None
+    for group in GROUPS if alone is None else (alone,):
         importlib.import_module(f"gateway.cli.{group}")
 
 
 def main() -> None:
     """The command `kith`."""
-    register()
+    register(sys.argv[1:])
     try:
         app()
     except SettingsError as error:

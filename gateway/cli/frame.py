@@ -6,17 +6,19 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import orjson
 import typer
 import uvloop
-from rich.console import Console
-from rich.table import Table
 
 from gateway import settings as configuration
 from gateway.settings import Settings
 from gateway.telemetry import configure_log
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 MISUSE: Final = 2  # exit status for settings and arguments that cannot be used
@@ -30,11 +32,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 ViewerOption = Annotated[str | None, typer.Option("--viewer", help="Whose; the owner by default. A new name makes a new viewer.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@cache
+def out() -> Console:
+    """Where a command puts what it is for."""
+    from rich.console import Console  # loaded for who says something: `serve` and `worker` do not, for weeks
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+@cache
+def err() -> Console:
+    """Where it puts what it says to people."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class CommandFailed(Exception):
@@ -69,12 +85,14 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, as_js
         show_json(list(rows))
         return
     if not rows:
-        out.print(empty, markup=False)
+        out().print(empty, markup=False)
         return
+    from rich.table import Table
+
     table = Table(*columns.values(), box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(_cell(row.get(key)) for key in columns))
-    out.print(table, markup=False)
+    out().print(table, markup=False)
 
 
 def show_json(value: Any) -> None:
@@ -84,7 +102,7 @@ def show_json(value: Any) -> None:
 
 def tell(text: str) -> None:
     """A line for people, on stderr, so that stdout stays what the command is for."""
-    err.print(text, markup=False)
+    err().print(text, markup=False)
 
 
 def _cell(value: Any) -> str:

@@ -114,7 +114,7 @@ async def _with_progress(
 ) -> None:
     """Wait for the jobs with a bar for each import."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, disable=quiet or not err.is_terminal) as bars:
+    with Progress(*columns, console=err(), disable=quiet or not err().is_terminal) as bars:
         tasks = {import_id: bars.add_task("import", total=None) for import_id in import_ids}
 
         async def progress() -> None:

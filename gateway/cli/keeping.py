@@ -49,7 +49,7 @@ def doctor(
         show_json([msgspec.structs.asdict(finding) for finding in found])
     else:
         for finding in found:
-            out.print(f"{SIGNS[finding.level]} {finding.check}: {finding.message}", markup=False)
+            out().print(f"{SIGNS[finding.level]} {finding.check}: {finding.message}", markup=False)
     if any(finding.level == "wrong" for finding in found):
         raise typer.Exit(1)
 

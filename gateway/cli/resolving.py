@@ -89,4 +89,4 @@ def _explain(facts: dict[str, Facts], groups: Groups, one: str, other: str) -> N
         found = reasons.suggested(a, b, Frequencies(all_.values()), weights())
         lines += [f"{r.weight:+.2f}  {r.sentence}" for r in found]
     for line in lines:
-        out.print(line)
+        out().print(line)

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -21,7 +21,9 @@ from providers.discord.message import MEMBERS
 from providers.discord.news import CHANNELS, DELETED, RENEWED, Event, News
 from providers.errors import Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Session
-from providers.web_socket import WebSocket
+
+if TYPE_CHECKING:
+    from providers.web_socket import WebSocket
 
 #: "Application Flags": the privileged intents, each as a verified bot has it and as one in fewer than a hundred servers has it.
 PEOPLE: Final = 1 << 14 | 1 << 15

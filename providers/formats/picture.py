@@ -8,9 +8,10 @@ comment. What would take more memory than a photograph is refused before it is u
 from __future__ import annotations
 
 import io
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from PIL import Image, ImageFile, ImageOps
+if TYPE_CHECKING:
+    from PIL import Image, ImageFile
 
 HEAD: Final = 16  # bytes that tell the kind
 HEADER: Final = 32 * 1024  # bytes in which a size is looked for
@@ -26,8 +27,6 @@ _BEGINNINGS: Final = (
     (b"GIF89a", "image/gif"),
 )
 _ORIENTATION: Final = 0x0112  # Exif 2.32 §4.6.4
-# The limits are ours, below; Pillow's own only warns.
-Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS
 
 
 class NoPicture(Exception):
@@ -44,7 +43,7 @@ def media_type(head: bytes) -> str | None:
 def size(header: bytes) -> tuple[int, int] | None:
     """Width and height as shown, from the first HEADER bytes; None where they cannot be told."""
     try:
-        with Image.open(io.BytesIO(header), formats=_KINDS) as found:
+        with _opened(header) as found:
             width, height = found.size
             turned = found.format == "JPEG" and found.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
             return (height, width) if turned else (width, height)
@@ -59,8 +58,10 @@ def edge_for(wanted: int) -> int:
 
 def square(data: bytes, edge: int) -> bytes:
     """The middle of a picture as a WebP of edge × edge pixels. Raises NoPicture."""
+    from PIL import Image, ImageOps
+
     try:
-        with Image.open(io.BytesIO(data), formats=_KINDS) as found:
+        with _opened(data) as found:
             _check(found)
             found.draft("RGB", (edge, edge))
             found.seek(0)
@@ -74,6 +75,13 @@ def square(data: bytes, edge: int) -> bytes:
         raise
     except Exception as error:
         raise NoPicture(f"the picture cannot be read ({type(error).__name__})") from error
+
+
+def _opened(data: bytes) -> ImageFile.ImageFile:
+    from PIL import Image  # three megabytes, loaded with the first picture
+
+    Image.MAX_IMAGE_PIXELS = MAX_JPEG_PIXELS  # the limits are ours, below; Pillow's own only warns
+    return Image.open(io.BytesIO(data), formats=_KINDS)
 
 
 def _check(found: ImageFile.ImageFile) -> None:

@@ -15,8 +15,6 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote
 
-import nh3
-
 from providers.formats import html_tokens
 
 MAX_INPUT: Final = 1_000_000  # characters
@@ -101,6 +99,8 @@ def sanitised(source: str, *, part: Picture, remote: Picture) -> str:
             link = value.strip()
             return link if link.partition(":")[0].lower() in ("http", "https", "mailto", "tel") else None
         return value
+
+    import nh3  # two megabytes, which nobody needs before the first mail is shown
 
     return nh3.clean(
         ready,

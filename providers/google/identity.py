@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx2 as httpx
-from joserfc import jws, jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import RSAKey
 
 from providers.errors import Malformed, ProviderError, Unavailable
 from providers.http import Response, Session
 from providers.push import Forged
+
+if TYPE_CHECKING:
+    from joserfc.jwk import RSAKey
 
 ISSUER: Final = "https://accounts.google.com"
 CERTIFICATES: Final = "https://www.googleapis.com/oauth2/v3/certs"
@@ -52,6 +52,10 @@ class Keys:
         token = token.strip()
         if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN or not token.isascii():
             raise Forged
+        # loaded when Google first calls: eleven megabytes with cryptography under it
+        from joserfc import jws, jwt
+        from joserfc.errors import JoseError
+
         claims = jwt.JWTClaimsRegistry(
             now=int(session.clock.now().timestamp()),
             leeway=LEEWAY,
@@ -104,6 +108,9 @@ def _address(session: Session) -> str:
 
 def _keys(answer: Response) -> dict[str, RSAKey]:
     """The RSA keys for signatures by their ids. Raises Malformed when there is none."""
+    from joserfc.errors import JoseError
+    from joserfc.jwk import RSAKey
+
     body = answer.json()
     found: dict[str, RSAKey] = {}
     listed: Any = body.get("keys") if isinstance(body, dict) else None

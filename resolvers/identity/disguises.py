@@ -15,11 +15,11 @@ from itertools import product
 from typing import Final, Literal
 
 import msgspec
-from rapidfuzz.distance import OSA
 
 from providers import records
 from resolvers.identity.mailboxes import Mailbox, mailbox, readable, site
 from resolvers.identity.names import Likeness, Name, compare, parse
+from resolvers.identity.spelled_alike import slips
 from resolvers.identity.tables import text
 
 Kind = Literal["NAME", "HANDLE", "DOMAIN"]
@@ -254,7 +254,7 @@ def _domains(one: str, other: str, *, free: bool) -> Manner | None:
     for a, b in product(ours, theirs):
         if a != b and skeleton(a).translate(_LINKS) == skeleton(b).translate(_LINKS):
             return "LETTERS"
-        if a != b and min(len(a), len(b)) > 5 and OSA.distance(skeleton(a), skeleton(b)) == 1 and _ending(one) == _ending(other):
+        if a != b and min(len(a), len(b)) > 5 and slips(skeleton(a), skeleton(b)) == 1 and _ending(one) == _ending(other):
             return "SLIP"
         if a != b and len(bared(a)) > _BARE and bared(a) == bared(b):
             return "ADDED"

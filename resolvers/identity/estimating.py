@@ -15,12 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Final
 
-from rapidfuzz.distance import OSA, JaroWinkler
-
 from resolvers.identity.cards import Card
 from resolvers.identity.lines import number
 from resolvers.identity.mailboxes import mailbox
 from resolvers.identity.scoring import Suggestion
+from resolvers.identity.spelled_alike import similarity, slips
 from resolvers.identity.spelling import latin
 from resolvers.identity.tables import pet_forms
 from store.words import fold
@@ -97,14 +96,14 @@ def _names(a: Row, b: Row) -> tuple[int, int]:
 
 
 def _name(x: str, y: str) -> int:
-    near = JaroWinkler.similarity(x, y)
+    near = similarity(x, y)
     if near >= 0.92 or y in pet_forms().get(x, ()):
         return 4
     return 3 if near >= 0.85 or (len(x) == 1 or len(y) == 1) * (x[0] == y[0]) else 2 if near >= 0.75 else 1
 
 
 def _date(x: str, y: str) -> int:
-    off = OSA.distance(x, y)
+    off = slips(x, y)
     if off == 1:
         return 4
     if x[:4] == y[:4] or off == 2:
@@ -114,18 +113,18 @@ def _date(x: str, y: str) -> int:
 
 def _mail(x: str, y: str) -> int:
     local, other = x.partition("@")[0], y.partition("@")[0]
-    if local == other or OSA.distance(x, y) <= 2:
+    if local == other or slips(x, y) <= 2:
         return 4
-    return 3 if OSA.distance(local, other) <= 2 or JaroWinkler.similarity(x, y) >= 0.92 else 1
+    return 3 if slips(local, other) <= 2 or similarity(x, y) >= 0.92 else 1
 
 
 def _digits(x: str, y: str) -> int:
-    off = OSA.distance(x, y)
+    off = slips(x, y)
     return 4 if off == 1 else 3 if off == 2 else 1
 
 
 def _text(x: str, y: str) -> int:
-    near = JaroWinkler.similarity(x, y)
+    near = similarity(x, y)
     if near >= 0.92:
         return 4
     one, other = set(x.split()), set(y.split())

@@ -9,10 +9,10 @@ from functools import lru_cache
 from typing import Final
 
 from anyascii import anyascii
-from rapidfuzz.distance import OSA, JaroWinkler
 
 from resolvers.identity.mailboxes import site, speaks_for
 from resolvers.identity.names import Likeness, Name, compare
+from resolvers.identity.spelled_alike import similarity, slips
 from resolvers.identity.vetoes import birthdays_differ, birthdays_far
 from resolvers.identity.wholes import Whole
 
@@ -131,7 +131,7 @@ def _work(f: list[float], a: Whole, b: Whole, seen: Frequencies, *, same: bool, 
 
 
 def _near_employer(x: str, y: str) -> bool:
-    return min(len(x), len(y)) > 4 and (x.startswith(y) or y.startswith(x) or OSA.distance(x, y) <= 1)
+    return min(len(x), len(y)) > 4 and (x.startswith(y) or y.startswith(x) or slips(x, y) <= 1)
 
 
 def _users(f: list[float], a: Whole, b: Whole, seen: Frequencies, *, same: bool) -> None:
@@ -166,7 +166,7 @@ def _near_stem(x: str, y: str) -> float:
         shared += 1
     if shared >= 6:
         return min(shared, 12) / 12
-    return 0.7 if JaroWinkler.similarity(x, y) > 0.93 else 0.0
+    return 0.7 if similarity(x, y) > 0.93 else 0.0
 
 
 def _says(a: Whole, b: Whole) -> int:

@@ -16,9 +16,9 @@ from typing import Final, Literal
 
 import msgspec
 from anyascii import anyascii
-from rapidfuzz.distance import OSA
 
 from resolvers.identity import spelling
+from resolvers.identity.spelled_alike import slips
 from resolvers.identity.tables import names_apart, pet_forms, readings, sections
 from store.words import fold
 
@@ -380,7 +380,7 @@ def _pet_sounds() -> dict[str, frozenset[str]]:
 
 
 def _same_bones(x: str, y: str) -> bool:
-    return bool(x and y) and (x == y or (min(len(x), len(y)) > 2 and OSA.distance(x, y) <= 1))
+    return bool(x and y) and (x == y or (min(len(x), len(y)) > 2 and slips(x, y) <= 1))
 
 
 def _same_consonants(x: str, y: str, *, across: bool) -> bool:
@@ -393,7 +393,7 @@ def _same_consonants(x: str, y: str, *, across: bool) -> bool:
     u, v = spelling.vowels(x), spelling.vowels(y)
     classes = u.translate(spelling.VOWEL_CLASSES), v.translate(spelling.VOWEL_CLASSES)
     if across:
-        return OSA.distance(*classes) <= 1
+        return slips(*classes) <= 1
     off = [(p, q) for p, q in zip(u, v, strict=False) if p != q]
     if len(u) != len(v) or len(off) > 1 or ("v" in x) != ("v" in y):
         return False  # Robin and Ruben, Calvin and Colin
@@ -407,7 +407,7 @@ def _slip(a: str, b: str) -> bool:
     """One letter left out, doubled, swapped with its neighbour or mistyped, inside a word long enough that it is no other name."""
     if min(len(a), len(b)) < 4 or abs(len(a) - len(b)) > 1 or a[0] != b[0]:
         return False
-    if OSA.distance(a, b) > 1:
+    if slips(a, b) > 1:
         return False
     if len(a) == len(b):
         off = [n for n, (p, q) in enumerate(zip(a, b, strict=True)) if p != q]

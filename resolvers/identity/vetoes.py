@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from rapidfuzz.distance import OSA
-
 from resolvers.identity.cards import Facts
 from resolvers.identity.mailboxes import said_name
 from resolvers.identity.names import Likeness, Name, compare
+from resolvers.identity.spelled_alike import slips
 
 SLIPS: Final = 2  # digits mistyped in one birthday
 
@@ -49,7 +48,7 @@ def birthdays_differ(a: str, b: str) -> bool:
 
 def birthdays_far(a: str, b: str) -> bool:
     """Whether two birthdays differ by more than a slip of the hand in a full date."""
-    return birthdays_differ(a, b) and not (len(a) == len(b) == 10 and OSA.distance(a, b) <= SLIPS)
+    return birthdays_differ(a, b) and not (len(a) == len(b) == 10 and slips(a, b) <= SLIPS)
 
 
 def generations(names: Iterable[Name]) -> set[str]:

@@ -161,3 +161,41 @@ def test_a_worker_loads_nothing_that_only_serving_needs() -> None:
     names = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout.split()
     assert "gateway.worker" in names
     assert {"gateway.web", "uvicorn", "strawberry", "graphql"}.isdisjoint(names)
+
+
+#: What only some processes ever need, and tens of megabytes together: it comes with the first who needs it.
+LATER = {
+    "PIL", "aiohttp", "authlib", "cryptography", "dns", "fakeredis", "gateway.cli.importing", "joserfc", "mf2py", "nh3",
+    "providers.sockets", "rapidfuzz", "redis", "resolvers.identity.files",
+}  # fmt: skip
+_SERVING = """
+import asyncio, sys
+from pathlib import Path
+from gateway.cli.command import register
+register(["serve"])
+from gateway import serve
+from gateway.app import open_installation
+from gateway.execution.request import GraphQLRequest
+from gateway.people import owner
+from gateway.settings import Settings
+from gateway.signin.door import command
+
+PAGE = "{ viewer { people(first: 5) { edges { node { id emails { address } } } } } }"
+
+async def main():
+    async with open_installation(Settings(home=Path(sys.argv[1]))) as installation:
+        serve.application(installation)
+        answer = await installation.execution.execute(GraphQLRequest(query=PAGE), command(await owner(installation)))
+        assert answer.data is not None, answer.errors
+
+asyncio.run(main())
+print(*sorted(sys.modules))
+"""
+
+
+def test_a_process_that_serves_what_is_stored_loads_nothing_that_only_others_need(tmp_path: Path) -> None:
+    script = [sys.executable, "-c", _SERVING, str(tmp_path / "kith")]
+    names = subprocess.run(script, capture_output=True, text=True, check=True).stdout.split()
+    assert "gateway.web" in names
+    assert "graphql" in names
+    assert LATER.isdisjoint(names), LATER & set(names)

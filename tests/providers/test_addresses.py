@@ -246,12 +246,12 @@ async def test_a_server_without_tls_is_unavailable_where_tls_was_asked(echo: tup
         await Guard([f"{host}/32:{port}"]).connect(host, port, tls=True, seconds=3)
 
 
-#: What opens connections, and who may name it: `addresses` connects, `transport` builds aiohttp's client on its connector, and
-#: `web_socket` speaks over what that one has opened.
+#: What opens connections, and who may name it: `addresses` connects, `connector` is aiohttp's view of it, `sockets` builds aiohttp's
+#: client on that, for `transport`, and `web_socket` speaks over what that one has opened.
 CONNECTS = {
-    "socket": {"addresses"},
+    "socket": {"addresses", "connector"},
     "aiohappyeyeballs": {"addresses"},
-    "aiohttp": {"addresses", "transport", "web_socket"},
+    "aiohttp": {"addresses", "connector", "sockets", "transport", "web_socket"},
     "urllib.request": set(),
     "http.client": set(),
     "imaplib": set(),
