@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from resolvers import paging, people
+from resolvers.identity import documents
 from resolvers.loaders import batched, load
 from resolvers.mistakes import Mistake, NodeMistake, not_found
 from resolvers.notes import thing_of
@@ -175,6 +176,7 @@ async def change(operation: Operation, tag_id: str, draft: Draft, key: str | Non
         values = {"name": name, "folded": folded(name), "color": color if draft.colored else row.color}
         if any(getattr(row, column) != value for column, value in values.items()):
             _write(conn, viewer, row, recorder, **values)
+            documents.renew(conn, viewer, _bearers(conn, viewer, tag_id))
         return Answer(node_id=tag_id)
 
     done = await perform(operation, "updateAnnotation", key, [tag_id, draft], write)
@@ -200,8 +202,10 @@ async def remove(operation: Operation, tag_id: str, about_id: str | None, key: s
             if taken:
                 newer(conn, viewer, thing, recorder)
         else:
+            bearers = _bearers(conn, viewer, tag_id)
             conn.execute(off)
             conn.execute(unfile)
+            documents.renew(conn, viewer, bearers)
         if conn.execute(unborne(viewer, [tag_id])).first() is not None:
             conn.execute(sa.delete(tag).where(_T.viewer_id == viewer, _T.id == tag_id))
             recorder.delete("TAG", tag_id)
@@ -247,6 +251,11 @@ def _put_on(conn: Connection, viewer: str, tag_id: str, thing: str, recorder: Re
         newer(conn, viewer, thing, recorder)
 
 
+def _bearers(conn: Connection, viewer: str, tag_id: str) -> list[str]:
+    """Who bears a tag, so that they are found by it."""
+    return list(conn.execute(select(bearing(viewer, tag_ids=[tag_id]).c.whose)).scalars())
+
+
 def newer(conn: Connection, viewer: str, thing: str, recorder: Recorder) -> None:
     """What bears other tags is newer."""
     kind: NodeKind = "CONVERSATION" if ids.kind_of(thing) == "CONVERSATION" else "PERSON"
@@ -255,6 +264,8 @@ def newer(conn: Connection, viewer: str, thing: str, recorder: Recorder) -> None
     for row in conn.execute(mine.values(version=table.c.version + 1).returning(table.c.id, table.c.version)).all():
         if row.version is not None:  # of a conversation that is only looked at live nothing is told
             recorder.upsert(kind, row.id, row.version, fields=("tags",))
+    if kind == "PERSON":
+        documents.renew(conn, viewer, [thing])
 
 
 def _write(conn: Connection, viewer: str, row: Any, recorder: Recorder, **values: Any) -> None:

@@ -296,6 +296,9 @@ person = _owned(
     _int("relationship", 0),
     _text("trend", "NEW"),
     _int("influence", 0),
+    _text(
+        "topics", ""
+    ),  # what they speak about, in the picture that was drawn last: they are found by it (resolvers/influence/finding.py)
     indexes=(
         ("sort_name", "id"),
         ("last_contact_at", "id"),

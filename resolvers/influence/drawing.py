@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from resolvers.circles import drawing as circles
-from resolvers.influence import reading, weighing
+from resolvers.influence import finding, reading, weighing
 from resolvers.influence.meeting import Acquaintance
 from resolvers.influence.weighing import Standing
 from store import leases, places, standings
@@ -52,10 +52,11 @@ async def draw(database: Database, viewer: str, now: datetime) -> int:
 
 
 async def place(database: Database, viewer: str) -> None:
-    """Have the picture that is shown, or that none is, decide where people stand in lists by influence."""
-    after: str | None = ""
-    while after is not None:
-        after = await database.write_behind(viewer, places.follow_picture, after)
+    """Have the picture that is shown, or that none is, decide where people stand in lists by influence, and by which topics they are found."""
+    for follow in (places.follow_picture, finding.follow_picture):
+        after: str | None = ""
+        while after is not None:
+            after = await database.write_behind(viewer, follow, after)
 
 
 def linked(conn: Connection, viewer: str) -> frozenset[str]:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
+from resolvers.identity import documents
 from resolvers.ingest import groups
 from store.among import among, asked
 from store.feed import Recorder
@@ -112,6 +113,7 @@ def tell(conn: Connection, viewer: str, contact_ids: Collection[str], recorder: 
     people = set(conn.execute(whose, asked(viewer, contact_ids)).scalars())
     for row in conn.execute(_NEWER, asked(viewer, people)).all():
         recorder.upsert("PERSON", row.id, row.version, fields=("tags",))
+    documents.renew(conn, viewer, people)
 
 
 def renew(conn: Connection, viewer: str, after: str, recorder: Recorder) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
-from resolvers.influence.drawing import draw, linked, show
+from resolvers.influence.drawing import draw, linked, place, show
 from store import standings
 from store.tables import activity
 from tests.asking import Desk, nodes, statements
@@ -158,3 +158,28 @@ async def test_a_picture_of_an_account_that_was_unlinked_meanwhile_is_not_shown(
     assert not await database.write(viewer, show, 1, accounts, now)
     assert await database.read(viewer, standings.computed_at) is None
     assert await database.write(viewer, show, 1, accounts - {gone}, now)
+
+
+SEARCH = """query($query: String!) { viewer { search(query: $query, scopes: [PEOPLE]) { edges { node { ... on Person { name } } } }
+  people(filter: { text: $query }) { edges { node { name } } } } }"""
+
+
+async def test_people_are_found_by_what_they_speak_about_as_long_as_the_picture_shows_it(desk: Desk) -> None:
+    async def found(query: str) -> tuple[list[str], list[str]]:
+        data = (await desk.ask(SEARCH, query=query))["viewer"]
+        return [one["name"] for one in nodes(data["search"])], [one["name"] for one in nodes(data["people"])]
+
+    planted = town(people=24, farm=0)
+    account = await settle(desk.household, planted)
+    expert = f"{planted.experts['typography'].title()} Planted"
+    assert await found("typography") == ([], [])
+    await draw(desk.household.database, desk.household.viewer, desk.clock.now())
+    assert await found("typography") == ([expert], [expert])
+    assert await found(f"{expert} typogr") == ([expert], [expert]), "with other words, and begun"
+    assert await found("typograhpy") == ([], []), "topics are words, not names: nothing stands for another"
+    stranger = Desk(await Household.open(desk.household.database, "u_kim"))
+    assert nodes((await stranger.ask(SEARCH, query="typography"))["viewer"]["search"]) == []
+    await desk.household.forget(account)
+    await desk.household.database.write(desk.household.viewer, standings.forget_all)
+    await place(desk.household.database, desk.household.viewer)
+    assert await found("typography") == ([], [])

@@ -349,3 +349,30 @@ async def test_what_somebody_elses_contacts_are_filed_under_is_nobodys_tag(house
     assert list(await people(Desk(other), tags=["sailing"])) == ["Eve"]
     (mine,), (theirs,) = [(await Desk(one).ask(ALL))["viewer"]["tags"] for one in (household, other)]
     assert (mine["id"] != theirs["id"], [p["name"] for p in nodes(mine["people"])]) == (True, ["Ada Lovelace"])
+
+
+SEARCH = """query ($query: String!) { viewer { search(query: $query, scopes: [PEOPLE]) { edges { node { ... on Person { name } } } } } }"""
+
+
+async def test_people_are_found_by_their_tags_wherever_these_lead(desk: Desk) -> None:
+    async def found(query: str) -> list[str]:
+        return [one["name"] for one in nodes((await desk.ask(SEARCH, query=query))["viewer"]["search"])]
+
+    ada, bob, _ = await ids_of(desk)
+    tag = (await put(desk, bob, "Met in Lisbon"))["annotation"]["id"]
+    book = await desk.household.account("carddav", "book")
+    await desk.household.take(book, card("x", "Lord Byron", groups=("Poets",)))
+    assert (await found("met in lisb"), await found("bob lisbon"), await found("poets")) == (
+        ["Bob Ray"],
+        ["Bob Ray"],
+        ["Lord Byron"],
+    )
+    merge = (await desk.ask(MERGE, ids=[ada, bob]))["mergePeople"]["merge"]["id"]
+    assert await found("lisbon") == ["Ada Lovelace"]
+    await desk.ask(UNMERGE, id=merge)
+    assert await found("lisbon") == ["Bob Ray"]
+    await desk.ask(CHANGE, input={"annotationId": tag, "change": {"tag": {"name": "Met in Porto"}}})
+    assert (await found("lisbon"), await found("porto")) == ([], ["Bob Ray"])
+    await desk.household.take(book, card("x", "Lord Byron"))
+    await desk.ask(REMOVE, input={"annotationId": tag})
+    assert (await found("porto"), await found("poets")) == ([], [])
