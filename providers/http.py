@@ -15,10 +15,10 @@ import math
 import random
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Container, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import count
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,8 @@ from providers.session import Account, Budget, Clock, Credentials, Forgetful, In
 from providers.stream import READ_SECONDS as STREAM_READ_SECONDS
 from providers.stream import Security, Stream, open_stream
 from providers.time_limit import TimeLimit
-from providers.transport import ACCEPT_ENCODING, Transport
+from providers.transport import ACCEPT_ENCODING, Transport, header_lines
+from providers.web_address import address, joined
 from providers.wire import TooLarge
 
 if TYPE_CHECKING:
@@ -66,9 +67,6 @@ MAX_LINE = 1024 * 1024
 DEFAULT_PAUSE = timedelta(seconds=60)
 DEFAULT_QUOTA = Quota(calls=60, seconds=60.0)
 USER_AGENT = "Kith"
-NO_LIMIT = nullcontext()
-#: Addresses whose parts are remembered: taking one apart costs as much as asking it.
-ADDRESSES = 500
 #: (method, address) → headers.
 Sign = Callable[[str, httpx.URL], Mapping[str, str]]
 
@@ -79,6 +77,24 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 3
     first_wait: float = 0.5
     longest_wait: float = 30.0
+
+
+class _Heads(httpx.Headers):
+    """The headers of an answer, looked at when somebody asks for one: most are asked for none."""
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        self._raw = raw
+        self._encoding = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "_list":
+            raise AttributeError(name)
+        self._list = [(given, given.lower(), value) for given, value in self._raw]
+        return self._list
+
+    @property
+    def raw(self) -> list[tuple[bytes, bytes]]:
+        return self._raw
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +179,7 @@ class Session:
         self._breakers = breakers or Breakers(clock)
         self._retry = retry or RetryPolicy()
         self._jitter = jitter
+        self._usual: tuple[Secret | None, bytes] | None = None  # header lines of calls that bring none of their own
 
     async def credentials(self) -> Secret:
         """The account's secret, for the few adapters that need more of it than a header."""
@@ -218,7 +235,7 @@ class Session:
         seconds = self._seconds_left()
         try:
             with TimeLimit(seconds):
-                return await self._persistently(call)
+                return await (self._authorised(call) if self.interactive else self._persistently(call))
         except TimeoutError:
             raise Unavailable(f"{call.url.host} did not answer in time.", provider_code="timeout") from None
 
@@ -252,7 +269,7 @@ class Session:
     def absolute(self, url: str, params: Mapping[str, str] | list[tuple[str, str]] | None = None) -> httpx.URL:
         """`url` against the account's base URL, with `params` added. Raises Malformed for what is no web address."""
         try:
-            target = _address(url) if url.startswith(("https://", "http://")) else _joined(self.account.base_url, url)
+            target: httpx.URL = address(url) if url.startswith(("https://", "http://")) else joined(self.account.base_url, url)
             if params:
                 pairs = params.items() if isinstance(params, Mapping) else params
                 target = target.copy_merge_params(httpx.QueryParams(tuple(pairs)))
@@ -364,7 +381,9 @@ class Session:
         if not isinstance(self._transport, Transport):
             raise Refused(f"There is no way to {target.host} from here.", provider_code="no-transport")
         with _OnTheWire(target.host):
-            async with _Counted(self, target, 1) as counted:
+            counted = _Counted(self, target, 1)
+            await counted.begin()
+            with counted:
                 try:
                     async with asyncio.timeout(STREAM_SECONDS):
                         opened = await self._transport.open_socket(
@@ -391,7 +410,7 @@ class Session:
     def home(self) -> httpx.URL:
         """The account's base URL. Raises Malformed when it is none."""
         try:
-            return _address(self.account.base_url)
+            return address(self.account.base_url)
         except (httpx.InvalidURL, ValueError, TypeError):
             raise Malformed("The server's address is no web address.", provider_code="not-a-url") from None
 
@@ -399,7 +418,7 @@ class Session:
 
     async def _persistently(self, call: _Call) -> Response:
         repeatable = not call.once and (call.reads or call.method in IDEMPOTENT)
-        attempts = self._retry.attempts if repeatable and not self.interactive else 1
+        attempts = self._retry.attempts if repeatable else 1
         for attempt in count(1):
             try:
                 return await self._authorised(call)
@@ -476,7 +495,9 @@ class Session:
         secret: Secret | None,
         call: _Call,
     ) -> Response:
-        async with _Counted(self, url, call.calls, stranger=call.stranger) as counted:
+        counted = _Counted(self, url, call.calls, stranger=call.stranger)
+        await counted.begin()
+        with counted:
             response = await self._read(method, url, headers, body, secret, call.max_bytes)
             counted.answered(response.status, response.headers)
             return response
@@ -496,40 +517,45 @@ class Session:
         self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None, secret: Secret | None, max_bytes: int
     ) -> Response:
         """The answer, whole. Everything that can go wrong on the wire is named here."""
+        transport = self._transport
         with _OnTheWire(url.host):
-            # a trickle resets the time between pieces, not this one; who waits has a limit of their own (`request`)
-            with NO_LIMIT if self.interactive else TimeLimit(BACKGROUND_SECONDS):
-                if isinstance(self._transport, Transport) and method != "HEAD":
-                    response = await self._exchanged(self._transport, method, url, headers, body, secret, max_bytes)
-                else:
-                    answer = await self._transport.handle_async_request(self._request(method, url, headers, body, secret))
-                    try:
-                        content = await _content(answer, url.host, max_bytes)
-                    finally:
-                        await answer.aclose()
-                    response = Response(status=answer.status_code, headers=answer.headers, content=content, url=str(url))
+            if isinstance(transport, Transport) and method != "HEAD":
+                coming = transport.exchange(
+                    method, url, self._lines(headers, secret), body,
+                    connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS, max_bytes=max_bytes,
+                )  # fmt: skip
+                try:
+                    if self.interactive:  # who waits has a limit of their own (`request`)
+                        answer = await coming
+                    else:
+                        with TimeLimit(BACKGROUND_SECONDS):  # a trickle resets the time between pieces, not this one
+                            answer = await coming
+                except TooLarge:
+                    raise _too_large(url.host, max_bytes) from None
+                response = Response(status=answer.status, headers=_Heads(answer.headers), content=answer.content, url=str(url))
+            else:
+                with TimeLimit(BACKGROUND_SECONDS):
+                    response = await self._streamed(self._request(method, url, headers, body, secret), max_bytes)
         if not 200 <= response.status <= 599:
             raise Malformed(f"{url.host} answered with status {response.status}.", provider_code="status")
         return response
 
-    async def _exchanged(
-        self,
-        transport: Transport,
-        method: str,
-        url: httpx.URL,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        secret: Secret | None,
-        max_bytes: int,
-    ) -> Response:
+    async def _streamed(self, request: httpx.Request, max_bytes: int) -> Response:
+        answer = await self._transport.handle_async_request(request)
         try:
-            answer = await transport.exchange(
-                method, url, _all_headers(headers, secret), body,
-                connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS, max_bytes=max_bytes,
-            )  # fmt: skip
-        except TooLarge:
-            raise _too_large(url.host, max_bytes) from None
-        return Response(status=answer.status, headers=httpx.Headers(answer.headers), content=answer.content, url=str(url))
+            content = await _content(answer, request.url.host, max_bytes)
+        finally:
+            await answer.aclose()
+        return Response(status=answer.status_code, headers=answer.headers, content=content, url=str(request.url))
+
+    def _lines(self, headers: Mapping[str, str], secret: Secret | None) -> bytes:
+        """The headers as they are sent. Most calls of a session have the same, which are those of its secret."""
+        if headers:
+            return header_lines(_all_headers(headers, secret))
+        usual = self._usual
+        if usual is None or usual[0] is not secret:
+            usual = self._usual = (secret, header_lines(_all_headers(headers, secret)))
+        return usual[1]
 
     @asynccontextmanager
     async def _opened(self, url: httpx.URL, headers: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
@@ -539,7 +565,9 @@ class Session:
         with _OnTheWire(url.host):
             for renewals in range(RENEWALS + 1):
                 request = self._request("GET", url, headers, None, secret, timeout=timeout, line=True)
-                async with _Counted(self, url, 1) as counted:
+                counted = _Counted(self, url, 1)
+                await counted.begin()
+                with counted:
                     async with asyncio.timeout(STREAM_SECONDS):
                         answer = await self._transport.handle_async_request(request)
                     counted.answered(answer.status_code, answer.headers)
@@ -723,7 +751,7 @@ def _named(error: BaseException, host: str) -> ProviderError | None:
 
 
 class _Counted:
-    """One call as budget, breakers and observer see it; it is told of the answer by `answered`."""
+    """One call as budget, breakers and observer see it, from its beginning (`begin`, and then `with`); told of the answer by `answered`."""
 
     __slots__ = ("_began", "_calls", "_host", "_outcome", "_session", "_settled", "_stranger")
 
@@ -735,7 +763,8 @@ class _Counted:
         self._outcome = "cancelled"
         self._settled = False
 
-    async def __aenter__(self) -> _Counted:
+    async def begin(self) -> None:
+        """Raises what the breaker or the budget has against it."""
         session = self._session
         session._breakers.before(self._host)
         try:
@@ -744,7 +773,9 @@ class _Counted:
             session._breakers.unsettled(self._host)
             raise
         self._began = session.clock.now()
-        return self
+
+    def __enter__(self) -> None:
+        pass
 
     def answered(self, status: int, headers: httpx.Headers) -> None:
         session = self._session
@@ -757,9 +788,7 @@ class _Counted:
         if not self._stranger:
             session._told(status, headers)
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         session = self._session
         if not self._settled:
             if isinstance(error, ProviderError):
@@ -842,32 +871,6 @@ def _body(content: bytes | str | None, json: Any, form: Mapping[str, str] | None
 
 def _port(url: httpx.URL) -> int:
     return url.port or (443 if url.scheme == "https" else 80)
-
-
-class _Address(httpx.URL):
-    """An address that is taken apart once, not whenever it is asked for a part."""
-
-    scheme = cached_property(lambda self: super().scheme)
-    userinfo = cached_property(lambda self: super().userinfo)
-    host = cached_property(lambda self: super().host)
-    raw_host = cached_property(lambda self: super().raw_host)
-    port = cached_property(lambda self: super().port)
-    netloc = cached_property(lambda self: super().netloc)
-    raw_path = cached_property(lambda self: super().raw_path)
-    text = cached_property(httpx.URL.__str__)
-
-    def __str__(self) -> str:
-        return self.text
-
-
-@lru_cache(maxsize=ADDRESSES)
-def _address(url: str) -> httpx.URL:
-    return _Address(url)
-
-
-@lru_cache(maxsize=ADDRESSES)
-def _joined(base: str, url: str) -> httpx.URL:
-    return _Address(_address(base).join(url))
 
 
 def _origin(url: httpx.URL) -> str:

@@ -9,12 +9,13 @@ before anybody counted (RFC 9110 §8.4). Knows nothing of accounts, redirects or
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any
 
 import httpx2 as httpx
 
 from providers.addresses import Guard
+from providers.web_address import Address
 from providers.wire import Answer, Wires
 
 if TYPE_CHECKING:
@@ -44,35 +45,29 @@ class Transport(httpx.AsyncBaseTransport):
         """The context for encrypted connections, where it is not the system's own."""
         return self._tls
 
-    async def exchange(
+    def exchange(
         self,
         method: str,
         url: httpx.URL,
-        headers: Mapping[str, str],
+        headers: bytes,
         body: bytes | None,
         *,
         connect_seconds: float,
         read_seconds: float,
         max_bytes: int,
-    ) -> Answer:
-        """One request and its whole answer, unpacked, of at most `max_bytes`; any method but HEAD.
+    ) -> Coroutine[Any, Any, Answer]:
+        """One request and its whole answer, unpacked, of at most `max_bytes`; any method but HEAD. `headers` are `header_lines`.
 
         Raises httpx's TransportError and its kinds, ForbiddenAddress, Malformed, or wire.TooLarge.
         """
-        secure = url.scheme == "https"
-        place = (secure, url.raw_host.decode("ascii"), url.port or (443 if secure else 80))
-        lines = [f"{method} {url.raw_path.decode('ascii')} HTTP/1.1"]
-        if "Host" not in headers:
-            lines.append(f"Host: {url.netloc.decode('ascii')}")
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        if body or method in WITH_BODIES:
-            lines.append(f"Content-Length: {len(body or b'')}")
-        head = "\r\n".join(lines)
-        if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1 or "\0" in head:
-            raise httpx.LocalProtocolError("a header that holds the end of a line")  # RFC 9110 §5.5
-        request = [f"{head}\r\n\r\n".encode()] + ([body] if body else [])
-        return await self._wires.ask(
-            place, method, request, connect_seconds=connect_seconds, read_seconds=read_seconds, max_bytes=max_bytes
+        target = url if isinstance(url, Address) else Address(url)
+        start = f"{method} {target.start}"
+        if start.count("\n") != 2 or start.count("\r") != 2 or "\0" in start:
+            raise httpx.LocalProtocolError("an address that holds the end of a line")  # RFC 9112 §3
+        length = b"Content-Length: %d\r\n\r\n" % len(body or b"") if body or method in WITH_BODIES else b"\r\n"
+        request = b"%b%b%b%b" % (start.encode(), headers, length, body or b"")
+        return self._wires.ask(
+            target.place, method, request, connect_seconds=connect_seconds, read_seconds=read_seconds, max_bytes=max_bytes
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -118,6 +113,14 @@ class Transport(httpx.AsyncBaseTransport):
 
             self._sockets = Sockets(self.guard, self._tls, connections=self._connections, per_host=self._per_host)
         return self._sockets
+
+
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """Headers as a request has them; Host is not among them, the address says it. Raises httpx.LocalProtocolError for what would be two."""
+    text = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if text.count("\n") != len(headers) or text.count("\r") != len(headers) or "\0" in text or "Host" in headers:
+        raise httpx.LocalProtocolError("a header that holds the end of a line")  # RFC 9110 §5.5
+    return text.encode()
 
 
 def _is_literal(host: str) -> bool:

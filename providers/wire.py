@@ -1,8 +1,9 @@
 """HTTP/1.1 calls (RFC 9112) over connections that are kept: one request, its whole answer, as little in between as is safe.
 
-Connections are opened by the guard alone, and their number is bounded for each host and altogether; who finds none free waits in line.
-Answers are parsed by httptools (llhttp, strict), bounded while they come: their head, their body as it is sent and as it is unpacked.
-An answer that is not whole and clean at its end costs the connection. A kept connection that its server has closed meanwhile is
+Connections are opened by the guard alone, and their number is bounded for each host and altogether; who finds none free waits in line,
+and is sent by the connection that comes free, in the turn of the event loop in which that has its answer: whoever asked is woken once, by the
+answer. Answers are parsed by httptools (llhttp, strict), bounded while they come: their head, their body as it is sent and as it is
+unpacked. An answer that is not whole and clean at its end costs the connection. A kept connection that its server has closed meanwhile is
 replaced once, where asking twice is asking once (RFC 9110 §9.2.2). Names are looked up at most every ten seconds, and what was judged
 is what is connected to. Knows nothing of accounts, redirects, budgets or httpx's clients; its errors are httpx's.
 """
@@ -13,7 +14,7 @@ import asyncio
 import ssl
 import zlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 import httptools
@@ -59,152 +60,174 @@ class Wires:
         self._hosts: dict[Place, _Host] = {}
         self._pinned: dict[tuple[str, int], tuple[float, list[Pinned]]] = {}
         self._open = 0
-        self._line: deque[tuple[Place, asyncio.Future[_Wire | None]]] = deque()  # who waits for any connection at all
+        self._line: deque[_Call] = deque()  # who waits for any connection at all
         self._sweep: asyncio.TimerHandle | None = None
 
     async def ask(
-        self, place: Place, method: str, request: Sequence[bytes], *, connect_seconds: float, read_seconds: float, max_bytes: int
+        self, place: Place, method: str, request: bytes, *, connect_seconds: float, read_seconds: float, max_bytes: int
     ) -> Answer:
         """Sends the request and reads its answer. Raises httpx's TransportError and its kinds, ForbiddenAddress, Malformed, or TooLarge."""
-        while True:
-            wire = await self._wire(place, connect_seconds)
-            kept = wire.answers > 0
-            try:
-                answer = await wire.ask(request, read_seconds, max_bytes)
-            except Closed as error:
-                if kept and not wire.begun and method in REPEATABLE:
-                    continue  # it was closed while it was kept: this one has not been heard
-                raise httpx.RemoteProtocolError(str(error) or "closed in the middle of an answer") from error
-            finally:
-                self._back(place, wire)
-            return await _unpacked(answer, max_bytes)
+        loop = asyncio.get_running_loop()
+        call = _Call(
+            place=place, request=request, answer=loop.create_future(), since=loop.time(), repeatable=method in REPEATABLE,
+            connect_seconds=connect_seconds, read_seconds=read_seconds, max_bytes=max_bytes,
+        )  # fmt: skip
+        self._send(call)
+        try:
+            answer, encoding = await call.answer
+        except asyncio.CancelledError:
+            self._given_up(call)
+            raise
+        return answer if encoding is None else await _unpacked(answer, encoding, max_bytes)
 
     async def aclose(self) -> None:
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
-        for host in self._hosts.values():
+        hosts, self._hosts = self._hosts, {}
+        for host in hosts.values():
+            for opener in list(host.openers):
+                opener.cancel()
             for wire in (*host.free, *host.busy):
                 wire.close()
-        self._hosts.clear()
+            for call in host.line:
+                call.fail(httpx.ConnectError("closed"))
         self._pinned.clear()
+        self._line.clear()
         self._open = 0
 
-    # --- connections ---
+    # --- calls ---
 
-    async def _wire(self, place: Place, seconds: float) -> _Wire:
-        host = self._hosts.get(place)
+    def _send(self, call: _Call) -> None:
+        """By a connection that is free, else by the next that comes free; one more is opened where there may be one more."""
+        host = self._hosts.get(call.place)
         if host is None:
-            host = self._hosts[place] = _Host()
+            host = self._hosts[call.place] = _Host()
         while host.free:
             wire = host.free.pop()  # the latest: the others may fall asleep
             if wire.usable:
                 host.busy.add(wire)
-                return wire
-            self._ended(host)
-        try:
-            with TimeLimit(seconds):
-                while len(host.busy) + host.opening >= self._per_host or self._open >= self._connections:
-                    handed = await self._turn(place, host)
-                    if handed is not None:
-                        if handed.usable:
-                            return handed
-                        self._lost(place, host, handed)  # it was closed meanwhile
-                    while host.free:
-                        wire = host.free.pop()
-                        if wire.usable:
-                            host.busy.add(wire)
-                            return wire
-                        self._ended(host)
-                return await self._opened(place, host)
-        except TimeoutError as error:
-            raise httpx.ConnectTimeout("no connection in time") from error
+                wire.send(call)
+                return
+            self._open -= 1
+        host.line.append(call)
+        self._more(call.place, host)
 
-    async def _turn(self, place: Place, host: _Host) -> _Wire | None:
-        """Until a connection may be free: this one, when it came back to the same host. Idle ones of other hosts make room first."""
-        if len(host.busy) + host.opening < self._per_host and self._make_room():
-            return None
-        waiter: asyncio.Future[_Wire | None] = asyncio.get_running_loop().create_future()
-        entry = (place, waiter)
-        line = host.line if len(host.busy) + host.opening >= self._per_host else self._line
-        line.append(entry)
-        try:
-            return await waiter
-        except BaseException:
-            if not waiter.done() or waiter.cancelled():
-                line.remove(entry)
-            elif (handed := waiter.result()) is not None:  # woken and gone: somebody else's turn
-                self._back(place, handed)
-            else:
-                self._next(place)
-            raise
+    def _more(self, place: Place, host: _Host) -> None:
+        """Open a connection where somebody waits for one that nobody opens yet, and there may be one."""
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._look_after)
+        if len(host.busy) + len(host.openers) >= self._per_host:
+            return
+        call = next((call for call in host.line if call.opener is None), None)
+        if call is None:
+            return
+        if self._open >= self._connections and not self._make_room():
+            if not call.listed:
+                call.listed = True
+                self._line.append(call)
+            return
+        self._open += 1
+        call.opener = opener = asyncio.get_running_loop().create_task(self._opened(place, host, call))
+        host.openers.add(opener)
 
     def _make_room(self) -> bool:
+        """Close a connection that nobody uses."""
         for host in self._hosts.values():
-            if host.free:
-                host.free.popleft().close()
+            while host.free:
+                wire = host.free.popleft()
+                wire.close()
                 self._open -= 1
                 return True
         return False
 
-    def _next(self, place: Place) -> None:
-        """Wake who waits longest for this host, else for any."""
-        host = self._hosts.get(place)
-        for line in (host.line, self._line) if host is not None else (self._line,):
-            while line:
-                _, waiter = line.popleft()
-                if not waiter.done():
-                    waiter.set_result(None)
-                    return
+    def _room(self) -> None:
+        """A connection is gone: whoever waits longest for any may open one."""
+        while self._line:
+            call = self._line.popleft()
+            call.listed = False
+            host = self._hosts.get(call.place)
+            if host is not None and call.opener is None and call in host.line:
+                self._more(call.place, host)
+                return
 
-    def _back(self, place: Place, wire: _Wire) -> None:
+    def _given_up(self, call: _Call) -> None:
+        """Whoever asked does not wait any more."""
+        host = self._hosts.get(call.place)
+        if call.wire is not None:
+            call.wire.leave(call)
+        elif host is not None:
+            if call in host.line:
+                host.line.remove(call)
+            if call.opener is not None and not host.line:
+                call.opener.cancel()
+
+    def back(self, place: Place, wire: _Wire) -> None:
+        """A connection has its answer, or has ended."""
         host = self._hosts.get(place)
         if host is None:
             wire.close()
-            return
-        if not wire.usable:
+        elif not wire.usable:
             self._lost(place, host, wire)
-            return
-        line = host.line
-        while line:  # it goes from hand to hand, and is never free
-            _, waiter = line.popleft()
-            if not waiter.done():
-                waiter.set_result(wire)
+        else:
+            self._free(host, wire)
+
+    def _free(self, host: _Host, wire: _Wire) -> None:
+        """To who waits longest for this host: it goes from hand to hand, and is never free."""
+        while host.line:
+            call = host.line.popleft()
+            if not call.answer.done():
+                wire.send(call)
                 return
         host.busy.discard(wire)
         wire.since = asyncio.get_running_loop().time()
         host.free.append(wire)
-        self._next(place)
+        if self._line and self._make_room():
+            self._room()
 
     def _lost(self, place: Place, host: _Host, wire: _Wire) -> None:
+        if wire not in host.busy:
+            return
         host.busy.discard(wire)
         wire.close()
-        self._ended(host)
-        self._next(place)
-
-    def _ended(self, host: _Host) -> None:
         self._open -= 1
+        self._more(place, host)
+        self._room()
 
-    async def _opened(self, place: Place, host: _Host) -> _Wire:
+    def again(self, call: _Call) -> None:
+        """The connection had been closed while it was kept: this call has not been heard."""
+        call.wire = None
+        call.since = asyncio.get_running_loop().time()
+        self._send(call)
+
+    # --- connections ---
+
+    async def _opened(self, place: Place, host: _Host, call: _Call) -> None:
+        """Open one, for this call or whoever is first when it is there; where it fails, this call fails, if it still waits."""
         secure, name, port = place
         loop = asyncio.get_running_loop()
-        host.opening += 1
-        self._open += 1
+        made: _Wire | None = None
         try:
-            tls = self._tls() if secure else None
-            made = await self._guard.wire(lambda: _Wire(loop), await self._judged(name, port), port, tls, name)
-        except BaseException as error:
-            self._open -= 1
-            self._next(place)
-            if isinstance(error, TimeoutError) or not isinstance(error, OSError):
-                raise
-            raise httpx.ConnectError(str(error)) from error
+            with TimeLimit(call.since + call.connect_seconds - loop.time()):
+                tls = self._tls() if secure else None
+                made = await self._guard.wire(lambda: _Wire(loop, self, place), await self._judged(name, port), port, tls, name)
+        except Exception as error:
+            if call in host.line:  # else another connection took it
+                host.line.remove(call)
+                call.fail(_named(error))
         finally:
-            host.opening -= 1
-        host.busy.add(made)
-        if self._sweep is None:
-            self._sweep = loop.call_later(SWEEP_SECONDS, self._look_after)
-        return made
+            host.openers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            call.opener = None
+            if self._hosts.get(place) is not host:
+                if made is not None:
+                    made.close()
+            elif made is None:
+                self._open -= 1
+                self._more(place, host)
+                self._room()
+            else:
+                host.busy.add(made)
+                self._free(host, made)
 
     async def _judged(self, name: str, port: int) -> list[Pinned]:
         now = asyncio.get_running_loop().time()
@@ -218,96 +241,123 @@ class Wires:
         return found
 
     def _look_after(self) -> None:
-        """Now and then: calls that hear nothing any more are told, connections that nobody used are closed."""
+        """Now and then: calls that hear nothing any more are told, and who has waited too long for a connection; what nobody used is closed."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         for place, host in list(self._hosts.items()):
             for wire in [wire for wire in host.busy if wire.silent_at(now)]:
                 wire.fail(httpx.ReadTimeout("nothing came for too long"))
+            for call in [call for call in host.line if call.opener is None and now - call.since > call.connect_seconds]:
+                host.line.remove(call)
+                call.fail(httpx.ConnectTimeout("no connection in time"))
             while host.free and (not host.free[0].usable or now - host.free[0].since > IDLE_SECONDS):
                 host.free.popleft().close()
-                self._ended(host)
-            if not (host.free or host.busy or host.opening or host.line):
+                self._open -= 1
+            if not (host.free or host.busy or host.openers or host.line):
                 del self._hosts[place]
         self._sweep = loop.call_later(SWEEP_SECONDS, self._look_after) if self._hosts else None
 
 
-class _Host:
-    """The connections to one place."""
+def _named(error: Exception) -> Exception:
+    """What connecting ended with, by httpx's names."""
+    if isinstance(error, TimeoutError):
+        return httpx.ConnectTimeout("no connection in time")
+    if not isinstance(error, OSError):
+        return error
+    named = httpx.ConnectError(str(error))
+    named.__cause__ = error
+    return named
 
-    __slots__ = ("busy", "free", "line", "opening")
+
+class _Host:
+    """The connections to one place, and who waits for one."""
+
+    __slots__ = ("busy", "free", "line", "openers")
 
     def __init__(self) -> None:
         self.free: deque[_Wire] = deque()
         self.busy: set[_Wire] = set()
-        self.opening = 0
-        self.line: deque[tuple[Place, asyncio.Future[_Wire | None]]] = deque()
+        self.openers: set[asyncio.Task[None]] = set()
+        self.line: deque[_Call] = deque()
 
 
-class Closed(Exception):
-    """The connection ended before the answer did."""
+class _Call(msgspec.Struct, eq=False, kw_only=True):
+    """A request on its way to its answer."""
+
+    place: Place
+    request: bytes
+    answer: asyncio.Future[tuple[Answer, bytes | None]]  # and its Content-Encoding
+    since: float
+    repeatable: bool
+    connect_seconds: float
+    read_seconds: float
+    max_bytes: int
+    wire: _Wire | None = None  # by which it was sent
+    opener: asyncio.Task[None] | None = None  # which opens a connection for it
+    listed: bool = False  # whether it stands in the line for any connection at all
+
+    def fail(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
 
 
 class _Wire(asyncio.Protocol):
     """One connection: a request, its answer, the next one."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, wires: Wires, place: Place) -> None:
         self._loop = loop
+        self._wires = wires
+        self._place = place
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[Answer] | None = None
+        self._call: _Call | None = None
         self._parser: Any = None
-        self.answers = 0
-        self.begun = False  # whether anything came of the answer that is waited for
-        self.since = 0.0  # when it was given back
+        self._kept = False  # whether an answer came by it
+        self._begun = False  # whether anything came of the answer that is waited for
+        self.since = 0.0  # when it became free
         self._heard = 0.0
-        self._patience = 0.0
 
     @property
     def usable(self) -> bool:
-        return self._transport is not None and not self._transport.is_closing() and self._waiter is None
+        return self._call is None and self._transport is not None and not self._transport.is_closing()
 
     def silent_at(self, now: float) -> bool:
-        return self._waiter is not None and now - self._heard > self._patience
+        return self._call is not None and now - self._heard > self._call.read_seconds
 
-    async def ask(self, request: Sequence[bytes], read_seconds: float, max_bytes: int) -> Answer:
-        """Raises Closed, httpx's errors, or TooLarge."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            self.begun = False
-            raise Closed
-        waiter: asyncio.Future[Answer] = self._loop.create_future()
-        self._waiter = waiter
+    def send(self, call: _Call) -> None:
+        """Ask, on a connection that is usable."""
+        assert self._transport is not None
+        self._call = call
+        call.wire = self
         self._heard = self._loop.time()
-        self._patience = read_seconds
-        self._max_bytes = max_bytes
-        self._expect()
-        transport.writelines(request)
-        try:
-            return await waiter
-        except BaseException:
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._encoding: bytes | None = None
+        self._pieces: list[bytes] = []
+        self._size = self._head = 0
+        self._most = call.max_bytes
+        self._framed = self._complete = self._whole = self._keep = self._begun = False
+        self._transport.write(call.request)
+
+    def leave(self, call: _Call) -> None:
+        """This call is not waited for: what would come would be the next one's, so the connection ends."""
+        if self._call is call:
             self.close()
-            raise
-        finally:
-            self._waiter = None
-            self.answers += 1
+            self._wires.back(self._place, self)
 
     def close(self) -> None:
+        self._call = None
         if self._transport is not None:
             self._transport.abort()
             self._transport = None
 
     def fail(self, error: Exception) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(error)
+        """The call ends so, and the connection with it."""
+        call = self._call
         self.close()
-
-    def _expect(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._pieces: list[bytes] = []
-        self._size = self._head = 0
-        self._until_closed = self._complete = self._whole = self._keep = False
-        self.begun = False
+        if call is not None:
+            call.fail(error)
+            self._wires.back(self._place, self)
 
     # --- asyncio ---
 
@@ -315,12 +365,11 @@ class _Wire(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        waiter = self._waiter
-        if waiter is None or waiter.done():  # nobody asked
+        if self._call is None:  # nobody asked
             self.close()
             return
         self._heard = self._loop.time()
-        self.begun = True
+        self._begun = True
         if not self._complete:
             self._head += len(data)
         try:
@@ -333,25 +382,29 @@ class _Wire(asyncio.Protocol):
                 self.fail(error.__context__ if isinstance(error.__context__, TooLarge) else httpx.RemoteProtocolError(str(error)))
                 return
             self._keep = False
-        if not self._complete and self._head > HEAD_BYTES:
-            self.fail(httpx.RemoteProtocolError("a head without an end"))
-        elif self._whole:
+        if self._whole:
             self._finish(keep=self._keep)
+        elif not self._complete and self._head > HEAD_BYTES:
+            self.fail(httpx.RemoteProtocolError("a head without an end"))
 
     def eof_received(self) -> None:
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        waiter = self._waiter
-        if waiter is None or waiter.done():
+        call = self._call
+        if call is None:
             return
-        if self._complete and self._until_closed and exc is None:  # RFC 9112 §6.3: its end is the connection's
+        if self._complete and not self._framed and exc is None:  # RFC 9112 §6.3: its end is the connection's
             self._finish(keep=False)
-        elif exc is not None and self.begun:
-            waiter.set_exception(httpx.ReadError(str(exc)))
+        elif self._begun and exc is not None:
+            self.fail(httpx.ReadError(str(exc)))
+        elif self._kept and not self._begun and call.repeatable:
+            self.close()
+            self._wires.back(self._place, self)
+            self._wires.again(call)
         else:
-            waiter.set_exception(Closed(str(exc or "")))
+            self.fail(httpx.RemoteProtocolError(str(exc or "") or "closed in the middle of an answer"))
 
     # --- httptools ---
 
@@ -361,22 +414,29 @@ class _Wire(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))
+        match name.lower():
+            case b"content-length":
+                self._framed = self._framed or bool(value)
+                if value.isdigit() and int(value[:18]) > self._most:
+                    raise TooLarge
+            case b"transfer-encoding":
+                self._framed = True
+            case b"content-encoding":
+                if self._encoding is None:
+                    self._encoding = value.strip().lower()
 
     def on_headers_complete(self) -> None:
         if self._parser.get_status_code() < 200:  # RFC 9110 §15.2: another head follows
             self._headers = []
+            self._encoding = None
+            self._framed = False
             return
         self._complete = True
         self._keep = bool(self._parser.should_keep_alive())
-        names = {name.lower(): value for name, value in self._headers}
-        length = names.get(b"content-length", b"")
-        if length.isdigit() and int(length[:18]) > self._max_bytes:
-            raise TooLarge
-        self._until_closed = not length and b"transfer-encoding" not in names
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
-        if self._size > self._max_bytes:
+        if self._size > self._most:
             raise TooLarge
         self._pieces.append(body)
 
@@ -384,18 +444,20 @@ class _Wire(asyncio.Protocol):
         self._whole = self._complete
 
     def _finish(self, *, keep: bool) -> None:
-        waiter = self._waiter
-        assert waiter is not None
-        content = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        waiter.set_result(Answer(self._parser.get_status_code(), self._headers, content))
+        call = self._call
+        assert call is not None
+        pieces = self._pieces
+        answer = Answer(self._parser.get_status_code(), self._headers, pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        self._call = None
+        self._kept = True
         if not keep:
             self.close()
+        if not call.answer.done():
+            call.answer.set_result((answer, self._encoding or None))
+        self._wires.back(self._place, self)
 
 
-async def _unpacked(answer: Answer, max_bytes: int) -> Answer:
-    encoding = next((value.strip().lower() for name, value in answer.headers if name.lower() == b"content-encoding"), b"")
-    if not encoding:
-        return answer
+async def _unpacked(answer: Answer, encoding: bytes, max_bytes: int) -> Answer:
     headers = [(name, value) for name, value in answer.headers if name.lower() != b"content-encoding"]
     window = WINDOWS.get(encoding)
     if window is None and encoding != b"identity":

@@ -60,6 +60,33 @@ async def test_one_who_gives_up_leaves_the_connection_to_the_next(new_session: S
     await transport.aclose()
 
 
+async def test_everybody_in_line_is_answered_by_a_server_that_keeps_no_connection(new_session: SessionMaker) -> None:
+    transport = Transport(Guard(["127.0.0.0/8:*"]), connections=1, per_host=1)
+    async with scripted(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nok") as server:
+        session = new_session(server.url, transport=transport, interactive=True)
+        answers = await asyncio.gather(*(session.request("GET", f"/{n}") for n in range(5)))
+        assert {answer.content for answer in answers} == {b"ok"} and server.connections == 5
+    await transport.aclose()
+
+
+async def test_two_hosts_share_the_only_connection_there_may_be(new_session: SessionMaker) -> None:
+    transport = Transport(Guard(["127.0.0.0/8:*"]), connections=1, per_host=1)
+    async with scripted(http_answer(200, "one")) as one, scripted(http_answer(200, "other")) as other:
+        sessions = [new_session(server.url, transport=transport, interactive=True) for server in (one, other, one, other)]
+        answers = await asyncio.gather(*(session.request("GET", "/") for session in sessions))
+        assert [answer.content for answer in answers] == [b"one", b"other", b"one", b"other"]
+    await transport.aclose()
+
+
+async def test_framings_may_differ_from_answer_to_answer_of_one_connection(new_session: SessionMaker) -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    early = b"HTTP/1.1 103 Early Hints\r\nContent-Length: 7\r\n\r\n"
+    async with scripted(chunked, b"HTTP/1.1 204 No Content\r\n\r\n", early + http_answer(200, "last")) as server:
+        session = new_session(server.url, interactive=True)
+        found = [(await session.request("GET", f"/{n}")).content for n in range(3)]
+        assert found == [b"abc", b"", b"last"] and server.connections == 1
+
+
 async def test_more_than_one_answer_to_a_request_is_not_taken_for_the_next_one(new_session: SessionMaker) -> None:
     async with scripted(http_answer(200, "mine") + http_answer(200, "planted"), http_answer(200, "next")) as server:
         session = new_session(server.url, interactive=True)
