@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from providers.time_limit import TimeLimit
+from providers.time_limit import TICK, TimeLimit
+from tests.execution.both import JumpingLoop
 
 
 async def test_what_takes_too_long_is_ended_and_said_to_have_taken_too_long() -> None:
@@ -29,6 +30,30 @@ async def test_of_two_limits_the_one_that_is_over_says_so() -> None:
         with pytest.raises(TimeoutError), TimeLimit(0.0):
             await asyncio.sleep(60)
         await asyncio.sleep(0)
+
+
+def test_limits_that_share_a_moment_end_all_who_still_wait_then() -> None:
+    """The clock is the loop's own, which jumps to what comes next."""
+
+    async def waits(seconds: float) -> str:
+        try:
+            with TimeLimit(10.0):
+                await asyncio.sleep(seconds)
+        except TimeoutError:
+            return "too long"
+        return "in time"
+
+    async def all_of_them() -> tuple[list[str], float]:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        return list(await asyncio.gather(*(waits(seconds) for seconds in (9.9, 11, 12, 0)))), loop.time() - began
+
+    for _ in range(2):  # in loops of their own
+        loop = JumpingLoop()
+        found, took = loop.run_until_complete(all_of_them())
+        loop.close()
+        assert found == ["in time", "too long", "too long", "in time"]
+        assert 10 <= took <= 10 + 2 * TICK
 
 
 async def test_who_is_cancelled_by_somebody_else_stays_cancelled() -> None:
