@@ -31,6 +31,7 @@ from store.tables import (
 from tests.household import Household, card, mail
 
 MARK: Final = "000000"  # the number of the first person, found nowhere else
+_PACKED: Final = MARK.encode()
 TABLES: Final = (
     contact, contact_key, person, conversation, conversation_source, conversation_member, thread_reference, message, message_source,
     message_participant,
@@ -103,20 +104,27 @@ def _copy(conn: Connection, viewer: str, pattern: Rows, numbers: range) -> None:
 
 
 def _copies(pattern: list[dict[str, Any]], numbers: range) -> Iterator[dict[str, Any]]:
+    differing = [_differing(row) for row in pattern]
     for number in numbers:
         text, packed, later = f"{number:06d}", f"{number:06d}".encode(), timedelta(seconds=number)
-        for row in pattern:
-            copy = dict(row)
-            for name, value in row.items():
-                if isinstance(value, str):
-                    copy[name] = value.replace(MARK, text)
-                elif isinstance(value, bytes):
-                    copy[name] = value.replace(MARK.encode(), packed)
-                elif isinstance(value, datetime):
-                    copy[name] = value + later
-            if "born" in copy:
-                copy["born"] += number
+        for row, (texts, bodies, moments) in zip(pattern, differing, strict=True):
+            copy = row.copy()
+            for name in texts:
+                copy[name] = row[name].replace(MARK, text)
+            for name in bodies:
+                copy[name] = row[name].replace(_PACKED, packed)
+            for name in moments:
+                copy[name] = row[name] + later
+            if "born" in row:
+                copy["born"] = row["born"] + number
             yield copy
+
+
+def _differing(row: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
+    """The columns in which a copy of the row differs: those with the mark in a text, or in something packed, and moments."""
+    texts = [name for name, value in row.items() if isinstance(value, str) and MARK in value]
+    bodies = [name for name, value in row.items() if isinstance(value, bytes) and _PACKED in value]
+    return texts, bodies, [name for name, value in row.items() if isinstance(value, datetime)]
 
 
 def _replaced(row: dict[str, Any], pairs: list[tuple[str, str]]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """`make proof [LINE=n]`: promises in full size, with the scenarios that the tests run small.
 
-    python -m benchmarks.proof [LINE] [--no-record]
+    python -m benchmarks.proof [LINE] [--keep FOLDER] [--no-record]
 
 LINE is one of PROOFS below, or its beginning (`7`, `mail`; `social-4` for `social-4/slack` and its neighbours); without it all
 run. Each prints its figures and puts them into docs/figures.md, in place of those before; what does not hold is said and ends the
@@ -59,6 +59,7 @@ from tests.chaos import (
     round_trips,
     searching,
     shared_contacts,
+    slow_sources,
     stopping,
     troubled_sources,
     universe,
@@ -73,6 +74,9 @@ SEARCH_MS: Final = 50.0
 FIRST_SECONDS: Final = 10.0
 WORKER_MIB: Final = 300.0
 EVENT_SECONDS: Final = 2.0
+DEADLINE_MARGIN: Final = 0.05  # seconds before or after it
+HUNG_TIMES: Final = 1.2
+UNTOUCHED: Final = 10.0  # percent
 STREAM_RATE: Final = 1_000
 ELSEWHERE: Final = {
     "1": "tests/test_demo.py, `make test`",
@@ -96,6 +100,7 @@ class Proof:
     title: str
     run: Scenario
     judge: Callable[[Report], None] = lambda report: None
+    keeps: bool = False  # whether it takes a home that an earlier run has filled as it is (--keep)
 
 
 def _in_time(report: Report) -> None:
@@ -168,6 +173,22 @@ def _next_to_nothing(report: Report) -> None:
     for figure, most in (("warm", 8.0), ("given again", 1.0), ("not modified", 0.3)):
         taken = float(str(report.figures[f"{figure}: processor ms"]))
         report.hold(f"{figure}: {taken} ms, not {most}", taken < most)
+
+
+def _at_its_deadline(report: Report) -> None:
+    """The page with one hung: at its deadline, give or take 50 ms, for no more than 1.2 times the processor time."""
+    for name in ("fastest", "p50", "slowest"):
+        taken = float(str(report.figures[f"with one hung: {name}, s"]))
+        report.hold(f"{name}: {taken} s", abs(taken - slow_sources.DEADLINE) <= DEADLINE_MARGIN)
+    times = float(str(report.figures["times the processor time of the page without it"]))
+    report.hold(f"{times} times the processor time, not {HUNG_TIMES} at most", times <= HUNG_TIMES)
+
+
+def _undisturbed(report: Report) -> None:
+    """Neither page that does not touch the slow source has a p99 that is a tenth higher beside it."""
+    for page in slow_sources.OTHERS:
+        change = float(str(report.figures[f"{page}: p99 changes by, %"]))
+        report.hold(f"{page}: p99 changes by {change} %, not less than {UNTOUCHED}", change < UNTOUCHED)
 
 
 def _small_and_steady(report: Report) -> None:
@@ -367,6 +388,19 @@ PROOFS: Final = (
         "The people page of a viewer with 10,000 people and 1,000,000 messages, made, given again and not sent again",
         lambda home: repeated_pages.ask_again(home, people=10_000, messages=1_000_000, requests=1_000),
         _next_to_nothing,
+        keeps=True,
+    ),
+    Proof(
+        "speed-4",
+        "The first page of twelve live sources of which one hangs, beside that of the eleven others alone",
+        lambda home: slow_sources.ask_beside_a_hung_one(home, sources=12, rounds=20),
+        _at_its_deadline,
+    ),
+    Proof(
+        "speed-5",
+        "Pages that do not touch a slow source, while ten clients wait for it",
+        lambda home: slow_sources.ask_others_meanwhile(home, turns=24, seconds=2.0, accounts=10),
+        _undisturbed,
     ),
     Proof(
         "speed-6",
@@ -452,6 +486,7 @@ def main() -> None:
     """Run what was asked for. Ends with 1 when something did not hold, with 2 for a line that has no proof here."""
     arguments = argparse.ArgumentParser(prog="python -m benchmarks.proof", description="Promises in full size.")
     arguments.add_argument("line", nargs="?", default="", help="a line such as 7, 7b or mail-5; all by default")
+    arguments.add_argument("--keep", type=Path, help="a folder for what is filled, so that it is filled once and measured often")
     arguments.add_argument("--no-record", action="store_true", help="leave docs/figures.md alone")
     given = arguments.parse_args()
     # 7 stands for 7a to 7c, social-3 for all of its networks, social-4 for all of its archives, mail-1 for itself
@@ -463,7 +498,7 @@ def main() -> None:
         )
     held = True
     for proof in chosen:
-        held &= _prove(proof, record=not given.no_record)
+        held &= _prove(proof, record=not given.no_record, keep=given.keep)
     sys.exit(0 if held else 1)
 
 
@@ -471,11 +506,11 @@ def _names(line: str) -> tuple[str, ...]:
     return line, line.rstrip("abc"), line.partition("/")[0]
 
 
-def _prove(proof: Proof, *, record: bool) -> bool:
+def _prove(proof: Proof, *, record: bool, keep: Path | None) -> bool:
     print(f"Line {proof.line}: {proof.title} …", flush=True)
     began, before = time.monotonic(), load()
     with tempfile.TemporaryDirectory(prefix="kith-proof-") as folder:
-        found = proof.run(Path(folder) / "home")
+        found = proof.run(keep.resolve() / proof.line if keep and proof.keeps else Path(folder) / "home")
         report = asyncio.run(_wait(found)) if inspect.isawaitable(found) else found
     proof.judge(report)
     title = f"Line {proof.line}: {proof.title}"

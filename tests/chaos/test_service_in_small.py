@@ -15,6 +15,7 @@ from tests.chaos import (
     reconnecting,
     repeated_pages,
     rotating_grants,
+    slow_sources,
     stopping,
     troubled_sources,
 )
@@ -27,6 +28,10 @@ async def test_a_client_that_reconnects_with_its_last_cursor_misses_no_change_an
 
 def test_a_source_that_hangs_fails_or_limits_costs_its_own_part_of_the_page_only(tmp_path: Path) -> None:
     assert troubled_sources.ask_beside_trouble(tmp_path / "home", asked=2).broken == []
+
+
+def test_a_first_page_has_what_others_say_while_one_hangs_and_who_does_not_ask_a_slow_one_is_answered(tmp_path: Path) -> None:
+    assert slow_sources.in_small(tmp_path / "home") == []
 
 
 async def test_no_answer_fails_while_redis_is_away_and_redis_is_used_again_when_it_is_back(tmp_path: Path) -> None:

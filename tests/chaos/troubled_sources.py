@@ -41,7 +41,7 @@ def ask_beside_trouble(home: Path, *, asked: int) -> Report:
         gateway = stack.enter_context(kith_serve(home, KITH_ALLOW_PRIVATE_HOSTS=places, KITH_RATE_COST="0"))
         key = gateway.token("owner", "read", "write", "admin")
         for n, mastodon in enumerate(mastodons):
-            _talk(mastodon, n)
+            talk(mastodon, n)
             link_mastodon(gateway, key, mastodon)
         for mastodon, effect in zip(mastodons, TROUBLE, strict=True):
             if effect is not None:
@@ -57,7 +57,7 @@ def ask_beside_trouble(home: Path, *, asked: int) -> Report:
     return report
 
 
-def _talk(mastodon: servers.Mastodon, number: int) -> None:
+def talk(mastodon: servers.Mastodon, number: int) -> None:
     """One direct conversation on a server, told apart by its number."""
     tokens = mastodon.tokens()
     other = next((token for name, token in tokens.items() if name != mastodon.username), None)
