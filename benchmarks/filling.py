@@ -58,7 +58,7 @@ async def _first(household: Household, messages: int) -> None:
     box = await household.account("mbox", ME, own=[ME])
     now = household.now
     for account in (book, box):
-        await household.database.write(household.viewer, _synced, account, now)
+        await household.database.write(household.viewer, synced, account, now)
     name, address = f"Person Number {MARK}", f"p{MARK}@people.example"
     await household.take(book, card(f"card-{MARK}", name, address))
     mails = []
@@ -76,7 +76,8 @@ async def _first(household: Household, messages: int) -> None:
     await household.resolve()
 
 
-def _synced(conn: Connection, viewer: str, account_id: str, now: datetime) -> None:
+def synced(conn: Connection, viewer: str, account_id: str, now: datetime) -> None:
+    """The account has been read to its end once: what is made from it is whole, and is kept for later."""
     from store import accounts
 
     accounts.change(conn, viewer, account_id, None, last_synced_at=now)

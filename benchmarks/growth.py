@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import figures, lines
-from benchmarks.filling import fill
+from benchmarks.filling import fill, synced
 from benchmarks.people_page import QUERY
 from benchmarks.processes import load, rss_mib, run_seconds
 from gateway.signin import keys
@@ -90,6 +90,8 @@ async def _accounts(database: Database, viewer: str, accounts: int) -> None:
         ]  # fmt: skip
         if mails:
             await household.take(box, *mails)
+    for account in (book, *boxes):
+        await database.write(viewer, synced, account, household.now)
     await household.resolve()
 
 
