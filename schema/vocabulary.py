@@ -403,6 +403,7 @@ class AgendaReason(Enum):
     UNANSWERED = value("UNANSWERED", "They wait for an answer.")
     OVERDUE = value("OVERDUE", "Longer silence than usual.")
     BIRTHDAY = value("BIRTHDAY", "Birthday.")
+    JOB_CHANGE = value("JOB_CHANGE", "They changed jobs.")
     REMINDER = value("REMINDER", "A reminder is due.")
 
 

@@ -1,4 +1,5 @@
-"""Who to get back to on a day, and why: reminders that are due, whoever waits for an answer, birthdays, whom the viewer has lost sight of.
+"""Who to get back to on a day, and why: reminders that are due, whoever waits for an answer, birthdays, who has another job since, whom the
+viewer has lost sight of.
 
 Made when it is asked for, from counts and rows that are there: a fixed number of statements, whatever is in the store. Who waits follows
 from what was exchanged, not from what was said: nobody reads here whether a message asks anything. So it has to be somebody with whom
@@ -16,19 +17,20 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
-from resolvers import freshness, notes, viewers
+from resolvers import freshness, notes, profile_changes, viewers
 from resolvers.notes import Reminder
 from resolvers.operation import Operation
+from resolvers.profile_changes import ProfileChange
 from resolvers.projection import SourcedDate
 from resolvers.refusals import Refusal
 from resolvers.relationship import counting, reading
 from resolvers.relationship.closeness import SEEN_BACK, Closeness, closeness, length
 from resolvers.sources import Freshness, SourceReport
-from store.tables import annotation, contact, conversation, exchange, person
+from store.tables import annotation, contact, conversation, exchange, person, profile_change
 
-Reason = Literal["REMINDER", "UNANSWERED", "BIRTHDAY", "OVERDUE"]
+Reason = Literal["REMINDER", "UNANSWERED", "BIRTHDAY", "JOB_CHANGE", "OVERDUE"]
 #: What is more pressing, among equals whoever is closer.
-ORDER: Final[tuple[Reason, ...]] = ("REMINDER", "UNANSWERED", "BIRTHDAY", "OVERDUE")
+ORDER: Final[tuple[Reason, ...]] = ("REMINDER", "UNANSWERED", "BIRTHDAY", "JOB_CHANGE", "OVERDUE")
 MAX_ITEMS: Final = 100
 CONSIDERED: Final = 500  # people, those with whom most was exchanged within SEEN_BACK
 AHEAD: Final = 366  # days
@@ -36,6 +38,7 @@ LEAST_WAITING: Final = 15  # score from which somebody is missed who waits
 LEAST_MISSED: Final = 30  # and from which a silence is noticed
 PATIENCE: Final = timedelta(days=1)  # how long whoever never answered before may take
 LEAST_WAIT: Final = timedelta(hours=4)  # before anybody is told of, however fast the viewer usually is
+NEWS: Final = timedelta(days=14)  # for which somebody's new job is news
 LEAST_SILENCE: Final = timedelta(days=7)
 PUT_AWAY: Final = frozenset({"ARCHIVED", "SPAM", "TRASHED"})  # of conversations that the viewer is done with
 CARDS: Final = ("ADDRESS_BOOK", "CONNECTION")  # contacts that tell birthdays
@@ -82,6 +85,7 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     reminders: list[tuple[Reminder, str | None]]  # with the person that each is about
     birthdays: dict[str, SourcedDate]
     names: dict[str, str]
+    jobs: dict[str, ProfileChange]  # the latest of each person
 
 
 _dates = msgspec.msgpack.Decoder(_Dates).decode
@@ -124,10 +128,11 @@ def _facts(conn: Connection, viewer: str, moment: datetime, ends: datetime, day:
     waiting = _waiting(conn, viewer, person_ids, moment)
     reminders = _reminders(conn, viewer, ends)
     birthdays = _birthdays(conn, viewer, day)
+    jobs = _jobs(conn, viewer, sorted(close), moment)
     named = {*close, *birthdays, *(about for _, about in reminders if about is not None)}
     rows = conn.execute(select(person.c.id, person.c.name).where(person.c.viewer_id == viewer, person.c.id.in_(sorted(named))))
     names = {row.id: row.name for row in rows}
-    return _Facts(close=close, waiting=waiting, reminders=reminders, birthdays=birthdays, names=names)
+    return _Facts(close=close, waiting=waiting, reminders=reminders, birthdays=birthdays, names=names, jobs=jobs)
 
 
 def _considered(conn: Connection, viewer: str, since: datetime) -> list[str]:
@@ -203,6 +208,14 @@ def _birthdays(conn: Connection, viewer: str, day: date) -> dict[str, SourcedDat
     return found
 
 
+def _jobs(conn: Connection, viewer: str, person_ids: Sequence[str], moment: datetime) -> dict[str, ProfileChange]:
+    """Who of these has another job since a few days, by what a source says."""
+    at, field = profile_change.c.at, profile_change.c.field
+    query, _ = profile_changes.of_people(viewer, person_ids)
+    news = query.where(field == "ORGANIZATION", at > moment - NEWS, at <= moment).order_by(at, profile_change.c.id)
+    return {row.person_id: profile_changes.of_row(row) for row in conn.execute(news)}
+
+
 # --- what follows ---------------------------------------------------------------------------------------------------------
 
 
@@ -232,12 +245,29 @@ def _items(facts: _Facts, moment: datetime, day: date) -> list[Item]:
                  due_at=None, target_id=person_id)
         )  # fmt: skip
     found += [
+        Item(
+            key=f"{person_id}/job",
+            reason="JOB_CHANGE",
+            sentence=news.sentence,
+            person_id=person_id,
+            due_at=None,
+            target_id=person_id,
+        )
+        for person_id, news in facts.jobs.items()
+        if facts.close[person_id].score >= LEAST_WAITING and not _wrote_since(facts.close[person_id], news.occurred_at)
+    ]
+    found += [
         Item(key=f"{person_id}/overdue", reason="OVERDUE", sentence=_silence(facts.names.get(person_id, ""), close, moment),
              person_id=person_id, due_at=close.next_due_at, target_id=person_id)
         for person_id, close in facts.close.items()
         if person_id not in waiting and _is_overdue(close, moment)
     ]  # fmt: skip
     return found
+
+
+def _wrote_since(close: Closeness, at: datetime) -> bool:
+    """Whether the viewer has written to them since, be it of that or not."""
+    return close.last_outbound_at is not None and close.last_outbound_at > at
 
 
 def _is_overdue(close: Closeness, moment: datetime) -> bool:

@@ -189,3 +189,24 @@ async def test_an_agenda_takes_as_many_statements_however_long_it_is(place: Plac
 async def test_nobody_has_another_viewers_agenda(place: Place) -> None:
     other = Desk(await Household.open(place.desk.household.database, "u_kim"), clock=Clock(NOW))
     assert (await agenda(other))["items"] == []
+
+
+async def test_whoever_has_another_job_is_told_until_they_are_written_to_or_it_is_no_news(place: Place) -> None:
+    household = place.desk.household
+
+    async def employed(name: str, days_ago: float) -> None:
+        household.now = NOW - timedelta(days=days_ago)
+        book = await household.account("vcard", "cards")
+        for key, whole, address in (("bo", "Bo Diddley", BO), ("cyd", "Cyd Charisse", CYD)):
+            await household.take(book, card(key, whole, address, organizations=(records.Organization(name=name),)))
+
+    await employed("Checker Records", 3)
+    assert "JOB_CHANGE" not in dict(await place.reasons()), "what is told for the first time is no change"
+    await employed("Argo", 2)
+    (item,) = [item for item in (await agenda(place.desk))["items"] if item["reason"] == "JOB_CHANGE"]
+    assert item["sentence"] == "Bo Diddley has another job: Argo; before: Checker Records."
+    assert (item["target"]["name"], item["dueAt"]) == ("Bo Diddley", None)
+    assert "JOB_CHANGE" not in dict(await place.reasons("2026-05-20"))
+    place.days.wrote(BO, 0.1, mine=True)
+    await place.arrives(place.days.mails[-1])
+    assert "JOB_CHANGE" not in dict(await place.reasons())
