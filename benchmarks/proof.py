@@ -39,6 +39,7 @@ from tests.chaos import (
     endless_archives,
     fediverse_faults,
     finding_people,
+    habitual_days,
     hearing,
     hostile_mail,
     hostile_queries,
@@ -407,6 +408,12 @@ PROOFS: Final = (
         "One web process: its memory over 100,000 requests, 1,000 open subscriptions, and an event for all of them",
         lambda home: long_running.run(home, requests=100_000, subscriptions=1_000),
         _small_and_steady,
+    ),
+    Proof(
+        "speed-7",
+        "Six people with their pages for three days: what was answered before it was asked for on the last, and what that cost",
+        lambda home: habitual_days.live(home, people=6, contacts=1_000, messages=20_000, learning=2, seed=7),
+        habitual_days.judge,
     ),
     Proof(
         "open-4",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from strawberry import Schema
 
     from gateway.execution.execute import Execution
+    from gateway.prewarming import Prewarming
 
 
 @dataclass
@@ -96,6 +99,29 @@ class Installation:
             self.schema, self.services, Limits.of(settings), policy, rate, self.telemetry,
             compiled=settings.compiled, persisted=persisted, answers=answers if settings.answers_memory else None,
         )  # fmt: skip
+
+    @cached_property
+    def prewarming(self) -> Prewarming | None:
+        """What makes usual pages ahead; None where nothing is kept, or no document has a name."""
+        from gateway.prewarming import Prewarming
+
+        documents = self.execution.persisted.texts
+        if not self.settings.prewarm_share or not self.settings.answers_memory or not documents:
+            return None
+        return Prewarming(self.database, self.clock, self.execution, self.telemetry, documents, share=self.settings.prewarm_share)
+
+    @contextlib.asynccontextmanager
+    async def prewarmed(self) -> AsyncIterator[None]:
+        """Learn what is usual and make it ahead, during the block."""
+        if self.prewarming is None:
+            yield
+            return
+        self.execution.observer = self.prewarming
+        try:
+            async with self.prewarming.running():
+                yield
+        finally:
+            self.execution.observer = None
 
     @property
     def _answering(self) -> str:

@@ -117,7 +117,7 @@ async def _serve_here(installation: Installation, listener: socket.socket, stop:
     )
     memory.settle()
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    async with beside(_tidy(installation)):
+    async with beside(_tidy(installation)), installation.prewarmed():
         ends = [serving, asyncio.create_task(stop.wait())]
         if child:
             ends.append(asyncio.create_task(parent_gone()))

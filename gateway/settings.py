@@ -207,6 +207,13 @@ class Settings(BaseSettings):
         description="Bytes of answers from stored data that a web process keeps to give again, as long as they are true; 0: none are kept, in Redis "
         "neither.",
     )
+    prewarm_share: float = Field(
+        default=0.05,
+        ge=0.0,
+        le=1.0,
+        description="Processor time that may be lost on making usual pages before they are asked for, as a share of what a web process "
+        "spends besides; 0: none is.",
+    )
     rate_cost: int = Field(default=600_000, ge=0, description="Cost one key or session may spend in a minute; 0: any.")
 
     _applications: dict[str, Application] = PrivateAttr(default_factory=lambda: applications(os.environ))

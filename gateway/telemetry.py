@@ -33,6 +33,13 @@ class Telemetry:
         self._seconds = _Times("kith_operation_seconds", "Time from arrival to answer.", ["type"], self.registry)
         self._executions = _Counts("kith_executions", "Operations and events by what executed them.", ["by"], self.registry)
         self._answers = _Counts("kith_answers", "Answers that could be kept, by where they came from.", ["from"], self.registry)
+        self._looks = _Counts(
+            "kith_prewarm_looks", "First looks at usual pages since they changed, by what was there.", ["found"], self.registry
+        )
+        self._ahead = _Counts(
+            "kith_prewarmed", "Answers made before anybody asked, by what came of them.", ["outcome"], self.registry
+        )
+        self._ahead_seconds = _Counts("kith_prewarm_seconds", "Processor time for these.", ["for"], self.registry)
         self._calls = _Counts("kith_provider_calls", "Calls to networks.", ["provider", "outcome"], self.registry)
         self._call_seconds = _Times("kith_provider_call_seconds", "How long networks take.", ["provider"], self.registry)
         self._avoided = _Counts("kith_provider_calls_avoided", "Calls that a cache or loader saved.", [], self.registry)
@@ -63,6 +70,18 @@ class Telemetry:
         """`how`: unchanged (the client has it), memory, cache, shared (with who asked at the same time), made, passing (made, not kept)."""
         self._answers.by[how,] += 1
 
+    def looked(self, found: str) -> None:
+        """`found`: ahead (the answer was there before), shared (it was just being made), late (it had to be made)."""
+        self._looks.by[found,] += 1
+
+    def ahead(self, outcome: str) -> None:
+        """`outcome`: made, then used or unused; passing (made, and nothing to keep)."""
+        self._ahead.by[outcome,] += 1
+
+    def ahead_took(self, what: str, seconds: float) -> None:
+        """`what`: answers, or looking (what has changed, what is usual)."""
+        self._ahead_seconds.by[what,] += seconds
+
     def spent(self, spending: Spending) -> None:
         if spending.avoided:
             self._avoided.by[()] += spending.avoided
@@ -87,7 +106,7 @@ class _Counts(Collector):
     """A counter by its labels, kept by the event loop alone: the library's own, which threads may share, costs more than what it counts."""
 
     def __init__(self, name: str, text: str, labels: list[str], registry: CollectorRegistry) -> None:
-        self.by: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        self.by: defaultdict[tuple[str, ...], float] = defaultdict(int)
         self._about = (name, text, labels)
         registry.register(self)
 

@@ -82,6 +82,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
 
 
+class Passing(Exception):
+    """Something that is made before anybody asks is not the store's alone: it is given up, since it could not be kept."""
+
+
 async def always() -> bool:
     """A credential that nobody can revoke: the process' own."""
     return True
@@ -147,6 +151,7 @@ class Operation:
         credential: str = "",
         alive: Callable[[], Awaitable[bool]] = always,
         last_event_id: str | None = None,
+        ahead: bool = False,
     ) -> None:
         self.services = services
         self.viewer = viewer
@@ -159,6 +164,7 @@ class Operation:
         self.alive = alive  # whether the credential still holds: asked every few seconds while a subscription is open
         self.last_event_id = last_event_id  # what an EventSource says it saw last
         self.passing = False  # whether the answer is made from more than the store, and so is nobody's later answer
+        self.ahead = ahead  # whether nobody has asked: it reads the store, and nothing else
         self.until: datetime | None = None  # the last moment at which the clock lets it stay the same; None: any
 
     def renew(self) -> None:
@@ -177,12 +183,12 @@ class Operation:
 
     @property
     def cache(self) -> ViewerCache:
-        self.passing = True
+        self._pass()
         return self.services.cache.for_viewer(self.viewer)
 
     def now(self) -> datetime:
         """The time. What depends on it is not kept for later: ask `past` or `hour` where that is enough."""
-        self.passing = True
+        self._pass()
         return self.services.clock.now()
 
     def past(self, moment: datetime) -> bool:
@@ -197,6 +203,12 @@ class Operation:
         began = self.services.clock.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         self._holds(began + timedelta(hours=1) - timedelta.resolution)
         return began
+
+    def _pass(self) -> None:
+        """More than the store decides the answer from here on. Raises Passing where nobody waits for it."""
+        self.passing = True
+        if self.ahead:
+            raise Passing
 
     def _holds(self, moment: datetime) -> None:
         if self.until is None or moment < self.until:
@@ -220,6 +232,6 @@ class Operation:
 
     async def write(self, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a store function for this viewer in one write transaction."""
-        self.passing = True
+        self._pass()
         self.spending.statements += 1
         return await self.services.database.write(self.viewer, f, *args, **kwargs)

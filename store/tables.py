@@ -358,6 +358,9 @@ unpaired = _owned("unpaired", _text("person_id"), _bool("met"), key=("person_id"
 suggestion = _owned("suggestion", _text("id"), _text("left_id"), _text("right_id"), Column("own", Float), Column("score", Float, nullable=False),
                     _text("decision"), Column("grounds", LargeBinary, nullable=False), _at("created_at"), _int("version", 1),
                     indexes=(("left_id",), ("right_id",), ("decision", "score", "id")))  # fmt: skip
+# what the viewer's programs usually ask for, and when (store/habits.py)
+habit = _owned("habit", _text("id"), _text("document"), _text("operation"), _text("variables"), _text("scopes"),
+               Column("odds", LargeBinary, nullable=False), Column("weight", Float, nullable=False), _at("asked_at"))  # fmt: skip
 photo = _owned("photo", _text("hash"), _text("media_type"), Column("data", LargeBinary, nullable=False), key=("hash",))
 
 # what was read on the open web of who is whom, and what is known to clients by an id of it

@@ -54,10 +54,11 @@ class Key(NamedTuple):
 class Kept:
     """An answer as it is kept. `until`: the last second (POSIX) at which it holds; None: as long as the revision does."""
 
-    __slots__ = ("_crc", "_packed", "content", "head", "revision", "until", "viewer")
+    __slots__ = ("_crc", "_packed", "ahead", "content", "head", "revision", "until", "viewer")
 
     def __init__(self, viewer: str, revision: int, until: float | None, head: bytes, packed: bytes | None = None) -> None:
         self.viewer = viewer
+        self.ahead = False  # whether nobody has asked for it yet (gateway/prewarming.py)
         self.revision = revision
         self.until = until
         self.head = head  # the response, up to the end of `data`
@@ -109,6 +110,7 @@ class Found(NamedTuple):
     tag: str | None = None
     unchanged: bool = False
     how: str = "made"
+    ahead: bool = False  # whether it was made before anybody asked, and this is the first who does
 
 
 class Answers:
@@ -158,11 +160,22 @@ class Answers:
             return await self._make(key, revision, make, tags)
         return self._again(key, kept, how, tags)
 
+    async def ahead(self, key: Key, make: Callable[[], Awaitable[Made]]) -> bool | None:
+        """Make an answer that nobody has asked for. False when it cannot be kept, None when it is at hand or being made already."""
+        revision = await self._database.revision(key.viewer)
+        if self.holds(key, revision) or (key.place, revision) in self._flights:
+            return None
+        found = await self._make(key, revision, make, (), ahead=True)
+        return found.kept is not None
+
     def holds(self, key: Key, revision: int) -> bool:
         """Whether the answer is at hand in this process."""
         return self._remembered(key, revision, self._clock.now()) is not None
 
-    async def _make(self, key: Key, revision: int, make: Callable[[], Awaitable[Made]], tags: Sequence[str]) -> Found:
+    async def _make(
+        self, key: Key, revision: int, make: Callable[[], Awaitable[Made]], tags: Sequence[str], *, ahead: bool = False
+    ) -> Found:
+        told = self._told if not ahead else _nobody
         name, leads = (key.place, revision), False
         if name not in self._flights:
             self._flights[name] = asyncio.get_running_loop().create_future()
@@ -171,16 +184,20 @@ class Answers:
         try:
             if (kept := await self._from_outside(key, revision)) is not None:
                 self._remember(key, kept)
+                if ahead:
+                    kept.ahead = True
+                    return Found(Answer(), kept)
                 return self._again(key, kept, "cache", tags)
             answer, operation = await make()
             kept = await self._lasting(key, revision, answer, operation)
             if kept is None:
-                self._told("passing")
+                told("passing")
                 return Found(answer, how="passing")
+            kept.ahead = ahead
             self._remember(key, kept)
             await self._to_outside(key, kept)
             answer.head = kept.head
-            self._told("made")
+            told("made")
             return self._tagged(key, kept, answer, "made", tags)
         finally:
             if leads:
@@ -199,7 +216,8 @@ class Answers:
 
     def _again(self, key: Key, kept: Kept, how: str, tags: Sequence[str]) -> Found:
         self._told(how)
-        return self._tagged(key, kept, Answer(head=kept.head), how, tags)
+        ahead, kept.ahead = kept.ahead, False
+        return self._tagged(key, kept, Answer(head=kept.head), how, tags)._replace(ahead=ahead)
 
     @staticmethod
     def _tagged(key: Key, kept: Kept, answer: Answer, how: str, tags: Sequence[str]) -> Found:
@@ -254,6 +272,10 @@ class Answers:
 
     def _mine(self, viewer: str) -> ViewerCache:
         return self._cache.for_viewer(viewer)
+
+
+def _nobody(how: str) -> None:
+    """What is made ahead is no answer that anybody was given."""
 
 
 def _stamp(key: Key, revision: int) -> str:

@@ -141,8 +141,7 @@ class Documents:
             return Refused([GraphQLError("The document has no operation.")], VALIDATION_FAILED), 10
         found = _Deadlines()
         visit(document, found)
-        digest = hashlib.blake2b(query.encode(errors="replace"), digest_size=16).hexdigest()
-        return Prepared(document, operations, found.most, frozenset(found.variables), digest), tokens
+        return Prepared(document, operations, found.most, frozenset(found.variables), digest_of(query)), tokens
 
     def _remember(self, query: str, found: Prepared | Refused, tokens: int) -> None:
         charge = tokens + len(query) // 16
@@ -151,6 +150,11 @@ class Documents:
         while self._tokens > MEMORY_TOKENS and len(self._known) > 1:
             _, (_, freed) = self._known.popitem(last=False)
             self._tokens -= freed
+
+
+def digest_of(query: str) -> str:
+    """The name of a document's text."""
+    return hashlib.blake2b(query.encode(errors="replace"), digest_size=16).hexdigest()
 
 
 def deadline(prepared: Prepared, variables: Mapping[str, Any], default: int) -> int:

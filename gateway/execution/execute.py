@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import structlog
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode
@@ -35,6 +35,7 @@ from gateway.limits import LimitExceeded, Limits
 from gateway.signin.principal import Principal
 from gateway.telemetry import Telemetry
 from providers.time_limit import TimeLimit
+from resolvers.changes import FeedAdvanced
 from resolvers.operation import DEFAULT_DEADLINE_MS, Operation, Services, Spending, always
 from schema.lasting import stored
 
@@ -51,6 +52,17 @@ class Context:
     operation: Operation
     principal: Principal
     last_event_id: str | None = None
+
+
+class Observer(Protocol):
+    """Learns from what is asked, to answer it before it is asked again (gateway/prewarming.py)."""
+
+    def began(self) -> None: ...
+    def ended(self) -> None: ...
+    def asked(self, principal: Principal, document: str, request: GraphQLRequest, found: Found) -> None: ...
+    def opened(self, viewer: str) -> None: ...
+    def closed(self, viewer: str) -> None: ...
+    def told(self, viewer: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -87,9 +99,10 @@ class Execution:
         self._rate = rate
         self._telemetry = telemetry
         self._plans = Plans(self._schema, self._executor) if compiled else None
-        self._persisted = persisted or Persisted({})
+        self.persisted = persisted or Persisted({})
         self._answers = answers
-        self.documents = Documents(self._schema, limits, policy, self._persisted.texts)
+        self.observer: Observer | None = None
+        self.documents = Documents(self._schema, limits, policy, self.persisted.texts)
 
     async def execute(
         self,
@@ -114,7 +127,54 @@ class Execution:
         """`execute`, unless there is an answer already that is still true (answers.py); `tags` are of those that the client has."""
         return await self._found(request, principal, allowed, alive, self._answers, tags)
 
+    async def ahead(self, principal: Principal, request: GraphQLRequest) -> bool | None:
+        """Make the answer to a query that nobody has asked yet, from the store alone: no network, no allowance of anybody's, no count of
+        operations. False when there is none to keep, None when it is at hand.
+        """
+        try:
+            prepared = self.documents.prepare(request.query)
+            node = prepared.operation(request.operation_name)
+            weight = self.documents.weigh(prepared, node, request.variables)
+        except Refused:
+            return False
+        admitted = _Admitted(prepared, node, weight, node.name.value if node.name else "", kind_of(node))
+        if weight.cost > self._limits.cost or not weight.scopes <= principal.scopes or not self._lasts(admitted):
+            return False
+        answers = self._answers
+        key = None if answers is None else answers.key(principal, prepared.digest, admitted.name, request.variables)
+        if answers is None or key is None:
+            return False
+
+        async def make() -> Made:
+            operation = self._operation(request, principal, admitted, always, None, ahead=True)
+            try:
+                result = await self._run(request, admitted, Context(operation, principal))
+            finally:
+                operation.close()
+            # what it could not do without more than the store is an error like any other: nobody is shown it, and nothing is kept
+            return Answer(data=result.data, errors=[{} for _ in result.errors or ()]), operation
+
+        return await answers.ahead(key, make)
+
     async def _found(
+        self,
+        request: GraphQLRequest,
+        principal: Principal,
+        allowed: frozenset[str],
+        alive: Callable[[], Awaitable[bool]],
+        answers: Answers | None,
+        tags: Sequence[str],
+    ) -> Found:
+        observer = self.observer
+        if observer is None:
+            return await self._looked_up(request, principal, allowed, alive, answers, tags)
+        observer.began()
+        try:
+            return await self._looked_up(request, principal, allowed, alive, answers, tags)
+        finally:
+            observer.ended()
+
+    async def _looked_up(
         self,
         request: GraphQLRequest,
         principal: Principal,
@@ -147,6 +207,8 @@ class Execution:
             found = await answers.answer(key, make, tags)
             if found.kept is not None and not found.answer.extensions:
                 found.answer.extensions["kith"] = _told(Spending(cost=admitted.weight.cost, cache_hits=1))
+            if self.observer is not None:
+                self.observer.asked(principal, admitted.prepared.digest, request, found)
         self._telemetry.operation(admitted.kind, _outcome(found.answer), time.perf_counter() - began)
         return found
 
@@ -181,9 +243,16 @@ class Execution:
             return
         operation = self._operation(request, principal, admitted, alive, last_event_id)
         context = Context(operation, principal, last_event_id)
-        async with aclosing(self._events(request, admitted, context)) as events:
-            async for answer in events:
-                yield answer
+        observer = self.observer
+        if observer is not None:
+            observer.opened(principal.viewer)
+        try:
+            async with aclosing(self._events(request, admitted, context)) as events:
+                async for answer in events:
+                    yield answer
+        finally:
+            if observer is not None:
+                observer.closed(principal.viewer)
 
     async def _events(self, request: GraphQLRequest, admitted: _Admitted, context: Context) -> AsyncGenerator[Answer]:
         principal, operation = context.principal, context.operation
@@ -231,6 +300,8 @@ class Execution:
                     self._telemetry.executed("graphql-core")
                 answer = self._answer(result, admitted, operation, principal)
                 answer.event_id = _cursor(event, answer)
+                if self.observer is not None and not isinstance(event, FeedAdvanced):  # which tells that nothing was told
+                    self.observer.told(principal.viewer)
                 yield answer
         finally:
             close = getattr(iterator, "aclose", None)
@@ -238,8 +309,8 @@ class Execution:
                 await close()
 
     async def _admit(self, request: GraphQLRequest, principal: Principal, allowed: frozenset[str]) -> _Admitted:
-        prepared = self.documents.prepare(self._persisted.document(request, trusted=principal.kind == "COMMAND"))
-        self._persisted.executed(request)
+        prepared = self.documents.prepare(self.persisted.document(request, trusted=principal.kind == "COMMAND"))
+        self.persisted.executed(request)
         node = prepared.operation(request.operation_name)
         kind = kind_of(node)
         if kind not in allowed:
@@ -270,6 +341,8 @@ class Execution:
         admitted: _Admitted,
         alive: Callable[[], Awaitable[bool]],
         last_event_id: str | None,
+        *,
+        ahead: bool = False,
     ) -> Operation:
         operation = Operation(
             self._services,
@@ -279,6 +352,7 @@ class Execution:
             credential=principal.credential,
             alive=alive,
             last_event_id=last_event_id,
+            ahead=ahead,
         )
         operation.spending.cost = admitted.weight.cost
         return operation

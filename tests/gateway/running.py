@@ -24,6 +24,7 @@ from gateway.serve import Server, bind, protocol
 from gateway.settings import Settings
 from gateway.signin import keys
 from gateway.web import application
+from resolvers.operation import Clock
 from store.viewers import ApiKey
 from tests import fresh
 
@@ -132,7 +133,7 @@ SCHEMA = strawberry.Schema(Query, Mutation, Subscription)
 
 @contextlib.asynccontextmanager
 async def opened(
-    home: Path, *, clock: TestClock | None = None, schema: strawberry.Schema | None = SCHEMA, **settings: Any
+    home: Path, *, clock: Clock | None = None, schema: strawberry.Schema | None = SCHEMA, **settings: Any
 ) -> AsyncIterator[Installation]:
     """An installation in `home`; settings by their field names."""
     if "database_url" not in settings and not (home / "kith").exists():
