@@ -6,9 +6,9 @@ not is lost. So the account is kept in what is *lost*: it grows by a share of th
 else, pays for each answer in full, and has that back once the answer is asked for. It is never overdrawn, so what this costs stays below
 that share whatever the traffic is. The emptier it is, the surer an answer has to be (`bar`).
 
-Changes are noticed where that costs little: when an open stream of the viewer's tells one, and by a look at the revision once a minute
-of those who may well ask by themselves before long. Whoever asks first after an unnoticed one shows it to us. One answer is made at a
-time, the likeliest first, and only while no request is in flight.
+Changes are noticed where that costs little: when an open stream of the viewer's tells one, and by a look at the revision once a minute, less
+often while nothing changes, of those who may well ask by themselves before long. Whoever asks first after an unnoticed one shows it to
+us. One answer is made at a time, the likeliest first, and only while no request is in flight.
 
 Documents are those of the installation's manifests: of others nothing is left after a restart but a hash. Knows of a viewer what they ask
 for and with which scopes; answers are made and kept by those who make and keep them for everybody (execute.py, answers.py), under keys that
@@ -45,6 +45,7 @@ from store.database import Database, DatabaseUnavailable
 QUIET: Final = 0.1  # seconds in which nothing more is told until a change is over
 BURST: Final = 20  # of these at most, until a change that goes on is taken as it is
 TICK: Final = 60.0  # seconds between looks at those whose programs ask without being told
+LONGEST: Final = 480.0  # between these while nothing changes
 WATCHED: Final = 200  # viewers without a stream that one tick looks at
 KNOWN: Final = 2_000  # viewers whose habits a process has in memory
 HOUR: Final = 3_600.0
@@ -268,16 +269,22 @@ class Prewarming:
 
     def _awaited(self) -> list[tuple[str, Habits]]:
         """Who may well ask before long though no stream of theirs will tell us of a change."""
-        bar, now = self.allowance.bar(), self._clock.now()
-        return [(viewer, who) for viewer, who in self._viewers.items() if not who.streams and who.awaited(bar, now)]
+        return [(viewer, who) for viewer, who in self._viewers.items() if self._awaits(who)]
+
+    def _awaits(self, who: Habits) -> bool:
+        """Looking is lost where nothing is found, so half of the allowance is left to answers."""
+        if who.streams or self.allowance.left < self.allowance.most / 2:
+            return False
+        return who.awaited(self.allowance.bar(), self._clock.now())
 
     async def _watch(self) -> None:
-        """Once a minute, for as long as there is anybody: what has changed of those."""
+        """What has changed of those, for as long as there is anybody: once a minute, less often while nothing does."""
+        pause = TICK
         while awaited := self._awaited():
-            await self._clock.sleep(TICK)
+            await self._clock.sleep(pause)
             self.allowance.earn(self._clock.now())
-            for viewer, who in awaited[-WATCHED:]:
-                await self._notice(viewer, who)
+            found = [await self._notice(viewer, who) for viewer, who in awaited[-WATCHED:]]
+            pause = TICK if any(found) else min(2 * pause, LONGEST)
         self._watching = None
 
     async def _hear(self, viewer: str, who: Habits) -> None:
@@ -290,14 +297,16 @@ class Prewarming:
         del self._hearing[viewer]
         await self._notice(viewer, who)
 
-    async def _notice(self, viewer: str, who: Habits) -> None:
+    async def _notice(self, viewer: str, who: Habits) -> bool:
         """See whether the viewer's revision is another one."""
         with self._looking():
             revision = await self._database.revision(viewer)
             if who.revision is None:
                 who.revision = revision
-            if revision not in (who.revision, who.before):
+            changed = revision not in (who.revision, who.before)
+            if changed:
                 self._changed(who, revision, self._clock.now())
+        return changed
 
     def _changed(self, who: Habits, revision: int, now: datetime, occasion: Occasion = "change") -> None:
         for habit in who.pages.values():
@@ -316,7 +325,7 @@ class Prewarming:
             if (likely := habit.likely(who.odds)) >= FAIR:
                 self._plans[habit.asking.viewer, habit.asking.id] = _Plan(likely, habit)
                 self._due.set()
-                if self._watching is None and self._awaited():
+                if self._watching is None and self._awaits(who):
                     self._watching = asyncio.create_task(self._watch(), name="prewarm-watch")
         self._judge()
 
