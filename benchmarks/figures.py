@@ -70,6 +70,16 @@ def record(title: str, rows: Sequence[Row], note: str = "", file: Path = FILE) -
     file.write_text("\n\n".join([opening, *kept]) + "\n", encoding="utf-8")
 
 
+def recorded(title: str, file: Path = FILE) -> list[dict[str, str]]:
+    """The rows of the table under `## title`, their cells as they stand there; none where nothing is recorded."""
+    entries = re.split(r"^## ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    found = next((entry for entry in entries if entry.partition("\n")[0] == title), "")
+    names, _, *rows = [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in found.splitlines() if line.startswith("|")
+    ] or [[], []]
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
 def _names(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 

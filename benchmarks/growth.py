@@ -23,7 +23,7 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -127,19 +127,25 @@ def main(words: list[str] | None = None) -> None:
     )
     arguments.add_argument("--no-record", action="store_true", help="leave docs alone")
     given = arguments.parse_args(words)
-    drawn: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for name in given.curves or CURVES:
         curve = CURVES[name]
         with tempfile.TemporaryDirectory(prefix="kith-growth-") as folder:
             rows = run(Path(folder), curve, [size for size in curve.sizes if size <= given.most], given.requests)
-        title = f"Kith's own pages: {name}"
-        figures.show(title, rows)
+        figures.show(_title(name), rows)
         if not given.no_record:
-            figures.record(title, rows, note(curve, given.requests))
-        if len({row["size"] for row in rows}) > 1:
-            drawn[curve.about] = points(rows)
-    if drawn and not given.no_record:
-        PICTURE.write_text(lines.svg(drawn, "CPU, ms a request"), encoding="utf-8")
+            figures.record(_title(name), rows, note(curve, given.requests))
+            PICTURE.write_text(picture(), encoding="utf-8")
+
+
+def picture(file: Path = figures.FILE) -> str:
+    """What is recorded of every curve that has more than one size, whenever it was measured."""
+    kept = {curve.about: figures.recorded(_title(name), file) for name, curve in CURVES.items()}
+    drawn = {about: points(rows) for about, rows in kept.items() if len({row["size"] for row in rows}) > 1}
+    return lines.svg(drawn, "CPU, ms a request")
+
+
+def _title(name: str) -> str:
+    return f"Kith's own pages: {name}"
 
 
 def run(folder: Path, curve: Curve, sizes: Sequence[int], requests: int, starts: int = STARTS) -> list[Row]:
@@ -161,12 +167,16 @@ def note(curve: Curve, requests: int) -> str:
     )
 
 
-def points(rows: Sequence[Row]) -> dict[str, list[tuple[float, float]]]:
+def points(rows: Sequence[Mapping[str, object]]) -> dict[str, list[tuple[float, float]]]:
     """Size and CPU by way, for the picture."""
     found: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
-        found.setdefault(str(row["way"]), []).append((float(str(row["size"])), float(str(row["CPU, ms"]))))
+        found.setdefault(str(row["way"]), []).append((_number(row["size"]), _number(row["CPU, ms"])))
     return found
+
+
+def _number(cell: object) -> float:
+    return float(str(cell).replace(",", ""))
 
 
 def _at(home: Path, curve: Curve, size: int, requests: int, starts: int) -> Iterator[Row]:
