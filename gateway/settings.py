@@ -208,7 +208,7 @@ class Settings(BaseSettings):
         "neither.",
     )
     prewarm_share: float = Field(
-        default=0.05,
+        default=0.08,
         ge=0.0,
         le=1.0,
         description="Processor time that may be lost on making usual pages before they are asked for, as a share of what a web process "
