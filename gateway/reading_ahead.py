@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 from providers import records
 from resolvers.ingest import Prepared, prepare
 
-AHEAD_ROWS: Final = 300  # rows and characters of mail read ahead of what is being written: what a transaction takes
-AHEAD_TEXT: Final = 1_000_000
+AHEAD_ROWS: Final = 600  # rows and characters of mail read ahead of what is being written: what a transaction takes
+AHEAD_TEXT: Final = 1_500_000
 BREATH: Final = 20  # rows that are prepared in one go
 
 
@@ -72,12 +72,13 @@ async def ahead(pages: AsyncIterator[records.Page], *, live: bool) -> AsyncGener
             async with change:
                 await change.wait_for(lambda: ready or ended)
                 found, ready[:] = list(ready), []
+                count = len(found)
                 change.notify_all()
             if not found:
                 break
-            yield found
+            yield found  # whoever takes them may empty the list
             async with change:
-                unwritten -= len(found)
+                unwritten -= count
                 change.notify_all()
         if (error := ended[0]) is not None:
             raise error

@@ -1,8 +1,9 @@
 """A process beside the worker that writes what long runs bring: reading and writing then take a processor each.
 
 A network's answers are read and understood in the worker while what they said is written here; in one process Python does one of
-the two at a time. A run begins in the worker's own process and goes on here once it is known to be long; the process ends when
-nothing has come for a while, and when the worker is gone, however it went. It is an aid only: what it does not write, because it
+the two at a time. A run begins in the worker's own process and goes on here once it is known to be long; the worker then gives back what it
+had taken to write. The process ends soon after the last run, when nothing has come for a while, and when the worker is gone, however it
+went. It is an aid only: what it does not write, because it
 died or the database refused, the worker writes itself, where the failure is told as any other.
 
     worker ──▶ request: number, viewer, slices ──▶ scribe ──▶ the database
@@ -26,24 +27,26 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
 from sqlalchemy import Connection
 
 from gateway import slices
-from gateway.memory import share_one_arena
+from gateway.memory import give_back, share_one_arena
 from gateway.slices import LONG, Slice
+from providers import records
 from resolvers.ingest import Result
 from store import search_index
 from store.database import Database
 
-TOGETHER_SECONDS: Final = 0.15  # of work that is one transaction, while nobody waits: what it touches is to fit into memory
+TOGETHER_SECONDS: Final = 0.3  # of work that is one transaction, while nobody waits: what it touches is to fit into memory
 BUSY: Final = 2.0  # times as long as alone a slice may take on a busy machine
 IDLE_SECONDS: Final = 60.0  # without a slice, after which the process ends
+OVER_SECONDS: Final = 10.0  # after the last run's end, until it does: what follows a run needs the memory
 STOP_SECONDS: Final = 10.0
 REST_SECONDS: Final = 300.0  # after it failed, until one is started again
 PAGES_KIB: Final = 24_000  # of the database that are kept in memory: keys are hashes, and every slice touches pages everywhere
@@ -65,6 +68,16 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     seconds: float
 
 
+_Outline = tuple[records.Row | None, ...]
+
+
+class Written(NamedTuple):
+    """What became of a slice: its rows, None for messages, and what was `taken` of them."""
+
+    rows: _Outline
+    taken: Taken
+
+
 class _Answer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """The slices that are written, in order; where some are missing, `error` says why."""
 
@@ -76,13 +89,16 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 class Scribe:
     """Writes slices, in a process of its own once a run is `long` (rows). One a worker; `await close()` ends it.
 
-    `idle` are the seconds without a slice after which that process ends.
+    `idle` are the seconds without a slice after which that process ends, `over` those after the last run.
     """
 
-    def __init__(self, database: Database, *, long: int = LONG, idle: float = IDLE_SECONDS) -> None:
+    def __init__(self, database: Database, *, long: int = LONG, idle: float = IDLE_SECONDS, over: float = OVER_SECONDS) -> None:
         self._database = database
         self._long = long
         self._idle_seconds = idle
+        self._over_seconds = over
+        self._runs = 0
+        self._giving_back: asyncio.Task[None] | None = None
         self._aide: _Aide | None = None
         self._starting: asyncio.Task[_Aide] | None = None
         self._idle: asyncio.TimerHandle | None = None
@@ -94,8 +110,15 @@ class Scribe:
         return None if self._aide is None else self._aide.pid
 
     def writing(self, viewer: str) -> Writing:
-        """For one run."""
+        """For one run, which says when it is over (`Writing.end`)."""
+        self._runs += 1
         return Writing(self, self._database, viewer)
+
+    def over(self) -> None:
+        """A run is."""
+        self._runs -= 1
+        if self._aide is not None:
+            self._later()
 
     async def write(self, viewer: str, parts: Sequence[Slice]) -> list[Taken]:
         """Write slices in their order, giving way to whoever waits; one answer each.
@@ -103,12 +126,17 @@ class Scribe:
         Raises what the database raises; the slices before the one that it refused are written then.
         """
         writing = self.writing(viewer)
-        return [taken for _, taken in [*await writing.put(parts), *await writing.rest()]]
+        try:
+            return [done.taken for done in [*await writing.put(list(parts)), *await writing.rest()]]
+        finally:
+            writing.end()
 
     async def close(self) -> None:
         """End the process after what it is writing."""
         if self._starting is not None:
             await asyncio.wait([self._starting])
+        if self._giving_back is not None:
+            await asyncio.wait([self._giving_back])
         if (aide := self._let_go()) is not None:
             await aide.ended()
 
@@ -132,10 +160,16 @@ class Scribe:
             return
         self._aide = starting.result()
         self._later()
+        self._giving_back = asyncio.get_running_loop().create_task(self._give_back())
+
+    async def _give_back(self) -> None:
+        """The other process has its own pages of the database now; ours were for what is written there."""
+        await self._database.forget_pages()
+        give_back()
 
     async def hand_over(self, viewer: str, parts: Sequence[Slice], before: _Asked | None) -> _Asked | None:
         """Have the other process write a long run's slices, after what it was asked for `before`; None where there is no such process."""
-        if not parts or parts[-1].done <= self._long or not any(part.rows for part in parts):
+        if not parts or not self._is_long(parts[-1]) or not any(part.rows for part in parts):
             return None
         self._start()
         aide = self._aide
@@ -149,12 +183,18 @@ class Scribe:
                 await asyncio.sleep(0)  # it takes its time, and others have their turn
         except (UnicodeEncodeError, OverflowError):  # it has no form between processes
             return None
-        return await aide.ask(viewer, data, before)
+        return await aide.ask(viewer, data, [_outline(part) for part in parts], before)
+
+    def _is_long(self, part: Slice) -> bool:
+        """Whether the run is; mostly its source says so from the beginning."""
+        return max(part.done, part.total or 0) > self._long
 
     def _later(self) -> None:
         if self._idle is not None:
             self._idle.cancel()
-        self._idle = asyncio.get_running_loop().call_later(self._idle_seconds, self._when_idle)
+        self._idle = asyncio.get_running_loop().call_later(
+            self._idle_seconds if self._runs else min(self._over_seconds, self._idle_seconds), self._when_idle
+        )
 
     def _when_idle(self) -> None:
         if self._aide is not None and self._aide.busy:
@@ -174,23 +214,24 @@ class Scribe:
 
 
 class Writing:
-    """What one run brings, in its order. `await rest()` before what came of it is looked at; `drop()` where nobody will."""
+    """What one run brings, in its order. `await rest()` before what came of it is looked at, `drop()` where nobody will; `end()` it."""
 
     def __init__(self, scribe: Scribe, database: Database, viewer: str) -> None:
         self._scribe = scribe
         self._database = database
         self._viewer = viewer
-        self._under_way: tuple[Sequence[Slice], _Asked] | None = None
+        self._under_way: _Asked | None = None
         self._doubtful = False  # what is under way was handed over behind something that had to be written here
 
-    async def put(self, parts: Sequence[Slice]) -> list[tuple[Slice, Taken]]:
-        """Write these or hand them over; gives what came of those that are written by now, in order.
+    async def put(self, parts: list[Slice]) -> list[Written]:
+        """Write these or hand them over, emptying the list; gives what came of those that are written by now, in order.
 
         Raises what the database raises, for these or for those before them.
         """
         done = await self.rest() if self._doubtful else []
-        before = None if self._under_way is None else self._under_way[1]
-        asked = await self._scribe.hand_over(self._viewer, parts, before)
+        asked = await self._scribe.hand_over(self._viewer, parts, self._under_way)
+        if asked is not None:
+            parts.clear()  # those before them are waited for now, and bytes need a third of the memory
         try:
             done += await self.rest()
         except BaseException:
@@ -198,41 +239,48 @@ class Writing:
                 asked.drop()
             raise
         if asked is None:
-            return done + [(part, await _write_here(self._database, self._viewer, part)) for part in parts]
-        self._under_way = parts, asked
+            return done + [Written(_outline(part), await _write_here(self._database, self._viewer, part)) for part in parts]
+        self._under_way = asked
         return done
 
-    async def rest(self) -> list[tuple[Slice, Taken]]:
+    async def rest(self) -> list[Written]:
         """What came of those under way; those that the other process did not write are written here. Raises as `put`."""
         if self._under_way is None:
             self._doubtful = False
             return []
-        parts, asked = self._under_way
-        self._under_way = None
+        asked, self._under_way = self._under_way, None
         said = await asked.answer()
         taken = said.taken
-        self._doubtful = len(taken) < len(parts)
+        self._doubtful = len(taken) < len(asked.parts)
         if self._doubtful:
             log.warning("a slice was not written elsewhere; it is written here", error=said.error)
         if taken:
             self._database.written(self._viewer)
-        for part in parts[len(taken) :]:
-            taken.append(await _write_here(self._database, self._viewer, part))
-        return list(zip(parts, taken, strict=True))
+        for part in asked.parts[len(taken) :]:
+            taken.append(await _write_here(self._database, self._viewer, slices.unpacked(part)))
+        return [Written(*one) for one in zip(asked.outlines, taken, strict=True)]
 
     def drop(self) -> None:
         """Wait for nothing any more; what was handed over may be written."""
         if self._under_way is not None:
-            self._under_way[1].drop()
+            self._under_way.drop()
             self._under_way = None
+
+    def end(self) -> None:
+        """The run is over."""
+        self._scribe.over()
 
 
 class _Asked:
-    """A request that is under way to the other process."""
+    """A request that is under way to the other process; its slices are kept as the bytes that they were sent as, in a third of the memory."""
 
-    def __init__(self, aide: _Aide, number: int, waiting: asyncio.Future[_Answer]) -> None:
+    def __init__(
+        self, aide: _Aide, number: int, parts: list[bytes], outlines: list[_Outline], waiting: asyncio.Future[_Answer]
+    ) -> None:
         self.aide = aide
         self.number = number
+        self.parts = parts
+        self.outlines = outlines
         self._waiting = waiting
 
     async def answer(self) -> _Answer:
@@ -279,7 +327,7 @@ class _Aide:
     def busy(self) -> bool:
         return bool(self._waiting)
 
-    async def ask(self, viewer: str, parts: list[bytes], before: _Asked | None) -> _Asked:
+    async def ask(self, viewer: str, parts: list[bytes], outlines: list[_Outline], before: _Asked | None) -> _Asked:
         """Send a request, to be done after the one `before`."""
         self._number += 1
         number = self._number
@@ -296,7 +344,7 @@ class _Aide:
             except BaseException:
                 self.forget(number)
                 raise
-        return _Asked(self, number, waiting)
+        return _Asked(self, number, parts, outlines, waiting)
 
     def forget(self, number: int) -> None:
         """Nobody waits for this answer any more."""
@@ -330,13 +378,18 @@ class _Aide:
                 waiting.set_result(_Answer(number=number, error="the process has ended"))
 
 
+def _outline(part: Slice) -> _Outline:
+    """A slice's rows without its mail, which is most of it."""
+    return tuple(None if isinstance(row.item, records.Message) else row for row in part.rows)
+
+
 async def _write_here(database: Database, viewer: str, part: Slice) -> Taken:
     """One transaction in this process, after which others get their turn."""
     [taken] = await _write_together(database, viewer, [part])
     return taken
 
 
-async def _write_together(database: Database, viewer: str, parts: Sequence[Slice]) -> list[Taken]:
+async def _write_together(database: Database, viewer: str, parts: Iterable[Slice]) -> list[Taken]:
     """The first of the slices in one transaction, and as many after it as nobody waits for; then others get their turn."""
 
     def write(conn: Connection, viewer: str) -> list[Taken]:
@@ -392,12 +445,12 @@ async def serve(stdin: asyncio.StreamReader, stdout: asyncio.StreamWriter) -> No
         taken: list[Taken] = []
         error = ""
         try:
-            parts = [slices.unpacked(part) for part in request.parts]
             before = under_way.get(request.after)
             if request.after in unwritten or (before is not None and not await before):
                 raise RuntimeError("what comes before it was not written")
-            while len(taken) < len(parts):
-                taken += await _write_together(database, request.viewer, parts[len(taken) :])
+            while len(taken) < len(request.parts):
+                # each is unpacked when it is its turn: as objects it takes three times the memory
+                taken += await _write_together(database, request.viewer, map(slices.unpacked, request.parts[len(taken) :]))
         except Exception as failure:  # the worker tries it itself, and tells
             error = f"{type(failure).__name__}: {failure}"[:500]
             unwritten.add(request.number)

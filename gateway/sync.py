@@ -25,7 +25,7 @@ from sqlalchemy import Connection, select
 from gateway import pushing
 from gateway.accounts import Accounts
 from gateway.reading_ahead import Read, ahead
-from gateway.scribe import Scribe, Taken
+from gateway.scribe import Scribe, Written
 from gateway.slices import Slice, changed
 from providers import records
 from providers.base import Verifiable, Watcher
@@ -114,6 +114,8 @@ async def run(
         if isinstance(error, ReauthRequired):
             return REAUTH_AGAIN
         raise Retry(error.message, error.retry_at) from error
+    finally:
+        run.over()
     if provider is None:
         return None
     called = await database.system_read(push_routes.live, viewer, account_id, clock.now())
@@ -140,6 +142,9 @@ class _Run:
         self._changed = False
         self._withheld: str | None = None  # what the network does not show to this grant, in its adapter's words
         self._target = Target(account_id=found.id, live=found.mode == "LIVE", gathers=gathers)
+
+    def over(self) -> None:
+        self._writing.end()
 
     async def begin(self) -> None:
         own = await self._database.read(self._viewer, accounts.own_values)
@@ -174,8 +179,17 @@ class _Run:
             raise
         await self._written()
 
-    async def _write(self, pages: Sequence[Read]) -> None:
-        """Write pages, the last of them perhaps only after this returns (`_written`)."""
+    async def _write(self, pages: list[Read]) -> None:
+        """Write pages, the last of them perhaps only after this returns (`_written`); the list is emptied, to free what is sent away."""
+        only_copy = any(read.page.only_copy for read in pages)
+        parts = self._cut(await self._write_apart(pages))
+        pages.clear()
+        await self._write_slices(parts)
+        if only_copy:
+            await self._written()
+
+    async def _write_apart(self, pages: Sequence[Read]) -> list[Read]:
+        """Write what may not be written together with what comes after it; returns what is left."""
         together: list[Read] = []
         for read in pages:
             page = read.page
@@ -194,9 +208,7 @@ class _Run:
                     await self._written()
             else:
                 together.append(read)
-        await self._write_slices(self._cut(together))
-        if any(read.page.only_copy for read in pages):
-            await self._written()
+        return together
 
     def _cut(self, pages: Sequence[Read]) -> list[Slice]:
         """Pages as slices, equally long whatever their pages' length: what each one costs for itself is shared by its rows.
@@ -224,7 +236,7 @@ class _Run:
             before, ended = end, whole
         return parts
 
-    async def _write_slices(self, parts: Sequence[Slice]) -> None:
+    async def _write_slices(self, parts: list[Slice]) -> None:
         if parts:
             await self._look_at(await self._writing.put(parts))
 
@@ -232,13 +244,15 @@ class _Run:
         """Wait until everything is that was to be written."""
         await self._look_at(await self._writing.rest())
 
-    async def _look_at(self, done: Sequence[tuple[Slice, Taken]]) -> None:
-        for part, taken in done:
+    async def _look_at(self, done: Sequence[Written]) -> None:
+        for rows, taken in done:
             self._changed = self._changed or changed(taken.results)
-            if self._database.sqlite and part.rows:
-                wanted = len(part.rows) * SLOW_SLICE / max(taken.seconds, 0.001)
+            if self._database.sqlite and rows:
+                wanted = len(rows) * SLOW_SLICE / max(taken.seconds, 0.001)
                 self._slice = int(min(SLICE, max(SMALLEST_SLICE, wanted)))
-            for row, result in zip(part.rows, taken.results, strict=True):
+            for row, result in zip(rows, taken.results, strict=True):
+                if row is None:
+                    continue
                 if isinstance(row.item, records.Voided) and result.outcome == "UPDATED":
                     await self._void(row)
                 elif isinstance(row.item, records.Unreadable) and row.item.reason == "FORBIDDEN":

@@ -321,11 +321,13 @@ class Worker:
         await self.database.system(leases.enqueue, job.viewer_id, pairs.JOB, job.viewer_id, now)
 
     async def _pair(self, job: Job) -> timedelta | None:
-        now = self.clock.now()
-        if await self.database.read(job.viewer_id, tallying.is_early, now):
-            return LET_THROUGH
-        await pair(self.database, job.viewer_id, now)
-        return None
+        def early(conn: Connection, viewer: str) -> bool:
+            return tallying.is_early(conn, viewer, self.clock.now())
+
+        if not await self.database.read(job.viewer_id, early):
+            # a long sync may begin meanwhile, and brings more to compare all the time
+            await pair(self.database, job.viewer_id, self.clock.now(), later=early)
+        return LET_THROUGH if await self.database.read(job.viewer_id, early) else None
 
     async def _weigh(self, job: Job) -> None:
         await drawing.draw(self.database, job.viewer_id, self.clock.now())

@@ -155,6 +155,15 @@ class Database:
         if self.sqlite:
             await self._turns.give_way()
 
+    async def forget_pages(self) -> None:
+        """Free the pages that SQLite's writer keeps in memory: another process goes on with what it wrote."""
+        if self.sqlite:
+            await self._turnstile.acquire(background=True)
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._writer, _shrink, self._write_engine)
+            finally:
+                self._turnstile.release()
+
     def somebody_waits(self) -> bool:
         """Whether another process, or another thread's work in this one, wants to write; on PostgreSQL nobody can know."""
         return not self.sqlite or self._turnstile.wanted or self._turns.somebody_waits()
@@ -304,6 +313,11 @@ def _turning(body: Callable[[Connection], T], viewer: str, conn: Connection) -> 
 def _put_back_rest(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()
+
+
+def _shrink(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA shrink_memory")  # sqlite.org/pragma.html
 
 
 def sqlite_engine(path: str) -> sa.Engine:

@@ -8,7 +8,7 @@ leads to nobody. How rare a name or an employer is was counted when a pair was l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -97,10 +97,17 @@ def _across(a: Whole, b: Whole) -> Iterable[Pair]:
     return (((x, y) if x < y else (y, x)) for x in a.members for y in b.members)
 
 
-async def pair(database: Database, viewer: str, now: datetime, *, step: int = STEP) -> int:
-    """Work off all people that are marked; returns how many were looked at. Raises nothing but the database's errors."""
+async def pair(
+    database: Database, viewer: str, now: datetime, *, step: int = STEP, later: Callable[[Connection, str], bool] | None = None
+) -> int:
+    """Work off all people that are marked; returns how many were looked at. Raises nothing but the database's errors.
+
+    `later` is asked before each step: what is left waits then for another time.
+    """
     seen = tries = 0
     while tries < MAX_TRIES:
+        if later is not None and await database.read(viewer, later):
+            break
         person_ids, known = await database.read(viewer, read_unmet)
         if person_ids:
             memory.compared(len(person_ids))

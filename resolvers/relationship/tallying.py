@@ -81,7 +81,8 @@ async def tally(database: Database, viewer: str) -> None:
 def is_early(conn: Connection, viewer: str, now: datetime) -> bool:
     """Whether somebody waits for a long sync that has just begun: counting would only make it longer, and can be done after it."""
     a = account.c
-    long = select(a.id).where(a.viewer_id == viewer, a.phase.is_not(None), a.done > LONG, a.progress_started_at > now - PATIENCE)
+    much = sa.or_(a.done > LONG, a.total > LONG)  # mostly its source says so from the beginning
+    long = select(a.id).where(a.viewer_id == viewer, a.phase.is_not(None), much, a.progress_started_at > now - PATIENCE)
     return conn.execute(long.limit(1)).first() is not None
 
 

@@ -76,10 +76,18 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 async def test_a_short_run_needs_no_second_process(household: Household, account_id: str) -> None:
-    scribe = Scribe(household.database, long=10)
+    scribe = Scribe(household.database, long=99)
     [taken] = await scribe.write(household.viewer, [part(account_id, letters(10), done=10)])
     assert [result.outcome for result in taken.results] == ["CREATED"] * 10
     assert scribe.pid is None
+    await scribe.close()
+
+
+async def test_a_run_of_which_its_source_says_that_it_is_long_has_a_second_process_from_its_beginning(
+    household: Household, account_id: str
+) -> None:
+    scribe = Scribe(household.database, long=98)
+    await started(scribe, household, account_id)  # one row of 99
     await scribe.close()
 
 
@@ -172,9 +180,9 @@ async def test_a_run_hands_slices_over_while_those_before_them_are_written_and_a
     second = part(account_id, (gone,), done=62)
     third = part(account_id, letters(1, first=61), done=63, cursor=b"last")
     done = [*await writing.put([first]), *await writing.put([second]), *await writing.put([third])]
-    assert [one for one, _ in done] == [first, second]  # the last one is under way
+    assert [len(taken.results) for _, taken in done] == [60, 1]  # the last one is under way
     done += await writing.rest()
-    assert [(one, len(taken.results)) for one, taken in done] == [(first, 60), (second, 1), (third, 1)]
+    assert [(rows, len(taken.results)) for rows, taken in done] == [((None,) * 60, 60), ((gone,), 1), ((None,), 1)]
     found = await household.database.read(household.viewer, stored)
     assert sorted(found["keys"]) == sorted(f"m{n}" for n in range(62) if n != 2)
     assert found["run"] == (63, 99, b"last")
@@ -212,7 +220,7 @@ async def test_everything_that_its_process_died_with_is_written_by_the_worker_in
     done += await handing
     done += await writing.put([part(account_id, letters(3, first=7), done=10, cursor=b"e")])
     done += await writing.rest()
-    assert [part.done for part, _ in done] == [4, 7, 10]
+    assert [[result.outcome for result in taken.results] for _, taken in done] == [["CREATED"] * 3] * 3
     assert {result.outcome for _, taken in done for result in taken.results} == {"CREATED"}
     found = await household.database.read(household.viewer, stored)
     assert found["keys"] == [f"m{n}" for n in range(10)]
@@ -252,6 +260,19 @@ async def test_a_process_without_work_ends(household: Household, account_id: str
     assert [result.outcome for result in taken.results] == ["UNCHANGED", "CREATED"]
     await scribe.close()
     assert scribe.pid != pid
+
+
+async def test_the_process_ends_soon_after_the_last_run_and_not_before(household: Household, account_id: str) -> None:
+    scribe = Scribe(household.database, long=0, over=0.0)
+    run = scribe.writing(household.viewer)
+    pid = await started(scribe, household, account_id)
+    await scribe.write(household.viewer, [part(account_id, letters(2), done=2)])  # that is over, and the other run is not
+    await run.put([part(account_id, letters(1, first=2), done=3)])
+    await run.rest()
+    assert scribe.pid == pid
+    run.end()
+    await until(lambda: scribe.pid is None)
+    await scribe.close()
 
 
 async def test_the_process_ends_with_the_worker_and_by_no_signal_that_is_meant_for_it(household: Household) -> None:

@@ -14,6 +14,8 @@ from gateway.settle import settle
 from gateway.worker import CONCURRENCY
 from providers.records import Profile
 from providers.session import Secret
+from resolvers.identity.pairing import pair
+from resolvers.identity.resolve import resolve
 from store import accounts, leases
 from store.tables import clue, exchange, unpaired
 from tests.household import ME, Household, card, mail
@@ -82,7 +84,7 @@ async def test_people_are_compared_after_a_long_sync_and_not_beside_it(household
     async with workshop(household.database, tmp_path) as shop:
 
         def sync(conn: Connection, viewer: str, phase: str | None) -> None:
-            accounts.change(conn, viewer, book, None, phase=phase, done=5_000, progress_started_at=shop.clock.now())
+            accounts.change(conn, viewer, book, None, phase=phase, done=10, total=5_000, progress_started_at=shop.clock.now())
 
         async def left() -> tuple[int, int]:
             def read(conn: Connection, viewer: str) -> tuple[int, int]:
@@ -104,6 +106,18 @@ async def test_people_are_compared_after_a_long_sync_and_not_beside_it(household
         marked, keys = await left()
         assert marked == 0 and keys > 0
         assert not await shop.worker.run_one(viewer, "pair", viewer), "it is done"
+
+
+async def test_comparing_people_leaves_off_when_it_is_to_wait_and_goes_on_where_it_was(household: Household) -> None:
+    book = await household.account("vcard", "cards")
+    await household.take(book, card("a", "Ada Byron", "ada@nimbus.example"), card("b", "Ada Byron", "ada@nirnbus.example"))
+    await resolve(household.database, household.viewer, household.now)
+
+    def keyed(conn: Connection, viewer: str) -> bool:
+        return conn.execute(select(clue.c.key).where(clue.c.viewer_id == viewer).limit(1)).first() is not None
+
+    assert await pair(household.database, household.viewer, household.now, later=keyed) == 0
+    assert await pair(household.database, household.viewer, household.now) == 2
 
 
 async def test_what_was_exchanged_is_counted_after_a_long_sync_and_not_beside_it(household: Household, tmp_path: Path) -> None:
