@@ -17,7 +17,6 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from gateway.execution.request import Answer
-from gateway.signin.door import WATCH
 
 if TYPE_CHECKING:
     from gateway.installation import Installation
@@ -27,7 +26,11 @@ HEARTBEAT: Final = 15.0  # seconds
 
 
 class EventStream:
-    """An ASGI response."""
+    """An ASGI response. Each event leaves in one piece: what is written does not wait in the middle of one."""
+
+    quiet: float = HEARTBEAT
+    _send: Send
+    _telling: asyncio.Future[None]
 
     def __init__(
         self,
@@ -41,6 +44,8 @@ class EventStream:
         self._answers = answers
         self._alive = alive
         self._allow_mutation = allow_mutation
+        self._writing = 0
+        self.spoke = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [
@@ -49,54 +54,72 @@ class EventStream:
             (b"x-accel-buffering", b"no"),  # nginx would hold events back
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        lock = asyncio.Lock()
-
-        async def write(text: str) -> None:
-            async with lock:
-                await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
-
-        ends = [
-            asyncio.ensure_future(self._events(write)),
-            asyncio.ensure_future(_gone(receive)),
-            asyncio.ensure_future(self._installation.draining.wait()),
-            asyncio.ensure_future(self._watch()),
-            asyncio.ensure_future(_beat(write)),
-        ]
-        self._installation.telemetry.opened("sse")
+        self._send = send
+        self._telling = asyncio.ensure_future(self._tell())
+        telemetry, attendant = self._installation.telemetry, self._installation.attendant
+        telemetry.opened("sse")
+        attendant.take(self)
         try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            await self._listen(receive)
         finally:
-            self._installation.telemetry.closed("sse")
-            for task in ends:
-                task.cancel()
-            await asyncio.gather(*ends, return_exceptions=True)
+            attendant.leave(self)
+            telemetry.closed("sse")
+            self._telling.cancel()
+            await asyncio.gather(self._telling, return_exceptions=True)
             await self._answers.aclose()
         with contextlib.suppress(OSError):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _events(self, write: Callable[[str], Awaitable[None]]) -> None:
-        await write(":\n\n")  # the headers leave at once, so that the client knows it is connected
+    async def _listen(self, receive: Receive) -> None:
+        """Until the client is gone or everything was told. No task of its own: a thousand streams are open for hours."""
+        listener, listening, told = asyncio.current_task(), True, False
+        assert listener is not None
+
+        def over(_: object) -> None:
+            nonlocal told
+            if listening:
+                told = True
+                listener.cancel()
+
+        self._telling.add_done_callback(over)
+        try:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        except asyncio.CancelledError:
+            if not told or listener.uncancel():  # somebody else wants this to end
+                raise
+        finally:
+            listening = False
+
+    async def alive(self) -> bool:
+        """Whether the credential still holds."""
+        return await self._alive()
+
+    async def beat(self) -> None:
+        """A comment, which clients skip; none while something else is on its way to a client that does not read."""
+        if not self._writing:
+            await self._write(b":\n\n")
+
+    def end(self, *, stopping: bool) -> None:
+        """Ends without `complete`."""
+        self._telling.cancel()
+
+    async def _tell(self) -> None:
+        await self._write(b":\n\n")  # the headers leave at once, so that the client knows it is connected
         async for answer in self._answers:
-            await write(encode(answer))
-        await write("event: complete\ndata:\n\n")
+            await self._write(encode(answer))
+        await self._write(b"event: complete\ndata:\n\n")
 
-    async def _watch(self) -> None:
-        while await self._alive():  # noqa: ASYNC110  a revocation is a row in a database, not an event here
-            await asyncio.sleep(WATCH)
+    async def _write(self, body: bytes) -> None:
+        self._writing += 1
+        try:
+            await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        finally:
+            self._writing -= 1
+        self.spoke = asyncio.get_running_loop().time()
 
 
-def encode(answer: Answer) -> str:
+def encode(answer: Answer) -> bytes:
     """One event. A cursor has no line break, so it may stand in `id:` as it is."""
     head = f"id: {answer.event_id}\n" if answer.event_id and not set(answer.event_id) & set("\r\n\0") else ""
-    return f"{head}event: next\ndata: {orjson.dumps(answer.body()).decode()}\n\n"
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _beat(write: Callable[[str], Awaitable[None]]) -> None:
-    while True:
-        await asyncio.sleep(HEARTBEAT)
-        await write(":\n\n")
+    return b"%bevent: next\ndata: %b\n\n" % (head.encode(), orjson.dumps(answer.body()))

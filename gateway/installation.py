@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gateway import manifests
 from gateway.accounts import Accounts
+from gateway.attendant import Attendant
 from gateway.scribe import Scribe
 from gateway.settings import Settings
 from gateway.signin.door import Door
@@ -54,6 +55,11 @@ class Installation:
     providers: dict[str, Provider]
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     given_schema: Schema | None = None
+
+    @cached_property
+    def attendant(self) -> Attendant:
+        """Who looks after open streams and sockets."""
+        return Attendant(self.draining)
 
     @cached_property
     def schema(self) -> Schema:

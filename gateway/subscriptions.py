@@ -18,7 +18,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.execution.request import Answer, BadRequest, GraphQLRequest, read_request
 from gateway.signin import browser
-from gateway.signin.door import WATCH
 from gateway.signin.principal import Forbidden, NotSignedIn, Principal
 
 if TYPE_CHECKING:
@@ -60,8 +59,10 @@ class _Socket:
         self._principal: Principal | None = None
         self._secret = ""
         self._initialised = False
-        self._known = asyncio.Event()
         self._writing = asyncio.Lock()
+        self._over: asyncio.Future[_Close] = asyncio.get_running_loop().create_future()
+        self.quiet = IDLE_PING
+        self.spoke = asyncio.get_running_loop().time()
 
     async def serve(self) -> None:
         if PROTOCOL not in self._socket.scope.get("subprotocols", ()):
@@ -70,23 +71,22 @@ class _Socket:
             return
         await self._socket.accept(subprotocol=PROTOCOL)
         self._installation.telemetry.opened("websocket")
-        ends = [
-            asyncio.ensure_future(self._read()),
-            asyncio.ensure_future(self._wait_for_init()),
-            asyncio.ensure_future(self._restart()),
-        ]
+        late = asyncio.get_running_loop().call_later(INIT_SECONDS, self._too_late)
+        reading = asyncio.ensure_future(self._read())
+        self._installation.attendant.take(self)
         try:
-            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_EXCEPTION)
-            for task in done:
-                await self._end(task.exception())
+            await asyncio.wait((reading, self._over), return_when=asyncio.FIRST_COMPLETED)
+            await self._closed_for(self._over.result() if self._over.done() else reading.exception())
         finally:
+            late.cancel()
+            self._installation.attendant.leave(self)
             self._installation.telemetry.closed("websocket")
-            tasks = [*ends, *self._operations.values()]
+            tasks = [reading, *self._operations.values()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _end(self, error: BaseException | None) -> None:
+    async def _closed_for(self, error: BaseException | None) -> None:
         if error is None or isinstance(error, WebSocketDisconnect):
             return
         if not isinstance(error, _Close):
@@ -95,25 +95,27 @@ class _Socket:
         with contextlib.suppress(RuntimeError, OSError):
             await self._socket.close(error.code, error.reason[:120])  # RFC 6455 §5.5: 123 bytes
 
-    async def _wait_for_init(self) -> None:
-        try:
-            async with asyncio.timeout(INIT_SECONDS):
-                await self._known.wait()
-        except TimeoutError:
-            raise _Close(INIT_TIMEOUT, "Connection initialisation timeout") from None
-        assert self._principal is not None
-        waited = 0.0
-        while await self._installation.door.still(self._principal, self._secret):
-            await asyncio.sleep(WATCH)
-            waited += WATCH
-            if waited >= IDLE_PING:
-                waited = 0.0
-                await self._send({"type": "ping"})
-        raise _Close(FORBIDDEN, "Forbidden: the credential has ended")
+    async def alive(self) -> bool:
+        """Whether the credential still holds, where there is one yet."""
+        return self._principal is None or await self._installation.door.still(self._principal, self._secret)
 
-    async def _restart(self) -> None:
-        await self._installation.draining.wait()
-        raise _Close(RESTARTING, "The server restarts: connect again")
+    async def beat(self) -> None:
+        """Ping; not while something else is on its way to a client that does not read."""
+        if self._principal is not None and not self._writing.locked():
+            await self._send({"type": "ping"})
+
+    def end(self, *, stopping: bool) -> None:
+        """Close with the reason."""
+        restart, forbidden = (
+            (RESTARTING, "The server restarts: connect again"),
+            (FORBIDDEN, "Forbidden: the credential has ended"),
+        )
+        if not self._over.done():
+            self._over.set_result(_Close(*(restart if stopping else forbidden)))
+
+    def _too_late(self) -> None:
+        if self._principal is None and not self._over.done():
+            self._over.set_result(_Close(INIT_TIMEOUT, "Connection initialisation timeout"))
 
     async def _read(self) -> None:
         limit = self._installation.settings.max_body_bytes
@@ -178,7 +180,6 @@ class _Socket:
             ) from None
         except Forbidden as error:
             raise _Close(FORBIDDEN, f"Forbidden: {error}") from None
-        self._known.set()
         await self._send({"type": "connection_ack"})
 
     def _subscribe(self, message: dict[str, Any]) -> None:
@@ -219,6 +220,7 @@ class _Socket:
     async def _send(self, message: dict[str, Any]) -> None:
         async with self._writing:
             await self._socket.send_text(orjson.dumps(message).decode())
+        self.spoke = asyncio.get_running_loop().time()
 
 
 def _message(key: str, answer: Answer) -> dict[str, Any]:

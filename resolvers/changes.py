@@ -7,6 +7,7 @@ and read on. What a filter hides is passed by `FeedAdvanced`, so that cursors ne
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -182,8 +183,8 @@ def take(conn: Connection, viewer: str, at: Place | None, size: int, where: Chan
         return Taken(end=Place(0, head.position), resync="RESTORED")
     reach = _reach(conn, viewer, at, head.position, where.stream_id)
     kept: list[tuple[Place, feed.Change]] = []
-    position, reached = at.position, False
-    for _ in range(ROUNDS):
+    position, reached = at.position, at.position >= reach.position  # mostly: whoever follows looks often
+    for _ in range(0 if reached else ROUNDS):
         wanted = size - len(kept)
         rows = feed.read(
             conn, viewer, position, wanted, began=at.began, coalesce=coalesce, kinds=where.kinds, account_ids=where.account_ids,
@@ -290,10 +291,14 @@ async def follow(operation: Operation, since: str | None, where: ChangeFilter) -
     watched = told - WATCH
     while await operation.alive():
         if operation.now() - watched >= WATCH:
-            operation.renew()
-            await sources.watch(operation, WATCH)
             watched = operation.now()
-        taken = await operation.read(take, at, STREAM_PAGE, where, False)
+            looked = operation.services.watched.get(operation.viewer)
+            if looked is None or watched - looked >= WATCH:  # one of those who follow does it for all of them
+                operation.services.watched[operation.viewer] = watched
+                operation.renew()
+                await sources.watch(operation, WATCH)
+                operation.close()  # the accounts are not kept until something changes
+        taken = await _look(operation, at, where)
         if taken.resync is not None:
             operation.renew()
             yield _resync(operation, taken)
@@ -310,6 +315,27 @@ async def follow(operation: Operation, since: str | None, where: ChangeFilter) -
             told = operation.now()
         if taken.reached:
             await wait(operation, ALIVE_SECONDS)
+
+
+async def _look(operation: Operation, at: Place, where: ChangeFilter) -> Taken:
+    """What there is after `at` now. Who follows the same feed from the same place looks together: one read does for all of them.
+
+    A read that had begun before a change was written gives nothing of it; who joined it looks again, as its reader does, since a commit
+    wakes twice (wake.py).
+    """
+    looks = operation.services.looks
+    key = (operation.viewer, at, where)
+    look: asyncio.Task[Taken] | None = looks.get(key)
+    if look is None:
+
+        def over(done: asyncio.Task[Taken]) -> None:
+            del looks[key]
+            if not done.cancelled():
+                done.exception()  # each of those who wait is told, if there is one left
+
+        look = looks[key] = asyncio.ensure_future(operation.read(take, at, STREAM_PAGE, where, False))
+        look.add_done_callback(over)
+    return await asyncio.shield(look)
 
 
 async def wait(operation: Operation, seconds: float) -> None:

@@ -7,6 +7,7 @@ is bound to one viewer: there is no way to ask for another one's data.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -105,6 +106,8 @@ class Services:
     max_deadline_ms: int = MAX_DEADLINE_MS
     configured: Callable[[str], bool] = lambda key: True
     flights: dict[tuple[str, ...], Any] = field(default_factory=dict)  # single flight, keyed by viewer first
+    looks: dict[Any, asyncio.Task[Any]] = field(default_factory=dict)  # into feeds, under way, keyed by viewer first
+    watched: dict[str, datetime] = field(default_factory=dict)  # viewer → when who follows the feed last saw to live mirrors
     wake: Wake | None = None
     linking: Linking | None = None
     courier: Courier | None = None

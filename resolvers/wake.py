@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import defaultdict
 from contextlib import aclosing
 from typing import Final
 
@@ -21,13 +20,23 @@ STOP_SECONDS: Final = 0.5  # until what is still at work is told to stop again
 POSTGRESQL_POLL: Final = 0.5  # without Redis, or while it is away
 
 
+class _Waiting:
+    """Who waits for one viewer, all together, and until when."""
+
+    __slots__ = ("event", "timer")
+
+    def __init__(self, event: asyncio.Event, timer: asyncio.TimerHandle) -> None:
+        self.event = event
+        self.timer = timer
+
+
 class Waker:
     """One a process; `start` it in the loop and `stop` it at the end."""
 
     def __init__(self, database: Database, cache: Cache) -> None:
         self._database = database
         self._cache = cache
-        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._waiting: dict[str, _Waiting] = {}
         self._anybody = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._unsaid: set[str] = set()
@@ -49,19 +58,19 @@ class Waker:
             await asyncio.gather(*done, return_exceptions=True)
 
     async def wait(self, viewer: str, seconds: float) -> None:
-        """Returns when something may have changed for the viewer, at the latest after so many seconds."""
-        event = asyncio.Event()
-        self._waiting[viewer].add(event)
-        self._anybody.set()
-        try:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(event.wait(), seconds)
-        finally:
-            self._waiting[viewer].discard(event)
-            if not self._waiting[viewer]:
-                del self._waiting[viewer]
-            if not self._waiting:
-                self._anybody.clear()
+        """Returns when something may have changed for the viewer, at the latest after so many seconds. Who waits for the same viewer is woken
+        together, by whoever's seconds are over first: so they look together, and one look is enough for all (changes.py).
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        found = self._waiting.get(viewer)
+        if found is None or found.timer.when() > until:
+            if found is not None:
+                found.timer.cancel()
+            event = asyncio.Event() if found is None else found.event
+            found = self._waiting[viewer] = _Waiting(event, loop.call_at(until, self._set, viewer))
+            self._anybody.set()
+        await found.event.wait()
 
     def wake(self, viewer: str | None) -> None:
         """Wake who waits for this viewer, everybody when None; and once more shortly after, for who was just reading."""
@@ -70,8 +79,12 @@ class Waker:
 
     def _set(self, viewer: str | None) -> None:
         for name in [viewer] if viewer is not None else list(self._waiting):
-            for event in self._waiting.get(name, ()):
-                event.set()
+            found = self._waiting.pop(name, None)
+            if found is not None:
+                found.timer.cancel()
+                found.event.set()
+        if not self._waiting:
+            self._anybody.clear()
 
     def _committed(self, viewer: str) -> None:
         """This process has written for a viewer: wake readers here, and tell other processes, bursts as one."""

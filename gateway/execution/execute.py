@@ -279,6 +279,8 @@ class Execution:
         self._telemetry.operation("subscription", "ok", 0.0)
         planned = self._planned(request, admitted)
         ready = planned if isinstance(planned, Ready) else None
+        otherwise = executor if ready is None else None
+        del executor  # a kilobyte and more, for as long as the stream is open
         iterator = cast("AsyncIterator[Any]", source)
         try:
             while True:
@@ -292,16 +294,18 @@ class Execution:
                     yield Answer(errors=[shown], refused=True)
                     return
                 operation.renew()
-                if ready is not None:
+                if otherwise is None:
+                    assert ready is not None
                     result = await self._run_plan(ready, context, event)
                 else:
-                    told = execute_subscription_event(executor.build_per_event_executor(event))
+                    told = execute_subscription_event(otherwise.build_per_event_executor(event))
                     result = await told if inspect.isawaitable(told) else told
                     self._telemetry.executed("graphql-core")
                 answer = self._answer(result, admitted, operation, principal)
                 answer.event_id = _cursor(event, answer)
                 if self.observer is not None and not isinstance(event, FeedAdvanced):  # which tells that nothing was told
                     self.observer.told(principal.viewer)
+                operation.close()
                 yield answer
         finally:
             close = getattr(iterator, "aclose", None)

@@ -176,8 +176,7 @@ async def test_a_credential_that_ends_closes_open_sockets_and_streams(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     monkeypatch.setattr("gateway.signin.door.MEMORY", 0.05)
-    monkeypatch.setattr("gateway.subscriptions.WATCH", 0.05)
-    monkeypatch.setattr("gateway.event_stream.WATCH", 0.05)
+    monkeypatch.setattr("gateway.signin.door.WATCH", 0.05)
     async with opened(tmp_path) as installation, listening(installation) as place:
         key, kept = await key_of(installation, "ada")
         stream = asyncio.create_task(_stream(place, key, "subscription{endless}"))

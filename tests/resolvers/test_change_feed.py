@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from resolvers import changes
 from store import feed
 from store.tables import feed as feed_table
 from store.tables import feed_head
@@ -318,3 +320,17 @@ async def test_each_event_shows_its_node_as_it_is_then(desk: Desk) -> None:
 async def test_a_forged_cursor_opens_no_subscription(desk: Desk) -> None:
     with pytest.raises(AssertionError, match="does not belong"):
         await desk.follow(FOLLOW, 1, since="AAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+
+
+async def test_who_follows_from_the_same_place_looks_together_and_only_with_the_same_viewer(desk: Desk) -> None:
+    one, other = desk.operation(), desk.operation()
+    stranger = desk.operation()
+    stranger.viewer = "u_stranger"
+    at, where = changes.Place(0, 0), changes.ChangeFilter()
+    mine, again = asyncio.ensure_future(changes._look(one, at, where)), asyncio.ensure_future(changes._look(other, at, where))
+    theirs = asyncio.ensure_future(changes._look(stranger, at, where))
+    await asyncio.sleep(0)
+    assert len(one.services.looks) == 2 or one.services is not other.services
+    assert await mine == await again
+    assert (await theirs).rows == ()
+    assert not one.services.looks

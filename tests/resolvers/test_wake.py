@@ -63,3 +63,15 @@ async def test_nobody_waits_longer_than_asked(tmp_path: Path) -> None:
         async with asyncio.timeout(10):
             await waker.wait("u_nobody", 0.05)
         await waker.stop()
+
+
+async def test_all_who_wait_for_one_viewer_are_woken_together_and_nobody_else(tmp_path: Path) -> None:
+    async with open_sqlite(tmp_path) as database:
+        waker = Waker(database, Cache(None))
+        mine = [await woken(waker, "u_a") for _ in range(3)]
+        theirs = await woken(waker, "u_b")
+        waker.wake("u_a")
+        async with asyncio.timeout(10):
+            await asyncio.gather(*mine)
+        assert not theirs.done()
+        theirs.cancel()
