@@ -23,7 +23,7 @@ from graphql import GraphQLSchema, OperationDefinitionNode, execute, parse, vali
 from benchmarks.people_page import CONVERSATIONS, PEOPLE, QUERY
 from gateway.execution.compiled import Known, Plans, Ready
 from gateway.execution.compiled.values import is_awaitable
-from resolvers import conversations, people, viewers
+from resolvers import conversation_messages, conversations, people, viewers
 from schema import build_schema
 from tests.asking import Context, Desk
 from tests.chaos.report import Report
@@ -35,7 +35,7 @@ FETCHING: Final[tuple[tuple[Any, str], ...]] = (
     (viewers, "get"),
     (people, "page"),
     (conversations, "of_person"),
-    (conversations, "last_message"),
+    (conversation_messages, "last"),
 )
 Run = Callable[[], Awaitable[Any]]
 

@@ -450,8 +450,10 @@ PROOFS: Final = (
     ),
     Proof(
         "people-10",
-        "One contact that changes among 10,000 people, from its arrival until who it is is written",
-        lambda home: changing_contacts.change_contacts(home, people=10_000, changes=40),
+        "One contact that changes among 3,000, 10,000 and 100,000 people, from its arrival until who it is is written",
+        lambda home: changing_contacts.change_contacts(
+            home, people=(3_000, 10_000, 100_000), changes=20, postgresql=(3_000, 10_000)
+        ),
         changing_contacts.judge,
     ),
     Proof(

@@ -31,6 +31,19 @@ def among(column: sa.Column[Any], name: str = "ids") -> ColumnElement[bool]:
     )
 
 
+def each(kind: TypeEngine[Any], name: str = "ids") -> dict[str, sa.TableValuedAlias]:
+    """By dialect the list bound as `name` as rows with one column, `value`; execute with `asked`.
+
+    PostgreSQL calls the column of a function by the name of its rows, so that both have one name.
+    """
+    listed = bindparam(name, type_=_List(isinstance(kind, sa.BigInteger)))
+    value: sa.Column[Any] = sa.Column("value", kind)
+    return {
+        "sqlite": sa.func.json_each(listed).table_valued(value, name="value"),
+        "postgresql": sa.func.unnest(listed).table_valued(value, name="value"),
+    }
+
+
 def asked(viewer: str, values: Iterable[str] | Iterable[int], **more: Any) -> dict[str, Any]:
     """The parameters of a statement with `among`, each value once."""
     return {"viewer": viewer, "ids": values if isinstance(values, set | frozenset | dict) else dict.fromkeys(values), **more}
@@ -78,4 +91,4 @@ def _on_postgresql(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
     return f"{compiler.process(column, **kw)} = ANY({compiler.process(values, **kw)})"
 
 
-__all__ = ["VIEWER", "among", "asked"]
+__all__ = ["VIEWER", "among", "asked", "each"]

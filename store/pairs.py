@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store import ids, suggestions
-from store.among import VIEWER, among, asked
+from store.among import VIEWER, among, asked, each
 from store.feed import Recorder
 from store.rows import insert
 from store.tables import clue, look_alike, person, unpaired
@@ -27,12 +27,26 @@ _NEXT: Final = (
     .where(unpaired.c.viewer_id == VIEWER, unpaired.c.met == sa.bindparam("met", type_=sa.Boolean))
     .order_by(unpaired.c.person_id)
 )
+_WAITING: Final = select(unpaired.c.person_id).where(among(unpaired.c.person_id))
 _LIVES: Final = sa.and_(person.c.viewer_id == VIEWER, person.c.redirect_to.is_(None))
 _LIVING: Final = select(sa.func.count()).select_from(person).where(_LIVES)
 _LAST_OF_SAMPLE: Final = (
     select(person.c.id).where(_LIVES).order_by(person.c.id).offset(sa.bindparam("before", type_=sa.Integer)).limit(1)
 )
-_COUNTED: Final = select(clue.c.key, sa.func.count().label("n")).where(among(clue.c.key)).group_by(clue.c.key)
+FEW: Final = 64  # people with one key who are counted one by one
+
+
+def _counting(listed: sa.TableValuedAlias) -> sa.Select[Any]:
+    """Of each key how many have it, no more than FEW are counted, and the last of that many: a crowd is not walked through."""
+    key = listed.c.value
+    having = select(clue.c.person_id).where(clue.c.viewer_id == VIEWER, clue.c.key == key).correlate(listed)
+    few = having.limit(FEW).subquery("few")
+    number = select(sa.func.count()).select_from(few).scalar_subquery()
+    last = having.order_by(clue.c.person_id).offset(FEW - 1).limit(1).scalar_subquery()
+    return select(key.label("key"), number.label("n"), last.label("last"))
+
+
+_COUNTED: Final = {dialect: _counting(listed) for dialect, listed in each(sa.BigInteger()).items()}
 _HAVING: Final = select(clue.c.key, clue.c.person_id).where(among(clue.c.key))
 _MET: Final = sa.update(unpaired).where(among(unpaired.c.person_id)).values(met=True)
 _DONE: Final = sa.delete(unpaired).where(among(unpaired.c.person_id))
@@ -66,6 +80,11 @@ def marked(conn: Connection, viewer: str, limit: int, *, met: bool) -> list[str]
     return list(conn.execute(_NEXT.limit(limit), {"viewer": viewer, "met": met}).scalars())
 
 
+def waiting(conn: Connection, viewer: str, person_ids: Collection[str]) -> set[str]:
+    """Who of these is still to be looked at."""
+    return set(conn.execute(_WAITING, asked(viewer, person_ids)).scalars())
+
+
 def meet(conn: Connection, viewer: str, keys: Mapping[str, Collection[int]]) -> None:
     """The keys by which people meet (none for whoever is no more), in place of those that were known of them."""
     conn.execute(_DROP_CLUES, asked(viewer, keys))
@@ -78,8 +97,15 @@ def meet(conn: Connection, viewer: str, keys: Mapping[str, Collection[int]]) -> 
 
 
 def counted(conn: Connection, viewer: str, keys: Collection[int]) -> dict[int, int]:
-    """How many people have each of these keys."""
-    return {row.key: row.n for row in conn.execute(_COUNTED, asked(viewer, keys))} if keys else {}
+    """How many people have each of these keys; of FEW or more about how many, as `total` does: one in eight more or less.
+
+    One changed contact asks this of every word of its name, and of a common one half of all people would be counted.
+    """
+    found = {}
+    for row in conn.execute(_COUNTED[conn.dialect.name], asked(viewer, keys)) if keys else ():
+        if row.n:
+            found[row.key] = row.n if row.last is None else max(row.n, round((FEW - 1) / ids.place(row.last)))
+    return found
 
 
 def total(conn: Connection, viewer: str, sample: int = SAMPLE) -> int:
@@ -101,9 +127,17 @@ def meeting(conn: Connection, viewer: str, keys: Collection[int]) -> dict[int, l
     return found
 
 
-def write(conn: Connection, viewer: str, seen: Collection[str], found: Sequence[dict[str, Any]], recorder: Recorder) -> None:
-    """What was found of people in place of what was known of them."""
-    old = {(row.left_id, row.right_id): row._mapping for row in conn.execute(_TOUCHING, asked(viewer, seen))}
+def write(
+    conn: Connection,
+    viewer: str,
+    seen: Collection[str],
+    later: Collection[tuple[str, str]],
+    found: Sequence[dict[str, Any]],
+    recorder: Recorder,
+) -> None:
+    """What was found of people in place of what was known of them; of pairs that are compared `later` it is known until then."""
+    known = {(row.left_id, row.right_id): row._mapping for row in conn.execute(_TOUCHING, asked(viewer, seen))}
+    old = {pair: row for pair, row in known.items() if pair not in later}
     new = {(row["left_id"], row["right_id"]): {"viewer_id": viewer, **row} for row in found}
     gone = [pair for pair in old if pair not in new or dict(old[pair]) != new[pair]]
     fresh = [pair for pair in new if pair not in old or dict(old[pair]) != new[pair]]

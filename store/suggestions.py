@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from store import ids
-from store.among import among, asked
+from store.among import VIEWER, among, asked
 from store.feed import Recorder
+from store.rows import insert
 from store.tables import person, suggestion
 
 SHOWN: Final = -2.0  # log-odds from which a pair is worth asking about: one in eight
@@ -25,6 +26,12 @@ VISIBLE: Final = frozenset({"OPEN", "ACCEPTED", "REJECTED", "OUTDATED"})
 _S: Final = suggestion.c
 # each side by its index: of both at once SQLite walks through all that the viewer has
 _TOUCHING: Final = sa.union(*(select(suggestion).where(among(side)) for side in (_S.left_id, _S.right_id)))
+_DROP: Final = sa.delete(suggestion).where(among(_S.id))
+_CHANGE: Final = (
+    sa.update(suggestion)
+    .where(_S.viewer_id == VIEWER, _S.id == sa.bindparam("node"))
+    .values({name: sa.bindparam(f"new_{name}") for name in ("own", "score", "decision", "grounds", "version")})
+)
 _LIVING: Final = select(person.c.id).where(among(person.c.id), person.c.redirect_to.is_(None))
 Pair = tuple[str, str]
 Rank = Callable[[Sequence[Pair], Sequence[float]], Sequence[float]]
@@ -42,12 +49,16 @@ def write(
     conn: Connection,
     viewer: str,
     marked: Collection[str],
+    later: Collection[Pair],
     found: Mapping[Pair, Weighed],
     rank: Rank,
     recorder: Recorder,
     now: datetime,
 ) -> None:
-    """Put what was found of marked people in place of what was known of them, and rank what they are rivals of anew."""
+    """Put what was found of marked people in place of what was known of them, and rank what they are rivals of anew.
+
+    Pairs that are compared `later` stay what they are until then.
+    """
     before = {(r.left_id, r.right_id): r for r in conn.execute(_TOUCHING, asked(viewer, marked))}
     near = {*marked, *(p for two in (*before, *found) for p in two)}
     rivals = {(r.left_id, r.right_id): r for r in conn.execute(_TOUCHING, asked(viewer, near))}
@@ -56,22 +67,42 @@ def write(
     }
     living = set(conn.execute(_LIVING, asked(viewer, {p for two in (*around, *found) for p in two})).scalars())
     touched = set(marked)
-    own = {two: row.own for two, row in around.items() if row.own is not None and touched.isdisjoint(two) and living >= set(two)}
+    mine = {two for two in (*around, *found) if not touched.isdisjoint(two)}.difference(later)
+    own = {two: row.own for two, row in around.items() if row.own is not None and two not in mine and living >= set(two)}
     own |= {two: one.own for two, one in found.items()}
     ranked = sorted(own)
     scores = dict(zip(ranked, rank(ranked, [own[two] for two in ranked]), strict=True))
+    settled = _Settled()
     for two in sorted({*before, *found, *rivals}):
         row, new = around.get(two), found.get(two)
-        mine = not touched.isdisjoint(two)
-        never = new.never if new is not None else row is not None and row.decision == "REJECTED" and not mine
-        _settle(conn, viewer, two, row, new, mine, own.get(two), scores.get(two), living >= set(two), never, recorder, now)
+        never = new.never if new is not None else row is not None and row.decision == "REJECTED" and two not in mine
+        _settle(
+            settled, viewer, two, row, new, two in mine, own.get(two), scores.get(two), living >= set(two), never, recorder, now
+        )
+    settled.write(conn, viewer)
+
+
+class _Settled:
+    """What is to be written of pairs, by statement: one changed contact settles dozens of them."""
+
+    def __init__(self) -> None:
+        self.added: list[dict[str, Any]] = []
+        self.changed: list[dict[str, Any]] = []
+        self.gone: list[str] = []
+
+    def write(self, conn: Connection, viewer: str) -> None:
+        if self.gone:
+            conn.execute(_DROP, asked(viewer, self.gone))
+        if self.changed:
+            conn.execute(_CHANGE, self.changed)
+        insert(conn, suggestion.insert(), self.added)
 
 
 def _settle(
-    conn: Connection, viewer: str, two: Pair, row: Any, new: Weighed | None, mine: bool, own: float | None, score: float | None,
+    settled: _Settled, viewer: str, two: Pair, row: Any, new: Weighed | None, mine: bool, own: float | None, score: float | None,
     living: bool, never: bool, recorder: Recorder, now: datetime,
 ) -> None:  # fmt: skip
-    """Write one pair as it stands now."""
+    """How one pair stands now."""
     shown = row is not None and row.decision in VISIBLE
     if not living:
         decision = row.decision if row is not None and row.decision == "ACCEPTED" else "OUTDATED" if shown else None
@@ -83,23 +114,23 @@ def _settle(
         decision = "OUTDATED" if shown else "BELOW" if own is not None else None
     if decision is None:
         if row is not None:
-            conn.execute(sa.delete(suggestion).where(_S.viewer_id == viewer, _S.id == row.id))
+            settled.gone.append(row.id)
         return
     grounds = (new.grounds if new is not None else b"" if mine else row.grounds) if living and decision != "OUTDATED" else b""
     values = {"own": own, "score": round(SHOWN if score is None else score, 6), "decision": decision, "grounds": grounds}
     if row is None:
         node_id = ids.derive("SUGGESTION", viewer, *two)
-        conn.execute(
-            suggestion.insert().values(
-                viewer_id=viewer, id=node_id, left_id=two[0], right_id=two[1], created_at=now, version=1, **values
-            )
-        )
         version = 1
+        settled.added.append(
+            {"viewer_id": viewer, "id": node_id, "left_id": two[0], "right_id": two[1], "created_at": now, "version": 1, **values}
+        )
     elif all(row._mapping[name] == value for name, value in values.items()):
         return
     else:
         node_id, version = row.id, row.version + 1
-        conn.execute(sa.update(suggestion).where(_S.viewer_id == viewer, _S.id == node_id).values(version=version, **values))
+        settled.changed.append(
+            {"viewer": viewer, "node": node_id, "new_version": version, **{f"new_{k}": v for k, v in values.items()}}
+        )
     if decision in VISIBLE:
         recorder.upsert("MERGE_SUGGESTION", node_id, version, created=not shown)
 

@@ -24,14 +24,14 @@ from resolvers.identity.cards import Facts
 from resolvers.identity.disguises import Bearing, Disguise
 from resolvers.identity.features import NAMES, Frequencies, features
 from resolvers.identity.grounds import grounds
-from resolvers.identity.scoring import dot, rival_score, weights
+from resolvers.identity.scoring import at_best, dot, rival_score, weights
 from resolvers.identity.verdicts import Pair
 from resolvers.identity.wholes import Whole, whole
 from store import locks, pairs, suggestions
 from store.among import among, asked
 from store.database import Database
 from store.feed import Recorder
-from store.suggestions import Weighed
+from store.suggestions import SHOWN, Weighed
 from store.tables import account, contact, person
 
 STEP: Final = 50  # people a step looks at
@@ -63,11 +63,15 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Neighbourhood(msgspec.Struct, frozen=True, kw_only=True):
-    """Marked people and whom they meet (the smaller id first), with what counts for all of them."""
+    """Marked people and whom they meet (the smaller id first), with what counts for all of them.
+
+    `later` are pairs whose greater one is marked as well and has its turn in a step to come: they are compared then, and once.
+    """
 
     marked: tuple[str, ...]
     known: Known
     meeting: Collection[Pair]
+    later: frozenset[Pair]
     seen: Frequencies
     never: frozenset[Pair]
 
@@ -88,7 +92,8 @@ class Neighbourhood(msgspec.Struct, frozen=True, kw_only=True):
             own = dot(learnt.pair, NAMES, values)
             if own > KEPT:
                 never = any(pair in self.never for pair in _across(a, b))
-                said = _encode(grounds(a, b, values, self.seen, learnt))
+                # what is never shown, however weak its rivals are, needs no reasons: they are most of what is kept
+                said = _encode(grounds(a, b, values, self.seen, learnt)) if never or at_best(own, learnt) >= SHOWN else b""
                 found[two] = Weighed(own=round(own, 6), grounds=said, never=never)
         return found
 
@@ -111,7 +116,7 @@ async def pair(
         person_ids, known = await database.read(viewer, read_unmet)
         if person_ids:
             memory.compared(len(person_ids))
-            keys = {p: _keys(known, p) for p in person_ids}
+            keys = {p: keys_of(known, p) for p in person_ids}
             tries = 0 if await database.write_behind(viewer, write_keys, keys, known.prints) else tries + 1
             continue
         near = await database.read(viewer, read_neighbourhood, step)
@@ -149,12 +154,16 @@ def read_neighbourhood(conn: Connection, viewer: str, step: int) -> Neighbourhoo
     marked = pairs.marked(conn, viewer, step, met=True)
     if not marked:
         nobody = Known(bearings={}, wholes={}, prints={})
-        return Neighbourhood(marked=(), known=nobody, meeting=(), seen=Frequencies(()), never=frozenset())
+        return Neighbourhood(marked=(), known=nobody, meeting=(), later=frozenset(), seen=Frequencies(()), never=frozenset())
     living = set(conn.execute(_LIVING, asked(viewer, marked)).scalars())
     mine = _known(conn, viewer, living)
     keys = {p: frozenset(map(_key, _clues(mine, p))) for p in mine.wholes}
     by_key = pairs.meeting(conn, viewer, {key for each in keys.values() for key in each})
     met = {(min(a, b), max(a, b)) for a, each in keys.items() for key in each for b in by_key.get(key, ()) if a != b}
+    # fewer than a step takes are all that are marked
+    waiting = pairs.waiting(conn, viewer, {b for _, b in met} - set(marked)) if len(marked) == step else set()
+    later = frozenset(two for two in met if two[1] in waiting)
+    met -= later
     others = _known(conn, viewer, {p for two in met for p in two} - living)
     known = Known(
         bearings={**mine.bearings, **others.bearings},
@@ -164,8 +173,8 @@ def read_neighbourhood(conn: Connection, viewer: str, step: int) -> Neighbourhoo
     meeting = [two for two in met if known.wholes.keys() >= set(two)]
     contacts = {c for two in meeting for p in two for c in known.wholes[p].members}
     never = decisions.said_of(conn, viewer, contacts).decisions.never if contacts else frozenset()
-    seen = _frequencies(conn, viewer, {p: known.wholes[p] for two in meeting for p in two})
-    return Neighbourhood(marked=tuple(marked), known=known, meeting=meeting, seen=seen, never=never)
+    seen = _frequencies(conn, viewer, mine.wholes.values(), {p: known.wholes[p] for two in meeting for p in two}.values())
+    return Neighbourhood(marked=tuple(marked), known=known, meeting=meeting, later=later, seen=seen, never=never)
 
 
 def write_pairs(
@@ -182,8 +191,8 @@ def write_pairs(
         for a, b, seen in alike
     ]
     recorder = Recorder(now, origin="IDENTITY")
-    suggestions.write(conn, viewer, near.marked, weighed, partial(rival_score, weights()), recorder, now)
-    pairs.write(conn, viewer, near.marked, rows, recorder)
+    suggestions.write(conn, viewer, near.marked, near.later, weighed, partial(rival_score, weights()), recorder, now)
+    pairs.write(conn, viewer, near.marked, near.later, rows, recorder)
     recorder.flush(conn, viewer)
     return True
 
@@ -231,7 +240,7 @@ def _clues(known: Known, person_id: str) -> set[str]:
     return {*disguises.clues(known.bearings[person_id]), *(f"likely {key}" for key in asked_by)}
 
 
-def _keys(known: Known, person_id: str) -> frozenset[int]:
+def keys_of(known: Known, person_id: str) -> frozenset[int]:
     """All keys that are kept of somebody: by what they meet others, and what is counted; none for whoever is no more."""
     if person_id not in known.wholes:
         return frozenset()
@@ -247,11 +256,12 @@ def _kinds(one: Whole) -> tuple[tuple[str, Collection[str]], ...]:
     return ("tokens", one.tokens), ("full", one.keys), ("employers", one.employers), ("stems", one.stems), ("photos", one.photos)
 
 
-def _frequencies(conn: Connection, viewer: str, wholes: Mapping[str, Whole]) -> Frequencies:
-    """How often what these people have occurs among all."""
+def _frequencies(conn: Connection, viewer: str, marked: Iterable[Whole], everybody: Iterable[Whole]) -> Frequencies:
+    """How often what marked people have occurs among all. What only those have whom they meet is not weighed, but for a full name."""
     seen = Frequencies(())
     seen.total = pairs.total(conn, viewer)
-    wanted = {_key(text): text for one in wholes.values() for text in _counted(one)}
+    wanted = {_key(text): text for one in marked for text in _counted(one)}
+    wanted |= {_key(text): text for one in everybody for text in (f"full {key}" for key in one.keys)}
     for key, count in pairs.counted(conn, viewer, wanted).items():
         kind, _, value = wanted[key].partition(" ")
         getattr(seen, kind)[value] = count

@@ -23,6 +23,8 @@ from resolvers.identity.tables import text
 from resolvers.identity.wholes import Whole
 
 FLOOR: Final = -5.5  # log-odds below which a pair is not worth showing
+NO_RIVAL: Final = -9.0  # log-odds of the next best where there is none
+MARGIN: Final = 8.0  # by how much one may be ahead of another or behind
 RIVAL_NAMES: Final = ("bias", "score", "best_of_one", "best_of_both", "margin", "margin_worst", "near", "score_high")
 
 
@@ -104,10 +106,17 @@ def rival_score(learnt: Weights, pairs: Sequence[tuple[str, str]], scores: Seque
     return list(rank([(place[a], place[b]) for a, b in pairs], scores, learnt))
 
 
+def at_best(own: float, learnt: Weights) -> float:
+    """The log-odds that a pair of this worth by itself has if its rivals are as weak as they can be: `rank` never gives it more."""
+    margin = max(-MARGIN, min(MARGIN, own - NO_RIVAL)) / 4
+    rows = ([1.0, own, float(leads >= 1), float(leads == 2), margin, margin, 0.0, max(0.0, own)] for leads in range(3))
+    return max(dot(learnt.rivals, RIVAL_NAMES, row) for row in rows)
+
+
 def rival_features(pairs: Sequence[tuple[int, int]], scores: Sequence[float]) -> Iterator[list[float]]:
     """Each pair's own log-odds, and how they stand to the best others of the same two groups."""
     size = 1 + max((max(pair) for pair in pairs), default=-1)
-    best, second, near = array("d", [-9.0]) * size, array("d", [-9.0]) * size, array("i", [0]) * size
+    best, second, near = array("d", [NO_RIVAL]) * size, array("d", [NO_RIVAL]) * size, array("i", [0]) * size
     for (a, b), score in zip(pairs, scores, strict=True):
         for n in (a, b):
             if score > best[n]:
@@ -120,7 +129,7 @@ def rival_features(pairs: Sequence[tuple[int, int]], scores: Sequence[float]) ->
                 near[n] += 1
     for (a, b), score in zip(pairs, scores, strict=True):
         others = [second[n] if score >= best[n] else best[n] for n in (a, b)]
-        margins = sorted(max(-8.0, min(8.0, score - other)) for other in others)
+        margins = sorted(max(-MARGIN, min(MARGIN, score - other)) for other in others)
         leads = sum(score >= best[n] for n in (a, b))
         crowd = math.log(max(near[a], near[b], 1))
         yield [1.0, score, float(leads >= 1), float(leads == 2), margins[1] / 4, margins[0] / 4, crowd, max(0.0, score)]

@@ -330,7 +330,8 @@ async def test_who_follows_from_the_same_place_looks_together_and_only_with_the_
     mine, again = asyncio.ensure_future(changes._look(one, at, where)), asyncio.ensure_future(changes._look(other, at, where))
     theirs = asyncio.ensure_future(changes._look(stranger, at, where))
     await asyncio.sleep(0)
-    assert len(one.services.looks) == 2 or one.services is not other.services
+    assert one.services is other.services
+    assert len(one.services.looks) == 2  # one for both of mine, one for the stranger's
     assert await mine == await again
     assert (await theirs).rows == ()
     assert not one.services.looks

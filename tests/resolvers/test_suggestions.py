@@ -8,6 +8,8 @@ import msgspec
 import pytest
 
 from providers import records
+from resolvers.identity.pairing import pair
+from resolvers.identity.resolve import resolve
 from tests.asking import Desk, nodes, pages, statements
 from tests.household import Household, card
 
@@ -23,6 +25,9 @@ MERGE = """mutation ($ids: [ID!], $suggestion: ID, $override: Boolean) {
 REJECT = """mutation ($ids: [ID!], $suggestion: ID) { rejectSuggestion(input: {personIds: $ids, suggestionId: $suggestion}) {
   merge { id } suggestion { id decision } errors { code field message } } }"""
 UNMERGE = "mutation ($merge: ID) { unmerge(input: {mergeId: $merge}) { people { id } errors { code } } }"
+LIKENESSES = (
+    "{ viewer { people(first: 50) { edges { node { emails { address } lookAlikes { person { emails { address } } } } } } } }"
+)
 PEOPLE = "{ viewer { people(first: 200) { edges { node { id name suggestions { id decision } } } } } }"
 
 
@@ -233,3 +238,33 @@ async def test_the_same_records_in_another_order_make_the_same_suggestions(desk:
         await other.household.take(await other.household.account("vcard", f"book {n % 2}"), one)
     await other.household.resolve()
     assert [set(s["preview"]["emails"]) for s in await asked(desk)] == [set(s["preview"]["emails"]) for s in await asked(other)]
+
+
+async def test_many_who_arrive_at_once_are_compared_as_if_they_had_come_one_by_one(desk: Desk) -> None:
+    """A pair whose two sides have their turns in different steps is compared once, and its rivals are ranked with it."""
+    names = ("Ada Byron", "Cleo Quist", "Dora Vale", "A. Byron")
+    home, work = (
+        [card(f"c{n}", name, f"{name.split()[0]}{n}@{book}{n}.example".lower(), organizations=works(f"Engines {n % 3}"))
+         for n, name in enumerate(names)]
+        for book in ("home", "work")
+    )  # fmt: skip
+    work.append(card("look", "Ada Byron", "ada0@home0.example.co"))
+    found = []
+    for step in (1, 3, 50):
+        household = await Household.open(desk.household.database, f"u_{step}")
+        await household.take(await household.account("vcard", "home"), *home)
+        await household.take(await household.account("vcard", "work"), *work)
+        await resolve(household.database, household.viewer, household.now)
+        assert await pair(household.database, household.viewer, household.now, step=step) == len(home) + len(work)
+        here = Desk(household)
+        likely = [
+            (sorted(s["preview"]["emails"]), s["probability"], [e["weight"] for e in (*s["evidenceFor"], *s["evidenceAgainst"])])
+            for s in await asked(here)
+        ]
+        alike = [
+            (p["emails"][0]["address"], sorted(a["person"]["emails"][0]["address"] for a in p["lookAlikes"]))
+            for p in nodes((await here.ask(LIKENESSES))["viewer"]["people"])
+        ]
+        found.append((sorted(likely), sorted(alike)))
+    assert found[0] == found[1] == found[2]
+    assert len(found[0][0]) > 2 and any(others for _, others in found[0][1])
