@@ -77,7 +77,7 @@ class Phone:
 async def everything(desk: Desk) -> set[str]:
     """The ids of all versioned nodes, read from the lists."""
     data = await desk.ask(
-        """{ viewer { accounts { edges { node { id } } } ownAddresses { id version }
+        """{ viewer { accounts { edges { node { id } } } ownAddresses { id version } tags { id }
         people(first: 200, filter: { natures: null }) { edges { node { id merges(first: 200) { edges { node { id } } } } } }
         contacts(first: 200) { edges { node { id version } } }
         open: mergeSuggestions(first: 200) { edges { node { id } } }
@@ -93,7 +93,7 @@ async def everything(desk: Desk) -> set[str]:
     found = {n["id"] for name in listed for n in nodes(viewer[name])}
     found |= {merge["id"] for person in nodes(viewer["people"]) for merge in nodes(person["merges"])}
     found |= {n["id"] for n in nodes(viewer["contacts"]) if n["version"] is not None}
-    found |= {n["id"] for n in viewer["ownAddresses"]}
+    found |= {n["id"] for name in ("ownAddresses", "tags") for n in viewer[name]}
     for conversation in nodes(viewer["conversations"]):
         found |= {conversation["id"], *(m["id"] for m in nodes(conversation["messages"]))}
     return found
