@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 BACKLOG: Final = 2_048
 TIDY_SECONDS: Final = 60.0
 SETTLE_SECONDS: Final = 0.3  # for requests of connections that were just let in
+SETTLE_MOST: Final = 3.0  # for those of them that a busy process has not heard yet
 SO_ATTACH_FILTER: Final = 26  # asm-generic/socket.h; the module `socket` does not name it
 log = structlog.get_logger("kith.serve")
 
@@ -127,11 +128,22 @@ async def _serve_here(installation: Installation, listener: socket.socket, stop:
             installation.draining.set()
             await asyncio.sleep(settings.drain_seconds)
             shut(listener)
-            await asyncio.sleep(SETTLE_SECONDS)
+            await _heard(server)
             server.should_exit = True
         await serving
         for task in ends[1:]:
             task.cancel()
+
+
+async def _heard(server: Server) -> None:
+    """Until everybody who was let in has said what they want, or had time to: uvicorn cuts those who have not."""
+    waited = 0.0
+    while waited < SETTLE_MOST:
+        await asyncio.sleep(SETTLE_SECONDS)
+        waited += SETTLE_SECONDS
+        # a connection of HTTP has no `cycle` before its first request; one of WebSockets has another end
+        if all(getattr(one, "cycle", one) is not None for one in server.server_state.connections):
+            return
 
 
 def shut(listener: socket.socket) -> None:

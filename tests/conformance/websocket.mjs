@@ -14,6 +14,7 @@ const take = (client, payload, count = Infinity) =>
     const results = [];
     const stop = client.subscribe(payload, {
       next: (result) => {
+        if (results.length >= count) return; // already on its way when the client completed the operation
         results.push(result);
         if (results.length >= count) {
           resolve(results);

@@ -179,11 +179,13 @@ async def test_a_credential_that_ends_closes_open_sockets_and_streams(
     monkeypatch.setattr("gateway.signin.door.WATCH", 0.05)
     async with opened(tmp_path) as installation, listening(installation) as place:
         key, kept = await key_of(installation, "ada")
-        stream = asyncio.create_task(_stream(place, key, "subscription{endless}"))
+        told = asyncio.Event()
+        stream = asyncio.create_task(_stream(place, key, "subscription{endless}", told))
         async with socket(place) as client:
             await sign_in(client, key)
             await say(client, id="1", type="subscribe", payload={"query": "subscription{endless}"})
             await hear(client)
+            await told.wait()
             now = installation.clock.now()
             if end == "revoked":
                 await installation.database.system(viewers.revoke_key, kept.viewer_id, kept.id, now)
@@ -216,11 +218,13 @@ async def test_a_page_of_our_own_may_use_the_cookie_and_a_foreign_one_may_not(tm
 async def test_a_stopping_server_closes_sockets_with_1012_and_streams_without_an_end(tmp_path: Path) -> None:
     async with opened(tmp_path) as installation, listening(installation) as place:
         key, _ = await key_of(installation)
-        stream = asyncio.create_task(_stream(place, key, "subscription{endless}"))
+        told = asyncio.Event()
+        stream = asyncio.create_task(_stream(place, key, "subscription{endless}", told))
         async with socket(place) as client:
             await sign_in(client, key)
             await say(client, id="1", type="subscribe", payload={"query": "subscription{endless}"})
             await hear(client)
+            await told.wait()
             installation.draining.set()
             assert await closing_code(client) == 1012
         lines = await asyncio.wait_for(stream, 10)
@@ -231,11 +235,17 @@ async def test_a_stopping_server_closes_sockets_with_1012_and_streams_without_an
     assert ready.headers["connection"] == "close"
 
 
-async def _stream(place: str, key: str, query: str) -> list[str]:
+async def _stream(place: str, key: str, query: str, told: asyncio.Event | None = None) -> list[str]:
+    """All lines of a stream; `told` is set with the first."""
     headers = {"authorization": f"Bearer {key}", "accept": "text/event-stream"}
     async with httpx.AsyncClient(base_url=f"http://{place}", headers=headers, timeout=20) as http:
         async with http.stream("POST", "/graphql", json={"query": query}) as answer:
-            return [line async for line in answer.aiter_lines() if line]
+            lines = []
+            async for line in answer.aiter_lines():
+                lines += [line] if line else []
+                if told is not None:
+                    told.set()
+            return lines
 
 
 async def _cookie(installation: Installation) -> str:
