@@ -231,7 +231,7 @@ class Writing:
         done = await self.rest() if self._doubtful else []
         asked = await self._scribe.hand_over(self._viewer, parts, self._under_way)
         if asked is not None:
-            parts.clear()  # those before them are waited for now, and bytes need a third of the memory
+            parts.clear()  # those before them are awaited now, and bytes need a third of the memory
         try:
             done += await self.rest()
         except BaseException:
