@@ -25,10 +25,6 @@ TIMEOUT: Final = 0.25  # seconds a cache may take before it counts as down
 REST: Final = 1.0
 
 
-class CacheAway(OSError):
-    """Redis did not do what it was asked for."""
-
-
 class Cache:
     """One a process. `url` None = embedded. `hits`, `misses` and `errors` only grow."""
 
@@ -76,7 +72,7 @@ class Cache:
             await self._try(lambda: shared.publish(channel, message), None)
 
     async def messages(self, channel: str) -> AsyncGenerator[str]:
-        """What other processes publish from now on; nothing on the embedded default. Raises CacheAway, OSError or TimeoutError."""
+        """What other processes publish from now on; nothing on the embedded default. Raises OSError or TimeoutError."""
         if self._shared is not None:
             async with aclosing(self._shared.messages(channel)) as messages:
                 async for message in messages:

@@ -11,11 +11,13 @@ from typing import Any, Final, TypeVar
 import redis.asyncio as redis
 from redis.exceptions import RedisError
 
-from store.cache import CacheAway
-
 T = TypeVar("T")
 CONNECTIONS: Final = 64
 LISTEN_SECONDS: Final = 5.0
+
+
+class CacheAway(OSError):
+    """Redis did not do what it was asked for."""
 
 
 class Redis:
