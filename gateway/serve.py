@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 BACKLOG: Final = 2_048
 TIDY_SECONDS: Final = 60.0
-SETTLE_SECONDS: Final = 0.3  # for requests of connections that were just let in
+SETTLE_SECONDS: Final = 0.1  # between looks for requests of connections that were just let in
 SETTLE_MOST: Final = 3.0  # for those of them that a busy process has not heard yet
+QUIET_LOOKS: Final = 3
 SO_ATTACH_FILTER: Final = 26  # asm-generic/socket.h; the module `socket` does not name it
 log = structlog.get_logger("kith.serve")
 
@@ -136,13 +137,18 @@ async def _serve_here(installation: Installation, listener: socket.socket, stop:
 
 
 async def _heard(server: Server) -> None:
-    """Until everybody who was let in has said what they want, or had time to: uvicorn cuts those who have not."""
-    waited = 0.0
-    while waited < SETTLE_MOST:
+    """Until everybody who was let in has said what they want, or had time to: uvicorn cuts those who have not, and who is not accepted yet.
+
+    A busy process may come to its timers before it looks at its sockets, so that only several looks in a row with nothing new tell.
+    """
+    state, quiet, before = server.server_state, 0, -1
+    for _ in range(round(SETTLE_MOST / SETTLE_SECONDS)):
         await asyncio.sleep(SETTLE_SECONDS)
-        waited += SETTLE_SECONDS
         # a connection of HTTP has no `cycle` before its first request; one of WebSockets has another end
-        if all(getattr(one, "cycle", one) is not None for one in server.server_state.connections):
+        silent = any(getattr(one, "cycle", one) is None for one in state.connections)
+        known, before = before, state.total_requests + len(state.connections)
+        quiet = quiet + 1 if not silent and before == known else 0
+        if quiet == QUIET_LOOKS:
             return
 
 
