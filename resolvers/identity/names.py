@@ -18,7 +18,7 @@ import msgspec
 from anyascii import anyascii
 
 from resolvers.identity import spelling
-from resolvers.identity.spelled_alike import slips
+from resolvers.identity.spelled_alike import similarity, slips
 from resolvers.identity.tables import names_apart, pet_forms, readings, sections
 from store.words import fold
 
@@ -31,7 +31,7 @@ class Likeness(IntEnum):
     CONTRADICTS = 0  # two people's
     UNSURE = 1  # cannot be told: an unknown single word, a script that is not read
     SILENT = 2  # says nothing: no name, "Mom"
-    PARTLY = 3  # one given name and two family names: married, or two people
+    PARTLY = 3  # one given name, spelled one way, and two family names: married, or two people
     COMPATIBLE = 4  # an initial, a single word of the other name, a pet form of it
     AGREES = 5  # the same name as somebody else may spell it
     SAME = 6  # the same words
@@ -84,6 +84,8 @@ _TAIL: Final = re.compile(r"\s+[-–—|/•·:~]+\s+.*|\s*[|•·].*")
 _JOINED: Final = re.compile(r"\s(?:and|und|et|y|e|og|och|en|i|ja|u\.)\s|\s*[&+]\s*", re.I)
 _SEPARATORS: Final = re.compile(r"[\s.,;_]+")
 _ADDRESS: Final = re.compile(r"\S+@\S+")
+NEARLY: Final = 0.75  # similarity of two spellings that may be of one family name (Mikhailov, Mihajlov), though no rule says so
+_UMLAUTS: Final = re.compile(r"([aou])e")
 _CHEERS: Final = re.compile(r"[!?#*=]+.*")
 
 
@@ -483,9 +485,21 @@ def _half(one: Name, other: Name, pairs: list[tuple[int, int, int]], unmatched: 
     if any(not w.forms for w in (*unmatched, *left)):
         return Likeness.COMPATIBLE if pairs else Likeness.UNSURE
     first = max((g for i, j, g in pairs if i == j == 0 and one.given and other.given), default=_NONE)
-    if first >= _PET and len(one.words) >= 2:
-        return Likeness.PARTLY if first > _PET else Likeness.UNSURE  # who changes both names may as well be somebody else
+    if first >= _PET:
+        return Likeness.PARTLY if first > _PET and _married(one, other) else Likeness.UNSURE
     return Likeness.CONTRADICTS
+
+
+def _married(one: Name, other: Name) -> bool:
+    """Whether two names whose first words are alike may be one person's before and after a wedding. Who spells the first word another
+    way and has a family name of another sound may as well be somebody else (Carl Berg, Karl Holm), unless script or umlaut (Jürgen,
+    Juergen) spell it."""
+    first, second = one.words[0], other.words[0]
+    if spelling.script(first.native) != spelling.script(second.native):
+        return True
+    if first.native == second.native and _UMLAUTS.sub(r"\1", first.text) == _UMLAUTS.sub(r"\1", second.text):
+        return True
+    return any(similarity(a.text, b.text) >= NEARLY for a in one.words[1:] for b in other.words[1:])
 
 
 def _like_words(a: Name, b: Name) -> bool:

@@ -30,6 +30,7 @@ _TWINS: Final = (
     ("Tim", "Tom"),
     ("Marc", "Marie"),
 )
+_SPELLINGS: Final = (("Carl", "Karl"), ("Filip", "Phillip"), ("Mohamed", "Mohammad"), ("Sofia", "Sophia"))
 _SCRIPTS: Final = (
     ("Дмитрий Соколов", "Dmitry Sokolov", "+7916", "007 (916) "), ("محمد حداد", "Mohamed Haddad", "+20100", "0020-100-"),
     ("佐藤 花子", "Hanako Sato", "+8190", "0081 90 "), ("Γιώργος Παπαδόπουλος", "Giorgos Papadopoulos", "+30694", "0030 694 "),
@@ -331,6 +332,21 @@ def number_that_changed_hands(s: Scene) -> None:
     )
 
 
+def two_who_sound_alike_on_one_value(s: Scene) -> None:
+    """A number that changed hands, or an address pasted on the wrong card, whose owners' given names are spellings of one another."""
+    (one, other), (family, stranger) = s.dice.choice(_SPELLINGS), s.family()
+    theirs = f"{other}.{stranger}{s.number}@example.org".lower()
+    shared = s.dice.random() < 0.5
+    s.add(
+        one,
+        f"{one} {family}",
+        emails=(f"{one}{s.number}@example.org".lower(), *(() if shared else (theirs,))),
+        phones=(s.mobile(),),
+    )
+    s.add(other, f"{other} {stranger}", "CORRESPONDENT", emails=(theirs,))
+    s.add(other, f"{other} {stranger}", account="book-work", emails=(theirs,), phones=(s.mobile(),) if shared else ())
+
+
 def phone_of_the_row_below(s: Scene) -> None:
     (one, other), (family, stranger) = s.given(), s.family()
     people = ((one, family), (other, stranger), (f"{other[:2]}berta", family))
@@ -441,7 +457,7 @@ SCENES: Final[tuple[Callable[[Scene], None], ...]] = (
     father_and_son_with_one_mailbox, twins, spouse_on_the_card_of_the_other, parents_of_a_friend, married_since, two_on_one_card,
     address_of_a_predecessor, secretary_on_the_card_of_the_boss, namesakes_of_one_employer, function_spelled_as_somebody,
     list_spelled_as_somebody, machine_that_writes_in_their_names, page_of_an_employer, page_of_an_employer_on_two_cards,
-    number_that_changed_hands, phone_of_the_row_below, own_address_of_the_viewer_on_every_card, no_address_at_all,
+    number_that_changed_hands, two_who_sound_alike_on_one_value, phone_of_the_row_below, own_address_of_the_viewer_on_every_card, no_address_at_all,
     look_alike_with_the_same_picture, profile_that_claims_the_telephone_of_another, one_name_in_two_scripts, one_name_cut_short,
     one_birthday_without_a_year, one_address_with_its_name_around, one_domain_in_two_spellings,
 )  # fmt: skip

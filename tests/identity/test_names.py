@@ -67,8 +67,24 @@ def test_a_part_of_a_name_is_compatible_with_it(one: str, other: str) -> None:
     assert likeness(one, other) == Likeness.COMPATIBLE
 
 
-def test_a_new_family_name_agrees_in_part() -> None:
-    assert likeness("Adela Toman", "Adéla Vávra") == Likeness.PARTLY
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Adela Toman", "Adéla Vávra"),
+        ("Käthe Holm", "Kaethe Berg"),
+        ("Наталья Орлова", "Natalya Berg"),
+        ("Natalia Mikhailova", "Natalya Mihajlowa"),
+    ],
+)
+def test_a_new_family_name_agrees_in_part(one: str, other: str) -> None:
+    assert likeness(one, other) == likeness(other, one) == Likeness.PARTLY
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Carl Holm", "Karl Berg"), ("Phillip Holm", "Filip Berg"), ("Bill Holm", "William Berg")]
+)
+def test_another_spelling_of_the_given_name_and_another_family_name_say_nothing(one: str, other: str) -> None:
+    assert likeness(one, other) == likeness(other, one) == Likeness.UNSURE
 
 
 @pytest.mark.parametrize("text", ["Lorraine and David Lloyd", "Lorraine & David Lloyd", "Familie Lloyd", "David + Lorraine"])
