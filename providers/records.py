@@ -40,6 +40,10 @@ ActivityObjectKind = Literal[
     "TOMBSTONE", "VIDEO", "OTHER",
 ]  # fmt: skip
 Visibility = Literal["PUBLIC", "UNLISTED", "FOLLOWERS", "LIMITED"]
+#: What a mail does with a meeting (iTIP, RFC 5546 §1.4); what nobody here obeys is not read.
+MeetingMethod = Literal["PUBLISH", "REQUEST", "REPLY", "CANCEL", "COUNTER"]
+MeetingResponse = Literal["NEEDS_ACTION", "ACCEPTED", "TENTATIVE", "DECLINED", "DELEGATED"]
+MeetingRole = Literal["ORGANIZER", "REQUIRED", "OPTIONAL", "RESOURCE"]
 Outcome = Literal["CREATED", "UPDATED", "UNCHANGED", "SKIPPED", "FAILED"]
 
 
@@ -218,6 +222,46 @@ class Reaction(Record, frozen=True, kw_only=True, omit_defaults=True):
     key: str | None = None
 
 
+class Invited(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody at a meeting, by mail address in lower case, with the answer that is told of them."""
+
+    address: str
+    name: str = ""
+    role: MeetingRole = "REQUIRED"
+    response: MeetingResponse = "NEEDS_ACTION"
+
+
+class Invitation(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What a mail says of a meeting (RFC 5545 §3.6.1, RFC 5546): what its writer claims, and nobody has checked.
+
+    `starts` are the beginnings in UTC, of a series one for each time within bounds, empty where it is not said; a whole day begins at its
+    midnight in UTC whatever the zone. `recurrence_id` is the original beginning of the one time of a series that is meant. `count` is how
+    many are invited, of whom `invited` may be the first.
+    """
+
+    method: MeetingMethod
+    uid: str
+    sequence: int = 0
+    stamped_at: datetime | None = None
+    recurrence_id: datetime | None = None
+    following: bool = False  # RANGE=THISANDFUTURE: that one and all after it
+    starts: tuple[datetime, ...] = ()
+    seconds: int = 0  # how long each takes
+    all_day: bool = False
+    zone: str | None = None  # IANA name
+    rule: str | None = None
+    title: str = ""
+    description: str = ""
+    location: str = ""
+    url: str | None = None
+    conference_url: str | None = None
+    cancelled: bool = False
+    tentative: bool = False
+    organizer: Invited | None = None
+    invited: tuple[Invited, ...] = ()
+    count: int = 0
+
+
 class Message(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One message as one source shows it.
 
@@ -251,6 +295,7 @@ class Message(Record, frozen=True, kw_only=True, omit_defaults=True):
     attachment_count: int = 0
     html: str | None = None  # as sent; sanitised when it is shown
     attachments: tuple[Attachment, ...] = ()
+    invitations: tuple[Invitation, ...] = ()  # what its calendar part says of meetings
     labels: tuple[str, ...] = ()  # folders or labels of this source, as the network writes them
     label_keys: tuple[str, ...] | None = None  # those of them that stand in the account's list (`Label.key`); None without one
     role: FolderRole | None = None

@@ -26,6 +26,7 @@ MAX_TEXT = 500_000  # characters kept
 MAX_HTML = 1_000_000  # characters; longer HTML is left out, its text stays
 MAX_FILES = 500
 MAX_ID = 998  # characters
+MAX_CALENDAR = 512 * 1024  # bytes of a calendar as it is encoded; a larger one is a file and no more
 MAX_MEASURED = 1024 * 1024  # bytes of quoted-printable that are decoded to learn a size
 
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset[ \t]*=[ \t]*[\"']?([\w.:-]{2,40})", re.I)
@@ -36,6 +37,7 @@ _HTML = frozenset({"text/html", "text/xhtml", "application/xhtml+xml", "html"})
 _SIGNATURES = frozenset({"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"})
 _TYPES = mimetypes.MimeTypes()  # Python's own, not those of the machine
 _PKCS7 = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+_CALENDAR = frozenset({"text/calendar", "application/ics"})
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     attachments: int  # how many files hang on it, without pictures that HTML shows
     files: tuple[records.Attachment, ...] = ()
     html: str | None = None
+    calendar: tuple[bytes, str | None, str | None] | None = None  # of an invitation: its bytes, charset and method, as declared
     media_type: str  # of the whole, lower case
     report_type: str = ""  # RFC 6522: delivery-status, disposition-notification, feedback-report
 
@@ -73,12 +76,17 @@ class _Part:
         self.children: list[_Part] | None = None  # None: a leaf; empty: a multipart in which none was found
 
 
+_Leaf = tuple[_Part, _Part | None]  # a part that holds no parts, and the one that it stands in
+
+
 def read(data: bytes, fields: mail_header.Fields, start: int) -> Body:
     """The body that begins at `start` of a mail whose header is `fields`. Never raises."""
     root = _Part(fields, start, len(data), "text/plain", "")
     whole = _grow(data, root)
     text = _text(data, root, root).strip("\n").rstrip()[:MAX_TEXT]
-    attachments = _attachments(root)
+    leaves = list(_leaves(root))
+    # not the text, its alternatives and signatures, nor the pictures that HTML shows inside
+    attachments = sum(_role(part, parent) == "file" for part, parent in leaves)
     state: records.BodyState = "AVAILABLE"
     if _encrypted(root) or text.lstrip().startswith(_PGP):
         text, state = "", "ENCRYPTED"
@@ -91,8 +99,9 @@ def read(data: bytes, fields: mail_header.Fields, start: int) -> Body:
         text=text,
         state=state,
         attachments=attachments,
-        files=_files(data, root, html),
+        files=_files(data, leaves, html),
         html=html,
+        calendar=None if state == "ENCRYPTED" else _calendar(data, leaves),
         media_type=root.media_type,
         report_type=report,
     )
@@ -104,9 +113,11 @@ def content(data: bytes, number: str) -> bytes | None:
     root = _Part(fields, start, len(data), "text/plain", "")
     _grow(data, root)
     part = next((part for part, _ in _leaves(root) if (part.number or "1") == number), None)
-    if part is None:
-        return None
-    raw = data[part.start : part.end]
+    return None if part is None else _bytes(part, data[part.start : part.end])
+
+
+def _bytes(part: _Part, raw: bytes) -> bytes:
+    """What was sent, of bytes of a part as they were sent (RFC 2045 §6)."""
     if part.encoding == "base64":
         return mail_header.base64_bytes(raw)
     if part.encoding == "quoted-printable":
@@ -194,13 +205,7 @@ def _from_html(data: bytes, part: _Part) -> str:
 
 
 def _decoded(data: bytes, part: _Part) -> str:
-    raw = data[part.start : min(part.end, part.start + MAX_ENCODED)]
-    if part.encoding == "base64":
-        raw = mail_header.base64_bytes(raw)
-    elif part.encoding == "quoted-printable":
-        raw = binascii.a2b_qp(raw)
-    elif part.encoding in ("x-uuencode", "uuencode", "x-uue", "uue"):
-        raw = _uudecoded(raw)
+    raw = _bytes(part, data[part.start : min(part.end, part.start + MAX_ENCODED)])
     named = part.parameters.get("charset")
     if charset.codec_for(named) is None and part.media_type in _HTML and not raw.isascii():
         meta = _META_CHARSET.search(raw[:4096])
@@ -261,15 +266,22 @@ def _shown(part: _Part) -> Iterator[_Part]:
             yield from _shown(child)
 
 
-def _attachments(root: _Part) -> int:
-    """Files that hang on the mail: not the text, its alternatives and signatures, nor the pictures that HTML shows inside."""
-    return sum(_role(part, parent) == "file" for part, parent in _leaves(root))
+def _calendar(data: bytes, leaves: list[_Leaf]) -> tuple[bytes, str | None, str | None] | None:
+    """The invitation that a mail is (RFC 6047 §2.4), which often hangs on it once more as a file: the first part that is one."""
+    found = [part for part, _ in leaves if part.media_type in _CALENDAR]
+    if not found:
+        return None
+    found.sort(key=lambda one: "method" not in one.parameters)
+    part = next((one for one in found if 0 < one.end - one.start <= MAX_CALENDAR), None)
+    if part is None:
+        return None
+    return _bytes(part, data[part.start : part.end]), part.parameters.get("charset"), part.parameters.get("method")
 
 
-def _files(data: bytes, root: _Part, html: str | None) -> tuple[records.Attachment, ...]:
+def _files(data: bytes, leaves: list[_Leaf], html: str | None) -> tuple[records.Attachment, ...]:
     """The files with what they are called, the pictures that HTML shows, and what is encrypted, for those who can read it."""
     found: list[records.Attachment] = []
-    for part, parent in _leaves(root):
+    for part, parent in leaves:
         role = _role(part, parent)
         if not role or len(found) == MAX_FILES:
             continue
@@ -290,7 +302,7 @@ def _files(data: bytes, root: _Part, html: str | None) -> tuple[records.Attachme
     return tuple(found)
 
 
-def _leaves(root: _Part) -> Iterator[tuple[_Part, _Part | None]]:
+def _leaves(root: _Part) -> Iterator[_Leaf]:
     """Every part that holds no parts, with the one that it stands in, in the order of the mail."""
     pending: list[tuple[_Part, _Part | None]] = [(root, None)]
     while pending:

@@ -15,7 +15,7 @@ import re
 from datetime import datetime
 
 from providers import records
-from providers.formats import address_list, mail_body, mail_category, mail_date, mail_header, mail_state, mail_verdict
+from providers.formats import address_list, invitation, mail_body, mail_category, mail_date, mail_header, mail_state, mail_verdict
 
 MAX_PARTICIPANTS = 1000
 MAX_REFERENCES = 1000
@@ -89,6 +89,7 @@ def message(
         draft=marks.draft,
         attachment_count=body.attachments,
         attachments=body.files,
+        invitations=invitation.read(*body.calendar) if body.calendar is not None else (),
         html=body.html,
     )
 
