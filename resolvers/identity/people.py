@@ -32,6 +32,12 @@ _TIED: Final = (
     select(evidence).where(among(evidence.c.left_id), evidence.c.kind.in_(("LINKED", "VOUCHED")))
     .order_by(evidence.c.left_id, evidence.c.right_id, evidence.c.kind, evidence.c.value)
 )  # fmt: skip
+_E: Final = evidence.c
+_EVIDENCE: Final = select(evidence).where(sa.or_(among(_E.left_id), among(_E.right_id)))
+_NO_EVIDENCE: Final = sa.delete(evidence).where(
+    _E.viewer_id == VIEWER, _E.left_id == sa.bindparam("one"), _E.right_id == sa.bindparam("other"), _E.kind == sa.bindparam("as"),
+    _E.value == sa.bindparam("by"),
+)  # fmt: skip
 _PEOPLE: Final = select(person).where(among(person.c.id)).order_by(person.c.id)
 _SHOW: Final = (
     sa.update(person).where(person.c.viewer_id == VIEWER, person.c.id == sa.bindparam("whose"))
@@ -253,21 +259,24 @@ def _lost(conn: Connection, viewer: str, partition: Partition, current: Mapping[
 
 
 def _write_evidence(conn: Connection, viewer: str, partition: Partition, now: datetime) -> None:
-    contacts = sorted({c for group in partition.groups for c in group})
-    for n in range(0, len(contacts), 500):
-        part = contacts[n : n + 500]
-        conn.execute(
-            sa.delete(evidence).where(
-                evidence.c.viewer_id == viewer, sa.or_(evidence.c.left_id.in_(part), evidence.c.right_id.in_(part))
-            )
-        )
-    if partition.edges:
-        conn.execute(
-            evidence.insert(),
-            [
-                {"viewer_id": viewer, "left_id": e.left, "right_id": e.right, "kind": e.kind, "value": e.value,
-                 "strength": "HINT" if e.shared else "PROOF", "weight": e.weight, "shared": e.shared, "detail": e.detail,
-                 "observed_at": e.seen_at or now}
-                for e in partition.edges
-            ],
-        )  # fmt: skip
+    """Write where evidence differs: what was noticed before keeps its time, whatever is decided beside it."""
+    contacts = (contact_id for group in partition.groups for contact_id in group)
+    found = conn.execute(_EVIDENCE, asked(viewer, contacts))
+    known = {(row.left_id, row.right_id, row.kind, row.value): row for row in found}
+    rows = []
+    for e in partition.edges:
+        row = known.get((e.left, e.right, e.kind, e.value))
+        new = {
+            "viewer_id": viewer, "left_id": e.left, "right_id": e.right, "kind": e.kind, "value": e.value,
+            "strength": "HINT" if e.shared else "PROOF", "weight": e.weight, "shared": e.shared, "detail": e.detail,
+            "observed_at": e.seen_at or (now if row is None else row.observed_at),
+        }  # fmt: skip
+        if row is not None and all(getattr(row, name) == value for name, value in new.items()):
+            del known[e.left, e.right, e.kind, e.value]
+        else:
+            rows.append(new)
+    if known:
+        gone = [{"viewer": viewer, "one": left, "other": right, "as": kind, "by": value} for left, right, kind, value in known]
+        conn.execute(_NO_EVIDENCE, gone)
+    if rows:
+        conn.execute(evidence.insert(), rows)

@@ -144,12 +144,15 @@ def read_around(conn: Connection, viewer: str, begin: Collection[str]) -> Compon
     )
 
 
-def carry_out(conn: Connection, viewer: str, begin: Collection[str], recorder: Recorder, now: datetime, by: By) -> None:
-    """Group some contacts and everybody they may belong with anew, after a decision about them. Lock them first."""
+def carry_out(
+    conn: Connection, viewer: str, begin: Collection[str], recorder: Recorder, now: datetime, by: By | None = None
+) -> None:
+    """Group some contacts and everybody they may belong with anew, at once: after a decision about them, or before some of them go. Lock
+    them first."""
     component = read_around(conn, viewer, begin)
     _locked(conn, viewer, component)
     regroup(conn, viewer, component.groups(), component.minted, component.current, recorder, now, by)
-    pairs.mark(conn, viewer, _people(conn, viewer, by.contacts))
+    pairs.mark(conn, viewer, _people(conn, viewer, begin if by is None else by.contacts))
     leases.enqueue(conn, viewer, "identity", viewer, now)  # whom they look like now is looked for behind the answer
 
 

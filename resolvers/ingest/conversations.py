@@ -46,6 +46,8 @@ SUMS: Final = (
     "redirect_to",
     "live",
 )
+#: Roles that somebody has in a conversation without writing or being written to.
+STANDING: Final = ("MEMBER", "OWNER")
 _WANTED: Final = among(message.c.conversation_id)
 _RANK: Final = (message.c.sent_at, message.c.id)
 _NUMBERED: Final = (
@@ -78,11 +80,19 @@ _RECOUNTED: Final = (
     sa.update(label).where(among(label.c.id)).values(version=label.c.version + 1).returning(label.c.id, label.c.version)
 )
 _MEMBERS: Final = Prepared(lambda: select(conversation_member).where(among(conversation_member.c.conversation_id)))
+_P: Final = message_participant.c
+_M: Final = conversation_member.c
+_STILL_ON: Final = (
+    select(message.c.conversation_id, _P.kind, _P.address, _P.name, _P.role, _P.contact_id, _P.sent_at)
+    .join(message, sa.and_(message.c.viewer_id == _P.viewer_id, message.c.id == _P.message_id))
+    .where(_WANTED, _P.role != "REPLY_TO", sa.or_(among(_P.address, "addresses"), among(_P.contact_id, "contacts")))
+    .order_by(_P.sent_at.desc(), _P.message_id.desc(), _P.position)
+)  # fmt: skip
+_ON_GONE: Final = select(conversation_member).where(
+    among(_M.conversation_id), _M.role.not_in(STANDING), sa.or_(among(_M.address, "addresses"), among(_M.contact_id, "contacts"))
+)
 #: Flags of a message that its conversation shows.
 SHOWN: Final = frozenset({"FLAGGED", "DRAFT"})
-
-#: Roles that somebody has in a conversation without writing or being written to.
-STANDING: Final = ("MEMBER", "OWNER")
 
 
 def join(conn: Connection, viewer: str, joined: Mapping[str, str], recorder: Recorder) -> None:
@@ -365,28 +375,40 @@ def _unlabel(conn: Connection, viewer: str, conversation_id: str) -> None:
     conn.execute(sa.delete(conversation_label).where(c.viewer_id == viewer, c.conversation_id == conversation_id))
 
 
-def rebuild_members(conn: Connection, viewer: str, conversation_ids: Collection[str]) -> None:
-    """After messages went: only those stay members who are on a message that is left, or of whom the network says so."""
-    for conversation_id in sorted(conversation_ids):
-        still = (
-            select(message_participant.c.kind, message_participant.c.address, message_participant.c.contact_id)
-            .join(
-                message,
-                sa.and_(message.c.viewer_id == message_participant.c.viewer_id, message.c.id == message_participant.c.message_id),
-            )
-            .where(message.c.viewer_id == viewer, message.c.conversation_id == conversation_id)
+def rebuild_members(conn: Connection, viewer: str, conversation_ids: Collection[str], gone: Sequence[Any]) -> None:
+    """After messages went, `gone` being who was on them (kind, address, contact_id): each of these stays a member as the messages say that
+    are left, or as the network does; who is on none of them is none any more."""
+    wanted = asked(
+        viewer,
+        conversation_ids,
+        addresses=[r.address for r in gone],
+        contacts=[r.contact_id for r in gone if r.contact_id is not None],
+    )
+    members = conn.execute(_ON_GONE, wanted).all()
+    left: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
+    for row in conn.execute(_STILL_ON, wanted) if members else ():
+        left[row.conversation_id, row.kind, row.address].append(row)
+        if row.kind == "HANDLE" and row.contact_id is not None:  # who may have had another handle then
+            left[row.conversation_id, row.contact_id, ""].append(row)
+    others: list[dict[str, Any]] = []
+    nobody: list[Any] = []
+    for member in members:
+        said = (
+            left[member.conversation_id, member.kind, member.address] or left[member.conversation_id, member.contact_id or "", ""]
         )
-        left = conn.execute(still).all()
-        there = {(r.kind, r.address) for r in left}
-        people = {r.contact_id for r in left if r.kind == "HANDLE"}  # who may have had another handle then
-        mine = conversation_member.c
-        members = conn.execute(
-            select(conversation_member).where(
-                mine.viewer_id == viewer, mine.conversation_id == conversation_id, mine.role.not_in(STANDING)
-            )
-        ).all()
-        gone = [r for r in members if (r.kind, r.address) not in there and (r.contact_id is None or r.contact_id not in people)]
-        drop_members(conn, viewer, gone)
+        if not said:
+            nobody.append(member)
+            continue
+        last = said[0]
+        before = dict(member._mapping)
+        now = before | {"role": last.role, "last_active_at": last.sent_at}
+        if member.kind == "EMAIL":  # elsewhere the network says how somebody is called now
+            now["name"] = next((one.name for one in said if one.name), "")
+            now["contact_id"] = next((one.contact_id for one in said if one.contact_id is not None), None)
+        if now != before:
+            others.append(now)
+    drop_members(conn, viewer, nobody)
+    put_members(conn, others)
 
 
 def _ends(conn: Connection, viewer: str, wanted: Sequence[str]) -> dict[str, tuple[Any, Any]]:

@@ -13,7 +13,7 @@ from providers import records
 from resolvers.identity import anchoring, decisions
 from resolvers.identity.keys import Key
 from resolvers.identity.people import reproject
-from resolvers.ingest import categories, conversations, deletions, filing, groups, profile_changes, reactions, tallies
+from resolvers.ingest import categories, conversations, deletions, filing, groups, inheriting, profile_changes, reactions, tallies
 from resolvers.ingest.activities import remove_activities
 from resolvers.ingest.contacts import carriers, look_again
 from resolvers.ingest.content import drop_content
@@ -190,17 +190,15 @@ def remove_messages(
         if row.version is not None:
             recorder.delete("MESSAGE", row.id, parent_id=row.conversation_id, reason=reason)
     sum_up(conn, viewer, still & news, recorder)
-    conn.execute(
-        sa.delete(message_participant).where(
-            message_participant.c.viewer_id == viewer, message_participant.c.message_id.in_(dead)
-        )
-    )
+    on = message_participant.c
+    away = sa.delete(message_participant).where(on.viewer_id == viewer, on.message_id.in_(dead))
+    people = conn.execute(away.returning(on.kind, on.address, on.contact_id)).all()
     conn.execute(sa.delete(message).where(message.c.viewer_id == viewer, message.c.id.in_(dead)))
     drop_content(conn, viewer, dead)
     reactions.drop_reactions(conn, viewer, account_id, keys)
     search_index.drop(conn, viewer, dead)
     touched = {row.conversation_id for row in rows}
-    conversations.rebuild_members(conn, viewer, touched)
+    conversations.rebuild_members(conn, viewer, touched, people)
     conversations.rebuild(conn, viewer, touched, recorder, now, reason=reason)
     return len(held)
 
@@ -263,6 +261,8 @@ def forget_account(conn: Connection, viewer: str, account_id: str, recorder: Rec
         select(contact.c.id).where(contact.c.viewer_id == viewer, contact.c.account_id == account_id).limit(BATCH)
     ).scalars().all()  # fmt: skip
     if contacts:
+        if inheriting.inherit(conn, viewer, account_id, contacts, recorder, now):
+            return False
         remove_contacts(conn, viewer, contacts, recorder, now, reason="UNLINKED")
         return False
     _forget_live_conversations(conn, viewer, account_id)
