@@ -8,7 +8,7 @@ is cancelled takes nothing from the others, and nothing stands between the batch
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
@@ -19,7 +19,6 @@ from resolvers.operation import Operation
 K = TypeVar("K")
 V = TypeVar("V")
 P = ParamSpec("P")
-T = TypeVar("T")
 
 BATCH: Final = 500  # keys in one statement: far below SQLite's 32,766 and PostgreSQL's 65,535 parameters
 
@@ -38,7 +37,7 @@ class Loader:
         self._size = max_batch_size
         self._loop = asyncio.get_running_loop()
         self._found: dict[Any, Any] = {}
-        self._coming: dict[Any, asyncio.Task[dict[Any, Any]]] = {}  # what brings a key that was asked for and is not there yet
+        self._coming: dict[Any, Batch] = {}  # what brings a key that was asked for and is not there yet
         self._asked: dict[Any, Loading[Any]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -49,7 +48,7 @@ class Loader:
         if loading is None:
             if not asked:  # two turns of the loop: others, who are woken in this one, ask in the next
                 self._loop.call_soon(self._loop.call_soon, self._begin)
-            loading = asked[key] = Loading()
+            loading = asked[key] = Loading(self, key)
         return loading
 
     def _begin(self) -> None:
@@ -57,41 +56,66 @@ class Loader:
         missing = [key for key in asked if key not in self._found and key not in self._coming]
         for start in range(0, len(missing), self._size):
             part = missing[start : start + self._size]
-            bringing = self._task(self._bring(part))
-            self._coming |= dict.fromkeys(part, bringing)
+            batch = Batch()
+            self._coming |= dict.fromkeys(part, batch)
+            task = self._loop.create_task(self._bring(part, batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         waits = {self._coming[key] for key in asked if key in self._coming}
         if not waits:
             self._give(asked, {})
-        elif len(waits) == 1:
-            waits.pop().add_done_callback(lambda brought: self._give(asked, _brought(brought)))
-        else:
-            self._task(self._give_all(asked, waits))
+            return
+        left = len(waits)
+        brought: dict[Any, Any] = {}
 
-    def _task(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        def came(values: Mapping[Any, Any]) -> None:
+            nonlocal left
+            left -= 1
+            brought.update(values)
+            if not left:
+                self._give(asked, brought)
 
-    async def _bring(self, keys: list[Any]) -> dict[Any, Any]:
-        """The values of keys, exceptions among them; those that are none are remembered."""
+        for batch in waits:
+            batch.listeners.append(came)
+
+    def so_far(self, loading: Loading[Any]) -> Batch | tuple[Any] | None:
+        """What of this, which it was asked for, is known: the value, or what is raised instead, alone in a tuple; else the batch that brings
+        it. None when neither is: it failed, and what was asked for together with it is awaited.
+        """
+        if loading.there:
+            try:
+                return (loading.result(),)
+            except BaseException as error:
+                return (error,)
+        key = loading.key
+        if key in self._asked:
+            self._begin()
+        return (self._found[key],) if key in self._found else self._coming.get(key)
+
+    async def _bring(self, keys: list[Any], batch: Batch) -> None:
+        try:
+            brought = await self._values(keys)
+        except asyncio.CancelledError:
+            self._loop.call_soon(self._brought, keys, batch, {})
+            raise
+        self._loop.call_soon(self._brought, keys, batch, brought)  # whoever is told is told outside of any task
+
+    async def _values(self, keys: list[Any]) -> dict[Any, Any]:
+        """The values of keys, exceptions among them."""
         try:
             values = await self._batch(keys)
             if len(values) != len(keys):
                 raise ValueError(f"a batch of {len(keys)} keys gave {len(values)} values")
         except Exception as error:
             values = [error] * len(keys)
-        finally:
-            for key in keys:
-                del self._coming[key]
-        brought = dict(zip(keys, values, strict=True))
-        self._found |= {key: value for key, value in brought.items() if not isinstance(value, BaseException)}
-        return brought
+        return dict(zip(keys, values, strict=True))
 
-    async def _give_all(self, asked: dict[Any, Loading[Any]], waits: set[asyncio.Task[dict[Any, Any]]]) -> None:
-        done, _ = await asyncio.wait(waits)
-        brought = {key: value for one in done for key, value in _brought(one).items()}
-        self._loop.call_soon(self._give, asked, brought)  # whoever is told is told outside of any task
+    def _brought(self, keys: list[Any], batch: Batch, brought: dict[Any, Any]) -> None:
+        for key in keys:
+            del self._coming[key]
+        self._found |= {key: value for key, value in brought.items() if not isinstance(value, BaseException)}
+        for listener in batch.listeners:
+            listener(brought)
 
     def _give(self, asked: dict[Any, Loading[Any]], brought: Mapping[Any, Any]) -> None:
         for key, loading in asked.items():
@@ -99,11 +123,16 @@ class Loader:
             loading.give(asyncio.CancelledError() if value is _GONE else value)
 
 
+class Batch:
+    """Keys that are asked for together, until their values are there."""
+
+    __slots__ = ("listeners",)
+
+    def __init__(self) -> None:
+        self.listeners: list[Callable[[Mapping[Any, Any]], None]] = []  # each told the values, once
+
+
 _GONE: Final = object()  # of a batch that was cancelled
-
-
-def _brought(task: asyncio.Task[dict[Any, Any]]) -> Mapping[Any, Any]:
-    return {} if task.cancelled() else task.result()
 
 
 def load(

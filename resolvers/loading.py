@@ -25,9 +25,11 @@ class Listener(Protocol):
 class Loading(Generic[V_co]):
     """Belongs to the loop it was made in."""
 
-    __slots__ = ("_error", "_futures", "_listeners", "_value", "there")
+    __slots__ = ("_error", "_futures", "_listeners", "_value", "key", "loader", "there")
 
-    def __init__(self) -> None:
+    def __init__(self, loader: Any, key: Any) -> None:
+        self.loader = loader
+        self.key = key
         self.there = False
         self._error: BaseException | None = None
         self._futures: list[asyncio.Future[None]] = []

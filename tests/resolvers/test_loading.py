@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from resolvers.echoes import Echoes
 from resolvers.loaders import Loader
 
 
@@ -55,6 +56,31 @@ async def test_what_could_not_be_brought_is_raised_for_all_who_asked_and_asked_f
         answers = await asyncio.gather(_waits(loader, 13), _waits(loader, 13), _waits(loader, 5), return_exceptions=True)
         assert [str(answer) for answer in answers] == ["no 13", "no 13", "10"]
     assert asked == [13, 5, 13]
+
+
+async def test_what_was_loaded_already_comes_again_in_the_batches_of_who_asks_now_and_nothing_is_asked_twice() -> None:
+    asked: list[list[int]] = []
+
+    async def batch(keys: list[int]) -> list[Any]:
+        asked.append(keys)
+        return await _doubled(keys)
+
+    loader, told = Loader(batch, max_batch_size=2), []
+
+    async def notes(key: int) -> None:
+        try:
+            told.append(await loads.again(first[key]))
+        except ValueError as error:
+            told.append(str(error))
+
+    first = {key: loader.load(key) for key in (1, 13, 2)}
+    loads = Echoes()
+    await asyncio.gather(notes(2), notes(13))  # while it is on its way
+    assert (told, asked) == ([4, "no 13"], [[1, 13], [2]])
+    loads, told = Echoes(), []
+    first[3] = loader.load(3)
+    await asyncio.gather(notes(3), notes(2), notes(13), notes(1))  # two there, one not even begun
+    assert (told, asked) == ([6, 4, "no 13", 2], [[1, 13], [2], [3]])
 
 
 async def _waits(loader: Loader, key: int) -> Any:

@@ -19,17 +19,23 @@ from graphql.execution import Executor, MiddlewareManager, execute_subscription_
 
 from gateway.execution.compiled.run import NOTHING, Call, Run
 from gateway.execution.compiled.values import is_awaitable
+from resolvers.echoes import Echoes
+from resolvers.loading import Loading
 
 
 async def replay(run: Run, executor_class: type[Executor[Any]], raw_variables: dict[str, Any]) -> ExecutionResult:
     """The answer that graphql-core gives."""
     again: list[Any] = []
+    loads = Echoes()
     known = {tuple(call.path.as_list()): call for call in run.calls}
 
     def answered(resolver: Callable[..., Any], source: Any, info: Any, **arguments: Any) -> Any:
         call = known.pop(tuple(info.path.as_list()), None)
         if call is None:
-            return resolver(source, info, **arguments)
+            given = resolver(source, info, **arguments)
+            return loads.again(given) if isinstance(given, Loading) else given
+        if call.loading is not None:
+            return loads.again(call.loading)
         if call.later:
             again.append(coroutine := _again(call))
             return coroutine
@@ -65,8 +71,6 @@ async def replay(run: Run, executor_class: type[Executor[Any]], raw_variables: d
 
 
 async def _again(call: Call) -> Any:
-    if call.loading is not None:
-        return await call.loading
     if call.future is not None:
         return await call.future
     if call.task is not None:

@@ -225,6 +225,7 @@ class Run:
     def note(self, loading: Loading[Any], call: Call, out: dict[str, Any], complete: Callable[[Any, Call, Run], Any]) -> Any:
         """As `begin`: what a loader brings is noted with it, and all that wait for the same are told together."""
         call.later = True
+        call.loading = loading
         if loading.there:
             try:
                 call.value = value = loading.result()
@@ -233,7 +234,6 @@ class Run:
                 raise
             return value
         self.pending += 1
-        call.loading = loading
         loading.note(self, (call, out, complete))
         return WAITS
 

@@ -1,0 +1,102 @@
+"""Errors come in graphql-core's order also where loaders bring values to many fields at once, and those of a parent that is null
+already are left out as graphql-core leaves them out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from graphql import GraphQLObjectType, GraphQLSchema, build_schema, parse
+from graphql.execution.incremental import IncrementalExecutor
+
+from gateway.execution.compiled import Known, Plans
+from resolvers.loaders import Loader
+from tests.execution.both import Answer, by_core, by_plan, run, shown
+
+PEOPLE = """
+    type Query { people: [Person]  robin: Person  motto: String }
+    type Person { name: String  sign: String!  friend: Person }
+"""
+Resolvers = dict[str, Callable[[Any, Any], Any]]
+
+
+def _answers(query: str, resolvers: Callable[[], Resolvers]) -> tuple[Answer, Answer]:
+    """graphql-core's and the plan's; `resolvers` makes them anew for each, by type and field, within its event loop."""
+    document = parse(query)
+
+    async def core() -> Answer:
+        return shown(await by_core(_schema(resolvers()), document, {}), "graphql-core", [])
+
+    async def plan() -> Answer:
+        result, by = await by_plan(Plans(_schema(resolvers()), IncrementalExecutor), Known(), document, {})
+        return shown(result, by, [])
+
+    return run(core), run(plan)
+
+
+def _schema(resolvers: Resolvers) -> GraphQLSchema:
+    schema = build_schema(PEOPLE)
+    for name, resolve in resolvers.items():
+        kind, field = name.split(".")
+        of = schema.type_map[kind]
+        assert isinstance(of, GraphQLObjectType)
+        of.fields[field].resolve = resolve
+    return schema
+
+
+async def _at_once(value: Any) -> Any:
+    return value
+
+
+def _failing(after: float = 0.0) -> Loader:
+    """A loader that brings, for each key, an error that says which."""
+
+    async def batch(keys: list[int]) -> list[Any]:
+        if after:
+            await asyncio.sleep(after)
+        return [ValueError(f"nothing for {key}") for key in keys]
+
+    return Loader(batch, max_batch_size=10)
+
+
+def _told(answer: Answer) -> list[tuple[str, list[Any]]]:
+    return [(message, path) for message, path, _ in answer.errors]
+
+
+def test_what_graphql_core_loads_in_two_batches_fails_in_the_order_of_these() -> None:
+    def resolvers() -> Resolvers:
+        names = _failing(after=1)
+        return {
+            "Query.people": lambda _, info: [1, 2],
+            "Person.name": lambda person, info: names.load(person),
+            "Person.friend": lambda person, info: _at_once(person + 10),  # a coroutine: graphql-core begins it a turn later
+        }
+
+    wanted, got = _answers("{ people { friend { name } name } }", resolvers)
+    assert got.same(wanted), (_told(wanted), _told(got))
+    assert [path for _, path in _told(got)] == [
+        ["people", 0, "name"], ["people", 1, "name"], ["people", 0, "friend", "name"], ["people", 1, "friend", "name"]
+    ]  # fmt: skip
+
+
+def test_an_error_that_comes_when_its_parent_is_null_already_is_left_out() -> None:
+    def resolvers() -> Resolvers:
+        friends = _failing()
+
+        def sign(person: Any, info: Any) -> asyncio.Future[Any]:
+            failed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            failed.set_exception(ValueError("no sign"))
+            return failed
+
+        return {
+            "Query.people": lambda _, info: _at_once([1, 2]),
+            "Person.friend": lambda person, info: friends.load(person),
+            "Person.sign": sign,
+            "Query.motto": lambda _, info: _at_once("onwards"),
+        }
+
+    wanted, got = _answers("{ people { friend { name } sign } motto }", resolvers)
+    assert got.same(wanted), (_told(wanted), _told(got))
+    assert _told(got) == [("no sign", ["people", 0, "sign"]), ("no sign", ["people", 1, "sign"])]
