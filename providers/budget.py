@@ -8,6 +8,8 @@ Knows nothing of HTTP.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from providers.errors import RateLimited
@@ -32,6 +34,10 @@ class TokenBudget:
         self._view = _View(bucket, reserve=quota.calls * quota.interactive_reserve, wait_seconds=background_wait_seconds)
         self.interactive = _View(bucket, reserve=0.0, wait_seconds=0.0)
 
+    def take(self, calls: int, now: datetime) -> bool:
+        """The room that is there without waiting; False when there is none, and nothing is taken."""
+        return self._view.take(calls, now)
+
     async def acquire(self, calls: int = 1) -> None:
         """Waits for room, or raises RateLimited with the moment when there will be some."""
         await self._view.acquire(calls)
@@ -43,33 +49,72 @@ class TokenBudget:
         self._view.told(limit=limit, remaining=remaining, reset_at=reset_at)
 
 
+class _Slots:
+    """So many calls at once; who finds none free waits in line, and is handed the next one."""
+
+    __slots__ = ("_free", "_line")
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._line: deque[asyncio.Future[None]] = deque()
+
+    def take(self) -> bool:
+        """Whether there was one: nobody waits as long as one is free."""
+        if not self._free:
+            return False
+        self._free -= 1
+        return True
+
+    async def turn(self) -> None:
+        """Until one is handed on."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._line.append(waiter)
+        try:
+            await waiter
+        except BaseException:
+            if waiter.cancelled():
+                with suppress(ValueError):  # it was passed over already
+                    self._line.remove(waiter)
+            else:  # handed to who is gone
+                self.release()
+            raise
+
+    def release(self) -> None:
+        while self._line:
+            waiter = self._line.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self._free += 1
+
+
 class _Bucket:
     """Tokens that flow back evenly, and slots for calls under way."""
 
     def __init__(self, quota: Quota, clock: Clock) -> None:
         self.quota = quota
         self.clock = clock
-        self.tokens = float(quota.calls)
+        self.most = self.tokens = float(quota.calls)
         self.filled_at = clock.now()
         self.closed_until: datetime | None = None
-        self.slots = asyncio.Semaphore(max(1, quota.concurrency))
-        self.background_slots = asyncio.Semaphore(max(1, quota.concurrency - 1))
+        self.slots = _Slots(max(1, quota.concurrency))
+        self.background_slots = _Slots(max(1, quota.concurrency - 1))
 
-    def fill(self) -> None:
-        now = self.clock.now()
-        passed = max(0.0, (now - self.filled_at).total_seconds())
+    def fill(self, now: datetime) -> None:
+        passed = (now - self.filled_at).total_seconds()
         self.filled_at = now
-        self.tokens = min(float(self.quota.calls), self.tokens + passed * self.quota.calls / self.quota.seconds)
+        if passed > 0:
+            self.tokens = min(self.most, self.tokens + passed * self.most / self.quota.seconds)
 
-    def wait_for(self, calls: int, reserve: float) -> float:
-        """Seconds until `calls` may be taken and `reserve` is left; 0 when now."""
-        self.fill()
+    def wait_for(self, calls: int, reserve: float, now: datetime) -> float:
+        """Seconds from now until `calls` may be taken and `reserve` is left; 0 when they may."""
+        self.fill(now)
         seconds = 0.0
-        missing = min(calls + reserve, float(self.quota.calls)) - self.tokens
+        missing = min(calls + reserve, self.most) - self.tokens
         if missing > 1e-9:
-            seconds = missing * self.quota.seconds / self.quota.calls
+            seconds = missing * self.quota.seconds / self.most
         if self.closed_until is not None:
-            seconds = max(seconds, (self.closed_until - self.clock.now()).total_seconds())
+            seconds = max(seconds, (self.closed_until - now).total_seconds())
         return seconds
 
 
@@ -80,10 +125,21 @@ class _View:
         self._wait_seconds = wait_seconds
         self._in_background = wait_seconds > 0
 
+    def take(self, calls: int, now: datetime) -> bool:
+        bucket = self._bucket
+        if bucket.wait_for(calls, self._reserve, now) > 0 or (self._in_background and not bucket.background_slots.take()):
+            return False
+        if not bucket.slots.take():
+            if self._in_background:
+                bucket.background_slots.release()
+            return False
+        bucket.tokens -= calls
+        return True
+
     async def acquire(self, calls: int = 1) -> None:
         bucket = self._bucket
         waited = 0.0
-        while (seconds := bucket.wait_for(calls, self._reserve)) > 0:
+        while (seconds := bucket.wait_for(calls, self._reserve, bucket.clock.now())) > 0:
             if waited + seconds > self._wait_seconds:
                 retry_at = bucket.clock.now() + timedelta(seconds=seconds)
                 sentence = f" {bucket.quota.sentence}" if bucket.quota.sentence else ""
@@ -91,10 +147,12 @@ class _View:
             await bucket.clock.sleep(seconds)
             waited += seconds
         bucket.tokens -= calls
-        if self._in_background:
-            await bucket.background_slots.acquire()
+        if self._in_background and not bucket.background_slots.take():
+            await bucket.background_slots.turn()
+        if bucket.slots.take():
+            return
         try:
-            await bucket.slots.acquire()
+            await bucket.slots.turn()
         except BaseException:
             if self._in_background:
                 bucket.background_slots.release()
@@ -110,7 +168,7 @@ class _View:
         bucket = self._bucket
         if remaining is None or bucket.quota.by_route:
             return
-        bucket.fill()
+        bucket.fill(bucket.clock.now())
         bucket.tokens = min(bucket.tokens, float(max(0, remaining)))
         if remaining <= 0 and reset_at is not None:
             latest = bucket.clock.now() + LONGEST_PAUSE

@@ -36,7 +36,7 @@ from providers.stream import READ_SECONDS as STREAM_READ_SECONDS
 from providers.stream import Security, Stream, open_stream
 from providers.time_limit import TimeLimit
 from providers.transport import ACCEPT_ENCODING, Transport, header_lines
-from providers.web_address import address, joined
+from providers.web_address import Address, address, joined
 from providers.wire import TooLarge
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ class Session:
     def may_carry(self, target: httpx.URL) -> bool:
         """Whether the account's credentials may go to `target`: its own origin, or by TLS its host's subdomains and `realm`."""
         home = self.home
-        if (target.scheme, target.raw_host, _port(target)) == (home.scheme, home.raw_host, _port(home)):
+        if (target if isinstance(target, Address) else Address(target)).site == home.site:
             return True
         if target.scheme != "https":
             return False
@@ -382,7 +382,8 @@ class Session:
             raise Refused(f"There is no way to {target.host} from here.", provider_code="no-transport")
         with _OnTheWire(target.host):
             counted = _Counted(self, target, 1)
-            await counted.begin()
+            if not counted.begin():
+                await counted.turn()
             with counted:
                 try:
                     async with asyncio.timeout(STREAM_SECONDS):
@@ -407,7 +408,7 @@ class Session:
         return max(0.01, min(STREAM_READ_SECONDS, self._seconds_left())) if self.deadline is not None else STREAM_READ_SECONDS
 
     @cached_property
-    def home(self) -> httpx.URL:
+    def home(self) -> Address:
         """The account's base URL. Raises Malformed when it is none."""
         try:
             return address(self.account.base_url)
@@ -495,10 +496,37 @@ class Session:
         secret: Secret | None,
         call: _Call,
     ) -> Response:
+        """One exchange, counted. Everything that can go wrong on the wire is named here."""
         counted = _Counted(self, url, call.calls, stranger=call.stranger)
-        await counted.begin()
+        if not counted.begin():
+            await counted.turn()
+        transport, max_bytes = self._transport, call.max_bytes
         with counted:
-            response = await self._read(method, url, headers, body, secret, call.max_bytes)
+            try:
+                if isinstance(transport, Transport) and method != "HEAD":
+                    coming = transport.exchange(
+                        method, url, self._lines(headers, secret), body,
+                        connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS, max_bytes=max_bytes,
+                    )  # fmt: skip
+                    if self.interactive:  # who waits has a limit of their own (`request`)
+                        answer = await coming
+                    else:
+                        with TimeLimit(BACKGROUND_SECONDS):  # a trickle resets the time between pieces, not this one
+                            answer = await coming
+                    response = Response(
+                        status=answer.status, headers=_Heads(answer.headers), content=answer.content, url=str(url)
+                    )
+                else:
+                    with TimeLimit(BACKGROUND_SECONDS):
+                        response = await self._streamed(self._request(method, url, headers, body, secret), max_bytes)
+            except TooLarge:
+                raise _too_large(url.host, max_bytes) from None
+            except BaseException as error:
+                if (named := _named(error, url.host)) is None:
+                    raise
+                raise named from error
+            if not 200 <= response.status <= 599:
+                raise Malformed(f"{url.host} answered with status {response.status}.", provider_code="status")
             counted.answered(response.status, response.headers)
             return response
 
@@ -512,33 +540,6 @@ class Session:
             content=body,
             extensions={"timeout": {"connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS, "read": READ_SECONDS}, **more},
         )
-
-    async def _read(
-        self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None, secret: Secret | None, max_bytes: int
-    ) -> Response:
-        """The answer, whole. Everything that can go wrong on the wire is named here."""
-        transport = self._transport
-        with _OnTheWire(url.host):
-            if isinstance(transport, Transport) and method != "HEAD":
-                coming = transport.exchange(
-                    method, url, self._lines(headers, secret), body,
-                    connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS, max_bytes=max_bytes,
-                )  # fmt: skip
-                try:
-                    if self.interactive:  # who waits has a limit of their own (`request`)
-                        answer = await coming
-                    else:
-                        with TimeLimit(BACKGROUND_SECONDS):  # a trickle resets the time between pieces, not this one
-                            answer = await coming
-                except TooLarge:
-                    raise _too_large(url.host, max_bytes) from None
-                response = Response(status=answer.status, headers=_Heads(answer.headers), content=answer.content, url=str(url))
-            else:
-                with TimeLimit(BACKGROUND_SECONDS):
-                    response = await self._streamed(self._request(method, url, headers, body, secret), max_bytes)
-        if not 200 <= response.status <= 599:
-            raise Malformed(f"{url.host} answered with status {response.status}.", provider_code="status")
-        return response
 
     async def _streamed(self, request: httpx.Request, max_bytes: int) -> Response:
         answer = await self._transport.handle_async_request(request)
@@ -566,7 +567,8 @@ class Session:
             for renewals in range(RENEWALS + 1):
                 request = self._request("GET", url, headers, None, secret, timeout=timeout, line=True)
                 counted = _Counted(self, url, 1)
-                await counted.begin()
+                if not counted.begin():
+                    await counted.turn()
                 with counted:
                     async with asyncio.timeout(STREAM_SECONDS):
                         answer = await self._transport.handle_async_request(request)
@@ -751,22 +753,30 @@ def _named(error: BaseException, host: str) -> ProviderError | None:
 
 
 class _Counted:
-    """One call as budget, breakers and observer see it, from its beginning (`begin`, and then `with`); told of the answer by `answered`."""
+    """One call as budget, breakers and observer see it, from its beginning (`begin`, `turn` where it says so, and then `with`); told of
+    the answer by `answered`.
+    """
 
     __slots__ = ("_began", "_calls", "_host", "_outcome", "_session", "_settled", "_stranger")
 
     def __init__(self, session: Session, url: httpx.URL, calls: int, *, stranger: bool = False) -> None:
         self._session = session
-        self._host = url.netloc.decode("ascii", "replace")
+        self._host = url.authority if isinstance(url, Address) else url.netloc.decode("ascii", "replace")
         self._calls = calls
         self._stranger = stranger
         self._outcome = "cancelled"
         self._settled = False
 
-    async def begin(self) -> None:
-        """Raises what the breaker or the budget has against it."""
+    def begin(self) -> bool:
+        """False when the budget has to be waited for. Raises what the breaker has against it."""
         session = self._session
         session._breakers.before(self._host)
+        self._began = now = session.clock.now()
+        return session._budget.take(self._calls, now)
+
+    async def turn(self) -> None:
+        """Waits for the budget. Raises what it has against it."""
+        session = self._session
         try:
             await session._budget.acquire(self._calls)
         except BaseException:
@@ -867,10 +877,6 @@ def _body(content: bytes | str | None, json: Any, form: Mapping[str, str] | None
     if form is not None:
         return urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
     return (content.encode() if isinstance(content, str) else content), {}
-
-
-def _port(url: httpx.URL) -> int:
-    return url.port or (443 if url.scheme == "https" else 80)
 
 
 def _origin(url: httpx.URL) -> str:

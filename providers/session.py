@@ -43,6 +43,10 @@ class Credentials(Protocol):
 class Budget(Protocol):
     """A source's calls: concurrency and a token bucket, with a reserve for interactive reads."""
 
+    def take(self, calls: int, now: datetime) -> bool:
+        """As `acquire` where nothing has to be waited for at this moment; False, and nothing is taken, where `acquire` has to say."""
+        ...
+
     async def acquire(self, calls: int = 1) -> None:
         """Waits for room, or raises RateLimited with the moment when there will be some."""
         ...

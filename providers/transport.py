@@ -61,11 +61,13 @@ class Transport(httpx.AsyncBaseTransport):
         Raises httpx's TransportError and its kinds, ForbiddenAddress, Malformed, or wire.TooLarge.
         """
         target = url if isinstance(url, Address) else Address(url)
-        start = f"{method} {target.start}"
-        if start.count("\n") != 2 or start.count("\r") != 2 or "\0" in start:
-            raise httpx.LocalProtocolError("an address that holds the end of a line")  # RFC 9112 §3
-        length = b"Content-Length: %d\r\n\r\n" % len(body or b"") if body or method in WITH_BODIES else b"\r\n"
-        request = b"%b%b%b%b" % (start.encode(), headers, length, body or b"")
+        if not method.isascii() or not method.replace("-", "").isalpha():
+            raise httpx.LocalProtocolError("no method")  # RFC 9110 §9.1
+        if body or method in WITH_BODIES:
+            content = body or b""
+            request = b"%b%b%bContent-Length: %d\r\n\r\n%b" % (method.encode(), target.start, headers, len(content), content)
+        else:
+            request = b"%b%b%b\r\n" % (method.encode(), target.start, headers)
         return self._wires.ask(
             target.place, method, request, connect_seconds=connect_seconds, read_seconds=read_seconds, max_bytes=max_bytes
         )

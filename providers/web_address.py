@@ -30,9 +30,25 @@ class Address(httpx.URL):
         return secure, self.raw_host.decode("ascii"), self.port or (443 if secure else 80)
 
     @cached_property
-    def start(self) -> str:
-        """What stands in a request after its method (RFC 9112 §3, §3.2.1), up to its first header that is not Host (RFC 9110 §7.2)."""
-        return f"{self.raw_path.decode('ascii')} HTTP/1.1\r\nHost: {self.netloc.decode('ascii')}\r\n"
+    def site(self) -> tuple[str, bytes, int]:
+        """Scheme, host, and the port even where it is the scheme's own (RFC 6454)."""
+        return self.scheme, self.raw_host, self.port or (443 if self.scheme == "https" else 80)
+
+    @cached_property
+    def authority(self) -> str:
+        """Host and port, as the address has them."""
+        return str(self.netloc.decode("ascii", "replace"))
+
+    @cached_property
+    def start(self) -> bytes:
+        """What stands in a request after its method (RFC 9112 §3, §3.2.1), up to its first header that is not Host (RFC 9110 §7.2).
+
+        Raises httpx.LocalProtocolError for an address that would be more than that.
+        """
+        start = b" %b HTTP/1.1\r\nHost: %b\r\n" % (self.raw_path, self.netloc)
+        if start.count(b"\n") != 2 or start.count(b"\r") != 2 or b"\0" in start or not start.isascii():
+            raise httpx.LocalProtocolError("an address that holds the end of a line")
+        return start
 
     def __str__(self) -> str:
         return self.text

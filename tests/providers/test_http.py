@@ -513,6 +513,50 @@ async def test_a_source_is_called_by_no_more_than_its_concurrency_at_once(new_se
     assert most == 2  # one of the three is kept for somebody who waits
 
 
+async def test_who_waits_for_a_slot_has_it_before_who_comes_later(clock: HandClock) -> None:
+    budget = TokenBudget(Quota(calls=100, seconds=1.0, concurrency=1, interactive_reserve=0.0), clock).interactive
+    order: list[int] = []
+
+    async def call(number: int) -> None:
+        await budget.acquire()
+        order.append(number)
+
+    assert budget.take(1, clock.now())
+    waiting = [asyncio.create_task(call(number)) for number in range(3)]
+    await asyncio.sleep(0)
+    budget.release()
+    assert not budget.take(1, clock.now())  # it is the first one's, who has not gone on yet
+    waiting[0].cancel()  # and is gone: the next one has it
+    await asyncio.wait(waiting[:2])
+    assert order == [1]
+    budget.release()
+    await waiting[2]
+    assert order == [1, 2]
+    budget.release()
+    assert budget.take(1, clock.now())
+
+
+async def test_background_work_takes_nothing_where_it_would_have_to_wait(clock: HandClock) -> None:
+    budget = TokenBudget(Quota(calls=4, seconds=4.0, concurrency=3, interactive_reserve=0.5), clock)
+    assert budget.take(1, clock.now())
+    assert budget.take(1, clock.now())
+    assert not budget.take(1, clock.now())  # what is left is for somebody who waits
+    assert budget.interactive.take(1, clock.now())
+    assert not budget.interactive.take(1, clock.now())  # all three slots are taken
+    budget.interactive.release()
+    assert budget.interactive.take(1, clock.now())
+    with pytest.raises(RateLimited):
+        await budget.interactive.acquire()
+
+
+@pytest.mark.parametrize("method", ["", "GET /secret HTTP/1.1\r\nX:", "G\u00cbT"])
+async def test_what_is_no_method_is_not_sent(new_session: SessionMaker, method: str) -> None:
+    async with scripted(http_answer()) as server:
+        with pytest.raises(Malformed):
+            await new_session(server.url).request(method, "/")
+    assert server.seen == []
+
+
 async def test_a_cancelled_call_gives_its_slot_back(new_session: SessionMaker, clock: HandClock) -> None:
     async def hang(_: Exchange) -> bytes | None:
         await asyncio.sleep(30)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -578,6 +578,9 @@ async def test_a_short_limit_is_waited_out_and_a_long_one_ends_the_run(new_sessi
 
 class Unlimited:
     """A budget that takes nobody's word."""
+
+    def take(self, calls: int, now: datetime) -> bool:
+        return True
 
     async def acquire(self, calls: int = 1) -> None: ...
     def release(self) -> None: ...
