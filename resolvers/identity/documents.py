@@ -24,16 +24,18 @@ from store.words import BREAK
 MAX_NOTED: Final = 20_000  # characters of one person's notes that are to be found, the latest
 _TOPICS: Final = select(person.c.id, person.c.topics).where(among(person.c.id), person.c.topics != "")
 _TAGGED: Final = select(tagged.c.about_id).where(among(tagged.c.about_id)).distinct()
+# `at` is read along: of what the primary key has by itself SQLite would walk through all that is tagged
 _PUT_ON: Final = (
-    select(tagged.c.about_id, tag.c.name)
+    select(tagged.c.about_id, tag.c.name, tagged.c.at)
     .join(tag, sa.and_(tag.c.viewer_id == tagged.c.viewer_id, tag.c.id == tagged.c.tag_id))
     .where(among(tagged.c.about_id))
     .order_by(tag.c.folded, tag.c.id)
 )
+# outer joins: from contacts to what they are filed under, never through all that anything is filed under
 _FILED: Final = (
     select(contact.c.person_id, tag.c.name)
-    .join(category, sa.and_(category.c.viewer_id == contact.c.viewer_id, category.c.contact_id == contact.c.id))
-    .join(tag, sa.and_(tag.c.viewer_id == category.c.viewer_id, tag.c.id == category.c.tag_id))
+    .outerjoin(category, sa.and_(category.c.viewer_id == contact.c.viewer_id, category.c.contact_id == contact.c.id))
+    .outerjoin(tag, sa.and_(tag.c.viewer_id == category.c.viewer_id, tag.c.id == category.c.tag_id))
     .where(among(contact.c.person_id))
     .order_by(tag.c.folded, tag.c.id)
 )
@@ -77,7 +79,8 @@ def _said(conn: Connection, viewer: str, person_ids: Collection[str]) -> dict[st
     for row in conn.execute(_TOPICS, asked(viewer, person_ids)):
         found[row.id].append(row.topics)
     for row in conn.execute(_FILED, asked(viewer, person_ids)):
-        found[row.person_id].append(row.name)
+        if row.name is not None:
+            found[row.person_id].append(row.name)
     whose = {row.id: row.redirect_to for row in conn.execute(_LEADING, asked(viewer, person_ids))}
     about = {*person_ids, *whose}
     for row in conn.execute(_PUT_ON, asked(viewer, about)):

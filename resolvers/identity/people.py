@@ -33,12 +33,14 @@ _TIED: Final = (
     .order_by(evidence.c.left_id, evidence.c.right_id, evidence.c.kind, evidence.c.value)
 )  # fmt: skip
 _E: Final = evidence.c
-_EVIDENCE: Final = select(evidence).where(sa.or_(among(_E.left_id), among(_E.right_id)))
+# one side after the other: of both at once SQLite walks through all that the viewer has
+_EVIDENCE: Final = tuple(select(evidence).where(among(side)) for side in (_E.left_id, _E.right_id))
 _NO_EVIDENCE: Final = sa.delete(evidence).where(
     _E.viewer_id == VIEWER, _E.left_id == sa.bindparam("one"), _E.right_id == sa.bindparam("other"), _E.kind == sa.bindparam("as"),
     _E.value == sa.bindparam("by"),
 )  # fmt: skip
 _PEOPLE: Final = select(person).where(among(person.c.id)).order_by(person.c.id)
+_LAST: Final = select(person.c.id, person.c.last_contact_at, person.c.version).where(among(person.c.id)).order_by(person.c.id)
 _SHOW: Final = (
     sa.update(person).where(person.c.viewer_id == VIEWER, person.c.id == sa.bindparam("whose"))
     .values({name: sa.bindparam(f"new_{name}") for name in ("projection", "name", "sort_name", "nature", "photo_hash", "version")})
@@ -229,11 +231,8 @@ def _lead(conn: Connection, viewer: str, others: Sequence[str], survivor: str) -
 
 def _join_last_contact(conn: Connection, viewer: str, merges: Sequence[tuple[str, list[str]]]) -> None:
     for survivor, absorbed in merges:
-        latest = conn.execute(
-            select(sa.func.max(person.c.last_contact_at)).where(
-                person.c.viewer_id == viewer, person.c.id.in_([survivor, *absorbed])
-            )
-        ).scalar_one()
+        rows = conn.execute(_LAST, asked(viewer, [survivor, *absorbed]))
+        latest = max((row.last_contact_at for row in rows if row.last_contact_at is not None), default=None)
         conn.execute(
             sa.update(person).where(person.c.viewer_id == viewer, person.c.id == survivor).values(last_contact_at=latest)
         )
@@ -260,8 +259,8 @@ def _lost(conn: Connection, viewer: str, partition: Partition, current: Mapping[
 
 def _write_evidence(conn: Connection, viewer: str, partition: Partition, now: datetime) -> None:
     """Write where evidence differs: what was noticed before keeps its time, whatever is decided beside it."""
-    contacts = (contact_id for group in partition.groups for contact_id in group)
-    found = conn.execute(_EVIDENCE, asked(viewer, contacts))
+    contacts = {contact_id for group in partition.groups for contact_id in group}
+    found = (row for statement in _EVIDENCE for row in conn.execute(statement, asked(viewer, contacts)))
     known = {(row.left_id, row.right_id, row.kind, row.value): row for row in found}
     rows = []
     for e in partition.edges:

@@ -43,7 +43,10 @@ _BY_ID: Final = Prepared(lambda: select(
     contact.c.nature, contact.c.pristine,
 ).where(among(contact.c.id)))  # fmt: skip
 _BY_KEY: Final = select(contact.c.key, contact.c.id).where(among(contact.c.key), contact.c.account_id == sa.bindparam("account"))
-_CARRIERS: Final = select(contact_key.c.contact_id).where(among(contact_key.c.value), contact_key.c.kind == sa.bindparam("kind"))
+# `strong` is read along: of what the primary key has by itself SQLite would walk through all of a viewer's
+_CARRIERS: Final = select(contact_key.c.contact_id, contact_key.c.strong).where(
+    among(contact_key.c.value), contact_key.c.kind == sa.bindparam("kind")
+)
 _DROP_KEYS: Final = sa.delete(contact_key).where(among(contact_key.c.contact_id))
 
 
