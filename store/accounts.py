@@ -228,8 +228,12 @@ def remember(conn: Connection, viewer: str, account_id: str, remembered: bytes) 
 
 def own_values(conn: Connection, viewer: str) -> frozenset[str]:
     """The viewer's own addresses and handles, case-folded, of all accounts."""
-    rows = conn.execute(select(own_address.c.value).where(own_address.c.viewer_id == viewer, own_address.c.mine))
-    return frozenset(value.casefold() for value in rows.scalars())
+    return frozenset(row.value.casefold() for row in _own_values.rows(conn, viewer=viewer))
+
+
+@Prepared
+def _own_values() -> sa.Select[Any]:
+    return select(own_address.c.value).where(own_address.c.viewer_id == VIEWER, own_address.c.mine)
 
 
 def own_of(conn: Connection, viewer: str, account_id: str) -> frozenset[str]:

@@ -23,11 +23,15 @@ from store.rows import insert
 from store.tables import feed, feed_head, stream, stream_match, told_again, unplaced, untallied, webhook
 
 TOMBSTONE_DAYS: Final = 90
-_INSERT: Final = feed.insert()
 _ADVANCE: Final = (
     sa.update(feed_head).where(feed_head.c.viewer_id == VIEWER).values(position=feed_head.c.position + sa.bindparam("count"))
     .returning(feed_head.c.position)
 )  # fmt: skip
+_BIRTH: Final = (
+    sa.update(feed_head).where(feed_head.c.viewer_id == VIEWER).values(born=feed_head.c.born + sa.bindparam("count"))
+    .returning(feed_head.c.born)
+)  # fmt: skip
+_RULED: Final = select(stream.c.id).where(stream.c.viewer_id == VIEWER, stream.c.enabled).limit(1)
 _READY: Final = (  # what a stream's receiver is sent is known once it has been matched (store/streams.py)
     select(webhook.c.id)
     .where(webhook.c.viewer_id == VIEWER, webhook.c.health != "DISABLED", webhook.c.retry_at.is_(None), webhook.c.stream_id.is_(None))
@@ -145,7 +149,7 @@ class Recorder:
         last = advance(conn, viewer, count)
         insert(
             conn,
-            _INSERT,
+            feed,
             [
                 {
                     "viewer_id": viewer,
@@ -193,7 +197,7 @@ def _wake_receivers(conn: Connection, viewer: str, now: datetime) -> None:
 
 def wake_streams(conn: Connection, viewer: str, now: datetime) -> None:
     """Have new activities matched, or old ones with who is of a circle by now, where somebody has a rule."""
-    if conn.execute(select(stream.c.id).where(stream.c.viewer_id == viewer, stream.c.enabled).limit(1)).first() is not None:
+    if conn.execute(_RULED, {"viewer": viewer}).first() is not None:
         leases.enqueue(conn, viewer, STREAM_JOB, viewer, now)
 
 
@@ -217,12 +221,7 @@ def advance(conn: Connection, viewer: str, count: int) -> int:
 
 def birth(conn: Connection, viewer: str, count: int) -> int:
     """Reserve `count` numbers of arrival for new contacts; the first one is returned. Takes the viewer's row lock."""
-    row = conn.execute(
-        sa.update(feed_head)
-        .where(feed_head.c.viewer_id == viewer)
-        .values(born=feed_head.c.born + count)
-        .returning(feed_head.c.born)
-    ).one()
+    row = conn.execute(_BIRTH, {"viewer": viewer, "count": count}).one()
     return int(row.born) - count + 1
 
 

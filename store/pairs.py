@@ -26,6 +26,7 @@ _NEXT: Final = (
     select(unpaired.c.person_id)
     .where(unpaired.c.viewer_id == VIEWER, unpaired.c.met == sa.bindparam("met", type_=sa.Boolean))
     .order_by(unpaired.c.person_id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
 )
 _WAITING: Final = select(unpaired.c.person_id).where(among(unpaired.c.person_id))
 _LIVES: Final = sa.and_(person.c.viewer_id == VIEWER, person.c.redirect_to.is_(None))
@@ -50,6 +51,9 @@ _COUNTED: Final = {dialect: _counting(listed) for dialect, listed in each(sa.Big
 _HAVING: Final = select(clue.c.key, clue.c.person_id).where(among(clue.c.key))
 _MET: Final = sa.update(unpaired).where(among(unpaired.c.person_id)).values(met=True)
 _DONE: Final = sa.delete(unpaired).where(among(unpaired.c.person_id))
+_DROP: Final = sa.delete(look_alike).where(
+    _L.viewer_id == VIEWER, _L.left_id == sa.bindparam("one"), _L.right_id == sa.bindparam("other")
+)
 _DROP_CLUES: Final = sa.delete(clue).where(among(clue.c.person_id))
 # each side by its index: of both at once SQLite walks through all that the viewer has
 _TOUCHING: Final = sa.union(*(select(look_alike).where(among(side)) for side in (_L.left_id, _L.right_id)))
@@ -77,7 +81,7 @@ def mark(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
 
 def marked(conn: Connection, viewer: str, limit: int, *, met: bool) -> list[str]:
     """The next people to be looked at, of those whose keys are known, or are not."""
-    return list(conn.execute(_NEXT.limit(limit), {"viewer": viewer, "met": met}).scalars())
+    return list(conn.execute(_NEXT, {"viewer": viewer, "met": met, "most": limit}).scalars())
 
 
 def waiting(conn: Connection, viewer: str, person_ids: Collection[str]) -> set[str]:
@@ -90,7 +94,7 @@ def meet(conn: Connection, viewer: str, keys: Mapping[str, Collection[int]]) -> 
     conn.execute(_DROP_CLUES, asked(viewer, keys))
     insert(
         conn,
-        clue.insert(),
+        clue,
         [{"viewer_id": viewer, "key": key, "person_id": p} for p, each in keys.items() for key in sorted(each)],
     )
     conn.execute(_MET, asked(viewer, keys))
@@ -142,7 +146,7 @@ def write(
     gone = [pair for pair in old if pair not in new or dict(old[pair]) != new[pair]]
     fresh = [pair for pair in new if pair not in old or dict(old[pair]) != new[pair]]
     _drop(conn, viewer, gone)
-    insert(conn, look_alike.insert(), [new[pair] for pair in fresh])
+    insert(conn, look_alike, [new[pair] for pair in fresh])
     _tell(conn, viewer, {person_id for pair in (*gone, *fresh) for person_id in pair}, recorder)
     conn.execute(_DONE, asked(viewer, seen))
 
@@ -168,8 +172,8 @@ def doubt(conn: Connection, viewer: str, person_ids: Collection[str], recorder: 
 
 
 def _drop(conn: Connection, viewer: str, pairs: Collection[tuple[str, str]]) -> None:
-    for left, right in pairs:
-        conn.execute(sa.delete(look_alike).where(_L.viewer_id == viewer, _L.left_id == left, _L.right_id == right))
+    if pairs:
+        conn.execute(_DROP, [{"viewer": viewer, "one": left, "other": right} for left, right in pairs])
 
 
 def _tell(conn: Connection, viewer: str, person_ids: Collection[str], recorder: Recorder) -> None:

@@ -22,7 +22,7 @@ JOB: Final = "place"  # marks everybody: scores age
 MARKED: Final = 500  # people that one step of it marks
 CLEARED: Final = 200  # people whose influence one transaction writes
 _P, _U, _S, _R = person.c, unplaced.c, standing.c, standing_run.c
-_HAVE: Final = select(contact.c.person_id).where(among(contact.c.id), contact.c.person_id.is_not(None)).distinct()
+_HAVE: Final = select(contact.c.person_id).where(among(contact.c.id))
 _STAND: Final = select(_P.id, _P.relationship, _P.trend).where(among(_P.id))
 _PUT: Final = (
     sa.update(person).where(_P.viewer_id == VIEWER, _P.id == sa.bindparam("whose"))
@@ -31,6 +31,14 @@ _PUT: Final = (
 _HEARD: Final = (
     sa.update(person).where(_P.viewer_id == VIEWER, _P.id == sa.bindparam("whose")).values(influence=sa.bindparam("score"))
 )  # fmt: skip
+
+
+def _marking(dialect: Any) -> Any:
+    new = dialect.insert(unplaced)
+    return new.on_conflict_do_update(index_elements=[_U.viewer_id, _U.person_id], set_={"person_id": new.excluded.person_id})
+
+
+_MARK: Final = {"sqlite": _marking(sqlite), "postgresql": _marking(postgresql)}
 
 
 class Place(NamedTuple):
@@ -43,14 +51,13 @@ class Place(NamedTuple):
 def mark(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
     """Have these people's closeness reckoned again. A mark that is there is written again: on PostgreSQL whoever reckons just now does
     not take it with them."""
-    made = (sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert)(unplaced)
-    put = made.on_conflict_do_update(index_elements=[_U.viewer_id, _U.person_id], set_={"person_id": made.excluded.person_id})
-    insert(conn, put, [{"viewer_id": viewer, "person_id": person_id} for person_id in sorted(person_ids)])
+    insert(conn, _MARK[conn.dialect.name], [{"viewer_id": viewer, "person_id": person_id} for person_id in sorted(person_ids)])
 
 
 def mark_of(conn: Connection, viewer: str, contact_ids: Collection[str]) -> None:
     """Have the closeness of these contacts' people reckoned again."""
-    mark(conn, viewer, list(conn.execute(_HAVE, asked(viewer, contact_ids)).scalars()) if contact_ids else ())
+    # nobody's are left out here: asked to, SQLite walks through all that are somebody's
+    mark(conn, viewer, set(conn.execute(_HAVE, asked(viewer, contact_ids)).scalars()) - {None} if contact_ids else ())
 
 
 def mark_next(conn: Connection, viewer: str, after: str) -> str | None:

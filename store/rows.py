@@ -28,10 +28,14 @@ class _Ready(NamedTuple):
     columns: tuple[tuple[str, Callable[[Any], Any] | None], ...]
 
 
-def insert(conn: Connection, statement: sa.Insert, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Execute an INSERT, with whatever it does ON CONFLICT, for rows that all name the same columns; at least two of these."""
+def insert(conn: Connection, into: sa.Table | sa.Insert, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all name the same columns, at least two of these: into a table, or by an INSERT that says what it does ON CONFLICT.
+
+    Such a statement is made once by whoever has it: it is known by itself, and one that is made anew is compiled anew.
+    """
     if not rows:
         return
+    statement = _plain(into) if isinstance(into, sa.Table) else into
     if conn.dialect.name != "sqlite":
         conn.execute(statement, rows)
         return
@@ -42,6 +46,11 @@ def insert(conn: Connection, statement: sa.Insert, rows: Sequence[Mapping[str, A
         for name, convert in ready.columns
     ]  # fmt: skip
     conn.exec_driver_sql(ready.text, list(zip(*columns, strict=True)))
+
+
+@lru_cache(200)
+def _plain(table: sa.Table) -> sa.Insert:
+    return table.insert()
 
 
 @lru_cache(200)

@@ -54,6 +54,7 @@ _THERE: Final = sa.select(
     search_doc.c.node_id, search_doc.c.n, *(search_doc.c[name] for name in search_entries.WORDS)
 ).where(among(search_doc.c.node_id))  # fmt: skip
 _FACETS: Final = sa.select(search_doc.c.node_id, search_doc.c.kind, search_doc.c.facets).where(among(search_doc.c.node_id))
+_DROP: Final = sa.delete(search_doc).where(among(search_doc.c.node_id))
 Column = Literal["any", "head", "title", "sender", "receivers", "people", "facets"]
 
 
@@ -191,10 +192,7 @@ def drop(conn: Connection, viewer: str, node_ids: Sequence[str]) -> None:
     """Take nodes out of the index."""
     if conn.dialect.name == "sqlite":
         search_entries.catch_up(conn)  # triggers take out of it what it has
-    for n in range(0, len(node_ids), 500):
-        conn.execute(
-            sa.delete(search_doc).where(search_doc.c.viewer_id == viewer, search_doc.c.node_id.in_(node_ids[n : n + 500]))
-        )
+    conn.execute(_DROP, asked(viewer, node_ids))
 
 
 def missing(conn: Connection, viewer: str, node_ids: Sequence[str]) -> list[str]:

@@ -134,7 +134,7 @@ def adopt(conn: Connection, viewer: str, what: Moved, now: datetime) -> bool:
         {"viewer_id": viewer, "circle_id": one, "contacts": None if contacts is None else _encode(sorted(contacts))}
         for one, contacts in sorted(changed.items())
     ]
-    insert(conn, stream_circle.insert(), rows)
+    insert(conn, stream_circle, rows)
     whose = set[str]()
     for one, contacts in changed.items():
         if one not in what.fresh:

@@ -95,7 +95,7 @@ class _Settled:
             conn.execute(_DROP, asked(viewer, self.gone))
         if self.changed:
             conn.execute(_CHANGE, self.changed)
-        insert(conn, suggestion.insert(), self.added)
+        insert(conn, suggestion, self.added)
 
 
 def _settle(

@@ -148,7 +148,7 @@ def put(conn: Connection, viewer: str, news: Sequence[New], recorder: Recorder, 
     snapshots = {contact_id: _taken(row) for contact_id, row in seen.items()}
     insert(
         conn,
-        decision.insert(),
+        decision,
         [
             {"viewer_id": viewer, "id": one.id, "number": number + n, "action": one.action, "rule": one.rule,
              "credential": one.credential, "person_id": one.person_id, "at": now, "version": 1}
@@ -157,7 +157,7 @@ def put(conn: Connection, viewer: str, news: Sequence[New], recorder: Recorder, 
     )  # fmt: skip
     insert(
         conn,
-        decision_contact.insert(),
+        decision_contact,
         [
             {"viewer_id": viewer, "decision_id": one.id, "contact_id": contact_id, "side": n, "person_id": one.before.get(contact_id),
              "record": snapshots.get(contact_id)}
@@ -168,7 +168,7 @@ def put(conn: Connection, viewer: str, news: Sequence[New], recorder: Recorder, 
     )  # fmt: skip
     insert(
         conn,
-        decision_evidence.insert(),
+        decision_evidence,
         [
             {"viewer_id": viewer, "decision_id": one.id, "left_id": e.left, "right_id": e.right, "kind": e.kind, "value": e.value,
              "weight": e.weight, "detail": e.detail, "seen_at": e.seen_at}

@@ -83,8 +83,8 @@ def _said(conn: Connection, viewer: str, person_ids: Collection[str]) -> dict[st
             found[row.person_id].append(row.name)
     whose = {row.id: row.redirect_to for row in conn.execute(_LEADING, asked(viewer, person_ids))}
     about = {*person_ids, *whose}
-    for row in conn.execute(_PUT_ON, asked(viewer, about)):
-        found[whose.get(row.about_id, row.about_id)].append(row.name)
+    for borne in conn.execute(_PUT_ON, asked(viewer, about)):
+        found[whose.get(borne.about_id, borne.about_id)].append(borne.name)
     notes: dict[str, list[str]] = defaultdict(list)
     for row in conn.execute(_NOTES, asked(viewer, about)):
         notes[whose.get(row.about_id, row.about_id)].append(row.body)

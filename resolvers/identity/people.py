@@ -21,6 +21,7 @@ from resolvers.projection import VALUES, Choice, Member, Projection, Sourced, me
 from store import anchors, choices, pairs, places, search_index
 from store.among import VIEWER, among, asked
 from store.feed import Recorder
+from store.rows import insert
 from store.tables import contact, evidence, person
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -40,6 +41,22 @@ _NO_EVIDENCE: Final = sa.delete(evidence).where(
     _E.value == sa.bindparam("by"),
 )  # fmt: skip
 _PEOPLE: Final = select(person).where(among(person.c.id)).order_by(person.c.id)
+_MOVE: Final = (
+    sa.update(contact).where(contact.c.viewer_id == VIEWER, contact.c.id == sa.bindparam("which"))
+    .values(person_id=sa.bindparam("whose"))
+)  # fmt: skip
+_REVIVE: Final = sa.update(person).where(among(person.c.id)).values(redirect_to=None)
+_TURN: Final = sa.update(person).where(among(person.c.id)).values(version=person.c.version + 1)
+# one after the other: of both at once SQLite walks through everybody
+_LEAD: Final = tuple(
+    sa.update(person).where(among(side), person.c.id != sa.bindparam("survivor"))
+    .values(redirect_to=sa.bindparam("survivor"), projection=None)
+    for side in (person.c.id, person.c.redirect_to)
+)  # fmt: skip
+_MET: Final = (
+    sa.update(person).where(person.c.viewer_id == VIEWER, person.c.id == sa.bindparam("whose"))
+    .values(last_contact_at=sa.bindparam("latest"))
+)  # fmt: skip
 _LAST: Final = select(person.c.id, person.c.last_contact_at, person.c.version).where(among(person.c.id)).order_by(person.c.id)
 _SHOW: Final = (
     sa.update(person).where(person.c.viewer_id == VIEWER, person.c.id == sa.bindparam("whose"))
@@ -184,14 +201,12 @@ def regroup(
     for main, parts, decision_id in splits:
         recorder.split("PERSON", main, parts, decision_id=decision_id)
         touched.update(parts)
-    for contact_id, person_id in moved:
-        conn.execute(
-            sa.update(contact).where(contact.c.viewer_id == viewer, contact.c.id == contact_id).values(person_id=person_id)
-        )
+    if moved:
+        conn.execute(_MOVE, [{"viewer": viewer, "which": contact_id, "whose": person_id} for contact_id, person_id in moved])
     revived = sorted(set(living) & touched)
     pairs.mark(conn, viewer, {*touched, *(origin for absorbed in merges.values() for origin in absorbed)})
     if revived:
-        conn.execute(sa.update(person).where(person.c.viewer_id == viewer, person.c.id.in_(revived)).values(redirect_to=None))
+        conn.execute(_REVIVE, asked(viewer, revived))
     for survivor, absorbed in merges.items():
         _lead(conn, viewer, absorbed, survivor)
     for group, survivor in survivors.items():
@@ -202,15 +217,12 @@ def regroup(
             _lead(conn, viewer, [person_id], belongs[contact_id])
     _join_last_contact(conn, viewer, sorted(merges.items()))
     _write_evidence(conn, viewer, partition, now)
-    for survivor in revived:  # the survivor's upsert follows its merge, whether or not its values changed
-        conn.execute(
-            sa.update(person).where(person.c.viewer_id == viewer, person.c.id == survivor).values(version=person.c.version + 1)
-        )
+    if revived:  # the survivor's upsert follows its merge, whether or not its values changed
+        conn.execute(_TURN, asked(viewer, revived))
     reproject(conn, viewer, touched, recorder, now)
     heir = {absorbed: survivor for survivor, others in merges.items() for absorbed in others}
     documents.follow_notes(conn, viewer, heir | {part: part for _, parts, _ in splits for part in parts})
-    versions = conn.execute(select(person.c.id, person.c.version).where(person.c.viewer_id == viewer, person.c.id.in_(revived)))
-    for row in versions:
+    for row in conn.execute(_LAST, asked(viewer, revived)) if revived else ():
         recorder.upsert("PERSON", row.id, row.version)
     decisions.put(conn, viewer, plan.news, recorder, now)
     places.mark(conn, viewer, touched)  # what they exchanged is another sum now
@@ -220,12 +232,8 @@ def _lead(conn: Connection, viewer: str, others: Sequence[str], survivor: str) -
     """Let `others`, and whoever led to them, lead to the survivor: one hop, never a chain."""
     if not others:
         return
-    # one after the other: of both at once SQLite walks through everybody
-    for theirs in (person.c.id.in_(others), person.c.redirect_to.in_(others)):
-        conn.execute(
-            sa.update(person).where(person.c.viewer_id == viewer, theirs, person.c.id != survivor)
-            .values(redirect_to=survivor, projection=None)
-        )  # fmt: skip
+    for statement in _LEAD:
+        conn.execute(statement, asked(viewer, others, survivor=survivor))
     search_index.drop(conn, viewer, others)
 
 
@@ -233,9 +241,7 @@ def _join_last_contact(conn: Connection, viewer: str, merges: Sequence[tuple[str
     for survivor, absorbed in merges:
         rows = conn.execute(_LAST, asked(viewer, [survivor, *absorbed]))
         latest = max((row.last_contact_at for row in rows if row.last_contact_at is not None), default=None)
-        conn.execute(
-            sa.update(person).where(person.c.viewer_id == viewer, person.c.id == survivor).values(last_contact_at=latest)
-        )
+        conn.execute(_MET, {"viewer": viewer, "whose": survivor, "latest": latest})
 
 
 def _lost(conn: Connection, viewer: str, partition: Partition, current: Mapping[str, str]) -> list[Edge]:
@@ -277,5 +283,4 @@ def _write_evidence(conn: Connection, viewer: str, partition: Partition, now: da
     if known:
         gone = [{"viewer": viewer, "one": left, "other": right, "as": kind, "by": value} for left, right, kind, value in known]
         conn.execute(_NO_EVIDENCE, gone)
-    if rows:
-        conn.execute(evidence.insert(), rows)
+    insert(conn, evidence, rows)

@@ -24,13 +24,44 @@ from resolvers.identity.decisions import By, Said
 from resolvers.identity.keys import Key
 from resolvers.identity.people import regroup
 from store import leases, locks, pairs
+from store.among import VIEWER, among, asked
 from store.database import Database
 from store.feed import Recorder
 from store.tables import contact, contact_key, dirty, evidence
 
 STEP: Final = 200  # dirty contacts a step begins with
 MAX_TRIES: Final = 20
-_IN: Final = 500
+CROWD: Final = MAX_CARRIERS * 4  # more than so many carry a value: it joins nobody
+_k: Final = contact_key.c
+_NEXT: Final = (
+    select(dirty.c.contact_id).where(dirty.c.viewer_id == VIEWER).order_by(dirty.c.contact_id)
+    .limit(sa.bindparam("step", type_=sa.Integer))
+)  # fmt: skip
+_DONE: Final = sa.delete(dirty).where(among(dirty.c.contact_id))
+_ROWS: Final = select(
+    contact.c.id, contact.c.born, contact.c.minted_id, contact.c.person_id, contact.c.fingerprint, contact.c.record, contact.c.relation,
+    contact.c.account_id,
+).where(among(contact.c.id))  # fmt: skip
+_LOCKED: Final = (
+    select(contact.c.id, contact.c.fingerprint, contact.c.person_id)
+    .where(among(contact.c.id))
+    .order_by(contact.c.id)
+    .with_for_update()
+)
+_KEYS: Final = select(contact_key).where(among(_k.contact_id))
+# of addresses and numbers only those that prove something count; `strong` is read along: of what the primary key has by itself SQLite
+# would walk through all of a viewer's
+_CARRIED: Final = sa.and_(among(_k.value), _k.kind == sa.bindparam("kind"))
+_CARRIERS: Final = {
+    proving: select(_k.contact_id, _k.strong).where(_CARRIED, _k.strong if proving else sa.true()) for proving in (True, False)
+}
+_FIRST: Final = {proving: carriers.limit(CROWD + 1) for proving, carriers in _CARRIERS.items()}
+_CROWDS: Final = {
+    proving: carriers.with_only_columns(_k.value).group_by(_k.value).having(sa.func.count() > CROWD)
+    for proving, carriers in _CARRIERS.items()
+}
+_WHOSE: Final = select(contact.c.person_id).where(among(contact.c.id))
+_OF_PEOPLE: Final = select(contact.c.id).where(among(contact.c.person_id))
 
 
 class Component(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,11 +109,7 @@ async def resolve(database: Database, viewer: str, now: datetime, *, step: int =
 
 def read_component(conn: Connection, viewer: str, step: int) -> Component:
     """The next dirty contacts with their component, in one snapshot."""
-    begin = tuple(
-        conn.execute(
-            select(dirty.c.contact_id).where(dirty.c.viewer_id == viewer).order_by(dirty.c.contact_id).limit(step)
-        ).scalars()
-    )
+    begin = tuple(conn.execute(_NEXT, {"viewer": viewer, "step": step}).scalars())
     if not begin:
         return Component(dirty=(), facts=(), minted={}, current={}, prints={})
     return read_around(conn, viewer, begin)
@@ -110,24 +137,8 @@ def read_around(conn: Connection, viewer: str, begin: Collection[str]) -> Compon
         heard = decisions.said_of(conn, viewer, frontier)
         said = decisions.both(said, heard)
         frontier = (_carriers(conn, viewer, values, crowded) | _members(conn, viewer, people) | heard.joined()) - known
-    rows: list[Any] = []
-    ordered = sorted(known)
-    for n in range(0, len(ordered), _IN):
-        columns = (
-            contact.c.id,
-            contact.c.born,
-            contact.c.minted_id,
-            contact.c.person_id,
-            contact.c.fingerprint,
-            contact.c.record,
-            contact.c.relation,
-            contact.c.account_id,
-        )
-        rows += conn.execute(
-            select(*columns).where(
-                contact.c.viewer_id == viewer, contact.c.id.in_(ordered[n : n + _IN]), contact.c.person_id.is_not(None)
-            )
-        ).all()
+    # nobody's are left out here: asked to, SQLite walks through all that are somebody's
+    rows = [row for row in conn.execute(_ROWS, asked(viewer, known)) if row.person_id is not None]
     web = reader.read()
     tied = web.around(crowded)
     facts = tuple(_fact(row, own := keys.get(row.id, []), webs.carried(row, own, tied)) for row in rows)
@@ -170,14 +181,7 @@ def lock(conn: Connection, viewer: str, contact_ids: Collection[str]) -> set[str
 
 def _locked(conn: Connection, viewer: str, component: Component) -> dict[str, tuple[bytes, str]]:
     """What the contacts of a component are now, kept from changing until the transaction ends."""
-    present: dict[str, tuple[bytes, str]] = {}
-    for part in _parts(component.prints):
-        query = select(contact.c.id, contact.c.fingerprint, contact.c.person_id).where(
-            contact.c.viewer_id == viewer, contact.c.id.in_(part)
-        )
-        rows = conn.execute(query.order_by(contact.c.id).with_for_update())
-        present.update({r.id: (r.fingerprint, r.person_id) for r in rows})
-    return present
+    return {r.id: (r.fingerprint, r.person_id) for r in conn.execute(_LOCKED, asked(viewer, component.prints))}
 
 
 def write_groups(conn: Connection, viewer: str, component: Component, groups: Partition, now: datetime) -> bool:
@@ -190,9 +194,7 @@ def write_groups(conn: Connection, viewer: str, component: Component, groups: Pa
     recorder = Recorder(now, origin="IDENTITY")
     regroup(conn, viewer, groups, component.minted, component.current, recorder, now)
     pairs.mark(conn, viewer, _people(conn, viewer, component.dirty))
-    for n in range(0, len(component.dirty), _IN):
-        part = component.dirty[n : n + _IN]
-        conn.execute(sa.delete(dirty).where(dirty.c.viewer_id == viewer, dirty.c.contact_id.in_(part)))
+    conn.execute(_DONE, asked(viewer, component.dirty))
     recorder.flush(conn, viewer)
     return True
 
@@ -233,32 +235,27 @@ def _counts(key: Key) -> bool:
 
 def _keys(conn: Connection, viewer: str, contact_ids: Collection[str]) -> dict[str, list[Key]]:
     found: dict[str, list[Key]] = {}
-    for part in _parts(contact_ids):
-        rows = conn.execute(select(contact_key).where(contact_key.c.viewer_id == viewer, contact_key.c.contact_id.in_(part)))
-        for row in rows:
-            found.setdefault(row.contact_id, []).append(Key(row.kind, row.value, row.strong, row.source))
+    for row in conn.execute(_KEYS, asked(viewer, contact_ids)):
+        found.setdefault(row.contact_id, []).append(Key(row.kind, row.value, row.strong, row.source))
     return found
 
 
 def _carriers(conn: Connection, viewer: str, values: Collection[tuple[str, str]], crowded: set[tuple[str, str]]) -> set[str]:
     """Who carries these; what too many carry is added to `crowded`, and of these only those are walked whom it has joined."""
     found: set[str] = set()
-    by_kind: dict[str, list[str]] = {}
+    by_kind: dict[str, set[str]] = {}
     for kind, value in values:
-        by_kind.setdefault(kind, []).append(value)
-    k = contact_key.c
+        by_kind.setdefault(kind, set()).add(value)
     for kind, wanted in sorted(by_kind.items()):
-        for part in _parts(wanted):
-            carried = [k.viewer_id == viewer, k.kind == kind, k.value.in_(part)]
-            if kind in ("EMAIL", "PHONE"):
-                carried.append(k.strong)
-            often = select(k.value).where(*carried).group_by(k.value).having(sa.func.count() > MAX_CARRIERS * 4)
-            crowds = set(conn.execute(often).scalars())
-            if crowds:
-                crowded.update((kind, value) for value in crowds)
-                found |= _joined_by(conn, viewer, kind, crowds)
-                carried.append(k.value.not_in(sorted(crowds)))
-            found.update(conn.execute(select(k.contact_id).where(*carried)).scalars())
+        proving = kind in ("EMAIL", "PHONE")
+        first = conn.execute(_FIRST[proving], asked(viewer, wanted, kind=kind)).scalars().all()
+        if len(first) <= CROWD:
+            found.update(first)  # so few that none of the values can be a crowd's
+            continue
+        crowds = set(conn.execute(_CROWDS[proving], asked(viewer, wanted, kind=kind)).scalars())
+        crowded.update((kind, value) for value in crowds)
+        found |= _joined_by(conn, viewer, kind, crowds)
+        found.update(conn.execute(_CARRIERS[proving], asked(viewer, wanted - crowds, kind=kind)).scalars())
     return found
 
 
@@ -271,26 +268,8 @@ def _joined_by(conn: Connection, viewer: str, kind: str, values: Collection[str]
 
 
 def _people(conn: Connection, viewer: str, contact_ids: Collection[str]) -> set[str]:
-    found: set[str] = set()
-    for part in _parts(contact_ids):
-        rows = conn.execute(
-            select(contact.c.person_id).where(
-                contact.c.viewer_id == viewer, contact.c.id.in_(part), contact.c.person_id.is_not(None)
-            )
-        )
-        found.update(rows.scalars())
-    return found
+    return set(conn.execute(_WHOSE, asked(viewer, contact_ids)).scalars()) - {None}
 
 
 def _members(conn: Connection, viewer: str, person_ids: Collection[str]) -> set[str]:
-    found: set[str] = set()
-    for part in _parts(person_ids):
-        found.update(
-            conn.execute(select(contact.c.id).where(contact.c.viewer_id == viewer, contact.c.person_id.in_(part))).scalars()
-        )
-    return found
-
-
-def _parts(values: Collection[str]) -> list[Sequence[str]]:
-    ordered = sorted(values)
-    return [ordered[n : n + _IN] for n in range(0, len(ordered), _IN)]
+    return set(conn.execute(_OF_PEOPLE, asked(viewer, person_ids)).scalars()) if person_ids else set()

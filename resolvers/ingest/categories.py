@@ -31,7 +31,6 @@ STEP: Final = 200
 TRIES: Final = 3
 _OF, _T = category.c, tag.c
 _decode = msgspec.msgpack.Decoder(records.Contact).decode
-_FILE: Final = category.insert()
 _HELD: Final = select(_OF.contact_id, _OF.folded, _OF.tag_id).where(among(_OF.contact_id))
 _BY_UID: Final = select(contact.c.id, contact.c.record).where(
     among(contact.c.uid), contact.c.account_id == sa.bindparam("account"), contact.c.nature != "GROUP"
@@ -94,7 +93,7 @@ def put(conn: Connection, viewer: str, wanted: Mapping[str, Names], recorder: Re
         {"viewer_id": viewer, "contact_id": i, "folded": name, "tag_id": tags[name]} for i, name in sorted(added) if name in tags
     ]
     if rows:
-        insert(conn, _FILE, rows)
+        insert(conn, category, rows)
     _sweep(conn, viewer, {tag_id for tag_id in dropped.values() if tag_id is not None}, recorder)
     return {i for (i, _), tag_id in dropped.items() if tag_id is not None} | {row["contact_id"] for row in rows}
 
@@ -109,8 +108,10 @@ def tell(conn: Connection, viewer: str, contact_ids: Collection[str], recorder: 
     """The people of these contacts bear other tags than before."""
     if not contact_ids:
         return
-    whose = select(contact.c.person_id).where(among(contact.c.id), contact.c.person_id.is_not(None))
-    people = set(conn.execute(whose, asked(viewer, contact_ids)).scalars())
+    # nobody's are left out here: asked to, SQLite walks through all that are somebody's
+    people = set(conn.execute(select(contact.c.person_id).where(among(contact.c.id)), asked(viewer, contact_ids)).scalars()) - {
+        None
+    }
     for row in conn.execute(_NEWER, asked(viewer, people)).all():
         recorder.upsert("PERSON", row.id, row.version, fields=("tags",))
     documents.renew(conn, viewer, people)

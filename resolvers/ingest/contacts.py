@@ -27,7 +27,7 @@ from resolvers.ingest import categories, edits, groups, profile_changes
 from resolvers.ingest.target import Result, Target
 from resolvers.projection import Member, project
 from store import ids
-from store.among import among, asked
+from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.prepared import Prepared
 from store.rows import insert
@@ -48,6 +48,14 @@ _CARRIERS: Final = select(contact_key.c.contact_id, contact_key.c.strong).where(
     among(contact_key.c.value), contact_key.c.kind == sa.bindparam("kind")
 )
 _DROP_KEYS: Final = sa.delete(contact_key).where(among(contact_key.c.contact_id))
+_CHANGED: Final = (
+    "container", "person_id", "relation", "nature", "name", "sort_name", "record", "fingerprint", "etag", "photo_hash", "updated_at", "uid",
+    "version",
+)  # fmt: skip
+_CHANGE: Final = (
+    sa.update(contact).where(contact.c.viewer_id == VIEWER, contact.c.id == sa.bindparam("which"))
+    .values({name: sa.bindparam(f"new_{name}") for name in _CHANGED})
+)  # fmt: skip
 
 
 class Correspondent(msgspec.Struct, frozen=True, kw_only=True):
@@ -293,6 +301,7 @@ def _write(
     before = {i: groups.read(known.get(i)) for i in changed if i in known}
     refiled = set() if target.live else categories.follow(conn, viewer, target.account_id, changed, before, recorder)
     fresh: list[dict[str, Any]] = []
+    updated: list[dict[str, Any]] = []
     people: dict[str, dict[str, Any]] = {}
     touched: set[str] = set()
     born = int(now.timestamp() * 1_000_000)
@@ -337,16 +346,14 @@ def _write(
             )  # fmt: skip
         else:
             version = None if target.live or row is None else (row.version or 0) + 1
-            conn.execute(
-                sa.update(contact)
-                .where(contact.c.viewer_id == viewer, contact.c.id == contact_id)
-                .values(**values, version=version)
-            )
+            named = {f"new_{name}": value for name, value in values.items()}
+            updated.append({"viewer": viewer, "which": contact_id, "new_version": version, **named})
         if version is not None:
             recorder.upsert("CONTACT", contact_id, version, created=contact_id in new)
     upsert(conn, photo, list(photos.values()), ["hash"])
-    if fresh:
-        conn.execute(contact.insert(), fresh)
+    insert(conn, contact, fresh)
+    if updated:
+        conn.execute(_CHANGE, updated)
     if not target.live:
         groups.tell(conn, viewer, target.account_id, {i: (before.get(i), item) for i, item in changed.items()}, recorder, now)
     known_ids = _lead(conn, viewer, known, changed, people, recorder)
@@ -424,5 +431,4 @@ def _write_keys(conn: Connection, viewer: str, changed: dict[str, records.Contac
         if item.nature not in NOBODY
         for k in keys_of(item)
     ]
-    if rows:
-        conn.execute(contact_key.insert(), rows)
+    insert(conn, contact_key, rows)

@@ -31,7 +31,6 @@ _HELD: Final = (
 _MESSAGES: Final = select(
     message.c.id, message.c.conversation_id, message.c.version, message.c.category, message.c.direction, message.c.sent_at
 ).where(among(message.c.id))
-_INSERT: Final = message_participant.insert()
 
 
 def gather(
@@ -63,7 +62,7 @@ def _write(
     recorder: Recorder,
 ) -> None:
     conn.execute(sa.delete(message_participant).where(among(message_participant.c.message_id)), asked(viewer, changed))
-    insert(conn, _INSERT, [row for rows in changed.values() for row in rows])
+    insert(conn, message_participant, [row for rows in changed.values() for row in rows])
     members: list[dict[str, Any]] = []
     heard: dict[str, datetime] = {}
     touched: set[str] = set()

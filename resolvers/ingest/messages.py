@@ -49,8 +49,6 @@ _HEARD: Final = sa.update(person).where(person.c.viewer_id == VIEWER, person.c.i
 _NAME: Final = sa.update(message).where(message.c.viewer_id == VIEWER, message.c.id == sa.bindparam("whose")).values(
     internet_message_id=sa.bindparam("name"), url=sa.bindparam("place")
 )  # fmt: skip
-_INSERT: Final = message.insert()
-_INSERT_PARTICIPANTS: Final = message_participant.insert()
 
 
 def put_messages(
@@ -388,8 +386,8 @@ def _write(
             if tallies.may_count(item, way):
                 counting.append((homes[node_id], item.sent_at))
             docs += findable.documents(arrival, made.words, made.heads, target.account_id)
-    insert(conn, _INSERT, rows)
-    insert(conn, _INSERT_PARTICIPANTS, people)
+    insert(conn, message, rows)
+    insert(conn, message_participant, people)
     if not target.live:
         write_content(conn, viewer, target.account_id, fresh, prepared)
     upsert(conn, conversation_source, homes_rows, ["conversation_id", "account_id", "key"])

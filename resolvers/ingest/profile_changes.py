@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 
 from providers import records
 from store import ids
+from store.among import VIEWER, among, asked
 from store.rows import insert
 from store.tables import microseconds, profile_change
 from store.words import fold
@@ -24,7 +25,13 @@ KEPT: Final = 100  # of one contact, the latest
 MAX_LENGTH: Final = 500  # characters of a value that are kept
 STORED: Final = "sha256:"  # where a kept record's picture is (contacts.py)
 _C = profile_change.c
-_INSERT: Final = profile_change.insert()
+_KNOWN: Final = select(_C.id).where(among(_C.id))
+_OLDER: Final = (
+    select(_C.id).where(_C.viewer_id == VIEWER, _C.contact_id == sa.bindparam("whose"))
+    .order_by(_C.at.desc(), _C.id.desc())
+    .offset(sa.bindparam("kept", type_=sa.Integer)).limit(sa.bindparam("kept", type_=sa.Integer))
+)  # fmt: skip
+_DROP: Final = sa.delete(profile_change).where(among(_C.id))
 Change = tuple[str, str | None, str | None]  # field (PersonField), what it was, what it is
 
 
@@ -47,14 +54,12 @@ def note(
     ]  # fmt: skip
     if not rows:
         return
-    again = select(_C.id).where(_C.viewer_id == viewer, _C.id.in_([row["id"] for row in rows]))
-    known = set(conn.execute(again).scalars())  # told twice within one slice
-    insert(conn, _INSERT, [row for row in rows if row["id"] not in known])
+    known = set(conn.execute(_KNOWN, asked(viewer, [str(row["id"]) for row in rows])).scalars())  # told twice within one slice
+    insert(conn, profile_change, [row for row in rows if row["id"] not in known])
     for contact_id in sorted({str(row["contact_id"]) for row in rows}):
-        mine = select(_C.id).where(_C.viewer_id == viewer, _C.contact_id == contact_id)
-        older = conn.execute(mine.order_by(_C.at.desc(), _C.id.desc()).offset(KEPT).limit(KEPT)).scalars().all()
+        older = conn.execute(_OLDER, {"viewer": viewer, "whose": contact_id, "kept": KEPT}).scalars().all()
         if older:
-            conn.execute(sa.delete(profile_change).where(_C.viewer_id == viewer, _C.id.in_(older)))
+            conn.execute(_DROP, asked(viewer, older))
 
 
 def forget(conn: Connection, viewer: str, contact_ids: Collection[str]) -> None:

@@ -14,7 +14,7 @@ from tests.household import Household, card, open_sqlite
 
 #: Of what there is more of with each person.
 GROWING: Final = "category|clue|contact|contact_key|decision_contact|evidence|look_alike|person|search_doc|suggestion|tagged"
-WALK: Final = re.compile(rf"^(?:SCAN (?:{GROWING})\b|SEARCH (?:{GROWING})\b.* \(viewer_id=\?\))")
+WALK: Final = re.compile(rf"^(?:SCAN (?:{GROWING})\b|SEARCH (?:{GROWING})\b.* \(viewer_id=\?(?: AND \w+[<>]\?)*\))")
 COUNTED: Final = "SELECT count(*) AS count_1 \nFROM person"  # while they are few (store/pairs.py)
 
 
