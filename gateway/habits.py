@@ -6,13 +6,15 @@ arrival), together with what is known then (`context`), and closed by the next o
 answered yes in the same context, the older ones counting less. Nothing depends on what was made ahead, so that guesses do not prove themselves.
 
 Contexts are few: while a stream of changes is open (then clients are told, and ask again for what they show), whether the page is one of
-those that were asked for last, or lately; the same while programs ask without a stream; right after an arrival; else the hour (UTC), on
-working days and at weekends. Knows no store, no clock, no answers: whoever calls says when.
+those that were asked for last, or lately; the same while programs ask without a stream; right after an arrival, by the page that it began
+with; a moment before a program asks that asks by the clock (`Habit.every`); else the hour (UTC), on working days and at weekends. Knows no
+store, no clock, no answers: whoever calls says when.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -28,6 +30,15 @@ PRESENT: Final = timedelta(minutes=5)  # since the last request, in which progra
 TOGETHER: Final = timedelta(seconds=5)  # within which pages were asked for as one
 HALF: Final = timedelta(days=7)  # after which a page that nobody asks for weighs half
 FORGOTTEN: Final = timedelta(days=30)
+GAPS: Final = (
+    5  # between the last times that a page was asked for, by which it is seen whether a program asks for it by the clock
+)
+ALIKE: Final = 3  # of these at least have to be as long as each other
+SLACK: Final = 0.1  # of their length, by which they may differ
+SHORTEST: Final = 30.0  # seconds: who asks more often needs nothing ahead
+DUE: Final = "due"  # the context of a page that will be asked for in a moment by the clock
+TOLD: Final = "stream change"  # what the contexts of changes begin with that were told to who follows them
+ENOUGH: Final = 8  # characters of a document's digest, by which the few of a viewer are told from each other
 HOURS: Final = "we"  # what the names of hours begin with, and those of no other context
 Occasion = Literal["change", "noticed", "hour", "arrival"]  # noticed: a change that was not told, by who asks after it
 
@@ -54,7 +65,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
 class Habit:
     """A page of a viewer's and the odds that it is asked for."""
 
-    __slots__ = ("asked", "asked_at", "asking", "context", "made", "odds", "recent", "weight")
+    __slots__ = ("asked", "asked_at", "asking", "context", "gaps", "made", "odds", "recent", "weight")
 
     def __init__(self, asking: Asking, at: datetime, odds: dict[str, list[float]] | None = None, weight: float = 0.0) -> None:
         self.asking = asking
@@ -65,6 +76,7 @@ class Habit:
         self.asked = False  # its answer so far
         self.made = 0.0  # processor seconds that an answer took which was made ahead, and nobody has asked for so far
         self.recent = False  # whether it was asked for since the change before the last that was told
+        self.gaps: deque[float] = deque(maxlen=GAPS)  # seconds between the last times it was asked for
 
     def likely(self, others: Mapping[str, list[float]]) -> float:
         """How likely it is asked for before the next change; `others`: the odds of all pages of the viewer, for what is not known of this one."""
@@ -78,16 +90,25 @@ class Habit:
         return (yes + WEIGHT * usual) / (times + WEIGHT)
 
     def close(self) -> None:
-        """The open question has its answer."""
-        if not self.context:
-            return
-        seen = self.odds.get(self.context)
-        if seen is None:
-            if not self.asked and self.context[0] in HOURS:
-                return  # an hour in which it was never asked for needs no row
-            seen = self.odds[self.context] = [0.0, 0.0]
-        learn(seen, self.asked)
+        """The open question has its answer; what was asked for without a question is over as well."""
+        context, asked = self.context, self.asked
         self.context, self.asked = "", False
+        if not context or (not asked and context[0] in HOURS and context not in self.odds):
+            return  # an hour in which it was never asked for needs no row
+        learn(self.odds.setdefault(context, [0.0, 0.0]), asked)
+
+    @property
+    def every(self) -> float | None:
+        """Seconds between the times it is asked for; None unless most of the last were alike, as those of a program are."""
+        if len(self.gaps) < ALIKE:
+            return None
+        middle = sorted(self.gaps)[len(self.gaps) // 2]
+        alike = sum(abs(gap - middle) <= SLACK * middle for gap in self.gaps)
+        return middle if alike >= ALIKE and middle >= SHORTEST else None
+
+    def expect(self) -> None:
+        """It will be asked for in a moment, as it is every so often."""
+        self.context = DUE
 
     def weighs(self, now: datetime) -> float:
         return float(self.weight * 0.5 ** max(0.0, (now - self.asked_at) / HALF))
@@ -130,6 +151,7 @@ class Habits:
     def occur(self, occasion: Occasion, now: datetime, *, besides: Habit | None = None) -> Iterator[Habit]:
         """Close all questions and open the next ones. Gives the pages whose questions were opened; `besides` is the one that arrives."""
         present, following = self.present(now), self.streams > 0
+        after = "" if besides is None else f" {besides.asking.document[:ENOUGH]}"
         self.hour = hour(now)
         for habit in self.pages.values():
             if habit is besides:
@@ -138,9 +160,9 @@ class Habits:
             habit.close()
             if context and context[0] not in HOURS:
                 learn(self.odds.setdefault(context, [0.0, 0.0]), asked)
-            if occasion == "change" and context and not asked:
-                habit.recent = False
-            habit.context = self._context(habit, occasion, present, following)
+            if occasion == "change" and context.startswith(TOLD) and not asked:
+                habit.recent = False  # who follows was told, and did not ask for it
+            habit.context = self._context(habit, occasion, present, following, after)
             yield habit
 
     def remember(self, habits: Iterable[Habit]) -> None:
@@ -172,15 +194,17 @@ class Habits:
             habit.weight = habit.weighs(now) + 1.0
             habit.asked = True
             self.unwritten = True
+        if habit.asked_at < now:
+            habit.gaps.append((now - habit.asked_at).total_seconds())
         habit.asked_at = self.last = now
         habit.recent = True
         return habit
 
-    def _context(self, habit: Habit, occasion: Occasion, present: bool, following: bool) -> str:
+    def _context(self, habit: Habit, occasion: Occasion, present: bool, following: bool, after: str = "") -> str:
         if not present:
             return self.hour
         if occasion == "arrival":
-            return "arrival"
+            return f"arrival{after}"
         if following and occasion == "noticed":
             return ""  # who asks is on the way already, and nobody else was told: there is nothing to learn
         with_last = self.last is not None and habit.recent and self.last - habit.asked_at <= TOGETHER

@@ -6,9 +6,9 @@ not is lost. So the account is kept in what is *lost*: it grows by a share of th
 else, pays for each answer in full, and has that back once the answer is asked for. It is never overdrawn, so what this costs stays below
 that share whatever the traffic is. The emptier it is, the surer an answer has to be (`bar`).
 
-Changes are noticed where that costs little: when an open stream of the viewer's tells one, and by a look at the revision once a minute, less
-often while nothing changes, of those who may well ask by themselves before long. Whoever asks first after an unnoticed one shows it to
-us. One answer is made at a time, the likeliest first, and only while no request is in flight.
+Changes are noticed where that costs little: when an open stream of the viewer's tells one, a moment before a page is asked for by the clock,
+and by a look at the revision once a minute, less often while nothing changes, of those who may well ask by themselves before long. Whoever
+asks first after an unnoticed one shows it to us. One answer is made at a time, the likeliest first, and only while no request is in flight.
 
 Documents are those of the installation's manifests: of others nothing is left after a restart but a hash. Knows of a viewer what they ask
 for and with which scopes; answers are made and kept by those who make and keep them for everybody (execute.py, answers.py), under keys that
@@ -23,7 +23,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -48,6 +48,7 @@ TICK: Final = 60.0  # seconds between looks at those whose programs ask without 
 LONGEST: Final = 480.0  # between these while nothing changes
 WATCHED: Final = 200  # viewers without a stream that one tick looks at
 KNOWN: Final = 2_000  # viewers whose habits a process has in memory
+LEAD: Final = 5.0  # seconds before a page is asked for by the clock, at which it is looked whether it has to be made
 HOUR: Final = 3_600.0
 USUAL: Final = 1.5  # weight from which a page is written down: once is no habit
 DAY: Final = 86_400.0  # seconds over which the allowance looks back
@@ -56,6 +57,7 @@ SURE: Final = 0.8  # how likely it has to be that an answer is asked for, with n
 FAIR: Final = 0.3  # and with all
 GLANCE: Final = 0.0005  # seconds that noticing something takes at most
 GUESS: Final = 0.01  # seconds that an answer is taken to cost before one was made
+GROWS: Final = 1.25  # of what it was taken to cost before, at most, when the last one cost more
 log = structlog.get_logger("kith.prewarming")
 
 
@@ -138,9 +140,10 @@ class Prewarming:
         self._texts = {digest_of(text): text for text in documents}
         self._viewers: OrderedDict[str, Habits] = OrderedDict()
         self._plans: dict[tuple[str, str], _Plan] = {}
-        self._costs: dict[str, float] = {}  # of a document's answers: what the last one took
+        self._costs: dict[str, float] = {}  # what a document's answers are taken to cost
         self._hearing: dict[str, asyncio.Task[None]] = {}  # viewers who are being told something
         self._watching: asyncio.Task[None] | None = None
+        self._expecting: dict[tuple[str, str], asyncio.Task[None]] = {}  # pages that are asked for by the clock
         self._told_again: set[str] = set()  # those of them who were told something more
         self._making: Habit | None = None
         self._joined = False  # whether somebody asked for what is being made
@@ -160,7 +163,11 @@ class Prewarming:
         try:
             yield
         finally:
-            work += [*self._hearing.values(), *([self._watching] if self._watching is not None else [])]
+            work += [
+                *self._hearing.values(),
+                *self._expecting.values(),
+                *([self._watching] if self._watching is not None else []),
+            ]
             for task in work:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
@@ -206,6 +213,9 @@ class Prewarming:
             self._used(habit)
         if known and (found.ahead or found.how in ("made", "shared")):
             self._counts.looked("late" if not found.ahead else "shared" if found.how == "shared" else "ahead")
+        name = (principal.viewer, asking.id)
+        if habit.every is not None and name not in self._expecting and len(self._expecting) < WATCHED:
+            self._expecting[name] = asyncio.create_task(self._expect(name, who, habit), name="prewarm-expect")
         if arrives:
             self._reconsider(who, who.occur("arrival", now, besides=habit))
 
@@ -263,13 +273,14 @@ class Prewarming:
             with self._looking():
                 now = self._clock.now()
                 for who in self._viewers.values():
-                    if who.pages and who.hour != habits.hour(now):
+                    if who.pages and not who.streams and who.hour != habits.hour(now):  # who follows is told
                         self._reconsider(who, who.occur("hour", now))
             await self._write_down()
 
     def _awaited(self) -> list[tuple[str, Habits]]:
-        """Who may well ask before long though no stream of theirs will tell us of a change."""
-        return [(viewer, who) for viewer, who in self._viewers.items() if self._awaits(who)]
+        """Who may well ask before long though no stream of theirs will tell us of a change, and no clock when they will."""
+        by_the_clock = {viewer for viewer, _ in self._expecting}
+        return [(viewer, who) for viewer, who in self._viewers.items() if viewer not in by_the_clock and self._awaits(who)]
 
     def _awaits(self, who: Habits) -> bool:
         """Looking is lost where nothing is found, so half of the allowance is left to answers."""
@@ -286,6 +297,29 @@ class Prewarming:
             found = [await self._notice(viewer, who) for viewer, who in awaited[-WATCHED:]]
             pause = TICK if any(found) else min(2 * pause, LONGEST)
         self._watching = None
+
+    async def _expect(self, name: tuple[str, str], who: Habits, habit: Habit) -> None:
+        """As long as a page is asked for by the clock: see shortly before it is what has changed, and have it made."""
+        try:
+            while (every := habit.every) is not None:
+                asked_at = habit.asked_at
+                await self._until(asked_at + timedelta(seconds=every - LEAD))
+                if habit.asked_at != asked_at:
+                    continue
+                self.allowance.earn(self._clock.now())
+                if self.allowance.left > GLANCE:
+                    await self._notice(name[0], who)
+                    if not habit.asked and not habit.made:
+                        habit.expect()
+                        self._reconsider(who, [habit])
+                await self._until(asked_at + timedelta(seconds=every * (1 + habits.SLACK)))
+                if habit.asked_at == asked_at:
+                    return
+        finally:
+            del self._expecting[name]
+
+    async def _until(self, moment: datetime) -> None:
+        await self._clock.sleep(max(0.0, (moment - self._clock.now()).total_seconds()))
 
     async def _hear(self, viewer: str, who: Habits) -> None:
         """Something was told on a stream of the viewer's: see what that is, once it is quiet."""
@@ -372,7 +406,8 @@ class Prewarming:
             return
         self._counts.ahead("made" if made else "passing")
         if made:
-            self._costs[asking.document] = took
+            known = self._costs.get(asking.document, GUESS)
+            self._costs[asking.document] = min(took, known * GROWS)  # one that took long once is not too dear for ever
             self._unused(habit)  # one that ended with the hour
             if self._joined:
                 self.allowance.back(took)

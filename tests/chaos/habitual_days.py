@@ -267,6 +267,7 @@ class _Arm:
     # --- what people do ---------------------------------------------------------------------------------------------------
 
     async def _arrive(self, one: _Somebody) -> None:
+        await self._leave(one)  # who was left sitting at the end of the hours that are looked at
         await self._see(one, SIDE, "desk, arrived", {})
         opened = asyncio.Event()
         one.stream = asyncio.create_task(self._follow(one, opened))
@@ -474,14 +475,16 @@ async def _serve(start: float) -> None:
 
         told = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(told), sys.stdin)
-        print(place, flush=True)
-        while line := await told.readline():
-            moment, wake = line.split()
-            if int(wake):
-                waker.wake(None)
-                await settle()
-            await clock.go(datetime.fromtimestamp(float(moment), UTC), settle)
-            print("there", flush=True)
+        answers = sys.stdout
+        print(place, file=answers, flush=True)
+        with contextlib.redirect_stdout(sys.stderr):  # what else is said is no answer: each takes the scenario a step further
+            while line := await told.readline():
+                moment, wake = line.split()
+                if int(wake):
+                    waker.wake(None)
+                    await settle()
+                await clock.go(datetime.fromtimestamp(float(moment), UTC), settle)
+                print("there", file=answers, flush=True)
 
 
 if __name__ == "__main__":

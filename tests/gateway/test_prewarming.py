@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -209,6 +209,27 @@ async def test_a_program_that_asks_every_few_minutes_without_being_told_finds_it
     assert ahead >= 4
 
 
+async def test_a_program_that_asks_by_the_clock_finds_what_came_in_shortly_before(desk: Desk) -> None:
+    desk.prewarming.closed(desk.household.viewer)
+    ahead = []
+    for n in range(12):
+        await desk.passes(seconds=170)
+        await desk.household.take(desk.book, card(f"clock-{n}", f"Clocked {n}", f"clock{n}@people.example"))
+        await desk.passes(seconds=10 + n % 3)
+        ahead.append(await desk.looks_again())
+    assert sum(ahead[6:]) >= 5
+
+
+async def test_a_program_by_the_clock_that_ends_is_not_waited_for_any_more(desk: Desk) -> None:
+    desk.prewarming.closed(desk.household.viewer)
+    for _ in range(6):
+        await desk.look()
+        await desk.passes(seconds=180)
+    assert desk.prewarming._expecting
+    await desk.passes(minutes=4)
+    assert not desk.prewarming._expecting
+
+
 # --- for whom -------------------------------------------------------------------------------------------------------------
 
 
@@ -323,6 +344,29 @@ def test_what_was_used_is_given_back_and_the_less_there_is_left_the_surer_it_has
     assert allowance.bar() == pytest.approx(FAIR)
 
 
+async def test_an_answer_that_took_long_once_is_not_too_dear_for_ever(tmp_path: Path) -> None:
+    async with at_a_desk(tmp_path) as desk:
+        await desk.becomes_usual()
+        took, desk.prewarming._cpu = desk.prewarming._cpu, _Slow(desk.prewarming._cpu)
+        await desk.change()
+        assert await desk.looks_again()
+        desk.prewarming._cpu = took
+        await desk.change()
+        assert await desk.looks_again()
+
+
+class _Slow:
+    """A processor clock that goes on by more than there is to lose with each look at it."""
+
+    def __init__(self, cpu: Callable[[], float]) -> None:
+        self._cpu = cpu
+        self._more = 0.0
+
+    def __call__(self) -> float:
+        self._more += 2 * START
+        return self._cpu() + self._more
+
+
 # --- what is usual --------------------------------------------------------------------------------------------------------
 
 
@@ -343,6 +387,55 @@ def test_an_hour_at_which_a_page_is_asked_for_every_day_makes_it_likely_at_that_
     morning = habit.likely(who.odds)
     list(who.occur("hour", START_OF_DAY + timedelta(days=7, hours=5)))
     assert habit.likely(who.odds) < FAIR < morning
+
+
+def test_what_was_asked_for_while_there_was_no_question_answers_no_later_one() -> None:
+    who, now = Habits(16), START_OF_DAY
+    who.streams = 1
+    habit = who.ask(page(), now)
+    list(who.occur("noticed", now))
+    who.again(habit, now)
+    list(who.occur("change", now))
+    assert not habit.asked
+
+
+def test_an_hour_that_begins_does_not_make_a_page_forgotten_that_is_shown() -> None:
+    who, now = Habits(16), START_OF_DAY
+    who.streams = 1
+    habit = who.ask(page(), now)
+    list(who.occur("change", now))
+    who.again(habit, now)
+    list(who.occur("hour", now + timedelta(minutes=1)))
+    list(who.occur("change", now + timedelta(minutes=2)))
+    assert habit.context == "stream change last"
+
+
+def test_what_is_asked_for_after_an_arrival_depends_on_the_page_that_it_began_with() -> None:
+    who, now = Habits(16), START_OF_DAY
+    first, other, next_one = (
+        Asking(viewer="u_robin", document=name * 8, operation="", variables={}, scopes=frozenset({"READ"})) for name in "abc"
+    )
+    for _ in range(6):
+        for begins in (first, other):
+            now += timedelta(hours=1)
+            who.seen = now
+            list(who.occur("arrival", now, besides=who.ask(begins, now)))
+            if begins is first:
+                who.ask(next_one, now)
+    habit = who.pages[next_one.id]
+    assert habit.odds_of("arrival aaaaaaaa", who.odds) > 0.7 > FAIR > habit.odds_of("arrival bbbbbbbb", who.odds)
+
+
+def test_a_page_is_asked_for_by_the_clock_when_most_pauses_are_alike() -> None:
+    who, now = Habits(16), START_OF_DAY
+    for seconds in (0, 180, 178, 30, 150, 181):
+        now += timedelta(seconds=seconds)
+        habit = who.ask(page(), now)
+    assert habit.every == 178
+    for seconds in (40, 400, 1000):
+        now += timedelta(seconds=seconds)
+        who.ask(page(), now)
+    assert habit.every is None
 
 
 def test_of_too_many_pages_the_one_that_is_asked_for_least_goes() -> None:
