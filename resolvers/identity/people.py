@@ -18,7 +18,7 @@ from sqlalchemy import Connection, select
 from resolvers.identity import decisions, documents
 from resolvers.identity.clusters import Edge, Partition
 from resolvers.projection import VALUES, Choice, Member, Projection, Sourced, member_of, project
-from store import anchors, choices, pairs, places, search_index
+from store import anchors, choices, last_contact, pairs, places, search_index
 from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.rows import insert
@@ -53,11 +53,7 @@ _LEAD: Final = tuple(
     .values(redirect_to=sa.bindparam("survivor"), projection=None)
     for side in (person.c.id, person.c.redirect_to)
 )  # fmt: skip
-_MET: Final = (
-    sa.update(person).where(person.c.viewer_id == VIEWER, person.c.id == sa.bindparam("whose"))
-    .values(last_contact_at=sa.bindparam("latest"))
-)  # fmt: skip
-_LAST: Final = select(person.c.id, person.c.last_contact_at, person.c.version).where(among(person.c.id)).order_by(person.c.id)
+_VERSIONS: Final = select(person.c.id, person.c.version).where(among(person.c.id)).order_by(person.c.id)
 _SHOW: Final = (
     sa.update(person).where(person.c.viewer_id == VIEWER, person.c.id == sa.bindparam("whose"))
     .values({name: sa.bindparam(f"new_{name}") for name in ("projection", "name", "sort_name", "nature", "photo_hash", "version")})
@@ -215,14 +211,14 @@ def regroup(
     for person_id, contact_id in anchored.items():
         if belongs[contact_id] in touched:
             _lead(conn, viewer, [person_id], belongs[contact_id])
-    _join_last_contact(conn, viewer, sorted(merges.items()))
+    last_contact.settle(conn, viewer, sorted(touched))
     _write_evidence(conn, viewer, partition, now)
     if revived:  # the survivor's upsert follows its merge, whether or not its values changed
         conn.execute(_TURN, asked(viewer, revived))
     reproject(conn, viewer, touched, recorder, now)
     heir = {absorbed: survivor for survivor, others in merges.items() for absorbed in others}
     documents.follow_notes(conn, viewer, heir | {part: part for _, parts, _ in splits for part in parts})
-    for row in conn.execute(_LAST, asked(viewer, revived)) if revived else ():
+    for row in conn.execute(_VERSIONS, asked(viewer, revived)) if revived else ():
         recorder.upsert("PERSON", row.id, row.version)
     decisions.put(conn, viewer, plan.news, recorder, now)
     places.mark(conn, viewer, touched)  # what they exchanged is another sum now
@@ -235,13 +231,6 @@ def _lead(conn: Connection, viewer: str, others: Sequence[str], survivor: str) -
     for statement in _LEAD:
         conn.execute(statement, asked(viewer, others, survivor=survivor))
     search_index.drop(conn, viewer, others)
-
-
-def _join_last_contact(conn: Connection, viewer: str, merges: Sequence[tuple[str, list[str]]]) -> None:
-    for survivor, absorbed in merges:
-        rows = conn.execute(_LAST, asked(viewer, [survivor, *absorbed]))
-        latest = max((row.last_contact_at for row in rows if row.last_contact_at is not None), default=None)
-        conn.execute(_MET, {"viewer": viewer, "whose": survivor, "latest": latest})
 
 
 def _lost(conn: Connection, viewer: str, partition: Partition, current: Mapping[str, str]) -> list[Edge]:

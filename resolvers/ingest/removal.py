@@ -19,7 +19,7 @@ from resolvers.ingest.contacts import carriers, look_again
 from resolvers.ingest.content import drop_content
 from resolvers.ingest.states import sum_up
 from resolvers.ingest.target import Result, Target
-from store import choices, grant_marks, ids, leases, outbox, pairs, places, push_routes, search_index
+from store import choices, grant_marks, ids, last_contact, leases, outbox, pairs, places, push_routes, search_index
 from store.feed import Recorder
 from store.tables import (
     account,
@@ -151,6 +151,7 @@ def remove_contacts(
         conn.execute(select(contact.c.id).where(contact.c.viewer_id == viewer, contact.c.person_id.in_(people))).scalars().all()
     )
     look_again(conn, viewer, [*left, *others])
+    last_contact.settle(conn, viewer, people)
     reproject(conn, viewer, people, recorder, now)
     return len(gone)
 
@@ -197,6 +198,7 @@ def remove_messages(
     drop_content(conn, viewer, dead)
     reactions.drop_reactions(conn, viewer, account_id, keys)
     search_index.drop(conn, viewer, dead)
+    last_contact.settle_records(conn, viewer, {row.contact_id for row in people if row.contact_id is not None})
     touched = {row.conversation_id for row in rows}
     conversations.rebuild_members(conn, viewer, touched, people)
     conversations.rebuild(conn, viewer, touched, recorder, now, reason=reason)

@@ -20,6 +20,18 @@ PEOPLE = "{ viewer { people(filter: { natures: null }) { edges { node { id name 
 MERGE = "mutation($ids: [ID!]) { mergePeople(input: { personIds: $ids, override: true }) { merge { id } errors { code } } }"
 UNMERGE = "mutation($merge: ID) { unmerge(input: { mergeId: $merge }) { errors { code } } }"
 ANNOTATE = "mutation($id: ID!, $add: AnnotationInput!) { annotate(input: { aboutId: $id, add: $add }) { errors { code } } }"
+#: What lists are asked by, where a field's place in them is all that it says.
+LISTS = (
+    "{ viewer {"
+    + " ".join(
+        f"{by.lower()}: people(orderBy: {{ by: {by}, direction: DESC }}) {{ edges {{ node {{ id }} }} }}"
+        for by in ("NAME", "RELATIONSHIP", "LAST_CONTACT", "INFLUENCE")
+    )
+    + """ lately: people(filter: { contactedAfter: "2026-05-04T15:30:00Z" }) { edges { node { id } } }
+  unread: people(filter: { hasUnread: true }) { edges { node { id } } }
+  said: search(query: "engine") { edges { node { __typename ... on Person { id } ... on Message { id } ... on Conversation { id } } } }
+  named: search(query: "ada") { edges { node { __typename ... on Person { id } ... on Message { id } ... on Conversation { id } } } } } }"""
+)
 DEPTH = 2
 
 
@@ -56,7 +68,8 @@ async def ids(desk: Desk) -> dict[str, str]:
 
 
 async def answers(desk: Desk, *besides: str) -> Any:
-    return settled((await desk.execute(everything(DEPTH, HISTORY | frozenset(besides)))).data)
+    told = [(await desk.execute(query)).data for query in (everything(DEPTH, HISTORY | frozenset(besides)), LISTS)]
+    return settled(told)
 
 
 async def unlink(household: Household, account_id: str) -> None:
