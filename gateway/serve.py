@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import socket
-import struct
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Literal, cast
 
@@ -22,6 +19,8 @@ import uvicorn
 from gateway import memory
 from gateway.app import open_installation
 from gateway.installation import Installation, kith_version
+from gateway.lasting import Serving, Working
+from gateway.listener import BACKLOG, shut
 from gateway.people import owner
 from gateway.settings import Settings, SettingsError
 from gateway.stopping import beside, stop_signal
@@ -31,12 +30,10 @@ from gateway.web import application, front
 if TYPE_CHECKING:
     from strawberry import Schema
 
-BACKLOG: Final = 2_048
 TIDY_SECONDS: Final = 60.0
 SETTLE_SECONDS: Final = 0.1  # between looks for requests of connections that were just let in
 SETTLE_MOST: Final = 3.0  # for those of them that a busy process has not heard yet
 QUIET_LOOKS: Final = 3
-SO_ATTACH_FILTER: Final = 26  # asm-generic/socket.h; the module `socket` does not name it
 log = structlog.get_logger("kith.serve")
 
 
@@ -48,23 +45,6 @@ class Server(uvicorn.Server):
         yield
 
 
-def bind(settings: Settings) -> socket.socket:
-    """Listen where the settings say. Raises SettingsError when that place is taken or not ours."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host.strip("[]"), settings.port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise SettingsError(
-            f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; choose another with --port"
-        ) from None
-    listener.setblocking(False)
-    return listener
-
-
 async def serve(
     settings: Settings, listener: socket.socket, *, workers: int, worker: bool, child: bool, schema: Schema | None = None
 ) -> None:
@@ -74,7 +54,7 @@ async def serve(
     if workers > 1 and not settings.redis_url:
         raise SettingsError("--workers needs a cache that processes can share: set KITH_REDIS_URL, or serve with one")
     stop = stop_signal()
-    children = [Child("worker", ["worker", "--supervised"])] if worker and not child else []
+    children = [Child("worker", Working(supervised=True))] if worker and not child else []
     async with open_installation(settings, schema=schema) as installation:
         if not child:
             await _greet(installation, worker)
@@ -82,7 +62,7 @@ async def serve(
             number = listener.fileno()
             environment = {"KITH_HOST": settings.host, "KITH_PORT": str(settings.port)}
             children += [
-                Child(f"web-{n}", ["serve", "--inherited", str(number)], environment=environment, pass_fds=[number])
+                Child(f"web-{n}", Serving(listener=number, child=True), environment=environment, pass_fds=[number])
                 for n in range(1, workers + 1)
             ]
         for process in children:
@@ -150,20 +130,6 @@ async def _heard(server: Server) -> None:
         quiet = quiet + 1 if not silent and before == known else 0
         if quiet == QUIET_LOOKS:
             return
-
-
-def shut(listener: socket.socket) -> None:
-    """Let nobody new in, while those who have knocked already are still let in.
-
-    Closing a listening socket resets the connections that wait in its queue, whose requests may be on their way. A socket filter
-    (Linux: socket(7), SO_ATTACH_FILTER) that passes nothing drops what would be new ones before that, and leaves the queue alone.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    # one instruction of classic BPF, `ret #0`: keep none of the packet
-    program = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
-    with contextlib.suppress(OSError):
-        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
 
 
 def protocol(installation: Installation) -> type[asyncio.Protocol] | Literal["auto"]:

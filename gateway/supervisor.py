@@ -16,6 +16,8 @@ from typing import Final
 
 import structlog
 
+from gateway.lasting import Task, command
+
 BACKOFF: Final = (0.2, 1.0, 3.0, 10.0, 30.0)  # seconds before a child that dies at once is started again
 STEADY: Final = 30.0  # seconds after which a child counts as having run well
 STOP_SECONDS: Final = 25.0
@@ -23,13 +25,13 @@ log = structlog.get_logger("kith.supervisor")
 
 
 class Child:
-    """One process, kept alive. `arguments` are those of the `kith` command."""
+    """One process, kept alive."""
 
     def __init__(
-        self, name: str, arguments: Sequence[str], *, environment: Mapping[str, str] | None = None, pass_fds: Sequence[int] = ()
+        self, name: str, task: Task, *, environment: Mapping[str, str] | None = None, pass_fds: Sequence[int] = ()
     ) -> None:
         self.name = name
-        self._arguments = list(arguments)
+        self._command = command(task)
         self._environment = {**os.environ, **(environment or {})}
         self._pass_fds = tuple(pass_fds)
         self._process: asyncio.subprocess.Process | None = None
@@ -68,10 +70,7 @@ class Child:
         while not self._stopping:
             began = loop.time()
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "gateway.cli",
-                *self._arguments,
+                *self._command,
                 stdin=asyncio.subprocess.PIPE,
                 env=self._environment,
                 pass_fds=self._pass_fds,

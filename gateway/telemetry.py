@@ -1,23 +1,19 @@
-"""Figures for operators (Prometheus) and the log: one registry a process, no content and no addresses in any label.
+"""Figures for operators (Prometheus): one registry a process, no content and no addresses in any label.
 
 Counters are kept as things happen; what the database knows better (job lag, freshness, gaps) is read when somebody asks.
 """
 
 from __future__ import annotations
 
-import logging
-import sys
 from bisect import bisect_left
 from collections import defaultdict
 from itertools import accumulate
 from typing import Final
 
-import structlog
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from gateway.settings import Settings
 from resolvers.operation import Spending
 from store.cache import Cache
 
@@ -151,36 +147,3 @@ class _CacheFigures(Collector):
         for outcome in ("hits", "misses", "errors"):
             answers.add_metric([outcome], getattr(self._cache, outcome))
         return [answers]
-
-
-def configure_log(settings: Settings) -> None:
-    """structlog to stderr, our own and the libraries' lines alike; JSON unless a person reads along."""
-    level = getattr(logging, settings.log_level.upper())
-    console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.add_logger_name,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
-    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
-    tail: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if not console:
-        tail.append(structlog.processors.format_exc_info)
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[*tail, renderer]))
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(level)
-    logging.getLogger("uvicorn.access").disabled = True  # addresses and one-time links would stand in it
-    for noisy in ("httpx2", "httpcore2", "alembic", "asyncio", "uvicorn"):
-        logging.getLogger(noisy).setLevel(max(level, logging.WARNING))

@@ -19,7 +19,8 @@ from strawberry import Parent
 from benchmarks.gateway_workload.workload import GREETING
 from gateway import settings as configuration
 from gateway.accounts import Accounts, Held
-from gateway.serve import bind, serve
+from gateway.listener import bind
+from gateway.serve import serve
 from providers.base import Provider
 from providers.http import Session
 from providers.quota import Quota

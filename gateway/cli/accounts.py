@@ -10,8 +10,9 @@ import typer
 
 from gateway import worker as working
 from gateway.app import open_installation
-from gateway.cli.frame import MISUSE, CommandFailed, JsonOption, ViewerOption, app, load, run, show, show_json, tell
+from gateway.cli.frame import JsonOption, ViewerOption, app, load, run, show, show_json, tell
 from gateway.linking.service import LinkService
+from gateway.mistakes import MISUSE, CommandFailed
 from gateway.people import named
 from gateway.settle import JobDead, settle
 from providers.base import FormField, LinkMethod

@@ -10,8 +10,9 @@ import orjson
 import typer
 
 from gateway.app import open_installation
-from gateway.cli.frame import MISUSE, CommandFailed, ViewerOption, app, load, run, show_json
+from gateway.cli.frame import ViewerOption, app, load, run, show_json
 from gateway.execution.request import GraphQLRequest
+from gateway.mistakes import MISUSE, CommandFailed
 from gateway.people import named
 from gateway.signin.door import command
 

@@ -11,7 +11,8 @@ from typing import Annotated, BinaryIO
 import typer
 
 from gateway.app import open_installation
-from gateway.cli.frame import MISUSE, CommandFailed, ViewerOption, app, load, run
+from gateway.cli.frame import ViewerOption, app, load, run
+from gateway.mistakes import MISUSE, CommandFailed
 from gateway.people import named
 from resolvers import exporting
 from resolvers.exporting import MEDIA_TYPES, Form

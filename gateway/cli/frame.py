@@ -7,7 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import orjson
 import typer
@@ -15,14 +15,11 @@ import uvloop
 
 from gateway import settings as configuration
 from gateway.settings import Settings
-from gateway.telemetry import configure_log
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 T = TypeVar("T")
-MISUSE: Final = 2  # exit status for settings and arguments that cannot be used
-FAILED: Final = 1
 
 app = typer.Typer(
     name="kith",
@@ -53,19 +50,12 @@ def err() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-class CommandFailed(Exception):
-    """A command could not do its work; the message says why and what to do."""
+def load(**given: Any) -> Settings:
+    """The settings, with the log configured: commands that end by themselves say what matters on their own."""
+    from gateway.log import configure_log  # `kith serve` becomes another process, which makes a log of its own
 
-    def __init__(self, message: str, status: int = FAILED) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-def load(*, serving: bool = False, **given: Any) -> Settings:
-    """The settings, with the log configured; commands that end by themselves say what matters on their own."""
     settings = configuration.load(**given)
-    quiet = not serving and settings.log_level == "info"
-    configure_log(settings.model_copy(update={"log_level": "warning"}) if quiet else settings)
+    configure_log(settings.model_copy(update={"log_level": "warning"}) if settings.log_level == "info" else settings)
     return settings
 
 

@@ -12,9 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gateway import worker as working
 from gateway.app import open_installation
-from gateway.cli.frame import CommandFailed, JsonOption, ViewerOption, app, err, load, run, show, show_json, tell
+from gateway.cli.frame import JsonOption, ViewerOption, app, err, load, run, show, show_json, tell
 from gateway.imports import ImportRefused, Staged, failed_rows, outcomes_by_file
 from gateway.installation import Installation
+from gateway.mistakes import CommandFailed
 from gateway.people import named
 from gateway.settle import JobDead, settle
 from gateway.worker import Worker

@@ -14,8 +14,9 @@ import typer
 from gateway import doctor as examining
 from gateway import rotation, verification
 from gateway.app import open_installation
-from gateway.cli.frame import CommandFailed, JsonOption, ViewerOption, app, load, out, run, show, show_json, tell
+from gateway.cli.frame import JsonOption, ViewerOption, app, load, out, run, show, show_json, tell
 from gateway.installation import Installation
+from gateway.mistakes import CommandFailed
 from gateway.people import named
 from gateway.settle import JobDead
 from resolvers.disclosures import Shown, of

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.frame import MISUSE, CommandFailed, app, out, tell
+from gateway.cli.frame import app, out, tell
+from gateway.mistakes import MISUSE, CommandFailed
 from resolvers.identity import files, reasons
 from resolvers.identity.accepting import Apart, born_apart
 from resolvers.identity.accepting import accept as accepted

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Annotated
 
 import typer
 
-from gateway import secret_key
+from gateway import settings as configuration
 from gateway.cli.frame import app, load, run, tell
-from gateway.memory import share_one_arena
+from gateway.lasting import Serving, Working, become
 from gateway.settings import SettingsError
 
 
@@ -19,33 +18,32 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Web processes; more than one needs KITH_REDIS_URL.")] = 1,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Start no worker beside the web process.")] = False,
-    inherited: Annotated[int, typer.Option(hidden=True)] = -1,
 ) -> None:
     """Serve the API, with one worker beside it."""
-    from gateway import serve as serving
+    from gateway.listener import bind
 
-    settings = load(serving=True, host=host, port=port)
+    settings = configuration.load(host=host, port=port)
     settings.check_bind()
     if workers > 1 and not settings.redis_url:
         raise SettingsError("--workers needs a cache that processes can share: set KITH_REDIS_URL, or serve with one")
-    listener = socket.socket(fileno=inherited) if inherited >= 0 else serving.bind(settings)
-    settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-    run(lambda: serving.serve(settings, listener, workers=workers, worker=not no_worker, child=inherited >= 0))
+    listener = bind(settings)
+    become(
+        Serving(listener=listener.fileno(), processes=workers, beside=not no_worker),
+        {configuration.variable("host"): settings.host, configuration.variable("port"): str(listener.getsockname()[1])},
+    )
 
 
 @app.command()
-def worker(supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False) -> None:
+def worker() -> None:
     """Do background work: synchronise, import, resolve people."""
-    from gateway import worker_process
-
-    share_one_arena()
-    settings = load(serving=True)
-    run(lambda: worker_process.run(settings, supervised=supervised))
+    configuration.load()  # what is wrong with them is said before
+    become(Working())
 
 
 @app.command()
 def migrate() -> None:
     """Bring the database to this release."""
+    from gateway import secret_key
     from store import migrate as migrations
 
     settings = load()

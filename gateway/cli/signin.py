@@ -9,7 +9,8 @@ import typer
 from sqlalchemy import Connection
 
 from gateway.app import open_installation
-from gateway.cli.frame import MISUSE, CommandFailed, JsonOption, ViewerOption, app, load, run, show, tell
+from gateway.cli.frame import JsonOption, ViewerOption, app, load, run, show, tell
+from gateway.mistakes import MISUSE, CommandFailed
 from gateway.people import add, named
 from gateway.signin import keys
 from store import viewers

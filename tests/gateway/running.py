@@ -19,8 +19,9 @@ from sqlalchemy import Connection
 
 from gateway.app import open_installation
 from gateway.installation import Installation
+from gateway.listener import bind
 from gateway.people import named
-from gateway.serve import Server, bind, protocol
+from gateway.serve import Server, protocol
 from gateway.settings import Settings
 from gateway.signin import keys
 from gateway.web import application

@@ -157,22 +157,29 @@ def test_metrics_are_for_operators(tmp_path: Path) -> None:
 
 
 def test_a_worker_loads_nothing_that_only_serving_needs() -> None:
-    loaded = "import sys, gateway.cli.serving, gateway.worker_process; print(*sorted(sys.modules))"
+    loaded = """
+import sys
+from gateway import lasting
+lasting.prepare()
+import gateway.worker_process
+print(*sorted(sys.modules))
+import greenlet, rich  # there for who asks all the same
+"""
     names = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout.split()
     assert "gateway.worker" in names
-    assert {"gateway.web", "uvicorn", "strawberry", "graphql"}.isdisjoint(names)
+    assert {"gateway.web", "uvicorn", "strawberry", "graphql", "typer", "rich"}.isdisjoint(names)
 
 
 #: What only some processes ever need, and tens of megabytes together: it comes with the first who needs it.
 LATER = {
-    "PIL", "aiohttp", "authlib", "cryptography", "dns", "fakeredis", "gateway.cli.importing", "joserfc", "mf2py", "nh3",
-    "providers.sockets", "rapidfuzz", "redis", "resolvers.identity.files",
+    "PIL", "aiohttp", "authlib", "cryptography", "dns", "fakeredis", "gateway.cli", "greenlet", "joserfc", "mf2py", "nh3",
+    "providers.sockets", "rapidfuzz", "redis", "resolvers.identity.files", "rich", "typer",
 }  # fmt: skip
 _SERVING = """
 import asyncio, sys
 from pathlib import Path
-from gateway.cli.command import register
-register(["serve"])
+from gateway import lasting
+lasting.prepare()
 from gateway import serve
 from gateway.app import open_installation
 from gateway.execution.request import GraphQLRequest
