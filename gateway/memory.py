@@ -15,7 +15,9 @@ import gc
 from typing import Final
 
 _M_ARENA_MAX: Final = -8  # <malloc.h>
-YOUNG: Final = 20_000  # objects that are new, and not freed, when it is time to look for cycles: a few megabytes
+#: Objects that are new, and not freed, when it is time to look for cycles: more than fifty operations of hundreds of fields have at once, and
+#: a few megabytes were they all garbage.
+YOUNG: Final = 50_000
 
 
 def share_one_arena() -> None:

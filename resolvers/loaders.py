@@ -164,13 +164,13 @@ def _loader(operation: Operation, f: Callable[..., Mapping[Any, Any]], args: tup
 
 def gathered(operation: Operation, f: Callable[[Operation, K], Awaitable[V]], key: K) -> Awaitable[V]:
     """The value of `key` by an asynchronous function, asked once an operation however many fields want it."""
-    loader: Loader | None = operation.loaders.get((f,))
+    loader: Loader | None = operation.loaders.get(f)
     if loader is None:
 
         async def batch(keys: list[Any]) -> list[Any]:
             return await asyncio.gather(*(f(operation, k) for k in keys), return_exceptions=True)
 
-        loader = operation.loaders[(f,)] = Loader(batch, max_batch_size=BATCH)
+        loader = operation.loaders[f] = Loader(batch, max_batch_size=BATCH)
     return loader.load(key)
 
 

@@ -162,7 +162,7 @@ class Operation:
         self.arrived = time.monotonic()
         self.deadline_ms = min(deadline_ms, services.max_deadline_ms)
         self.spending = Spending()
-        self.loaders: dict[tuple[Any, ...], Any] = {}
+        self.loaders: dict[Any, Any] = {}  # by what they load from, and how
         self.credential = credential  # which one it came with; empty for the process' own
         self.alive = alive  # whether the credential still holds: asked every few seconds while a subscription is open
         self.last_event_id = last_event_id  # what an EventSource says it saw last

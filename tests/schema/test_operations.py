@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import OperationDefinitionNode, OperationType, print_ast, validate
+from graphql import OperationDefinitionNode, OperationType, parse, print_ast, validate
 
+from gateway.execution.compiled import Ready
+from gateway.execution.compiled.plans import Known
 from schema import build_schema
 from store import uploads
-from tests.asking import Desk
+from tests.asking import Context, Desk, plans
 from tests.schema.cutting import Cutter
 from tests.schema.test_contract import CONTRACT
 from tests.schema.village import Village
@@ -121,3 +124,32 @@ async def test_the_operation_gives_data(name: str, desk: Desk, village: Village)
 async def cursor_of_last(desk: Desk, conversation: str) -> str:
     data = await desk.ask("query($id: ID!) { conversation(id: $id) { messages { pageInfo { endCursor } } } }", id=conversation)
     return str(data["conversation"]["messages"]["pageInfo"]["endCursor"])
+
+
+PAGE = """{ viewer { people(first: 5) { edges { node {
+  name emails { address } contacts(first: 3) { edges { node { id } } }
+  conversations(first: 3) { edges { node { id lastMessage { id } } } }
+} } } } }"""
+
+
+async def test_a_page_leaves_next_to_nothing_that_has_to_be_looked_for(desk: Desk, village: Village) -> None:
+    document = parse(PAGE)
+    node = document.definitions[0]
+    assert isinstance(node, OperationDefinitionNode)
+    ready = plans().ready(Known(), document, node, None, {})
+    assert isinstance(ready, Ready)
+
+    async def answer() -> None:
+        asked = desk.operation()
+        result, replayed = await plans().run(ready, Context(asked))
+        assert result.errors is None and not replayed
+        asked.close()
+
+    await answer()
+    gc.collect()
+    gc.disable()  # what is left is counted by us
+    try:
+        await answer()
+        assert gc.collect() < 200
+    finally:
+        gc.enable()

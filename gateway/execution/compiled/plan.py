@@ -11,7 +11,7 @@ import datetime as dt
 import decimal
 import enum
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import strawberry
@@ -33,6 +33,7 @@ from graphql.execution.collect_fields import CollectedFields, FieldDetails, Frag
 from graphql.execution.values import VariableValues, get_argument_values
 
 from gateway.execution.compiled.fork import Answers
+from gateway.execution.compiled.run import Call, Run
 from gateway.execution.compiled.source import Source
 from gateway.execution.compiled.values import Classes, Irregular
 from schema.marks import Converts
@@ -49,10 +50,10 @@ class Untaken(Exception):
 
 class Field:
     """A field at one place of an operation, on one object type. `way` leads to it from the call above it; `plain` says that what its
-    resolver gives is completed from that alone, whichever object it is a field of.
+    resolver gives is completed from that alone, whichever object it is a field of. `complete` gives what goes into the answer for it.
     """
 
-    __slots__ = ("_node", "definition", "details", "key", "name", "nodes", "number", "parent_type", "plain", "way")
+    __slots__ = ("_node", "complete", "definition", "details", "key", "name", "nodes", "number", "parent_type", "plain", "way")
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class Field:
         self._node = self.nodes[0]
         self.name = self._node.name.value
         self.plain = False
+        self.complete: Callable[[Any, Call, Run], Any]  # of a field with a resolver; once its source is written
         self.way: Way = (*way, (key, parent_type.name))
 
     def arguments(self, variables: VariableValues | None) -> dict[str, Any]:

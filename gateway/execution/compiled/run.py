@@ -35,14 +35,16 @@ HOLE: Final = -1  # in a field's way: the index of an item
 class Call(msgspec.Struct, eq=False):
     """A field of one object being resolved; what its resolver gets as `info` (graphql-core's GraphQLResolveInfo).
 
-    `value`, `error`, and `task`, `future` or `loading` are what has come of it so far, `later` whether the resolver answered with an
-    awaitable.
+    `out` is the part of the answer that it goes into. `value`, `error`, and `task`, `future` or `loading` are what has come of it so far,
+    `later` whether the resolver answered with an awaitable.
     """
 
     field: Field
     run: Run
     parent: Call | None
     indexes: tuple[int, ...]
+    context: Any
+    out: dict[str, Any]
     later: bool = False
     value: Any = NOTHING
     error: Exception | None = None
@@ -58,10 +60,6 @@ class Call(msgspec.Struct, eq=False):
             path = Path(path, next(indexes) if key == HOLE else key, type_name)
         assert path is not None
         return path
-
-    @property
-    def context(self) -> Any:
-        return self.run.context
 
     @property
     def field_name(self) -> str:
@@ -171,14 +169,14 @@ class Run:
             self._arguments[field.number] = known
         return known
 
-    def begin(self, awaitable: Any, call: Call, out: dict[str, Any], complete: Callable[[Any, Call, Run], Any]) -> Any:
-        """The value if it is there without waiting, else WAITS, and `complete` of it goes into `out` when it is there."""
+    def begin(self, awaitable: Any, call: Call) -> Any:
+        """The value if it is there without waiting, else WAITS, and what the field makes of it goes into the answer when it is there."""
         call.later = True
         if type(awaitable) is not CoroutineType:
             if isinstance(awaitable, Loading):
-                return self.note(awaitable, call, out, complete)
+                return self._loaded_later(awaitable, call)
             if isinstance(awaitable, asyncio.Future):
-                return self._later(awaitable, call, out, complete)
+                return self._later(awaitable, call)
             awaitable = _awaited(awaitable)
         loop, current, stand_in = self._loop, self._current, self._starting
         context = copy_context()
@@ -198,16 +196,14 @@ class Run:
             if current is not None:
                 enter_task(loop, current)
         self.pending += 1
-        follow = self._follow(Rest(awaitable, waits_for), call, out, complete)
+        follow = self._follow(Rest(awaitable, waits_for), call)
         call.task = task = asyncio.Task(follow, loop=loop, context=context)
         stand_in.become(task)
         self._starting = Starting()
         self.tasks.append(task)
         return WAITS
 
-    def _later(
-        self, future: asyncio.Future[Any], call: Call, out: dict[str, Any], complete: Callable[[Any, Call, Run], Any]
-    ) -> Any:
+    def _later(self, future: asyncio.Future[Any], call: Call) -> Any:
         """As `begin`: a future costs no task."""
         if future.done() and not future.cancelled():
             try:
@@ -219,12 +215,13 @@ class Run:
         self.pending += 1
         call.future = future
         self.tasks.append(future)
-        future.add_done_callback(partial(self._came, call, out, complete))
+        future.add_done_callback(partial(self._came, call))
         return WAITS
 
-    def note(self, loading: Loading[Any], call: Call, out: dict[str, Any], complete: Callable[[Any, Call, Run], Any]) -> Any:
-        """As `begin`: what a loader brings is noted with it, and all that wait for the same are told together."""
-        call.later = True
+    def _loaded_later(self, loading: Loading[Any], call: Call) -> Any:
+        """As `begin`: what a loader brings is noted with it, and all that wait for the same are told together. (Where it is still to come
+        the source does so itself.)
+        """
         call.loading = loading
         if loading.there:
             try:
@@ -234,17 +231,17 @@ class Run:
                 raise
             return value
         self.pending += 1
-        loading.note(self, (call, out, complete))
+        loading.note(self, call)
         return WAITS
 
-    def loaded(self, loading: Loading[Any], notes: list[tuple[Call, dict[str, Any], Callable[[Any, Call, Run], Any]]]) -> None:
+    def loaded(self, loading: Loading[Any], notes: list[Call]) -> None:
         """What was noted there has come (`resolvers.loading.Listener`), in a callback of the loop."""
         self._current = None
         try:
             value = loading.result()
         except Exception as error:
             self.irregular = True
-            for call, _, _ in notes:
+            for call in notes:
                 call.error = error
         except asyncio.CancelledError:
             self.irregular = True
@@ -253,9 +250,9 @@ class Run:
         self.pending -= len(notes)
         self._told()
 
-    def _complete(self, value: Any, notes: list[tuple[Call, dict[str, Any], Callable[[Any, Call, Run], Any]]]) -> None:
+    def _complete(self, value: Any, notes: list[Call]) -> None:
         same, made = None, None
-        for call, out, complete in notes:
+        for call in notes:
             call.value = value
             if self.irregular:
                 continue
@@ -263,20 +260,18 @@ class Run:
             try:
                 # where nothing but the record decides, the same field of another object says the same of it
                 if field is not same:
-                    made = complete(value, call, self)
+                    made = field.complete(value, call, self)
                     same = field if field.plain else None
-                out[field.key] = made
+                call.out[field.key] = made
             except Exception:
                 self.irregular = True
 
-    def _came(
-        self, call: Call, out: dict[str, Any], complete: Callable[[Any, Call, Run], Any], future: asyncio.Future[Any]
-    ) -> None:
+    def _came(self, call: Call, future: asyncio.Future[Any]) -> None:
         try:
             call.value = value = future.result()
             if not self.irregular:
                 self._current = None
-                out[call.field.key] = complete(value, call, self)
+                self._put(value, call)
         except Exception as error:
             if call.value is NOTHING:
                 call.error = error
@@ -286,14 +281,12 @@ class Run:
         finally:
             self._ended()
 
-    async def _follow(
-        self, rest: Awaitable[Any], call: Call, out: dict[str, Any], complete: Callable[[Any, Call, Run], Any]
-    ) -> None:
+    async def _follow(self, rest: Awaitable[Any], call: Call) -> None:
         try:
             call.value = value = await rest
             if not self.irregular:
                 self._current = call.task
-                out[call.field.key] = complete(value, call, self)
+                self._put(value, call)
         except Exception as error:
             if call.value is NOTHING:
                 call.error = error
@@ -303,6 +296,10 @@ class Run:
             raise
         finally:
             self._ended()
+
+    def _put(self, value: Any, call: Call) -> None:
+        field = call.field
+        call.out[field.key] = field.complete(value, call, self)
 
     def _ended(self) -> None:
         self.pending -= 1

@@ -51,6 +51,7 @@ class Source:
         self._plan = plan
         self._names = 0
         self._lines: list[str] = []
+        self._resolvers: list[tuple[Field, str]] = []  # whose function that completes is being written
         self.namespace: dict[str, Any] = {
             "Call": Call,
             "Coroutine": CoroutineType,
@@ -72,6 +73,9 @@ class Source:
         name = self._function(kind, fields, way)
         text, self._lines = "\n".join(self._lines), []
         FunctionType(compile(text, "<operation>", "exec"), self.namespace)()
+        for field, complete in self._resolvers:
+            field.complete = self.namespace[complete]
+        self._resolvers.clear()
         return self.namespace[name]
 
     def _function(self, kind: GraphQLObjectType, fields: Mapping[str, Sequence[FieldDetails]], way: Way) -> str:
@@ -108,7 +112,14 @@ class Source:
                 continue
             held = self._hold("field", field)
             value, plain = self._value(
-                field, field.definition.type, _read(record, attribute), field.way, "P", "ix", f"Call({held}, R, P, ix)", depth
+                field,
+                field.definition.type,
+                _read(record, attribute),
+                field.way,
+                "P",
+                "ix",
+                f"Call({held}, R, P, ix, R.context, {{}})",
+                depth,
             )
             entries.append(f"{key!r}: {value if plain else None}")
             if not plain:
@@ -120,11 +131,12 @@ class Source:
         name, held = self._fresh("field"), self._hold("field", field)
         value, field.plain = self._value(field, field.definition.type, "v", (), "c", "()", "c", 0)
         complete = self._fresh("complete")
+        self._resolvers.append((field, complete))
         resolver = field.definition.resolve or default_field_resolver
         arguments = self._arguments(field, held)
         if isinstance(resolver, Converts):
             function = self._hold("function", resolver.function)
-            info = f"{self._hold('info', resolver.info_class)}(_raw_info=c, _field={self._hold('declared', resolver.field)})"
+            info = f"{self._hold('info', resolver.info_class)}(c, {self._hold('declared', resolver.field)})"
             leads = ", ".join({"source": "o", "info": info}[lead] for lead in resolver.leads)
             call = f"{function}({leads}{', ' if leads and arguments else ''}{arguments})"
         else:
@@ -133,19 +145,21 @@ class Source:
             f"def {complete}(v, c, R):",
             f"  return {value}",
             f"def {name}(o, d, R, P, ix):",
-            f"  c = Call({held}, R, P, ix)",
+            f"  c = Call({held}, R, P, ix, R.context, d)",
             "  R.calls.append(c)",
             "  try:",
             f"    v = {call}",
             "  except Exception as error:",
             "    c.error = error",
             "    raise",
-            "  if (t := type(v)) is Loading:",
-            f"    v = R.note(v, c, d, {complete})",
-            "    if v is WAITS:",
-            "      return",
-            "  elif t is Coroutine or t is Future or t not in SETTLED and is_later(v):",
-            f"    v = R.begin(v, c, d, {complete})",
+            "  if (t := type(v)) is Loading and not v.there:",
+            "    c.later = True",
+            "    c.loading = v",
+            "    R.pending += 1",
+            "    v.note(R, c)",
+            "    return",
+            "  if t is Coroutine or t is Future or t not in SETTLED and is_later(v):",
+            "    v = R.begin(v, c)",
             "    if v is WAITS:",
             "      return",
             "  else:",
