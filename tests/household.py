@@ -14,6 +14,7 @@ from providers import records
 from resolvers.identity.pairing import pair
 from resolvers.identity.resolve import resolve
 from resolvers.ingest import Result, Target, forget_account, put_list, take_in
+from resolvers.ingest.removal import remove_keys
 from store import accounts, feed, viewers
 from store.database import Database
 from store.feed import Recorder
@@ -101,6 +102,18 @@ class Household:
 
         self.now += timedelta(seconds=1)
         return await self.database.write(self.viewer, write)
+
+    async def unlist(self, account_id: str, keys: Sequence[str]) -> None:
+        """Contacts that the account's network does not list any more."""
+
+        def write(conn: Connection, viewer: str) -> None:
+            recorder = Recorder(self.now, account_id=account_id)
+            target = Target(account_id=account_id, own=accounts.own_values(conn, viewer))
+            remove_keys(conn, viewer, target, "CONTACT", keys, recorder, self.now)
+            recorder.flush(conn, viewer)
+
+        self.now += timedelta(seconds=1)
+        await self.database.write(self.viewer, write)
 
     async def list_labels(self, account_id: str, labels: Sequence[records.Label]) -> None:
         """Take in the account's list of folders and labels."""

@@ -31,7 +31,7 @@ from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.prepared import Prepared
 from store.rows import insert
-from store.tables import contact, contact_key, dirty, person, photo
+from store.tables import contact, contact_key, dirty, message_participant, person, photo
 
 MAX_NAMES: Final = 5  # spellings kept of a correspondent
 NOBODY: Final = frozenset({"AUTOMATED", "GROUP"})
@@ -42,6 +42,12 @@ _BY_ID: Final = Prepared(lambda: select(
     contact.c.id, contact.c.fingerprint, contact.c.person_id, contact.c.minted_id, contact.c.version, contact.c.record,
     contact.c.nature, contact.c.pristine,
 ).where(among(contact.c.id)))  # fmt: skip
+_ON_MESSAGES: Final = select(contact.c.id).where(
+    among(contact.c.id),
+    sa.exists().where(
+        message_participant.c.viewer_id == contact.c.viewer_id, message_participant.c.contact_id == contact.c.id
+    ),
+)  # fmt: skip
 _BY_KEY: Final = select(contact.c.key, contact.c.id).where(among(contact.c.key), contact.c.account_id == sa.bindparam("account"))
 # `strong` is read along: of what the primary key has by itself SQLite would walk through all of a viewer's
 _CARRIERS: Final = select(contact_key.c.contact_id, contact_key.c.strong).where(
@@ -202,6 +208,31 @@ def put_correspondents(
                 created.append(contact_id)
     _write(conn, viewer, target, changed, known, created, recorder, now)
     return found
+
+
+def only_correspond(
+    conn: Connection, viewer: str, target: Target, contact_ids: Collection[str], recorder: Recorder, now: datetime
+) -> tuple[set[str], int]:
+    """Contacts that their network lists no more: those who are on messages that are still there are correspondents from now on, by the
+    names, handles and page that they had. Returns who these are, the others are to go, and of how many that is news."""
+    met = set(conn.execute(_ON_MESSAGES, asked(viewer, contact_ids)).scalars())
+    known = _known(conn, viewer, list(met))
+    changed: dict[str, records.Contact] = {}
+    for contact_id, row in known.items():
+        old = _decode(row.record)
+        if old.relation != "CORRESPONDENT":
+            changed[contact_id] = records.Contact(
+                key=old.key,
+                relation="CORRESPONDENT",
+                nature=old.nature,
+                names=old.names[:MAX_NAMES],
+                handles=old.handles,
+                url=old.url,
+            )
+    categories.forget(conn, viewer, changed, recorder)
+    _write(conn, viewer, target, changed, known, [], recorder, now)
+    categories.tell(conn, viewer, changed, recorder)
+    return set(known), len(changed)
 
 
 def correspondent_key(kind: records.AddressKind, address: str, key: str | None) -> str:

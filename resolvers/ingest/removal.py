@@ -15,7 +15,7 @@ from resolvers.identity.keys import Key
 from resolvers.identity.people import reproject
 from resolvers.ingest import categories, conversations, deletions, filing, groups, inheriting, profile_changes, reactions, tallies
 from resolvers.ingest.activities import remove_activities
-from resolvers.ingest.contacts import carriers, look_again
+from resolvers.ingest.contacts import carriers, look_again, only_correspond
 from resolvers.ingest.content import drop_content
 from resolvers.ingest.states import sum_up
 from resolvers.ingest.target import Result, Target
@@ -56,7 +56,7 @@ def remove(conn: Connection, viewer: str, target: Target, item: records.Gone, re
     """One item that its source says is gone; UNCHANGED when we never had it."""
     if item.kind == "CONTACT":
         gone = contact_ids(conn, viewer, target, [item.key])
-        done = remove_contacts(conn, viewer, gone, recorder, now)
+        done = unlist(conn, viewer, target, gone, recorder, now)
         return Result(outcome="UPDATED" if done else "UNCHANGED", node_id=gone[0] if done else None)
     if item.kind == "REACTION":
         taken_back = reactions.take_back(conn, viewer, target, item.key, recorder)
@@ -98,6 +98,12 @@ def void(conn: Connection, viewer: str, target: Target, item: records.Voided, re
     ).scalars().all()  # fmt: skip
     done = remove_messages(conn, viewer, target.account_id, keys, recorder, now)
     return Result(outcome="UPDATED" if done else "UNCHANGED")
+
+
+def unlist(conn: Connection, viewer: str, target: Target, contact_ids: Sequence[str], recorder: Recorder, now: datetime) -> int:
+    """Contacts that their network lists no more go, but for those who are on messages that are still there; how many there were."""
+    met, news = only_correspond(conn, viewer, target, contact_ids, recorder, now)
+    return news + remove_contacts(conn, viewer, [i for i in contact_ids if i not in met], recorder, now)
 
 
 def remove_contacts(
@@ -239,7 +245,7 @@ def remove_keys(
 ) -> int:
     """Delete what is stored under these keys, BATCH at most at a time. Returns how many were there."""
     if kind == "CONTACT":
-        return remove_contacts(conn, viewer, contact_ids(conn, viewer, target, keys), recorder, now)
+        return unlist(conn, viewer, target, contact_ids(conn, viewer, target, keys), recorder, now)
     if kind == "ACTIVITY":
         return remove_activities(conn, viewer, target.account_id, keys, recorder)
     return remove_messages(conn, viewer, target.account_id, keys, recorder, now)

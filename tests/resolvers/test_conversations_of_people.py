@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from providers import records
-from tests.asking import Desk
-from tests.household import ME, Household, card, mail
+from tests.asking import Desk, nodes
+from tests.household import ME, NOW, Household, card, follower, mail
 
 PAGE = """query ($of: PersonIdentifier!, $n: Int, $after: Cursor) { person(by: $of) { contacts(first: 9) { edges { node { id } } }
   conversations(first: $n, after: $after) { pageInfo { hasNextPage endCursor } edges { node { subject } } } } }"""
@@ -40,3 +42,37 @@ async def test_conversations_under_all_addresses_of_a_person_are_one_list(househ
             break
         assert len(page["edges"]) == 3
     assert found == [f"Subject {n}" for n in (13, 12, 10, 9, 7, 6, 4, 3, 1, 0)]
+
+
+@pytest.mark.parametrize("listing", [False, True], ids=["it says so", "it lists them no more"])
+async def test_whoever_is_followed_no_more_keeps_the_messages_that_they_wrote(household: Household, listing: bool) -> None:
+    net = await household.account("mastodon", "robin@social.example", own=["robin@social.example"])
+    ada = records.Participant(
+        role="FROM", address="ada@social.example", kind="HANDLE", name="Ada", provider="mastodon", key="ada@social.example"
+    )
+    said = records.Message(
+        key="1",
+        sent_at=NOW,
+        container="dm",
+        conversation_key="talk",
+        conversation_kind="DIRECT",
+        text="Hello",
+        participants=(ada,),
+    )
+    await household.take(net, follower("ada", "Ada"), follower("bob", "Bob"), said)
+    await household.resolve()
+    desk = Desk(household)
+    everybody = """{ viewer { people { edges { node { id name contacts { edges { node { relation } } }
+      conversations { edges { node { messages { edges { node { text sender { person { name } } } } } } } } } } } } }"""
+    before = nodes((await desk.ask(everybody))["viewer"]["people"])
+    gone = ["ada@social.example", "bob@social.example"]
+    if listing:
+        await household.unlist(net, gone)
+    else:
+        await household.take(net, *(records.Gone(kind="CONTACT", key=key) for key in gone))
+    await household.resolve()
+    (left,) = nodes((await desk.ask(everybody))["viewer"]["people"])
+    (then,) = [one for one in before if one["name"] == "Ada"]
+    assert nodes(left.pop("contacts")) == [{"relation": "CORRESPONDENT"}]
+    assert nodes(then.pop("contacts")) == [{"relation": "FOLLOWING"}]
+    assert left == then
