@@ -16,9 +16,9 @@ def of(settings: Settings) -> dict[str, Terms]:
         prefix = source.key.lower()
         secret = getattr(settings, f"{prefix}_key", None)
         price = getattr(settings, f"{prefix}_price", None)
-        if source.paid and secret is not None and secret.get_secret_value() and price is not None:
+        if source.paid and secret is not None and secret.reveal() and price is not None:
             url = str(getattr(settings, f"{prefix}_url"))
-            found[source.key] = Terms(key=secret.get_secret_value(), price=micros(price), url=url)
+            found[source.key] = Terms(key=secret.reveal(), price=micros(price), url=url)
     return found
 
 
@@ -28,7 +28,7 @@ def half_set(settings: Settings) -> Iterator[tuple[str, str, str]]:
         prefix = source.key.lower()
         if not source.paid:
             continue
-        keyed = bool(getattr(settings, f"{prefix}_key").get_secret_value())
+        keyed = bool(getattr(settings, f"{prefix}_key").reveal())
         priced = getattr(settings, f"{prefix}_price") is not None
         if keyed != priced:
             yield source.name, variable(f"{prefix}_price" if keyed else f"{prefix}_key"), source.docs_path

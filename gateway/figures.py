@@ -51,7 +51,7 @@ class Figures:
             return near and not any(name in request.headers for name in FORWARDED)
         try:
             token = browser.bearer_token(header)
-            wanted = self._installation.settings.metrics_token.get_secret_value()
+            wanted = self._installation.settings.metrics_token.reveal()
             if wanted and hmac.compare_digest(token.encode(), wanted.encode()):
                 return True
             principal = await self._installation.door.bearer(token)

@@ -134,7 +134,7 @@ class Installation:
         """All that decides an answer besides the store and what is asked: the release, the settings, the keys, the networks; in short."""
         digest = hashlib.blake2b(digest_size=16)
         for part in (
-            kith_version(), self.services.facts.schema_hash, self.settings.model_dump_json(), *sorted(self.providers),
+            kith_version(), self.services.facts.schema_hash, self.settings.told(), *sorted(self.providers),
             *sorted(key for key in self.providers if self.services.configured(key)),
         ):  # fmt: skip
             digest.update(f"{part}\x00".encode())

@@ -14,12 +14,11 @@ from typing import Final, Protocol
 
 import msgspec
 import structlog
-from pydantic import SecretStr
 from sqlalchemy import Connection
 
 from gateway.accounts import Accounts
 from gateway.inbox import Held, opened
-from gateway.settings import Settings
+from gateway.settings import Hidden, Settings
 from providers.base import Adapter, Provider
 from providers.errors import ProviderError, ReauthRequired
 from providers.push import Announced, Heard, Leaver, Line, Pushed, Subscription
@@ -81,7 +80,7 @@ def line(settings: Settings, provider: Provider) -> Line | None:
 def proof(settings: Settings, provider: Provider) -> str:
     """The secret that a network signs its calls with, where that is how it proves itself."""
     held = getattr(settings, f"{provider.line}_secret", None)
-    return held.get_secret_value() if isinstance(held, SecretStr) else ""
+    return held.reveal() if isinstance(held, Hidden) else ""
 
 
 def wanted(opener: Accounts, provider: str, adapter: Adapter) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import orjson
 import typer
 import uvloop
+from msgspec.structs import replace
 
 from gateway import settings as configuration
 from gateway.settings import Settings
@@ -55,7 +56,7 @@ def load(**given: Any) -> Settings:
     from gateway.log import configure_log  # `kith serve` becomes another process, which makes a log of its own
 
     settings = configuration.load(**given)
-    configure_log(settings.model_copy(update={"log_level": "warning"}) if settings.log_level == "info" else settings)
+    configure_log(replace(settings, log_level="warning") if settings.log_level == "info" else settings)
     return settings
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx2 as httpx
-from pydantic import SecretStr
 
+from gateway.settings import Hidden
 from tests.chaos import processes, raw
 from tests.chaos.report import Report
 from tests.gateway import running as here
@@ -56,7 +56,7 @@ async def ask_through_kills(home: Path, *, people: int, kills: int, after: float
         place = f"127.0.0.1/32:{url.rpartition(':')[2]}"
         given: dict[str, Any] = {"allow_private_hosts": (place,), "enrichment_budget": Decimal(100_000)}
         for source in map(str.lower, SOURCES):
-            given |= {f"{source}_key": SecretStr(KEY), f"{source}_price": Decimal("0.28"), f"{source}_url": url}
+            given |= {f"{source}_key": Hidden(KEY), f"{source}_price": Decimal("0.28"), f"{source}_url": url}
         async with here.opened(home, schema=None, **given) as installation:
             key, kept = await here.key_of(installation, scopes=("read", "write", "admin"))
             await _people(Household(installation.database, kept.viewer_id), people)
@@ -190,6 +190,6 @@ def _address(n: int) -> str:
 
 def _written(value: object) -> str:
     """A setting as it stands in the environment."""
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
+    if isinstance(value, Hidden):
+        return value.reveal()
     return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -38,7 +38,7 @@ from benchmarks.filling import fill
 from benchmarks.people_page import QUERY
 from benchmarks.processes import cpu_seconds
 from gateway.app import open_installation
-from gateway.settings import Settings
+from gateway.settings import load
 from gateway.sync import LONG_QUIET, PATIENCE
 from providers import records
 from resolvers.relationship import placing, tallying
@@ -460,7 +460,7 @@ async def _serve(start: float) -> None:
     """The process of an installation: listens, and lets its clock go on as it is told on its standard input."""
     clock = Clock(datetime.fromtimestamp(start, UTC))
     async with (
-        open_installation(Settings(), clock=clock) as installation,
+        open_installation(load(), clock=clock) as installation,
         listening(installation) as place,
         installation.prewarmed(),
     ):

@@ -21,7 +21,7 @@ from typing import Final
 from gateway.accounts import Held
 from gateway.app import open_installation
 from gateway.people import owner
-from gateway.settings import Settings
+from gateway.settings import load
 from providers.records import Profile
 from providers.session import Account, Secret
 from tests.atproto_servers import AtProto
@@ -102,7 +102,7 @@ def _signed_out(home: Path, account_id: str) -> bool:
 async def _link(home: Path, nets: Mapping[str, Bluesky]) -> dict[str, str]:
     """Link each account with an app password, as the link page would; their ids."""
     ids: dict[str, str] = {}
-    settings = Settings(home=home, allow_private_hosts=(SETTINGS["KITH_ALLOW_PRIVATE_HOSTS"],))
+    settings = load(home=home, allow_private_hosts=(SETTINGS["KITH_ALLOW_PRIVATE_HOSTS"],))
     async with open_installation(settings) as installation:
         whose, provider = await owner(installation), installation.providers["bluesky"]
         assert provider.sign_in is not None

@@ -28,7 +28,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from gateway.app import open_installation
-from gateway.settings import Settings
+from gateway.settings import load
 from providers.records import Profile
 from providers.session import Secret
 from store import leases
@@ -216,7 +216,7 @@ def renew_side_by_side(home: Path, *, accounts: int, renewals: int, kill_every: 
 
 async def _link(home: Path, allowed: str, network: Network, again: set[str] | None = None) -> dict[int, str]:
     """Link every account (or those in `again`) with a grant of its own, as the link page would."""
-    settings = Settings(home=home, allow_private_hosts=allowed)  # type: ignore[arg-type]  # read as from the environment
+    settings = load(home=home, allow_private_hosts=allowed)
     ids: dict[int, str] = {}
     async with open_installation(settings) as installation:
         from gateway.people import owner

@@ -15,7 +15,7 @@ from benchmarks.universe_book import Page
 from gateway.accounts import Held
 from gateway.app import open_installation
 from gateway.people import named
-from gateway.settings import Settings
+from gateway.settings import load
 from providers.base import catalogue
 from providers.session import Account, Secret
 from tests.chaos.clients import ask
@@ -82,7 +82,7 @@ def link(gateway: Gateway, key: str, source: Source, stub: Any) -> None:
 async def _granted(gateway: Gateway, source: Source, url: str) -> None:
     """As the page does to which a network sends the browser back: with the grant, ask whose it is, and keep both."""
     there = gateway.settings
-    settings = Settings(
+    settings = load(
         home=gateway.home,
         database_url=there.get("KITH_DATABASE_URL", ""),
         allow_private_hosts=tuple(there["KITH_ALLOW_PRIVATE_HOSTS"].split(",")),

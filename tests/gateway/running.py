@@ -15,6 +15,7 @@ from typing import Any
 import httpx2 as httpx
 import strawberry
 import uvicorn
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from gateway.app import open_installation
@@ -22,7 +23,7 @@ from gateway.installation import Installation
 from gateway.listener import bind
 from gateway.people import named
 from gateway.serve import Server, protocol
-from gateway.settings import Settings
+from gateway.settings import load
 from gateway.signin import keys
 from gateway.web import application
 from resolvers.operation import Clock
@@ -139,7 +140,7 @@ async def opened(
     """An installation in `home`; settings by their field names."""
     if "database_url" not in settings and not (home / "kith").exists():
         await fresh.sqlite(home / "kith" / "kith.db")
-    async with open_installation(Settings(home=home / "kith", **settings), clock=clock, schema=schema) as installation:
+    async with open_installation(load(home=home / "kith", **settings), clock=clock, schema=schema) as installation:
         yield installation
 
 
@@ -168,7 +169,7 @@ async def asking(installation: Installation, key: str | None = None, **headers: 
 @contextlib.asynccontextmanager
 async def listening(installation: Installation) -> AsyncIterator[str]:
     """The web application on a free port; yields host:port."""
-    listener = bind(installation.settings.model_copy(update={"port": 0}))
+    listener = bind(replace(installation.settings, port=0))
     config = uvicorn.Config(
         application(installation), http=protocol(installation), lifespan="off", log_config=None, access_log=False,
         timeout_graceful_shutdown=2, loop="none",

@@ -22,7 +22,7 @@ from gateway.doctor import Finding, examine
 from gateway.installation import Installation
 from gateway.people import named
 from gateway.rotation import rotate
-from gateway.settings import Settings, SettingsError, load
+from gateway.settings import SettingsError, load
 from gateway.worker import Worker
 from providers.gmail import adapter as gmail
 from providers.google import identity as google_identity
@@ -520,7 +520,7 @@ async def test_a_mailbox_is_known_by_what_was_kept_before_the_key_was_changed(th
 
 
 async def said(home: Path, **settings: Any) -> list[Finding]:
-    return [finding for finding in await examine(Settings(home=home / "kith", **settings)) if finding.check == "push"]
+    return [finding for finding in await examine(load(home=home / "kith", **settings)) if finding.check == "push"]
 
 
 async def test_doctor_says_what_is_missing_for_google_to_call(tmp_path: Path) -> None:

@@ -26,10 +26,10 @@ from graphql import (
     is_required_argument,
     is_required_input_field,
 )
-from pydantic import SecretStr
 
 from gateway import worker
 from gateway.installation import Installation
+from gateway.settings import Hidden
 from schema import build_schema
 from store.enrichment_runs import JOB
 from tests.gateway.running import ask, asking, key_of, opened
@@ -75,7 +75,7 @@ async def installed(home: Path, stub: Sources) -> AsyncIterator[tuple[Installati
     async with running(stub) as url:
         terms: dict[str, Any] = {}
         for source in ("fullcontact", "people_data_labs"):
-            terms |= {f"{source}_key": SecretStr(KEY), f"{source}_price": Decimal("0.28"), f"{source}_url": url}
+            terms |= {f"{source}_key": Hidden(KEY), f"{source}_price": Decimal("0.28"), f"{source}_url": url}
         place = f"127.0.0.1/32:{url.rpartition(':')[2]}"
         async with opened(home, schema=None, allow_private_hosts=(place,), enrichment_budget=Decimal(5), **terms) as installation:
             key, kept = await key_of(installation, scopes=SCOPES)

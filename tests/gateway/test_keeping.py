@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from pydantic import SecretStr
+from msgspec.structs import replace
 from sqlalchemy import Connection
 from typer.testing import CliRunner
 
@@ -22,7 +22,7 @@ from gateway.doctor import Finding, examine
 from gateway.installation import Installation
 from gateway.people import named
 from gateway.rotation import retire, rotate
-from gateway.settings import Settings, SettingsError, load
+from gateway.settings import Hidden, Settings, SettingsError, load
 from providers.records import Profile
 from providers.session import Secret
 from store import accounts, disclosures, enrichment, leases, web_links
@@ -104,7 +104,7 @@ async def test_doctor_has_nothing_to_say_of_a_sound_installation(tmp_path: Path)
 
 
 async def test_doctor_changes_nothing_before_the_first_start(tmp_path: Path) -> None:
-    assert await wrong(Settings(home=tmp_path / "kith")) == []
+    assert await wrong(load(home=tmp_path / "kith")) == []
     assert not (tmp_path / "kith").exists()
 
 
@@ -133,21 +133,21 @@ async def test_doctor_names_open_files_dead_jobs_and_accounts_that_need_their_ow
 
 
 async def test_doctor_says_which_database_does_not_answer_without_its_password() -> None:
-    settings = Settings(database_url="postgresql://kith:hunter2@127.0.0.1:9/kith")
+    settings = load(database_url="postgresql://kith:hunter2@127.0.0.1:9/kith")
     said = {finding.check: finding.message for finding in await wrong(settings)}
     assert "127.0.0.1:9" in said["database"] and "hunter2" not in str(said)
 
 
 async def test_doctor_finds_a_variable_that_means_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KITH_DATABSE_URL", "x")
-    said = [finding.message for finding in await examine(Settings(home=tmp_path)) if finding.level == "note"]
+    said = [finding.message for finding in await examine(load(home=tmp_path)) if finding.level == "note"]
     assert any("KITH_DATABSE_URL" in message for message in said)
 
 
 async def test_doctor_names_what_is_missing_of_a_paid_source_and_questions_that_may_have_been_paid_for(tmp_path: Path) -> None:
-    half = Settings(home=tmp_path / "kith", fullcontact_key=SecretStr("key"))
+    half = load(home=tmp_path / "kith", fullcontact_key=Hidden("key"))
     assert [(f.level, "KITH_FULLCONTACT_PRICE" in f.message) for f in await about("enrichment", half)] == [("wrong", True)]
-    whole = half.model_copy(update={"fullcontact_price": Decimal("0.25")})
+    whole = replace(half, fullcontact_price=Decimal("0.25"))
     assert [(f.level, "0.25 USD" in f.message) for f in await about("enrichment", whole)] == [("ok", True)]
     async with opened(tmp_path) as installation:
         whose = await named(installation, "ada")

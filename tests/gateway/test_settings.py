@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,12 @@ def test_without_any_variable_everything_has_a_value() -> None:
         ("KITH_MAX_DEADLINE", "-1", "greater than 0"),
         ("KITH_LOG_LEVEL", "loud", "debug"),
         ("KITH_MAX_DEPTH", "0", "greater than or equal"),
+        ("KITH_MAX_DEPTH", "", "an integer"),
+        ("KITH_PREWARM_SHARE", "nan", "a number"),
+        ("KITH_FULLCONTACT_PRICE", "sNaN", "an amount"),
+        ("KITH_FULLCONTACT_PRICE", "1001", "less than or equal to 1000"),
+        ("KITH_COMPILED", "maybe", "true or false"),
+        ("KITH_DOCUMENTS_ONLY", "true", "KITH_DOCUMENTS "),
     ],
 )
 def test_a_value_that_cannot_be_used_is_one_sentence_with_its_variable(
@@ -64,6 +71,37 @@ def test_a_value_that_cannot_be_used_is_one_sentence_with_its_variable(
         load()
     (sentence,) = str(refused.value).splitlines()
     assert sentence.startswith(variable) and advice in sentence
+
+
+def test_all_that_is_wrong_is_said_at_once_and_no_secret_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITH_PORT", "s3cret")  # it happens
+    monkeypatch.setenv("KITH_SECRET_KEY", "hunter2")
+    monkeypatch.setenv("KITH_LOG_LEVEL", "loud")
+    with pytest.raises(SettingsError) as refused:
+        load()
+    assert {line.partition(":")[0] for line in str(refused.value).splitlines()} == {
+        "KITH_PORT",
+        "KITH_SECRET_KEY",
+        "KITH_LOG_LEVEL",
+    }
+    assert "s3cret" not in str(refused.value) and "hunter2" not in str(refused.value)
+
+
+def test_words_numbers_and_lists_are_read_as_people_write_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITH_COMPILED", "Off")
+    monkeypatch.setenv("KITH_AUTOMATIC_DOCUMENTS", "1")
+    monkeypatch.setenv("KITH_ENRICHMENT_BUDGET", "2.50")
+    monkeypatch.setenv("KITH_TRUSTED_PROXIES", " 10.0.0.5, 10.1.0.0/16,")
+    monkeypatch.setenv("KITH_PORT", "7000")
+    settings = load(port=9000, host=None)  # the command line goes before the environment
+    assert (settings.compiled, settings.automatic_documents, settings.enrichment_budget) == (False, True, Decimal("2.50"))
+    assert (settings.trusted_proxies, settings.port, settings.host) == (("10.0.0.5", "10.1.0.0/16"), 9000, "127.0.0.1")
+
+
+def test_other_settings_are_told_otherwise_and_no_key_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KITH_SECRET_KEY", "s3cret" * 8)
+    assert load().told() == load().told() != load(max_cost=500).told()
+    assert "s3cret" not in load().told()
 
 
 def test_secrets_are_not_in_what_settings_print_of_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
