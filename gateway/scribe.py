@@ -9,8 +9,9 @@ died or the database refused, the worker writes itself, where the failure is tol
     worker ──▶ request: number, viewer, slices ──▶ scribe ──▶ the database
            ◀── answer: number, what was written ◀──
 
-Slices that come together are one transaction as long as nobody else wants to write: what it costs to end one is shared by them all,
-and who comes waits for one slice at most. A run hands the next ones over while those before them are being written, so that neither
+Slices that come together are one transaction as long as nobody else wants to write: what it costs to end one is shared by them all.
+Those of mail are taken several as one piece (`slices.joined`), which spares a fifth of the work; who comes waits for one piece at
+most. A run hands the next ones over while those before them are being written, so that neither
 process waits for the other's messages; where those before were not written, those after them are not either, until the worker has
 written all of them in their order.
 
@@ -27,7 +28,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -40,10 +41,14 @@ from gateway.memory import give_back, share_one_arena
 from gateway.slices import LONG, Slice
 from providers import records
 from resolvers.ingest import Result
+from resolvers.ingest.intake import SLICE
 from store import search_index
 from store.database import Database
 
 TOGETHER_SECONDS: Final = 0.3  # of work that is one transaction, while nobody waits: what it touches is to fit into memory
+PIECE_SECONDS: Final = 0.2  # that mail which is taken as one may need: who comes meanwhile waits for it
+PIECE_ROWS: Final = 600
+PIECE_BYTES: Final = 4_000_000
 BUSY: Final = 2.0  # times as long as alone a slice may take on a busy machine
 IDLE_SECONDS: Final = 60.0  # without a slice, after which the process ends
 OVER_SECONDS: Final = 10.0  # after the last run's end, until it does: what follows a run needs the memory
@@ -385,27 +390,67 @@ def _outline(part: Slice) -> _Outline:
 
 async def _write_here(database: Database, viewer: str, part: Slice) -> Taken:
     """One transaction in this process, after which others get their turn."""
-    [taken] = await _write_together(database, viewer, [part])
+    [taken] = await _write_together(database, viewer, [[part]], _Pace())
     return taken
 
 
-async def _write_together(database: Database, viewer: str, parts: Iterable[Slice]) -> list[Taken]:
-    """The first of the slices in one transaction, and as many after it as nobody waits for; then others get their turn."""
+class _Pace:
+    """How many rows are one piece: what the last one took says how long the next one will."""
+
+    def __init__(self) -> None:
+        self.rows = SLICE
+
+    def took(self, rows: int, seconds: float) -> None:
+        if rows:
+            self.rows = int(min(PIECE_ROWS, rows * PIECE_SECONDS / max(seconds, 0.001)))
+
+
+def _pieces(parts: Sequence[bytes], pace: _Pace) -> Iterator[list[Slice]]:
+    """The slices in their order, those together that are taken as one; unpacked when it is their turn: as objects they take three times
+    the memory."""
+    piece: list[Slice] = []
+    rows = size = 0
+    for data in parts:
+        part = slices.unpacked(data)
+        rows, size = rows + len(part.rows), size + len(data)
+        if piece and (rows > pace.rows or size > PIECE_BYTES or not slices.alike(piece[-1], part)):
+            yield piece
+            piece, rows, size = [], len(part.rows), len(data)
+        piece.append(part)
+    yield piece
+
+
+async def _write_together(database: Database, viewer: str, pieces: Iterable[Sequence[Slice]], pace: _Pace) -> list[Taken]:
+    """The first of the pieces, each of one slice or of several that are alike, in one transaction, and as many after it as nobody
+    waits for; then others get their turn. One answer a slice."""
 
     def write(conn: Connection, viewer: str) -> list[Taken]:
         taken: list[Taken] = []
         opened = time.thread_time()  # a busy machine takes longer for it, and what it touches is no more
         with search_index.gathered(conn):
-            for part in parts:
+            for piece in pieces:
                 began = time.perf_counter(), time.thread_time()
-                results = slices.take(conn, viewer, part)
-                taken.append(Taken(results=results, seconds=_took(*began)))
+                results = slices.take(conn, viewer, slices.joined(piece))
+                seconds = _took(*began)
+                pace.took(len(results), seconds)
+                taken += _shared(piece, results, seconds)
                 if time.thread_time() - opened > TOGETHER_SECONDS or database.somebody_waits():
                     break
         return taken
 
     taken = await database.write_behind(viewer, write)
     await database.give_way()
+    return taken
+
+
+def _shared(piece: Sequence[Slice], results: list[Result], seconds: float) -> list[Taken]:
+    """What came of each slice of a piece; the time is shared by their rows."""
+    taken: list[Taken] = []
+    first = 0
+    for part in piece:
+        end = first + len(part.rows)
+        taken.append(Taken(results=results[first:end], seconds=seconds * (end - first) / max(1, len(results))))
+        first = end
     return taken
 
 
@@ -439,6 +484,7 @@ async def serve(stdin: asyncio.StreamReader, stdout: asyncio.StreamWriter) -> No
         return
     decode = msgspec.msgpack.Decoder(_Request).decode
     under_way: dict[int, asyncio.Task[bool]] = {}
+    pace = _Pace()
     unwritten: set[int] = set()  # requests of which something is missing
 
     async def answer(request: _Request) -> bool:
@@ -449,8 +495,8 @@ async def serve(stdin: asyncio.StreamReader, stdout: asyncio.StreamWriter) -> No
             if request.after in unwritten or (before is not None and not await before):
                 raise RuntimeError("what comes before it was not written")
             while len(taken) < len(request.parts):
-                # each is unpacked when it is its turn: as objects it takes three times the memory
-                taken += await _write_together(database, request.viewer, map(slices.unpacked, request.parts[len(taken) :]))
+                pieces = _pieces(request.parts[len(taken) :], pace)
+                taken += await _write_together(database, request.viewer, pieces, pace)
         except Exception as failure:  # the worker tries it itself, and tells
             error = f"{type(failure).__name__}: {failure}"[:500]
             unwritten.add(request.number)

@@ -1,12 +1,13 @@
 """A slice of a sync: at most a hundred rows with their checkpoint, one transaction; and how it travels to another process.
 
-`take` is all that is done with a slice, wherever it is done. `packed` and `unpacked` are its form between processes, MessagePack
-with each record under the name of its kind. Knows no process and no adapter.
+`take` is all that is done with a slice, wherever it is done; `joined` makes one of several. `packed` and `unpacked` are its form
+between processes, MessagePack with each record under the name of its kind. Knows no process and no adapter.
 """
 
 from __future__ import annotations
 
 import typing
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -75,6 +76,30 @@ def take(conn: Connection, viewer: str, part: Slice) -> list[Result]:
         leases.enqueue(conn, viewer, "identity", viewer, part.now, due=due)
     recorder.flush(conn, viewer)
     return results
+
+
+def alike(one: Slice, other: Slice) -> bool:
+    """Whether these two may be taken as one: mail alone, of the same run. Rows of other kinds have their turns within a slice, and
+    in one with what came after them what goes would go after what comes back."""
+    return one.target == other.target and _is_mail(one) and _is_mail(other)
+
+
+def joined(parts: Sequence[Slice]) -> Slice:
+    """Slices that are all `alike`, as one: what many mails have in common, their threads and people, is looked up and written once."""
+    if len(parts) == 1:
+        return parts[0]
+    last = parts[-1]
+    cursors = [part.cursor for part in parts if part.cursor is not None]
+    totals = [part.total for part in parts if part.total is not None]
+    ready = tuple(one for part in parts for one in (part.ready or (None,) * len(part.rows)))
+    return Slice(
+        target=last.target, rows=tuple(row for part in parts for row in part.rows), now=last.now, done=last.done,
+        total=totals[-1] if totals else None, cursor=cursors[-1] if cursors else None, ready=ready,
+    )  # fmt: skip
+
+
+def _is_mail(part: Slice) -> bool:
+    return all(isinstance(row.item, records.Message) for row in part.rows)
 
 
 def changed(results: list[Result]) -> bool:

@@ -19,7 +19,7 @@ from gateway.slices import Slice
 from providers import records
 from resolvers.ingest import Target, prepare
 from store.feed import advance
-from store.tables import account, contact, message, message_source
+from store.tables import account, contact, conversation, message, message_source
 from tests.household import ME, NOW, Household, card, mail
 
 BOOK = records.Row(item=card("ada", "Ada Lovelace", "ada@example.org"))
@@ -154,6 +154,54 @@ async def test_slices_that_come_together_are_written_in_their_order_with_the_las
     found = await household.database.read(household.viewer, stored)
     assert found["keys"] == ["m0", "m1", "m3", "m4", "m5"]
     assert found["run"] == (8, 99, b"last")
+
+
+async def test_mail_of_several_slices_that_is_taken_as_one_is_what_it_would_be_slice_by_slice(
+    household: Household, account_id: str, scribe: Scribe
+) -> None:
+    await started(scribe, household, account_id)
+    [first, second] = letters(2, first=1)
+    answer = records.Row(item=mail(5, "ada@example.org", key="m5", subject="Re: Letter 1", answers=[1]))
+    assert isinstance(second.item, records.Message)
+    read = records.Row(item=msgspec.structs.replace(second.item, unread=not second.item.unread))
+    batches = [
+        ((first, second), b"first"),
+        ((answer, BOOK), None),
+        ((read, first), b"second"),
+        (letters(2, first=6), None),
+        ((), b"end"),
+    ]
+    other = await Household.open(household.database, "u_kim")
+    theirs = await other.account("imap", own=[ME])
+    await household.database.write(other.viewer, slices.take, part(theirs, letters(1), done=1))
+
+    def parts(account_id: str) -> list[Slice]:
+        return [part(account_id, rows, done=n, cursor=cursor) for n, (rows, cursor) in enumerate(batches, 2)]
+
+    taken = await scribe.write(household.viewer, parts(account_id))
+    apart = [await household.database.write(other.viewer, slices.take, one) for one in parts(theirs)]
+    assert [[r.outcome for r in one.results] for one in taken] == [[r.outcome for r in results] for results in apart]
+    assert [[r.outcome for r in results] for results in apart] == [
+        ["CREATED", "CREATED"], ["CREATED", "CREATED"], ["UPDATED", "UNCHANGED"], ["CREATED", "CREATED"], [],
+    ]  # fmt: skip
+    for found in (stored, threads):
+        assert await household.database.read(household.viewer, found) == await household.database.read(other.viewer, found)
+
+
+def threads(conn: Connection, viewer: str) -> list[tuple[Any, ...]]:
+    c = conversation.c
+    query = select(c.subject, c.message_count, c.unread_count, c.flags, c.last_activity_at).where(c.viewer_id == viewer)
+    return sorted(tuple(row) for row in conn.execute(query))
+
+
+def test_only_mail_is_taken_together_with_the_mail_beside_it() -> None:
+    mails = part("account_1", letters(2), done=2, cursor=b"a")
+    gone = part("account_1", (records.Row(item=records.Gone(kind="MESSAGE", key="m1")),), done=3)
+    assert slices.alike(mails, mails) and slices.alike(mails, part("account_1", (), done=2))
+    assert not slices.alike(mails, gone) and not slices.alike(gone, mails)
+    assert not slices.alike(mails, part("account_2", letters(2), done=2))
+    both = slices.joined([mails, part("account_1", letters(1, first=2), done=3)])
+    assert (both.rows, both.done, both.cursor, both.ready) == (letters(3), 3, b"a", (None, None, None))
 
 
 async def test_of_slices_that_come_together_those_before_a_refused_one_are_written_and_those_after_it_are_not(
