@@ -332,9 +332,12 @@ class Prewarming:
         await self._notice(viewer, who)
 
     async def _notice(self, viewer: str, who: Habits) -> bool:
-        """See whether the viewer's revision is another one."""
+        """See whether the viewer's revision is another one; of a database that is away whoever asks is told."""
         with self._looking():
-            revision = await self._database.revision(viewer)
+            try:
+                revision = await self._database.revision(viewer)
+            except (SQLAlchemyError, DatabaseUnavailable):
+                return False
             if who.revision is None:
                 who.revision = revision
             changed = revision not in (who.revision, who.before)

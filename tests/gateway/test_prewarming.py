@@ -209,6 +209,21 @@ async def test_a_program_that_asks_every_few_minutes_without_being_told_finds_it
     assert ahead >= 4
 
 
+async def test_a_database_that_was_away_for_a_while_is_looked_at_again(desk: Desk) -> None:
+    desk.prewarming.closed(desk.household.viewer)
+    database = desk.installation.database
+    ahead = []
+    for n in range(12):
+        await desk.household.take(desk.book, card(f"poll-{n}", f"Polled {n}", f"poll{n}@people.example"))
+        if n == 3:
+            await database.system(lambda conn: conn.execute(sa.text("ALTER TABLE revision RENAME TO elsewhere")))
+        await desk.passes(minutes=(1, 4, 2, 3)[n % 4])
+        if n == 3:
+            await database.system(lambda conn: conn.execute(sa.text("ALTER TABLE elsewhere RENAME TO revision")))
+        ahead.append(await desk.looks_again())
+    assert sum(ahead[6:]) >= 3
+
+
 async def test_a_program_that_asks_by_the_clock_finds_what_came_in_shortly_before(desk: Desk) -> None:
     desk.prewarming.closed(desk.household.viewer)
     ahead = []
