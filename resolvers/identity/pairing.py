@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.identity import blocking, decisions, disguises, memory
+from resolvers.identity import decisions, disguises, meeting, memory
 from resolvers.identity.carding import facts_of
 from resolvers.identity.cards import Facts
 from resolvers.identity.disguises import Bearing, Disguise
@@ -40,7 +40,7 @@ MAX_RECORDS: Final = 60  # of one person
 MAX_TRIES: Final = 20
 KEPT: Final = -6.0  # log-odds of a pair by itself below which it is nobody's rival
 #: Keys of suggestions by which too many meet, or that the others bring along.
-UNASKED: Final = frozenset({"single", "prefix", "start"})
+UNASKED: Final = frozenset({"single", "prefix", "start", "bones", "pet"})
 _encode = msgspec.msgpack.Encoder().encode
 _record = msgspec.msgpack.Decoder(records.Contact).decode
 _LIVING: Final = select(person.c.id).where(among(person.c.id), person.c.redirect_to.is_(None))
@@ -236,7 +236,7 @@ def _still(conn: Connection, viewer: str, person_ids: Collection[str], prints: P
 
 def _clues(known: Known, person_id: str) -> set[str]:
     """By what somebody meets others."""
-    asked_by = (f"{kind} {value}" for kind, value in blocking.keys_of(known.wholes[person_id]) if kind not in UNASKED)
+    asked_by = (f"{kind} {value}" for kind, value in meeting.keys_of(known.wholes[person_id]) if kind not in UNASKED)
     return {*disguises.clues(known.bearings[person_id]), *(f"likely {key}" for key in asked_by)}
 
 

@@ -57,6 +57,32 @@ def test_who_shares_what_nobody_else_has_is_compared_whatever_crowd_they_stand_i
     assert ("c0003", "c0200") in compared(cards)
 
 
+def plain(contact_id: str, name: str, *emails: str) -> Card:
+    return Card(id=contact_id, kind="CORRESPONDENT", names=(CardName(full=name),) if name else (), emails=emails)
+
+
+def test_who_says_one_word_meets_all_who_have_it_and_these_do_not_meet_each_other() -> None:
+    found = compared(
+        [plain("a", "Ada Quintana"), plain("b", "Bruno Quintana"), plain("c", "Quintana"), plain("d", "B. Quintana")]
+    )
+    assert found == {("a", "c"), ("b", "c"), ("b", "d"), ("c", "d")}
+
+
+def test_spellings_pet_forms_and_addresses_lead_to_a_name() -> None:
+    cards = [plain("a", "Robert Quintana"), plain("b", "Bobby Quintana"), plain("c", "Сергей Щербаков"), plain("d", "Sergei Scherbakow"),
+             plain("e", "", "thorvald@harbour.example"), plain("f", "Thorvald"), plain("g", "", "quintessencealex@example.org"),
+             plain("h", "Alex Quintessence")]  # fmt: skip
+    assert {("a", "b"), ("c", "d"), ("e", "f"), ("g", "h")} <= compared(cards)
+
+
+def test_of_namesakes_of_whom_nothing_tells_who_is_meant_none_is_compared() -> None:
+    namesakes = [plain(f"n{n:03}", "Ada Quintana") for n in range(NEAREST + 2)]
+    assert compared(namesakes) == set()
+    assert len(compared(namesakes[:10])) == 45
+    two = [plain(n, "Ada Quintana", f"quintessence{n}@example.org") for n in ("x1", "x2")]
+    assert compared([*namesakes, *two]) == {("x1", "x2")}
+
+
 def test_what_is_compared_does_not_depend_on_the_order_of_the_contacts() -> None:
     cards = crowd(random.Random(3))
     shuffled = random.Random(4).sample(cards, len(cards))
