@@ -187,7 +187,7 @@ class Endpoint:
         headers = USUAL[media] | answer.headers
         if kept is not None:
             tail = b',"extensions":' + _encode(answer.extensions) + b"}"
-            if len(kept.head) >= GZIP_FROM and "gzip" in encodings:
+            if kept.length >= GZIP_FROM and "gzip" in encodings:
                 return Whole(kept.zipped(tail), status, headers | {"content-encoding": "gzip"})
             return Whole(kept.head + tail, status, headers)
         if len(body) >= GZIP_FROM and "gzip" in encodings:

@@ -254,11 +254,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     answers_memory: Annotated[
         int,
         Says(
-            "Bytes of answers from stored data that a web process keeps to give again, as long as they are true; 0: none are kept, in Redis "
-            "neither.",
+            "Bytes of answers from stored data that a web process keeps to give again, as long as they are true, most of them packed; 0: "
+            "none are kept, in Redis neither.",
             ge=0,
         ),
-    ] = 8_388_608
+    ] = 4_194_304
     prewarm_share: Annotated[
         float,
         Says(

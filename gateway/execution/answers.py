@@ -6,9 +6,9 @@ its key; the revision and the end stand beside the answer and are compared, so t
 and after: only when it is the same, nothing was committed in between and the answer shows one state of the store. No message has to arrive
 for any of this to be right.
 
-Kept are the bytes of `data`, whole and packed, in this process within bounds and in Redis where there is one; nothing with an error, a
-source that is missing, or more than the store in it. `extensions` and everything else of a response are new each time. Who asks for the same while it
-is being made waits for that one. Keys are made by `cache.for_viewer` alone: there is no way to ask for another viewer's.
+Kept are the bytes of `data`, packed and, of the latest that were asked for, whole, in this process within bounds and in Redis where there is one;
+nothing with an error, a source that is missing, or more than the store in it. `extensions` and everything else of a response are new each time. Who
+asks for the same while it is being made waits for that one. Keys are made by `cache.for_viewer` alone: there is no way to ask for another viewer's.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ LARGEST: Final = 1_048_576  # bytes of an answer that is kept in the process
 LARGEST_OUTSIDE: Final = 262_144  # in Redis, packed
 SECONDS: Final = 3_600.0  # how long Redis keeps what nobody asks for
 OVERHEAD: Final = 700  # bytes that an entry takes besides its answer
+WHOLE: Final = 4  # one part in so many of the room is for answers that are whole: unpacking takes a tenth of a millisecond
 LEVEL: Final = 4
 HEAD: Final = b'{"data":'
 GZIP: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # RFC 1952 §2.3: no name, no time, any system
@@ -54,24 +55,40 @@ class Key(NamedTuple):
 class Kept:
     """An answer as it is kept. `until`: the last second (POSIX) at which it holds; None: as long as the revision does."""
 
-    __slots__ = ("_crc", "_packed", "ahead", "content", "head", "revision", "until", "viewer")
+    __slots__ = ("_crc", "_head", "_packed", "ahead", "content", "length", "revision", "until", "viewer")
 
     def __init__(self, viewer: str, revision: int, until: float | None, head: bytes, packed: bytes | None = None) -> None:
         self.viewer = viewer
         self.ahead = False  # whether nobody has asked for it yet (gateway/prewarming.py)
         self.revision = revision
         self.until = until
-        self.head = head  # the response, up to the end of `data`
+        self._head: bytes | None = head
+        self.length = len(head)
         self.content = _digest(head)
         self._packed = packed
         self._crc: int | None = None
 
     @property
+    def head(self) -> bytes:
+        """The response, up to the end of `data`."""
+        return zlib.decompressobj(-15).decompress(self.packed) if self._head is None else self._head
+
+    def fold(self) -> None:
+        """Keep it packed alone."""
+        if self.packed:
+            self._head = None
+
+    def unfold(self) -> None:
+        """Keep it whole again."""
+        self._head = self.head
+
+    @property
     def packed(self) -> bytes:
         """`head` as DEFLATE blocks (RFC 1951) that end at a byte, so that others can follow."""
         if self._packed is None:
+            assert self._head is not None
             packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -15)
-            self._packed = packer.compress(self.head) + packer.flush(zlib.Z_FULL_FLUSH)
+            self._packed = packer.compress(self._head) + packer.flush(zlib.Z_FULL_FLUSH)
         return self._packed
 
     def zipped(self, tail: bytes) -> bytes:
@@ -79,12 +96,12 @@ class Kept:
         if self._crc is None:
             self._crc = zlib.crc32(self.head)
         end = struct.pack("<BHH", 1, len(tail), len(tail) ^ 0xFFFF)  # RFC 1951 §3.2.4: the last block, stored
-        whole = (len(self.head) + len(tail)) & 0xFFFFFFFF
+        whole = (self.length + len(tail)) & 0xFFFFFFFF
         return b"".join((GZIP, self.packed, end, tail, struct.pack("<II", zlib.crc32(tail, self._crc), whole)))
 
     @property
     def size(self) -> int:
-        return OVERHEAD + len(self.head) + len(self.packed)
+        return OVERHEAD + len(self.packed) + (0 if self._head is None else self.length)
 
     def holds(self, viewer: str, revision: int, now: float) -> bool:
         return self.viewer == viewer and self.revision == revision and (self.until is None or now <= self.until)
@@ -133,7 +150,9 @@ class Answers:
         self._room = room
         self._told = told
         self._known: OrderedDict[str, Kept] = OrderedDict()
+        self._whole: OrderedDict[str, Kept] = OrderedDict()  # those of them that are not packed alone
         self._size = 0
+        self._whole_size = 0
         self._flights: dict[tuple[str, int], asyncio.Future[Kept | None]] = {}
 
     def key(self, principal: Principal, document: str, operation: str, variables: Mapping[str, Any]) -> Key | None:
@@ -216,6 +235,7 @@ class Answers:
 
     def _again(self, key: Key, kept: Kept, how: str, tags: Sequence[str]) -> Found:
         self._told(how)
+        self._asked_for(key.place, kept)
         ahead, kept.ahead = kept.ahead, False
         return self._tagged(key, kept, Answer(head=kept.head), how, tags)._replace(ahead=ahead)
 
@@ -236,15 +256,39 @@ class Answers:
         return found
 
     def _remember(self, key: Key, kept: Kept) -> None:
-        if (old := self._known.pop(key.place, None)) is not None:
-            self._size -= old.size
-        if len(kept.head) > LARGEST:
+        self._forget(key.place)
+        if kept.length > LARGEST:
             return
-        self._known[key.place] = kept
+        self._known[key.place] = self._whole[key.place] = kept
         self._size += kept.size
+        self._whole_size += kept.length
+        self._asked_for(key.place, kept)
+
+    def _asked_for(self, place: str, kept: Kept) -> None:
+        """Have it whole, and others that were asked for longer ago packed alone, or no more."""
+        if self._known.get(place) is not kept:
+            return
+        if place not in self._whole:
+            kept.unfold()
+            self._size += kept.length
+            self._whole_size += kept.length
+            self._whole[place] = kept
+        self._whole.move_to_end(place)
+        while self._whole_size > self._room // WHOLE and len(self._whole) > 1:
+            _, old = self._whole.popitem(last=False)
+            old.fold()
+            self._whole_size -= old.length
+            self._size -= old.length
         while self._size > self._room and self._known:
-            _, old = self._known.popitem(last=False)
-            self._size -= old.size
+            self._forget(next(iter(self._known)))
+
+    def _forget(self, place: str) -> None:
+        old = self._known.pop(place, None)
+        if old is None:
+            return
+        self._size -= old.size
+        if self._whole.pop(place, None) is not None:
+            self._whole_size -= old.length
 
     # --- Redis -----------------------------------------------------------------------------------------------------------
 
@@ -265,7 +309,7 @@ class Answers:
         return kept if whole and kept.holds(key.viewer, revision, self._clock.now().timestamp()) else None
 
     async def _to_outside(self, key: Key, kept: Kept) -> None:
-        if self._cache.embedded or len(kept.head) > LARGEST or len(kept.packed) > LARGEST_OUTSIDE:
+        if self._cache.embedded or kept.length > LARGEST or len(kept.packed) > LARGEST_OUTSIDE:
             return
         said = _Outside(kept.viewer, kept.revision, kept.until, kept.packed)
         await self._mine(key.viewer).set(msgspec.msgpack.encode(said), SECONDS, *key.parts)

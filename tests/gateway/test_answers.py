@@ -15,7 +15,7 @@ import httpx2 as httpx
 import orjson
 import pytest
 
-from gateway.execution.answers import Answers
+from gateway.execution.answers import WHOLE, Answers
 from gateway.installation import Installation
 from gateway.people import named
 from gateway.signin.principal import ALL_SCOPES, Principal
@@ -377,6 +377,19 @@ async def test_a_process_keeps_so_much_and_no_more(tmp_path: Path) -> None:
         held = list(house.answers._known.values())
         assert 0 < sum(kept.size for kept in held) == house.answers._size <= 20_000
         assert house.told["made"] == 29
+
+
+async def test_what_was_not_asked_for_lately_is_kept_packed_and_given_again_the_same(tmp_path: Path) -> None:
+    async with furnished(tmp_path, answers_memory=100_000) as house:
+        page = "query Q($n: Int!) { viewer { people(first: $n) { edges { node { id name emails { address } } } } } }"
+        first = [(await house.post(page, n=n))["data"] for n in range(1, 60)]
+        answers = house.answers
+        whole = sum(kept.length for kept in answers._whole.values())
+        assert whole == answers._whole_size <= 100_000 // WHOLE < sum(kept.length for kept in answers._known.values())
+        assert [(await house.post(page, n=n))["data"] for n in range(1, 60)] == first
+        assert house.told == {"made": 59, "memory": 59}
+        assert answers._size == sum(kept.size for kept in answers._known.values()) <= 100_000
+        assert set(answers._whole) <= set(answers._known)
 
 
 async def test_nothing_is_kept_where_nothing_shall_be(tmp_path: Path) -> None:
