@@ -294,11 +294,17 @@ def add_members(conn: Connection, viewer: str, rows: Sequence[dict[str, Any]], *
     newer = []
     for key, row in latest.items():
         old_row = known.get(key)
-        if old_row is None or row["last_active_at"] > old_row.last_active_at or old_row.contact_id != row["contact_id"]:
-            kept_at = row["last_active_at"] if old_row is None else max(row["last_active_at"], old_row.last_active_at)
-            called = "" if old_row is None else old_row.name
-            name = (called or row["name"]) if beneath else (row["name"] or called)
-            newer.append(row | {"last_active_at": kept_at, "name": name})
+        if old_row is None:
+            newer.append(row)
+            continue
+        later = row["last_active_at"] > old_row.last_active_at
+        whose = row["contact_id"] or old_row.contact_id  # a mail whose sender was forged says nothing of who that is
+        if later or whose != old_row.contact_id:
+            kept_at = max(row["last_active_at"], old_row.last_active_at)
+            name = (old_row.name or row["name"]) if beneath else (row["name"] or old_row.name)
+            newer.append(row | {"last_active_at": kept_at, "name": name, "contact_id": whose})
+        elif row["name"] and not old_row.name:  # an older one, that came later, says how they are called
+            newer.append(dict(old_row._asdict()) | {"name": row["name"]})
     put_members(conn, newer)
 
 

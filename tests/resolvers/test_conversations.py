@@ -134,3 +134,16 @@ async def test_a_message_shows_everything_that_is_known_of_it(desk: Desk) -> Non
     assert (first["recipientCount"], answer["inReplyTo"]) == (1, {"id": first["id"]})
     assert first["occurredAt"] == first["sentAt"]
     assert [s["externalId"] for s in first["sources"]] == ["key-10"]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_whoever_takes_part_is_called_as_any_mail_calls_them_whatever_comes_first(
+    household: Household, backwards: bool
+) -> None:
+    box = await household.account("imap", ME, own=[ME])
+    thread = [mail(1, "ada@example.org", name="Ada Lovelace"), mail(2, ME, "ada@example.org", answers=[1])]
+    for one in reversed(thread) if backwards else thread:
+        await household.take(box, one)
+    asked = "{ viewer { conversations { edges { node { participants { edges { node { name address role } } } } } } } }"
+    (talk,) = nodes((await Desk(household).ask(asked))["viewer"]["conversations"])
+    assert nodes(talk["participants"]) == [{"name": "Ada Lovelace", "address": "ada@example.org", "role": "TO"}]
