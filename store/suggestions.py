@@ -7,7 +7,7 @@ no nodes. Knows nothing of what is compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -24,8 +24,16 @@ from store.tables import person, suggestion
 SHOWN: Final = -2.0  # log-odds from which a pair is worth asking about: one in eight
 VISIBLE: Final = frozenset({"OPEN", "ACCEPTED", "REJECTED", "OUTDATED"})
 _S: Final = suggestion.c
-# each side by its index: of both at once SQLite walks through all that the viewer has
-_TOUCHING: Final = sa.union(*(select(suggestion).where(among(side)) for side in (_S.left_id, _S.right_id)))
+# each side by its index: of both at once SQLite walks through all that the viewer has; who is on both sides comes twice
+_TOUCHING: Final = sa.union_all(
+    *(
+        select(_S.id, _S.left_id, _S.right_id, _S.own, _S.score, _S.decision, _S.grounds, _S.version).where(among(side))
+        for side in (_S.left_id, _S.right_id)
+    )
+)
+_RIVALS: Final = sa.union_all(
+    *(select(_S.left_id, _S.right_id, _S.own).where(among(side), _S.own.is_not(None)) for side in (_S.left_id, _S.right_id))
+)
 _DROP: Final = sa.delete(suggestion).where(among(_S.id))
 _CHANGE: Final = (
     sa.update(suggestion)
@@ -34,7 +42,8 @@ _CHANGE: Final = (
 )
 _LIVING: Final = select(person.c.id).where(among(person.c.id), person.c.redirect_to.is_(None))
 Pair = tuple[str, str]
-Rank = Callable[[Sequence[Pair], Sequence[float]], Sequence[float]]
+#: Of each pair what it is worth by itself, and of which it is asked how that stands to the others.
+Rank = Callable[[Mapping[Pair, float], Iterable[Pair]], Mapping[Pair, float]]
 
 
 class Weighed(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,23 +71,22 @@ def write(
     before = {(r.left_id, r.right_id): r for r in conn.execute(_TOUCHING, asked(viewer, marked))}
     near = {*marked, *(p for two in (*before, *found) for p in two)}
     rivals = {(r.left_id, r.right_id): r for r in conn.execute(_TOUCHING, asked(viewer, near))}
-    around = {
-        (r.left_id, r.right_id): r for r in conn.execute(_TOUCHING, asked(viewer, {p for two in rivals for p in two} | near))
+    around: dict[Pair, float] = {
+        (left, right): worth for left, right, worth in conn.execute(_RIVALS, asked(viewer, near.union(*rivals)))
     }
-    living = set(conn.execute(_LIVING, asked(viewer, {p for two in (*around, *found) for p in two})).scalars())
+    living = set(conn.execute(_LIVING, asked(viewer, near.union(*rivals, *around))).scalars())
     touched = set(marked)
-    mine = {two for two in (*around, *found) if not touched.isdisjoint(two)}.difference(later)
-    own = {two: row.own for two, row in around.items() if row.own is not None and two not in mine and living >= set(two)}
+    mine = {two for two in (*rivals, *found) if not touched.isdisjoint(two)}.difference(later)
+    own = {two: worth for two, worth in around.items() if two not in mine and living.issuperset(two)}
     own |= {two: one.own for two, one in found.items()}
-    ranked = sorted(own)
-    scores = dict(zip(ranked, rank(ranked, [own[two] for two in ranked]), strict=True))
+    settling = sorted({*found, *rivals})
+    scores = rank(own, settling)
     settled = _Settled()
-    for two in sorted({*before, *found, *rivals}):
-        row, new = around.get(two), found.get(two)
+    for two in settling:
+        row, new = rivals.get(two), found.get(two)
         never = new.never if new is not None else row is not None and row.decision == "REJECTED" and two not in mine
-        _settle(
-            settled, viewer, two, row, new, two in mine, own.get(two), scores.get(two), living >= set(two), never, recorder, now
-        )
+        lives = living.issuperset(two)
+        _settle(settled, viewer, two, row, new, two in mine, own.get(two), scores.get(two), lives, never, recorder, now)
     settled.write(conn, viewer)
 
 
@@ -124,7 +132,7 @@ def _settle(
         settled.added.append(
             {"viewer_id": viewer, "id": node_id, "left_id": two[0], "right_id": two[1], "created_at": now, "version": 1, **values}
         )
-    elif all(row._mapping[name] == value for name, value in values.items()):
+    elif (row.own, row.score, row.decision, row.grounds) == tuple(values.values()):
         return
     else:
         node_id, version = row.id, row.version + 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final
 
@@ -100,10 +100,16 @@ def rank(pairs: Sequence[tuple[int, int]], scores: Sequence[float], learnt: Weig
     return array("d", (dot(learnt.rivals, RIVAL_NAMES, row) for row in rival_features(pairs, scores)))
 
 
-def rival_score(learnt: Weights, pairs: Sequence[tuple[str, str]], scores: Sequence[float]) -> list[float]:
-    """`rank` for pairs of names instead of positions."""
-    place = {name: n for n, name in enumerate(sorted({name for two in pairs for name in two}))}
-    return list(rank([(place[a], place[b]) for a, b in pairs], scores, learnt))
+def rival_score(
+    learnt: Weights, own: Mapping[tuple[str, str], float], of: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], float]:
+    """`rank` for pairs of names instead of positions, but only `of` some of them: the others are just their rivals."""
+    place: dict[str, int] = {}
+    pairs = [(place.setdefault(a, len(place)), place.setdefault(b, len(place))) for a, b in own]
+    wanted = [two for two in of if two in own]
+    asked = [(place[a], place[b], own[a, b]) for a, b in wanted]
+    rows = _standing(pairs, list(own.values()), asked)
+    return {two: dot(learnt.rivals, RIVAL_NAMES, row) for two, row in zip(wanted, rows, strict=True)}
 
 
 def at_best(own: float, learnt: Weights) -> float:
@@ -115,6 +121,12 @@ def at_best(own: float, learnt: Weights) -> float:
 
 def rival_features(pairs: Sequence[tuple[int, int]], scores: Sequence[float]) -> Iterator[list[float]]:
     """Each pair's own log-odds, and how they stand to the best others of the same two groups."""
+    return _standing(pairs, scores, ((a, b, score) for (a, b), score in zip(pairs, scores, strict=True)))
+
+
+def _standing(
+    pairs: Sequence[tuple[int, int]], scores: Sequence[float], asked: Iterable[tuple[int, int, float]]
+) -> Iterator[list[float]]:
     size = 1 + max((max(pair) for pair in pairs), default=-1)
     best, second, near = array("d", [NO_RIVAL]) * size, array("d", [NO_RIVAL]) * size, array("i", [0]) * size
     for (a, b), score in zip(pairs, scores, strict=True):
@@ -127,7 +139,7 @@ def rival_features(pairs: Sequence[tuple[int, int]], scores: Sequence[float]) ->
         for n in (a, b):
             if score > best[n] - 1.5:
                 near[n] += 1
-    for (a, b), score in zip(pairs, scores, strict=True):
+    for a, b, score in asked:
         others = [second[n] if score >= best[n] else best[n] for n in (a, b)]
         margins = sorted(max(-MARGIN, min(MARGIN, score - other)) for other in others)
         leads = sum(score >= best[n] for n in (a, b))
