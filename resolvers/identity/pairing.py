@@ -113,13 +113,13 @@ async def pair(
     while tries < MAX_TRIES:
         if later is not None and await database.read(viewer, later):
             break
-        person_ids, known = await database.read(viewer, read_unmet)
-        if person_ids:
+        near = await database.read(viewer, read_next, step)
+        if not isinstance(near, Neighbourhood):
+            person_ids, known = near
             memory.compared(len(person_ids))
             keys = {p: keys_of(known, p) for p in person_ids}
             tries = 0 if await database.write_behind(viewer, write_keys, keys, known.prints) else tries + 1
             continue
-        near = await database.read(viewer, read_neighbourhood, step)
         if not near.marked:
             break
         memory.compared(len(near.marked))
@@ -127,10 +127,18 @@ async def pair(
         if await database.write_behind(viewer, write_pairs, near, alike, near.weighed(alike), now):
             seen += len(near.marked)
             tries = 0
+            if len(near.marked) < step:
+                break  # those were all; whoever marks others meanwhile asks for another run
         else:
             tries += 1  # somebody wrote meanwhile: read again
     memory.rest()
     return seen
+
+
+def read_next(conn: Connection, viewer: str, step: int) -> tuple[list[str], Known] | Neighbourhood:
+    """The next people whose keys are not known, with their records; when there are none, the next to be compared."""
+    unmet = read_unmet(conn, viewer)
+    return unmet if unmet[0] else read_neighbourhood(conn, viewer, step)
 
 
 def read_unmet(conn: Connection, viewer: str) -> tuple[list[str], Known]:

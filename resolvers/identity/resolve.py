@@ -101,6 +101,8 @@ async def resolve(database: Database, viewer: str, now: datetime, *, step: int =
             seen += len(component.dirty)
             memory.compared(len(component.dirty))
             tries = 0
+            if len(component.dirty) < step:
+                return seen  # those were all; whoever marks others meanwhile asks for another run
         else:
             tries += 1  # somebody wrote meanwhile: read again
             if tries >= MAX_TRIES:
