@@ -19,6 +19,7 @@ from resolvers import (
     imports,
     keys,
     labels,
+    meetings,
     merges,
     messages,
     notes,
@@ -64,6 +65,7 @@ _LOADED: Final[dict[Kind, Any]] = {
     "SUGGESTION": suggestions.by_id,
     "TAG": tags.by_id,
     "PROFILE_CHANGE": profile_changes.by_id,
+    "MEETING": meetings.by_id,
 }
 # whose rows change without a revision of the viewer's (store/revision.py)
 _PROGRESS: Final = frozenset(

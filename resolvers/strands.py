@@ -1,8 +1,9 @@
-"""What timelines hold besides messages and activities: the viewer's notes, and decisions on who is who.
+"""What timelines hold besides messages and activities: meetings, the viewer's notes, decisions on who is who, and changes of profiles.
 
 A strand is a table with its moments; it is read from where the others are read too, for everybody or for many people at once. A note
 stands with whom its id leads to by now, a decision with whoever has a contact that it was about: neither came through an account. A change
-of a profile stands with whoever has the contact that changed, and came through its account. Knows nothing of the other strands.
+of a profile stands with whoever has the contact that changed, and came through its account; a meeting with all who are there, and may lie
+ahead. Knows nothing of the other strands.
 """
 
 from __future__ import annotations
@@ -14,11 +15,22 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
-from resolvers import merges, notes, paging, profile_changes
+from resolvers import meetings, merges, notes, paging, profile_changes
 from resolvers.loaders import batched, load
 from resolvers.operation import Operation
 from resolvers.paging import Cut, Order
-from store.tables import account, annotation, contact, decision, decision_contact, person, profile_change
+from store.tables import (
+    account,
+    annotation,
+    contact,
+    decision,
+    decision_contact,
+    meeting,
+    meeting_event,
+    message_source,
+    person,
+    profile_change,
+)
 
 _Grouped = tuple[sa.Select[Any], sa.ColumnElement[str]]
 
@@ -32,16 +44,22 @@ class Strand(NamedTuple):
     of_people: Callable[[str, Sequence[str]], _Grouped]
     node: Callable[[Any], Any]
     account: sa.Column[str] | None = None  # through which it came; None: through none
+    through: Callable[[sa.ColumnElement[bool]], sa.ColumnElement[bool]] = lambda accounts: (
+        accounts
+    )  # which items a condition on it means
+    direction: sa.Column[str] | None = None
+    ahead: bool = False  # whether it may lie ahead of now
 
 
 class Through(NamedTuple):
-    """The accounts through which items are to have come; what is None does not count."""
+    """The accounts through which items are to have come, and which way; what is None does not count."""
 
-    account_ids: tuple[str, ...] | None
-    providers: tuple[str, ...] | None
+    account_ids: tuple[str, ...] | None = None
+    providers: tuple[str, ...] | None = None
+    direction: str | None = None
 
 
-ANY: Final = Through(None, None)
+ANY: Final = Through()
 
 
 def _notes(viewer: str) -> sa.Select[Any]:
@@ -83,12 +101,24 @@ CHANGES: Final = Strand(
     profile_changes.of_row,
     profile_change.c.account_id,
 )
-STRANDS: Final = (NOTES, DECISIONS, CHANGES)
+MEETINGS: Final = Strand(
+    "MEETING",
+    Order((meeting.c.at, meeting.c.id), descending=True),
+    meetings.all_of,
+    meetings.of_people,
+    meetings.of_row,
+    message_source.c.account_id,
+    meetings.through,
+    meeting_event.c.direction,
+    ahead=True,
+)
+STRANDS: Final = (NOTES, DECISIONS, CHANGES, MEETINGS)
 
 
 def shown(through: Through) -> tuple[Strand, ...]:
     """The strands that have items which came through these accounts."""
-    return STRANDS if through == ANY else tuple(strand for strand in STRANDS if strand.account is not None)
+    anywhere = through.account_ids is None and through.providers is None
+    return STRANDS if anywhere else tuple(strand for strand in STRANDS if strand.account is not None)
 
 
 async def cut_of(
@@ -127,10 +157,12 @@ async def counted(
 
 def _since(strand: Strand, viewer: str, query: sa.Select[Any], start: datetime | None, through: Through) -> sa.Select[Any]:
     if strand.account is not None and through.account_ids is not None:
-        query = query.where(strand.account.in_(through.account_ids))
+        query = query.where(strand.through(strand.account.in_(through.account_ids)))
     if strand.account is not None and through.providers is not None:
         ours = select(account.c.id).where(account.c.viewer_id == viewer, account.c.provider.in_(through.providers))
-        query = query.where(strand.account.in_(ours))
+        query = query.where(strand.through(strand.account.in_(ours)))
+    if strand.direction is not None and through.direction is not None:
+        query = query.where(strand.direction == through.direction)
     return query if start is None else query.where(strand.order.columns[0] <= start)
 
 

@@ -1,4 +1,4 @@
-"""Everything in one order, latest first: messages, what people did on their networks, notes, decisions on who is who, changes of
+"""Everything in one order, latest first: messages, meetings, what people did on their networks, notes, decisions on who is who, changes of
 profiles, and the stretches of time in which an account's data is missing.
 
 All kinds are read beside each other from the same place and merged; what does not fit on the page begins the next one.
@@ -7,7 +7,7 @@ All kinds are read beside each other from the same place and merged; what does n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +21,7 @@ from resolvers.loaders import batched, load
 from resolvers.operation import Operation
 from resolvers.paging import Ask, Cut, Edge, Listing, Order, PageInfo
 from resolvers.sources import Answered, Freshness, SourceReport
+from resolvers.strands import Strand
 from store.tables import account, contact, message, message_participant, message_source
 
 ORDER: Final = Order((message.c.sent_at, message.c.id), descending=True)
@@ -72,10 +73,11 @@ async def page(
         (cut, "sent_at", messages.of_row),
         (acts, "occurred_at", activities.of_row),
     ]
-    through = strands.Through(where.account_ids, where.providers)
+    through = strands.Through(where.account_ids, where.providers, where.direction)
     besides = [strand for strand in strands.shown(through) if _shows(where, strand.kind)]
     for strand in besides:
-        read.append((await strands.cut_of(operation, strand, person_id, start, size, after, through), "at", strand.node))
+        cut = await strands.cut_of(operation, strand, person_id, _begin(operation, strand, start), size, after, through)
+        read.append((cut, "at", strand.node))
     gaps = _gaps(answered.reports, lambda: start or operation.now()) if _shows(where, "GAP") else []
     edges = _merged(operation, scope, read, gaps, after)
 
@@ -89,7 +91,7 @@ async def page(
         if _shows(where, "ACTIVITY"):
             found += await activities.counted(operation, person_id, _acts(where), start)
         for strand in besides:
-            found += await strands.counted(operation, strand, person_id, start, through)
+            found += await strands.counted(operation, strand, person_id, _begin(operation, strand, start), through)
         return found
 
     shown = edges[:size]
@@ -142,6 +144,11 @@ async def _refreshed(operation: Operation, person_id: str | None, where: Timelin
     else:
         answered = await freshness.stored(operation, fresh, None if where.account_ids is None else frozenset(where.account_ids))
     return await freshness.having(operation, answered, "CONVERSATIONS", "ACTIVITIES")
+
+
+def _begin(operation: Operation, strand: Strand, start: datetime | None) -> datetime | None:
+    """Where a strand begins: of what lies ahead there is what begins within this hour, unless a later moment is asked for."""
+    return operation.hour() + timedelta(hours=1) if strand.ahead and start is None else start
 
 
 def _shows(where: TimelineFilter, kind: str) -> bool:

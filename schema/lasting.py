@@ -73,6 +73,13 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "LikenessEvidence": "strength weight sentence contacts observedAt",
         "LookAlike": "person likeness sentence suspicious impostor",
         "LiveList": "pageInfo totalCount complete sources",
+        "Attendee": "participant response",
+        "Meeting": (
+            "id version occurredAt accounts title description cancelled tentative allDay startsAt endsAt startsOn timeZone location "
+            "conferenceUrl organizer attendees attendeeCount viewerResponse recurrence seriesId invitation url"
+        ),
+        "MeetingConnection": "pageInfo totalCount complete sources edges",
+        "MeetingEdge": "cursor node",
         "Merge": "id version action ruleName survivor before evidence sentence undone undoable occurredAt",
         "MergeSuggestion": "id version decision candidates probability evidenceFor evidenceAgainst preview conflicts createdAt",
         "MergeSuggestionConnection": "pageInfo totalCount edges",
@@ -82,7 +89,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "Message": (
             "id version occurredAt conversation sender recipients recipientCount sentAt receivedAt editedAt deletedAt "
             "subject snippet bodyState text newText html attachments attachmentCount reactions inReplyTo flags direction "
-            "category categoryReason authentication delivery labels sources internetMessageId headers url"
+            "category categoryReason authentication meeting delivery labels sources internetMessageId headers url"
         ),
         "MessageConnection": "pageInfo totalCount complete sources edges",
         "MessageEdge": "cursor node",
@@ -97,7 +104,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "ParticipantEdge": "cursor node",
         "Person": (
             "id version formerIds nature name sortName initials photo names emails phones urls organizations addresses "
-            "birthday bio identities contacts conversations timeline activities lastMessage unreadCount topics influence "
+            "birthday bio identities contacts conversations timeline activities meetings lastMessage unreadCount topics influence "
             "acquaintances conflicts lookAlikes impersonates suggestions merges why relationship circles notes tags reminders"
         ),
         "PersonConnection": "pageInfo totalCount complete sources edges",
@@ -151,7 +158,7 @@ STORED: Final[dict[str, frozenset[str]]] = {
         "ValueSource": "account contact verified asOf",
         "Versioned": "id version",
         "Viewer": (
-            "id name locale timeZone region feed unread accounts people contacts conversations activities timeline search "
+            "id name locale timeZone region feed unread accounts people contacts conversations activities meetings timeline search "
             "suggest mergeSuggestions streams circles tags ownAddresses publicProfile reminders agenda"
         ),
     }.items()

@@ -30,6 +30,7 @@ _PAGE_INFO: Final = "Where this page stands."
 
 First = Annotated[int | None, argument(description="Size of the page, or of the list, from the front.")]
 After = Annotated[Cursor | None, argument(description="Only what follows this cursor.")]
+To = Annotated[DateTime | None, argument(description="Latest moment, exclusive.")]
 From = Annotated[DateTime | None, argument(description="Earliest or starting moment.", name="from")]
 
 

@@ -9,14 +9,14 @@ import strawberry
 from strawberry import Parent
 
 from providers import records
-from resolvers import attachments, conversations, html, labels, messages, reactions, sending
+from resolvers import attachments, conversations, html, labels, meetings, messages, reactions, sending
 from resolvers.loaders import load
 from resolvers.paging import Ask
 from schema import loads
 from schema.declare import Info, argument, field, object_type
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, Edge, First, LiveList
-from schema.references import AccountRef, AttachmentRef, ConversationRef, LabelRef, ParticipantRef, UserErrorRef
+from schema.references import AccountRef, AttachmentRef, ConversationRef, LabelRef, MeetingRef, ParticipantRef, UserErrorRef
 from schema.scalars import URL, DateTime
 from schema.timeline import TimelineItem
 from schema.vocabulary import BodyState, DeliveryState, Direction, Flag, MessageAuthentication, MessageCategory, RemoteContent
@@ -79,6 +79,10 @@ async def _message_labels(parent: Parent[messages.Message], info: Info) -> list[
 
 async def _sources(parent: Parent[messages.Message], info: Info) -> Sequence[messages.MessageSource]:
     return await load(info.context.operation, messages.places, parent.id) or ()
+
+
+async def _meeting(parent: Parent[messages.Message], info: Info) -> meetings.Meeting | None:
+    return await load(info.context.operation, meetings.of_messages, parent.id)
 
 
 async def _delivery(parent: Parent[messages.Message], info: Info) -> sending.Delivery | None:
@@ -146,6 +150,7 @@ class Message(Versioned, TimelineItem):
     category: MessageCategory = field("Whether a person wrote it to the viewer.")
     category_reason: str = field("Why we think so, as a sentence.")
     authentication: MessageAuthentication = field("Whether the receiving side vouches for the sender's address.")
+    meeting: MeetingRef | None = field("The meeting it invites to or answers.", _meeting)
     delivery: Delivery | None = field("How sending it goes; null for what was not sent through Kith.", _delivery)
     labels: list[LabelRef] = field("Labels and folders of this message; at most 100.", _message_labels)
     sources: list[MessageSource] = field("Every place it was reached through; at most 50.", _sources)

@@ -17,6 +17,7 @@ from resolvers import (
     evidence,
     identities,
     look_alikes,
+    meetings,
     merges,
     messages,
     people,
@@ -34,7 +35,7 @@ from schema.conversation import ConversationFilter
 from schema.declare import UNSET, Info, argument, asked, field, input_type, object_type
 from schema.influence import acquaintances_of, influence_of, topics_of
 from schema.interfaces import Versioned
-from schema.lists import ITEMS, NODE, After, AskedFreshness, Edge, First, From, LiveList, given, plain
+from schema.lists import ITEMS, NODE, After, AskedFreshness, Edge, First, From, LiveList, To, given, plain
 from schema.lists import freshness as fresh
 from schema.references import (
     AcquaintanceConnectionRef,
@@ -50,6 +51,7 @@ from schema.references import (
     ImageRef,
     InfluenceRef,
     LookAlikeRef,
+    MeetingConnectionRef,
     MergeConnectionRef,
     MergeSuggestionRef,
     MessageRef,
@@ -151,6 +153,20 @@ async def _person_activities(
     return await activities.page(operation, Ask(first=first, after=plain(after)), wanted, fresh(operation, freshness), parent.id)
 
 
+async def _person_meetings(
+    parent: Parent[people.Person],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+    from_: From = UNSET,
+    to: To = UNSET,
+    freshness: AskedFreshness = UNSET,
+) -> Listing:
+    operation = info.context.operation
+    ask = Ask(first=first, after=plain(after))
+    return await meetings.page(operation, ask, plain(from_), plain(to), fresh(operation, freshness), parent.id)
+
+
 async def _person_timeline(
     parent: Parent[people.Person],
     info: Info,
@@ -213,6 +229,7 @@ class Person(Versioned, Annotatable):
     activities: ActivityConnectionRef | None = field(
         "Their posts, reactions and events, latest first.", _person_activities, semantic=True
     )
+    meetings: MeetingConnectionRef | None = field("Meetings with them.", _person_meetings, semantic=True)
     last_message: MessageRef | None = field(
         "Latest direct message either way; newsletters and lists do not count.", _last_message
     )

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from schema.linking import LinkSession
     from schema.look_alike import LookAlike
     from schema.lookup import Lookup, LookupResult
+    from schema.meeting import Meeting, MeetingConnection
     from schema.merge import Merge, MergeConnection, PersonPreview
     from schema.merge_suggestion import MergeSuggestion, MergeSuggestionConnection
     from schema.message import Message, MessageConnection
@@ -105,6 +106,8 @@ MergeSuggestionRef = Annotated["MergeSuggestion", strawberry.lazy("schema.merge_
 PersonPreviewRef = Annotated["PersonPreview", strawberry.lazy("schema.merge")]
 MergeRef = Annotated["Merge", strawberry.lazy("schema.merge")]
 MergeConnectionRef = Annotated["MergeConnection", strawberry.lazy("schema.merge")]
+MeetingRef = Annotated["Meeting", strawberry.lazy("schema.meeting")]
+MeetingConnectionRef = Annotated["MeetingConnection", strawberry.lazy("schema.meeting")]
 MessageRef = Annotated["Message", strawberry.lazy("schema.message")]
 MessageConnectionRef = Annotated["MessageConnection", strawberry.lazy("schema.message")]
 NodeRef = Annotated["Node", strawberry.lazy("schema.interfaces")]

@@ -19,6 +19,7 @@ from resolvers import (
     enrichment_runs,
     imports,
     keys,
+    meetings,
     notes,
     people,
     public_profiles,
@@ -40,7 +41,7 @@ from schema.contact import ContactFilter
 from schema.conversation import ConversationFilter
 from schema.declare import UNSET, Info, argument, field, object_type
 from schema.interfaces import Node
-from schema.lists import After, AskedFreshness, First, From, given, plain
+from schema.lists import After, AskedFreshness, First, From, To, given, plain
 from schema.lists import freshness as fresh
 from schema.person import PersonFilter, PersonOrder
 from schema.references import (
@@ -59,6 +60,7 @@ from schema.references import (
     EnrichmentRunConnectionRef,
     FeedStateRef,
     ImportConnectionRef,
+    MeetingConnectionRef,
     MergeSuggestionConnectionRef,
     OwnAddressRef,
     PersonConnectionRef,
@@ -171,6 +173,20 @@ async def _viewer_activities(
     operation = info.context.operation
     wanted = given(filter, activities.ActivityFilter)
     return await activities.page(operation, Ask(first=first, after=plain(after)), wanted, fresh(operation, freshness))
+
+
+async def _viewer_meetings(
+    parent: Parent[viewers.Viewer],
+    info: Info,
+    first: First = 50,
+    after: After = UNSET,
+    from_: From = UNSET,
+    to: To = UNSET,
+    freshness: AskedFreshness = UNSET,
+) -> Listing:
+    operation = info.context.operation
+    ask = Ask(first=first, after=plain(after))
+    return await meetings.page(operation, ask, plain(from_), plain(to), fresh(operation, freshness))
 
 
 async def _viewer_timeline(
@@ -323,6 +339,9 @@ class Viewer(Node):
     )
     activities: ActivityConnectionRef | None = field(
         "Posts, reactions and events of all networks, latest first.", _viewer_activities, semantic=True
+    )
+    meetings: MeetingConnectionRef | None = field(
+        "Meetings by start; recurrences are expanded between from and to, by default 30 days.", _viewer_meetings, semantic=True
     )
     timeline: TimelineConnectionRef | None = field(
         "Everything in one order, latest first, starting at from or now.", _viewer_timeline, semantic=True

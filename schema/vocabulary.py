@@ -75,6 +75,7 @@ class NodeKind(Enum):
     WEBHOOK = value("WEBHOOK", "Webhook.")
     API_KEY = value("API_KEY", "ApiKey.")
     IMPORT = value("IMPORT", "Import.")
+    MEETING = value("MEETING", "Meeting.")
     MERGE = value("MERGE", "Merge.")
     MERGE_SUGGESTION = value("MERGE_SUGGESTION", "MergeSuggestion.")
 
@@ -407,6 +408,15 @@ class AgendaReason(Enum):
     REMINDER = value("REMINDER", "A reminder is due.")
 
 
+@word("Answer to an invitation.")
+class MeetingResponse(Enum):
+    NEEDS_ACTION = value("NEEDS_ACTION", "None yet.")
+    ACCEPTED = value("ACCEPTED", "Yes.")
+    TENTATIVE = value("TENTATIVE", "Perhaps.")
+    DECLINED = value("DECLINED", "No.")
+    DELEGATED = value("DELEGATED", "Somebody else comes.")
+
+
 @word("Which way a score goes.")
 class Trend(Enum):
     RISING = value("RISING", "Closer.")
@@ -633,6 +643,7 @@ class Visibility(Enum):
 @word("Kinds of items in a timeline.")
 class TimelineKind(Enum):
     MESSAGE = value("MESSAGE", "Message.")
+    MEETING = value("MEETING", "Meeting.")
     ACTIVITY = value("ACTIVITY", "Activity.")
     PROFILE_CHANGE = value("PROFILE_CHANGE", "ProfileChange.")
     MERGE = value("MERGE", "Merge.")

@@ -17,14 +17,14 @@ Kind = Literal[
     "VIEWER", "ACCOUNT", "PERSON", "CONTACT", "CONVERSATION", "MESSAGE", "OWN_ADDRESS", "IMPORT", "API_KEY", "GAP", "LINK", "JOB",
     "PROVIDER", "ATTACHMENT", "WRITE", "WEBHOOK", "DELIVERY", "UPLOAD", "LABEL", "ACTIVITY", "IDENTITY",
     "DISCLOSURE", "ENRICHMENT_RUN", "STREAM", "MERGE", "ANNOTATION", "CIRCLE", "SUGGESTION", "TAG",
-    "PROFILE_CHANGE",
+    "PROFILE_CHANGE", "MEETING",
 ]  # fmt: skip
 LETTERS: Final[dict[Kind, str]] = {
     "VIEWER": "u", "ACCOUNT": "a", "PERSON": "p", "CONTACT": "c", "CONVERSATION": "v", "MESSAGE": "m", "OWN_ADDRESS": "o",
     "IMPORT": "i", "API_KEY": "k", "GAP": "g", "LINK": "l", "JOB": "j", "PROVIDER": "n", "ATTACHMENT": "f",
     "WRITE": "w", "WEBHOOK": "h", "DELIVERY": "d", "UPLOAD": "b", "LABEL": "e", "ACTIVITY": "t", "IDENTITY": "y",
     "DISCLOSURE": "x", "ENRICHMENT_RUN": "z", "STREAM": "s", "MERGE": "q", "ANNOTATION": "r", "CIRCLE": "C", "SUGGESTION": "M",
-    "TAG": "T", "PROFILE_CHANGE": "P",
+    "TAG": "T", "PROFILE_CHANGE": "P", "MEETING": "E",
 }  # fmt: skip
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz234567"
 _ORDER: Final = {letter: n for n, letter in enumerate(sorted(_LETTERS))}  # as texts are ordered: figures before letters

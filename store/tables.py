@@ -348,6 +348,36 @@ choice = _owned("choice", _text("person_id"), _text("field"), _text("contact_id"
 # what a source said of somebody, and what it says since (resolvers/ingest/profile_changes.py)
 profile_change = _owned("profile_change", _text("id"), _text("contact_id"), _text("account_id"), _text("field"), _text("name"), _maybe("old"),
                         _maybe("new"), _at("at"), indexes=(("at", "id"), ("contact_id", "at", "id")))  # fmt: skip
+# what mails say of meetings, each as its writer claims it, and what is known of them from all of it (resolvers/ingest/meetings.py)
+invitation = _owned("invitation", _text("message_id"), _int("position"), _text("series_id"), _text("organizer"), _text("sender"), _text("name"),
+                    _at("sent_at"), Column("record", LargeBinary, nullable=False),  # records.Invitation, msgpack
+                    key=("message_id", "position"), indexes=(("series_id",),))  # fmt: skip
+meeting_event = _owned(  # a meeting, a series, or a time of a series that differs from the others
+    "meeting_event",
+    _text("id"),
+    _text("series_id"),
+    _text("organizer"),
+    _text("direction"),
+    _text("title"),
+    _text("description"),
+    _text("location"),
+    _maybe("conference_url"),
+    _maybe("url"),
+    _maybe("time_zone"),
+    _maybe("rule"),
+    _bool("all_day"),
+    _bool("tentative"),
+    _bool("recurring"),
+    _int("attendee_count"),
+    _maybe("message_id"),  # the mail that told of it
+    Column("fingerprint", LargeBinary, nullable=False),
+    indexes=(("series_id",), ("organizer", "direction")),
+)
+meeting = _owned("meeting", _text("id"), _text("event_id"), _at("at"), _at("ends_at"), _bool("cancelled"), _int("version", 1),
+                 indexes=(("at", "id"), ("event_id", "at", "id")))  # fmt: skip
+# position 0 is who organizes; they may be among the invited again
+attendee = _owned("attendee", _text("event_id"), _int("position"), _text("role"), _text("kind"), _text("address"), _text("name"), _text("response"),
+                  Column("contact_id", Text), key=("event_id", "position"), indexes=(("contact_id", "event_id"),))  # fmt: skip
 # who looks like whom (resolvers/identity/pairing.py): by which keys people meet, in what two of them are alike, and whom to look at again
 clue = _owned(
     "clue", Column("key", BigInteger, nullable=False), _text("person_id"), key=("key", "person_id"), indexes=(("person_id",),)

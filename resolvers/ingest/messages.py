@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.ingest import conversations, findable, tallies, threads
+from resolvers.ingest import conversations, findable, meetings, tallies, threads
 from resolvers.ingest.amendments import amend, is_amendment
 from resolvers.ingest.contacts import Correspondent, put_correspondents, upsert
 from resolvers.ingest.content import write_content
@@ -148,6 +148,8 @@ def put_messages(
         only_grown = {c: arrivals for c, arrivals in arrived.items() if c not in touched}
         conversations.grow(conn, viewer, target.account_id, only_grown, recorder, now, kinds=kinds)
         conversations.rebuild(conn, viewer, touched, recorder, now, kinds=kinds)
+        if invites := [(item, result) for item, result in zip(items, results, strict=True) if item.invitations]:
+            meetings.take(conn, viewer, target, invites, recorder, now)
     return results
 
 

@@ -11,6 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
+from resolvers.ingest import meetings
 from resolvers.ingest.contacts import Correspondent, put_correspondents
 from resolvers.ingest.removal import remove_contacts
 from resolvers.ingest.tallies import mark_messages
@@ -35,6 +36,7 @@ def reassign(conn: Connection, viewer: str, address_id: str, now: datetime) -> b
     else:
         _mint_contacts(conn, viewer, row.kind, value, recorder, now)
     more = _directions(conn, viewer, row.kind, value, recorder)
+    more = meetings.turn(conn, viewer, value, row.mine, recorder) or more
     recorder.flush(conn, viewer)
     return more
 

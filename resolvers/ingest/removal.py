@@ -13,7 +13,18 @@ from providers import records
 from resolvers.identity import anchoring, decisions
 from resolvers.identity.keys import Key
 from resolvers.identity.people import reproject
-from resolvers.ingest import categories, conversations, deletions, filing, groups, inheriting, profile_changes, reactions, tallies
+from resolvers.ingest import (
+    categories,
+    conversations,
+    deletions,
+    filing,
+    groups,
+    inheriting,
+    meetings,
+    profile_changes,
+    reactions,
+    tallies,
+)
 from resolvers.ingest.activities import remove_activities
 from resolvers.ingest.contacts import carriers, look_again, only_correspond
 from resolvers.ingest.content import drop_content
@@ -150,6 +161,7 @@ def remove_contacts(
     pairs.doubt(conn, viewer, people, recorder)
     for table in (message_participant, conversation_member):
         conn.execute(sa.update(table).where(table.c.viewer_id == viewer, table.c.contact_id.in_(gone)).values(contact_id=None))
+    meetings.part_with(conn, viewer, gone, recorder)
     tallies.drop_contacts(conn, viewer, gone)
     places.mark(conn, viewer, people)
     # what the gone contact held together, or kept apart, is looked at again
@@ -202,6 +214,7 @@ def remove_messages(
     people = conn.execute(away.returning(on.kind, on.address, on.contact_id)).all()
     conn.execute(sa.delete(message).where(message.c.viewer_id == viewer, message.c.id.in_(dead)))
     drop_content(conn, viewer, dead)
+    meetings.forget(conn, viewer, dead, recorder)
     reactions.drop_reactions(conn, viewer, account_id, keys)
     search_index.drop(conn, viewer, dead)
     last_contact.settle_records(conn, viewer, {row.contact_id for row in people if row.contact_id is not None})

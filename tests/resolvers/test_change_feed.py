@@ -11,12 +11,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from providers import records
 from resolvers import changes
 from store import feed
 from store.tables import feed as feed_table
 from store.tables import feed_head
 from tests.asking import Desk, nodes
-from tests.household import ME, Household, card, mail
+from tests.household import ME, NOW, Household, card, mail
 from tests.schema.village import settle
 
 PAGE = """query($since: Cursor, $after: Cursor, $first: Int, $filter: ChangeFilter, $coalesce: Boolean) {
@@ -84,12 +85,13 @@ async def everything(desk: Desk) -> set[str]:
         accepted: mergeSuggestions(first: 200, decision: ACCEPTED) { edges { node { id } } }
         rejected: mergeSuggestions(first: 200, decision: REJECTED) { edges { node { id } } }
         outdated: mergeSuggestions(first: 200, decision: OUTDATED) { edges { node { id } } }
+        meetings(first: 200, from: "2026-01-01T00:00:00Z", to: "2030-01-01T00:00:00Z") { edges { node { id } } }
         conversations(first: 200, filter: { withoutFlags: null }) {
           edges { node { id messages(last: 200) { edges { node { id } } } } } }
         } }"""
     )
     viewer = data["viewer"]
-    listed = ("accounts", "people", "open", "accepted", "rejected", "outdated")
+    listed = ("accounts", "people", "meetings", "open", "accepted", "rejected", "outdated")
     found = {n["id"] for name in listed for n in nodes(viewer[name])}
     found |= {merge["id"] for person in nodes(viewer["people"]) for merge in nodes(person["merges"])}
     found |= {n["id"] for n in nodes(viewer["contacts"]) if n["version"] is not None}
@@ -118,7 +120,9 @@ async def test_a_store_converges_however_it_reads(desk: Desk) -> None:
         n = dice.randrange(8)
         address = f"p{dice.randrange(4)}@example.org"
         await household.take(book, card(str(n), f"Person {n} {step}", address))
-        await household.take(box, mail(step, f"p{dice.randrange(6)}@example.org"))
+        sender = f"p{dice.randrange(6)}@example.org"
+        invites = records.Invitation(method="REQUEST", uid="1", starts=(NOW + timedelta(days=step),), sequence=step)
+        await household.take(box, mail(step, sender, invitations=(invites,) if step % 5 == 0 else ()))
         if step % 3 == 0:
             await household.resolve()
         if dice.random() < 0.5:

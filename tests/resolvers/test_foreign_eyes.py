@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
@@ -28,7 +29,7 @@ from resolvers import (
 )
 from resolvers.conversation_filter import ConversationFilter
 from tests.asking import Desk, nodes
-from tests.household import Household, mail
+from tests.household import NOW, Household, mail
 from tests.schema.village import Village, settle
 
 EVERYTHING = """{ viewer {
@@ -36,6 +37,7 @@ EVERYTHING = """{ viewer {
   people(filter: { natures: null }) { totalCount edges { node { id } } }
   contacts { totalCount edges { node { id } } }
   conversations(filter: { withoutFlags: null }) { totalCount edges { node { id labels { id } messages { edges { node { id labels { id } } } } } } }
+  meetings { totalCount edges { node { id title } } }
   timeline { totalCount edges { node { occurredAt } } }
   imports { totalCount edges { node { id } } } apiKeys { id }
   unread { conversations messages byAccount { account { id } } }
@@ -47,7 +49,10 @@ EVERYTHING = """{ viewer {
 async def settled(household: Household) -> Village:
     village = await settle(household)
     await household.list_labels(village.box, [records.Label(key="INBOX", name="Inbox", place="INBOX", role="INBOX")])
-    labelled = mail(950, "ada@example.org", name="Ada Lovelace", unread=True, label_keys=("INBOX",), role="INBOX")
+    invites = records.Invitation(method="REQUEST", uid="1", starts=(NOW + timedelta(days=9),), title="Tea")
+    labelled = mail(
+        950, "ada@example.org", name="Ada Lovelace", unread=True, label_keys=("INBOX",), role="INBOX", invitations=(invites,)
+    )
     await household.take(village.box, labelled)
     return village
 
@@ -78,7 +83,7 @@ async def test_an_empty_household_is_empty_beside_a_full_one(household: Househol
 async def test_ids_of_somebody_else_are_nobody(household: Household, settled: Village, stranger: Desk) -> None:
     theirs = sorted({*ids_in(await Desk(household).ask(EVERYTHING)), settled.import_id, household.viewer})
     kinds = {i[0] for i in theirs}
-    assert kinds >= set("apcvmoiue"), kinds
+    assert kinds >= set("apcvmoiueE"), kinds
     for at in range(0, len(theirs), 100):
         query = "query($ids: [ID!]!) { nodes(ids: $ids) { id } people(by: []) { id } }"
         assert set(map(str, (await stranger.ask(query, ids=theirs[at : at + 100]))["nodes"])) == {"None"}
@@ -93,7 +98,9 @@ async def test_addresses_and_numbers_find_nobody_of_somebody_else(settled: Villa
     assert (await stranger.ask(query))["people"] == [None] * 4
 
 
-@pytest.mark.parametrize("path", ["people", "contacts", "conversations", "timeline", "accounts", "changes", "imports"])
+@pytest.mark.parametrize(
+    "path", ["people", "contacts", "conversations", "timeline", "meetings", "accounts", "changes", "imports"]
+)
 async def test_cursors_of_somebody_else_are_refused(household: Household, settled: Village, stranger: Desk, path: str) -> None:
     query = f"query($after: Cursor) {{ viewer {{ {path}(first: 1, after: $after) {{ pageInfo {{ endCursor }} }} }} }}"
     cursor = (await Desk(household).ask(query))["viewer"][path]["pageInfo"]["endCursor"]
@@ -103,7 +110,8 @@ async def test_cursors_of_somebody_else_are_refused(household: Household, settle
 async def test_a_filter_by_ids_of_somebody_else_finds_nothing(household: Household, settled: Village, stranger: Desk) -> None:
     query = """query($ids: [ID!]) { viewer {
       people(filter: { accountIds: $ids }) { totalCount } contacts(filter: { accountIds: $ids }) { totalCount }
-      conversations(filter: { accountIds: $ids }) { totalCount } timeline(filter: { accountIds: $ids }) { totalCount } } }"""
+      conversations(filter: { accountIds: $ids }) { totalCount } timeline(filter: { accountIds: $ids }) { totalCount }
+      ahead: timeline(from: "2030-01-01T00:00:00Z", filter: { accountIds: $ids }) { totalCount } } }"""
     data = (await stranger.ask(query, ids=[settled.book, settled.box, settled.social]))["viewer"]
     assert {name: value["totalCount"] for name, value in data.items()} == dict.fromkeys(data, 0)
 

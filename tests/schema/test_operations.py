@@ -105,6 +105,7 @@ async def test_the_operation_gives_data(name: str, desk: Desk, village: Village)
         "LiveChanges": {"since": have["head"]},
         "ReserveUpload": {"input": {"name": "plan.pdf", "size": 5}},
         "SendReply": {"key": "k-1", "messageId": have["message"], "text": "Yes.", "uploadId": have["upload"]},
+        "AgendaToday": {"from": "2026-05-05T00:00:00Z", "to": "2026-05-06T00:00:00Z"},
         "CheckRule": {"text": "engine -lang:de"},
         "CreateStream": {"input": {"name": "Engines", "rule": "engine -lang:de"}},
         "UndoSend": {"messageId": have["message"]},
