@@ -22,7 +22,7 @@ from gateway.event_stream import MEDIA_TYPE as EVENT_STREAM
 from gateway.event_stream import EventStream
 from gateway.execution.answers import Kept
 from gateway.execution.execute import ALL_AT_ONCE, QUERIES
-from gateway.execution.request import IDS, Answer, BadRequest, GraphQLRequest, read_request, refusal
+from gateway.execution.request import IDS, Answer, BadRequest, GraphQLRequest, encoded, read_request, refusal
 from gateway.signin import browser
 from gateway.signin.principal import Forbidden, NotSignedIn, Principal
 
@@ -183,10 +183,10 @@ class Endpoint:
 
     def _response(self, answer: Answer, media: str, encodings: str, kept: Kept | None = None) -> Whole:
         status = answer.status or (400 if answer.refused and media == MODERN else 200)
-        body = _encode(answer.body()) if kept is None else b""
+        body = encoded(answer.body()) if kept is None else b""
         headers = USUAL[media] | answer.headers
         if kept is not None:
-            tail = b',"extensions":' + _encode(answer.extensions) + b"}"
+            tail = b',"extensions":' + encoded(answer.extensions) + b"}"
             if kept.length >= GZIP_FROM and "gzip" in encodings:
                 return Whole(kept.zipped(tail), status, headers | {"content-encoding": "gzip"})
             return Whole(kept.head + tail, status, headers)
@@ -279,7 +279,3 @@ def _quality(parameters: list[str]) -> float:
             except ValueError:
                 return 0.0
     return 1.0
-
-
-def _encode(body: dict[str, Any]) -> bytes:
-    return orjson.dumps(body, option=orjson.OPT_NON_STR_KEYS)

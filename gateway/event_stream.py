@@ -13,10 +13,9 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-import orjson
 from starlette.types import Receive, Scope, Send
 
-from gateway.execution.request import Answer
+from gateway.execution.request import Answer, encoded
 
 if TYPE_CHECKING:
     from gateway.installation import Installation
@@ -122,4 +121,4 @@ class EventStream:
 def encode(answer: Answer) -> bytes:
     """One event. A cursor has no line break, so it may stand in `id:` as it is."""
     head = f"id: {answer.event_id}\n" if answer.event_id and not set(answer.event_id) & set("\r\n\0") else ""
-    return b"%bevent: next\ndata: %b\n\n" % (head.encode(), orjson.dumps(answer.body()))
+    return b"%bevent: next\ndata: %b\n\n" % (head.encode(), encoded(answer.body()))

@@ -16,7 +16,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from gateway.execution.request import Answer, BadRequest, GraphQLRequest, read_request
+from gateway.execution.request import Answer, BadRequest, GraphQLRequest, encoded, read_request
 from gateway.signin import browser
 from gateway.signin.principal import Forbidden, NotSignedIn, Principal
 
@@ -219,7 +219,7 @@ class _Socket:
 
     async def _send(self, message: dict[str, Any]) -> None:
         async with self._writing:
-            await self._socket.send_text(orjson.dumps(message).decode())
+            await self._socket.send_text(encoded(message).decode())
         self.spoke = asyncio.get_running_loop().time()
 
 

@@ -26,7 +26,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import orjson
 
-from gateway.execution.request import Answer
+from gateway.execution.request import Answer, encoded
 from gateway.signin.principal import Principal
 from resolvers.operation import Clock, Operation
 from store.cache import Cache, ViewerCache
@@ -229,7 +229,7 @@ class Answers:
             return None
         if await self._database.revision(key.viewer) != revision:
             return None
-        head = HEAD + orjson.dumps(answer.data, option=orjson.OPT_NON_STR_KEYS)
+        head = HEAD + encoded(answer.data)
         until = None if operation.until is None else operation.until.timestamp()
         return Kept(key.viewer, revision, until, head)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import structlog
 
 from gateway.endpoint import LEGACY, MODERN, negotiate
 from gateway.event_stream import MEDIA_TYPE as EVENT_STREAM
+from gateway.execution.request import encoded
 from tests.gateway.running import SECRET_TEXT, ask, asking, key_of, opened
 
 
@@ -182,6 +184,15 @@ async def test_big_answers_are_compressed_for_who_can_read_that(tmp_path: Path) 
     assert packed.headers["content-encoding"] == "gzip" and int(packed.headers["content-length"]) < 1_000
     assert "content-encoding" not in plain.headers and "content-encoding" not in small.headers
     assert packed.json()["data"] == plain.json()["data"]
+
+
+def test_answers_hold_what_scalars_give_whatever_its_keys_are() -> None:
+    assert encoded({"data": {"plain": "ä"}}) == '{"data":{"plain":"ä"}}'.encode()
+    assert (
+        encoded({"data": {"counts": {1: "one", date(2026, 5, 4): None}}}) == b'{"data":{"counts":{"1":"one","2026-05-04":null}}}'
+    )
+    with pytest.raises(TypeError):
+        encoded({"data": {"plain": object()}})
 
 
 async def test_an_answer_says_what_it_cost(tmp_path: Path) -> None:
