@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from gateway import enriching_terms, pushing, secret_key
 from gateway.accounts import Accounts
 from gateway.clock import SystemClock
-from gateway.demo.run import allowed as demo_places
+from gateway.demo.place import allowed as demo_places
 from gateway.installation import Installation
 from gateway.linking.service import LinkService
 from gateway.scribe import Scribe

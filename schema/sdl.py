@@ -47,5 +47,8 @@ def _described(directive: str, argument: InputValueDefinitionNode) -> InputValue
 
 @cache
 def schema_hash() -> str:
-    """A digest of the printed schema, to notice a change."""
-    return hashlib.sha256(printed().encode()).hexdigest()[:16]
+    """A digest of all that is printed, to notice a change.
+
+    Of Strawberry's text: to read and print it again as `printed` does takes eight megabytes, which a process would keep.
+    """
+    return hashlib.sha256(f"{build_schema().as_str()}\n{sorted(ARGUMENTS.items())}".encode()).hexdigest()[:16]

@@ -85,7 +85,7 @@ def demo(
     json: JsonOption = False,
 ) -> None:
     """Take in invented people: vCards, mail and a Mastodon-compatible server of their own. Again changes nothing."""
-    from gateway import demo as sample
+    from gateway.demo import run as sample
 
     if stop:
         ended = sample.stop(load().home)

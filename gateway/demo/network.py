@@ -21,35 +21,15 @@ import httpx2 as httpx
 import msgspec
 
 from gateway.demo.people import CHATS, MY_HANDLE, MY_NAME, PEOPLE
+from gateway.demo.place import RECORD, Server, known
 
 START_SECONDS: Final = 30.0
-RECORD: Final = "server.json"
 USABLE: Final = "mastodon_mock"
-
-
-class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the demo's server is, its process, and the viewer's token there."""
-
-    port: int
-    pid: int
-    token: str = ""
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
 
 def installed() -> bool:
     """Whether the extra `demo` is."""
     return importlib.util.find_spec(USABLE) is not None
-
-
-def known(folder: Path) -> Server | None:
-    """The server of an earlier run, running or not."""
-    try:
-        return msgspec.json.decode((folder / RECORD).read_bytes(), type=Server)
-    except (OSError, msgspec.DecodeError):
-        return None
 
 
 def start(folder: Path) -> Server:

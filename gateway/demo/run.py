@@ -10,11 +10,11 @@ import msgspec
 
 from gateway.accounts import Held
 from gateway.demo import files, network
+from gateway.demo.place import FOLDER
 from gateway.settle import settle
 from gateway.worker import Worker
 from providers.session import Account, Secret
 
-FOLDER = "demo"
 PROVIDER = "mastodon"
 
 
@@ -59,12 +59,6 @@ async def run(
         jobs = [("import", s.import_id) for s in staged] + [("sync", account_id), ("identity", viewer)]
         await settle(worker, viewer, jobs, progress)
     return Outcome(import_ids=tuple(s.import_id for s in staged), account_id=account_id, server=server.url)
-
-
-def allowed(home: Path) -> list[str]:
-    """The demo server's place as KITH_ALLOW_PRIVATE_HOSTS writes it, once an operator has run the demo."""
-    server = network.known(home / FOLDER)
-    return [] if server is None else [f"127.0.0.1/32:{server.port}"]
 
 
 def stop(home: Path) -> bool:

@@ -172,7 +172,7 @@ import greenlet, rich  # there for who asks all the same
 
 #: What only some processes ever need, and tens of megabytes together: it comes with the first who needs it.
 LATER = {
-    "PIL", "aiohttp", "authlib", "cryptography", "dns", "fakeredis", "gateway.cli", "greenlet", "joserfc", "mf2py", "nh3",
+    "PIL", "aiohttp", "authlib", "cryptography", "dns", "fakeredis", "gateway.cli", "gateway.worker", "greenlet", "joserfc", "mf2py", "nh3",
     "providers.sockets", "pydantic", "rapidfuzz", "redis", "resolvers.identity.files", "rich", "typer",
 }  # fmt: skip
 _SERVING = """
