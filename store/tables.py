@@ -312,6 +312,9 @@ contacted_at = sa.func.coalesce(person.c.last_contact_at, sa.literal_column("0",
 # not of those who live: whoever lists them is to walk the index of their order, also before the database has counted them
 Index("person_by_redirect", person.c.viewer_id, person.c.redirect_to,
       sqlite_where=person.c.redirect_to.is_not(None), postgresql_where=person.c.redirect_to.is_not(None))  # fmt: skip
+# who lives, by id: of whom a sample tells how many there are (store/pairs.py)
+Index("person_living", person.c.viewer_id, person.c.id,
+      sqlite_where=person.c.redirect_to.is_(None), postgresql_where=person.c.redirect_to.is_(None))  # fmt: skip
 Index("person_by_contact", person.c.viewer_id, contacted_at, person.c.id)
 # ids of people whose own record is gone, each with the record that it follows since (resolvers/identity/anchoring.py)
 anchor = _owned("anchor", _text("person_id"), _text("contact_id"), key=("person_id",), indexes=(("contact_id",),))
