@@ -18,17 +18,20 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from resolvers.identity import files
-from resolvers.identity.blocking import candidates
+from resolvers.identity.blocking import NEAREST, candidates
 from resolvers.identity.cards import read
 from resolvers.identity.grouping import Users, component, group
+from resolvers.identity.meeting import keys_of
 from resolvers.identity.scoring import suggest
-from resolvers.identity.wholes import wholes
+from resolvers.identity.wholes import Whole, wholes
 from tests.chaos.report import Report
 from tests.identity import town
 
@@ -41,6 +44,7 @@ SECONDS: Final = 120.0
 MIB: Final = 1024.0
 CHANGE_MS: Final = 20.0
 CHANGES: Final = 200
+SAMPLE: Final = 20_000  # true pairs of which it is asked whether anything tells them
 
 
 class Truth(msgspec.Struct, frozen=True):
@@ -119,6 +123,25 @@ def found_by_asking(truth: Truth, labels: Mapping[str, str], asked: Sequence[tup
     return made / missing if missing else 1.0
 
 
+def telling(all_: Sequence[Whole], two: Iterable[tuple[int, int]]) -> list[bool]:
+    """Of each two groups whether they share what few do: no more than NEAREST groups have all the keys that these two have in common.
+
+    Two Ada Bergs of whom nothing else is known among a hundred of the name are one person whom nobody could point at.
+    """
+    pairs_ = list(two)
+    keys = cache(lambda n: frozenset(hash(key) for key in keys_of(all_[n])))
+    counts = Counter(key for n in range(len(all_)) for key in frozenset(hash(key) for key in keys_of(all_[n])))
+    shared = [sorted(keys(a) & keys(b), key=lambda key: counts[key]) for a, b in pairs_]
+    crowds: dict[int, list[int]] = {both[0]: [] for both in shared if both and counts[both[0]] > NEAREST}
+    for n in range(len(all_)) if crowds else ():
+        for key in crowds.keys() & keys(n):
+            crowds[key].append(n)
+    return [
+        bool(both) and (counts[both[0]] <= NEAREST or sum(keys(n).issuperset(both) for n in crowds[both[0]]) <= NEAREST)
+        for both in shared
+    ]
+
+
 def measure(folder: Path) -> dict[str, Any]:
     """Resolve a universe in this process, the steps timed apart; processor seconds, as the machine is shared."""
     gc.disable()
@@ -134,7 +157,12 @@ def measure(folder: Path) -> dict[str, Any]:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     truth, labels = truth_of(folder), groups.labels()
     pairs = candidates(all_)
-    people = Counter(truth.person[w.label] for w in all_)
+    people: dict[str, list[int]] = defaultdict(list)
+    for n, w in enumerate(all_):
+        people[truth.person[w.label]].append(n)
+    true = [two for groups_ in people.values() for two in combinations(groups_, 2)]
+    asked_about = random.Random(2).sample(true, min(SAMPLE, len(true)))
+    told = {two for two, tells in zip(asked_about, telling(all_, asked_about), strict=True) if tells}
     held = sum(truth.person[all_[a].label] == truth.person[all_[b].label] for a, b in pairs)
     users = Users(facts)
     took = []
@@ -150,7 +178,10 @@ def measure(folder: Path) -> dict[str, Any]:
         "precision of joins": round(1 - wrong / made, 5) if made else 1.0, "automatic recall": certain_found(truth, labels),
         "suggestions, recall at 1x": round(found_by_asking(truth, labels, asked, 1), 4),
         "suggestions, recall at 2x": round(found_by_asking(truth, labels, asked, 2), 4),
-        "candidate pairs": len(pairs), "true pairs among the candidates": round(held / max(1, _pairs(people.values())), 4),
+        "candidate pairs": len(pairs), "candidate pairs a contact": round(len(pairs) / max(1, len(facts)), 2),
+        "true pairs among the candidates": round(held / max(1, len(true)), 4),
+        "true pairs that share what few do": round(len(told) / max(1, len(asked_about)), 4),
+        "these among the candidates": round(sum(two in told for two in pairs) / max(1, len(told)), 4),
         "normalising, s": round(normalised - began, 1), "joining, s": round(grouped - normalised, 1), "suggesting, s": round(scored - grouped, 1),
         "RSS at most, MiB": round(memory), "one changed contact, median ms": round(sorted(took)[len(took) // 2], 2),
         "one changed contact, slowest ms": round(max(took), 2),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from benchmarks.people import telling
 from resolvers.identity.blocking import NEAREST, candidates
 from resolvers.identity.cards import Card, CardName, CardOrganization, read
 from resolvers.identity.grouping import group
@@ -81,6 +82,15 @@ def test_of_namesakes_of_whom_nothing_tells_who_is_meant_none_is_compared() -> N
     assert len(compared(namesakes[:10])) == 45
     two = [plain(n, "Ada Quintana", f"quintessence{n}@example.org") for n in ("x1", "x2")]
     assert compared([*namesakes, *two]) == {("x1", "x2")}
+
+
+def test_two_of_a_crowd_share_what_few_do_only_by_something_else() -> None:
+    crowd_ = [plain(f"n{n:03}", "Ada Quintana") for n in range(NEAREST + 1)]
+    known = read_all(
+        [*crowd_, *(plain(n, "Ada Quintana", f"quintessence{n}@example.org") for n in ("x1", "x2")), plain("y", "Bo")]
+    )
+    x1, x2, y = len(crowd_), len(crowd_) + 1, len(crowd_) + 2
+    assert telling(known, [(0, 1), (x1, x2), (0, x1), (0, y)]) == [False, True, False, False]
 
 
 def test_what_is_compared_does_not_depend_on_the_order_of_the_contacts() -> None:
