@@ -51,16 +51,17 @@ class Starting:
 
 
 class Rest:
-    """What is left of a coroutine after its first step, which ended in waiting for `waits_for`."""
+    """What is left of a coroutine after its first step, which ended in waiting for `waits_for`; what it waits for next is added to `past`."""
 
-    __slots__ = ("_coroutine", "_waits_for")
+    __slots__ = ("_coroutine", "_past", "_waits_for")
 
-    def __init__(self, coroutine: Any, waits_for: Any) -> None:
+    def __init__(self, coroutine: Any, waits_for: Any, past: list[Any] | None = None) -> None:
         self._coroutine = coroutine
         self._waits_for = waits_for
+        self._past = past
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        coroutine, waits_for = self._coroutine, self._waits_for
+        coroutine, waits_for, past = self._coroutine, self._waits_for, self._past
         try:
             while True:
                 try:
@@ -72,6 +73,8 @@ class Rest:
                     waits_for = coroutine.throw(error)
                 else:
                     waits_for = coroutine.send(sent)
+                if past is not None:
+                    past.append(waits_for)
         except StopIteration as stop:
             return stop.value
 

@@ -14,6 +14,14 @@ from typing import Any, Generic, Protocol, TypeVar
 V_co = TypeVar("V_co", covariant=True)
 
 
+class Waiting(asyncio.Future[None]):
+    """What a coroutine waits for that awaits a value of a loader, and of which."""
+
+    __slots__ = ("loading",)
+
+    loading: Loading[Any]
+
+
 class Listener(Protocol):
     """Who is told. Compared by identity."""
 
@@ -32,7 +40,7 @@ class Loading(Generic[V_co]):
         self.key = key
         self.there = False
         self._error: BaseException | None = None
-        self._futures: list[asyncio.Future[None]] = []
+        self._futures: list[Waiting] = []
         self._listeners: dict[Listener, list[Any]] = {}
 
     def note(self, listener: Listener, note: Any) -> None:
@@ -67,7 +75,8 @@ class Loading(Generic[V_co]):
 
     def __await__(self) -> Generator[Any, None, V_co]:
         if not self.there:
-            future = asyncio.get_running_loop().create_future()
+            future = Waiting()
+            future.loading = self
             self._futures.append(future)
             yield from future
         return self.result()

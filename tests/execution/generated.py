@@ -2,7 +2,8 @@
 
 What a resolver does follows from the number and the place in the answer alone, so that both meet the same: plain values, null
 where none may be, values of the wrong kind, exceptions raised and returned, awaitables that are ready, that take some turns of the
-loop, that take time, that a loader brings to several fields at once, lists as generators and asynchronous iterators, types that cannot be told.
+loop, that take time, that a loader brings to several fields at once, coroutines that await loaders, lists as generators and
+asynchronous iterators, types that cannot be told.
 """
 
 from __future__ import annotations
@@ -242,6 +243,8 @@ class World:
             return future
         if how < 0.6:
             return self._loaded(rng, kind)
+        if how < 0.75:
+            return self._kept(self._after_loading(rng, kind, place))
         return self._kept(self._slowly(rng, kind, place))
 
     def _loaded(self, rng: random.Random, kind: Any) -> Any:
@@ -258,6 +261,25 @@ class World:
 
             loader = self._loaders[of] = Loader(batch, max_batch_size=3)
         return loader.load(rng.randint(0, 4))
+
+    async def _after_loading(self, rng: random.Random, kind: Any, place: str) -> Any:
+        """What a coroutine makes of what loaders bring it, one thing after the other."""
+        how = rng.random()
+        if how < 0.6:
+            return await self._loaded(rng, kind)
+        if how < 0.8:
+            await self._loaded(rng, GraphQLInt)
+            return await self._loaded(rng, kind)
+        if how < 0.9:
+            await asyncio.sleep(0)
+        else:
+            try:
+                await self._loaded(rng, GraphQLInt)
+            except Trouble:
+                return None
+        if rng.random() < self.trouble:
+            raise Trouble(f"raised after loading at {place}")
+        return self._value(rng, kind, place)
 
     def _brought(self, rng: random.Random, kind: Any, place: str) -> Any:
         if rng.random() < self.trouble:

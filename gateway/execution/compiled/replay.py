@@ -12,6 +12,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Generator
 from contextvars import Context
+from types import CoroutineType
 from typing import Any
 
 from graphql import ExecutionResult
@@ -20,7 +21,7 @@ from graphql.execution import Executor, MiddlewareManager, execute_subscription_
 from gateway.execution.compiled.run import NOTHING, Call, Run
 from gateway.execution.compiled.values import is_awaitable
 from resolvers.echoes import Echoes
-from resolvers.loading import Loading
+from resolvers.loading import Loading, Waiting
 
 
 async def replay(run: Run, executor_class: type[Executor[Any]], raw_variables: dict[str, Any]) -> ExecutionResult:
@@ -33,11 +34,13 @@ async def replay(run: Run, executor_class: type[Executor[Any]], raw_variables: d
         call = known.pop(tuple(info.path.as_list()), None)
         if call is None:
             given = resolver(source, info, **arguments)
-            return loads.again(given) if isinstance(given, Loading) else given
+            if isinstance(given, Loading):
+                return loads.again(given)
+            return _Leading(given, loads) if type(given) is CoroutineType else given
         if call.loading is not None:
             return loads.again(call.loading)
         if call.later:
-            again.append(coroutine := _again(call))
+            again.append(coroutine := _again(call, loads))
             return coroutine
         if call.error is not None:
             raise call.error
@@ -70,11 +73,12 @@ async def replay(run: Run, executor_class: type[Executor[Any]], raw_variables: d
         return answer
 
 
-async def _again(call: Call) -> Any:
+async def _again(call: Call, loads: Echoes) -> Any:
+    """What came, or will come, of a call that the run made."""
     if call.future is not None:
         return await call.future
     if call.task is not None:
-        await _Following(call.task)
+        await _Following(call.task, call.past or [], loads)
     if call.error is not None:
         raise call.error
     if call.value is NOTHING:
@@ -84,25 +88,96 @@ async def _again(call: Call) -> Any:
 
 
 class _Following:
-    """Waits for whatever a task waits for, until that is done: whoever follows it goes on in the same turn of the event loop, as if
-    its coroutine were the follower's own, and cancelling the follower cancels it. A turn later, errors would come in another order.
+    """Waits for whatever a task waited for that is worth a turn of the event loop, and for whatever it waits for, until that is done:
+    whoever follows it goes on in the turn in which its coroutine would if it were the follower's own and began now, and
+    cancelling the follower cancels it. A turn later, errors would come in another order.
     """
 
-    __slots__ = ("_task",)
+    __slots__ = ("_loads", "_past", "_task")
 
-    def __init__(self, task: asyncio.Task[None]) -> None:
+    def __init__(self, task: asyncio.Task[None], past: list[Any], loads: Echoes) -> None:
         self._task = task
+        self._past = past
+        self._loads = loads
 
     def __await__(self) -> Generator[Any, Any, None]:
+        steps = 0
+        while True:
+            if steps < len(self._past):
+                steps += 1
+                yield from self._passed(self._past[steps - 1])
+            elif self._task.done():
+                return
+            else:
+                yield from self._live()
+
+    def _passed(self, step: Any) -> Generator[Any, Any, None]:
+        """A step that the task has taken, or is taking: what a loader brought comes by its echo, a turn is a turn, and time has passed."""
+        if isinstance(step, Waiting):
+            waits: Generator[Any, Any, Any] = self._loads.again(step.loading).__await__()
+        elif step is None:
+            waits = _turn()
+        elif not step.done():
+            waits = self._live()
+        else:
+            return
+        with contextlib.suppress(Exception):  # what came of it is the task's to say
+            try:
+                yield from waits
+            except asyncio.CancelledError:
+                if not self._task.cancel():
+                    raise
+
+    def _live(self) -> Generator[Any, Any, None]:
         task: Any = self._task
-        while not task.done():
-            beside = None if task._fut_waiter is None else _Beside(task, task._fut_waiter)  # None: its turn is next
-            with contextlib.suppress(Exception):  # what came of the future is the task's to say
+        beside = None if task._fut_waiter is None else _Beside(task, task._fut_waiter)  # None: its turn is next
+        with contextlib.suppress(Exception):  # what came of the future is the task's to say
+            try:
+                yield beside
+            except asyncio.CancelledError:
+                if beside is None:
+                    task.cancel()
+
+
+def _turn() -> Generator[None, Any, None]:
+    yield
+
+
+class _Leading:
+    """Takes the steps of a coroutine that begins now; what loaders bring it comes by their echoes, as what graphql-core asks besides does."""
+
+    __slots__ = ("_coroutine", "_loads")
+
+    def __init__(self, coroutine: CoroutineType[Any, Any, Any], loads: Echoes) -> None:
+        self._coroutine = coroutine
+        self._loads = loads
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        coroutine = self._coroutine
+        try:
+            waits_for = coroutine.send(None)
+            while True:
                 try:
-                    yield beside
-                except asyncio.CancelledError:
-                    if beside is None:
-                        task.cancel()
+                    sent = yield from self._waited(waits_for)
+                except GeneratorExit:
+                    coroutine.close()
+                    raise
+                except BaseException as error:
+                    waits_for = coroutine.throw(error)
+                else:
+                    waits_for = coroutine.send(sent)
+        except StopIteration as stop:
+            return stop.value
+
+    def _waited(self, waits_for: Any) -> Generator[Any, Any, Any]:
+        if not isinstance(waits_for, Waiting):
+            return (yield waits_for)
+        waits_for._asyncio_future_blocking = False  # nobody waits for it yet
+        with contextlib.suppress(Exception):  # the coroutine gets it from what it awaits
+            yield from self._loads.again(waits_for.loading).__await__()
+        if not waits_for.done():
+            yield from waits_for
+        return None
 
 
 class _Beside:

@@ -36,7 +36,7 @@ class Call(msgspec.Struct, eq=False):
     """A field of one object being resolved; what its resolver gets as `info` (graphql-core's GraphQLResolveInfo).
 
     `out` is the part of the answer that it goes into. `value`, `error`, and `task`, `future` or `loading` are what has come of it so far,
-    `later` whether the resolver answered with an awaitable.
+    `later` whether the resolver answered with an awaitable, `past` what the task waits for last and waited for before that.
     """
 
     field: Field
@@ -51,6 +51,7 @@ class Call(msgspec.Struct, eq=False):
     task: asyncio.Task[None] | None = None
     future: asyncio.Future[Any] | None = None
     loading: Loading[Any] | None = None
+    past: list[Any] | None = None
 
     @property
     def path(self) -> Path:
@@ -196,7 +197,8 @@ class Run:
             if current is not None:
                 enter_task(loop, current)
         self.pending += 1
-        follow = self._follow(Rest(awaitable, waits_for), call)
+        call.past = past = [waits_for]
+        follow = self._follow(Rest(awaitable, waits_for, past), call)
         call.task = task = asyncio.Task(follow, loop=loop, context=context)
         stand_in.become(task)
         self._starting = Starting()
