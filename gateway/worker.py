@@ -215,7 +215,7 @@ class Worker:
     async def _watch_more(self) -> None:
         """Take up the watches that nobody has: lines that are only kept open take no job's turn."""
         free = watch.AT_ONCE - len(self._watching)
-        if free > 0:
+        if free > 0 and await self._guarded(self.database.system_read(leases.is_due, self.clock.now(), kinds=WATCHES)):
             claimed = self.database.system(leases.claim, self.owner, self.clock.now(), free, kinds=WATCHES)
             for job in await self._guarded(claimed) or []:
                 self._start(job, self._watching)
@@ -233,6 +233,10 @@ class Worker:
             return []
         long = min(free, max(1, min(LONG_AT_ONCE, self.concurrency - 1)) - len(self._long))
 
+        def any_due(conn: Connection) -> bool:
+            now = self.clock.now()
+            return (long > 0 and leases.is_due(conn, now, kinds=LONG)) or leases.is_due(conn, now, without=(*WATCHES, *LONG))
+
         def take(conn: Connection) -> list[Job]:
             now = self.clock.now()
             taken = leases.claim(conn, self.owner, now, long, kinds=LONG) if long > 0 else []
@@ -240,6 +244,8 @@ class Worker:
                 taken += leases.claim(conn, self.owner, now, free - len(taken), without=(*WATCHES, *LONG))
             return taken
 
+        if not await self.database.system_read(any_due):
+            return []  # mostly: whoever wants SQLite's one writer ends the transaction of a long sync
         return await self.database.system(take)
 
     async def _do(self, job: Job) -> None:

@@ -101,12 +101,7 @@ def claim(
     without: tuple[str, ...] = (),
 ) -> list[Job]:
     """Take up to `limit` due jobs that nobody holds, the longest due first: of these `kinds`, or of all `without` some."""
-    free = sa.or_(job.c.lease_until.is_(None), job.c.lease_until < now)
-    query = select(job).where(job.c.due <= now, job.c.dead_reason.is_(None), free).order_by(job.c.due).limit(limit)
-    if kinds is not None:
-        query = query.where(job.c.kind.in_(kinds))
-    if without:
-        query = query.where(job.c.kind.not_in(without))
+    query = select(job).where(_free(now, kinds, without)).order_by(job.c.due).limit(limit)
     rows = conn.execute(query.with_for_update(skip_locked=True)).all()
     taken = []
     for row in rows:
@@ -121,6 +116,20 @@ def claim(
         )  # fmt: skip
         taken.append(_job(row, attempts=row.attempts + 1, lease_owner=owner, lease_until=now + LEASE))
     return taken
+
+
+def is_due(conn: Connection, now: datetime, *, kinds: tuple[str, ...] | None = None, without: tuple[str, ...] = ()) -> bool:
+    """Whether `claim` would find anything. It only reads: who looks again and again keeps nobody from writing."""
+    return conn.execute(select(job.c.id).where(_free(now, kinds, without)).limit(1)).first() is not None
+
+
+def _free(now: datetime, kinds: tuple[str, ...] | None, without: tuple[str, ...]) -> sa.ColumnElement[bool]:
+    conditions = [job.c.due <= now, job.c.dead_reason.is_(None), sa.or_(job.c.lease_until.is_(None), job.c.lease_until < now)]
+    if kinds is not None:
+        conditions.append(job.c.kind.in_(kinds))
+    if without:
+        conditions.append(job.c.kind.not_in(without))
+    return sa.and_(*conditions)
 
 
 def claim_one(conn: Connection, owner: str, now: datetime, viewer: str, kind: str, dedupe_key: str) -> Job | None:

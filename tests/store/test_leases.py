@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from store import leases
 from store.database import Database
@@ -106,3 +106,18 @@ async def test_work_that_goes_on_where_it_was_cut_is_given_up_only_when_it_stand
     assert await database.system(leases.claim, "v", moment) == []
     (dead,) = await database.system_read(leases.listed, dead=True)
     assert dead.dead_reason == f"given up after {leases.MAX_ATTEMPTS} attempts that ended without an answer"
+
+
+async def test_a_worker_sees_by_reading_alone_whether_there_is_anything_to_claim(database: Database) -> None:
+    async def is_due(now: datetime, **which: tuple[str, ...]) -> bool:
+        return await database.system_read(leases.is_due, now, **which)
+
+    assert not await is_due(NOW)
+    await database.system(leases.enqueue, "u_a", "sync", "a_1", NOW, due=LATER)
+    assert not await is_due(NOW)
+    assert await is_due(LATER)
+    assert await is_due(LATER, kinds=("sync", "import")) and not await is_due(LATER, kinds=("import",))
+    assert await is_due(LATER, without=("import",)) and not await is_due(LATER, without=("import", "sync"))
+    await database.system(leases.claim, "w1", LATER)
+    assert not await is_due(LATER)
+    assert await is_due(LATER + leases.LEASE * 1.1)  # held by nobody any more
