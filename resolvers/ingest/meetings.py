@@ -103,14 +103,32 @@ def part_with(conn: Connection, viewer: str, contact_ids: Collection[str], recor
     rebuild(conn, viewer, set(conn.execute(theirs).scalars()), recorder)
 
 
-def turn(conn: Connection, viewer: str, address: str, mine: bool, recorder: Recorder) -> bool:
-    """An address is the viewer's, or is not: a step of at most STEP meetings that it organizes. True while there is more to do."""
-    e = meeting_event.c
-    wrong = e.direction != ("OUTBOUND" if mine else "INBOUND")
-    series = conn.execute(select(e.series_id).where(e.viewer_id == viewer, e.organizer == address, wrong).distinct().limit(STEP))
-    found = set(series.scalars())
+def turn(conn: Connection, viewer: str, address: str, mine: bool, recorder: Recorder, now: datetime) -> bool:
+    """An address is the viewer's, or is not: a step of at most STEP meetings that it organizes, or is invited to as somebody who is nobody
+    yet. True while there is more to do."""
+    e, a = meeting_event.c, attendee.c
+    organizes = sa.and_(e.organizer == address, e.direction != ("OUTBOUND" if mine else "INBOUND"))
+    nobody = sa.and_(a.address == address, a.contact_id.is_(None), a.role != "RESOURCE", e.attendee_count <= MAX_ACQUAINTED)
+    query = select(e.series_id).where(e.viewer_id == viewer)
+    if mine:  # their contacts go, and are parted with
+        query = query.where(organizes)
+    else:
+        query = query.join(attendee, sa.and_(a.viewer_id == e.viewer_id, a.event_id == e.id)).where(sa.or_(organizes, nobody))
+    found = set(conn.execute(query.distinct().limit(STEP)).scalars())
+    if found and not mine:
+        own = own_values(conn, viewer)
+        one = Correspondent(kind="EMAIL", address=address, name="")
+        for account_id in sorted({row.account_id for row in conn.execute(_THROUGH, asked(viewer, found))}):
+            put_correspondents(conn, viewer, Target(account_id=account_id, own=own), [one], recorder, now)
     rebuild(conn, viewer, found, recorder)
     return len(found) == STEP
+
+
+def contacts_of(conn: Connection, viewer: str, address: str) -> list[str]:
+    """As which contacts an address is at meetings."""
+    a = attendee.c
+    known = select(a.contact_id).where(a.viewer_id == viewer, a.address == address, a.contact_id.is_not(None)).distinct()
+    return list(conn.execute(known).scalars())
 
 
 def rebuild(conn: Connection, viewer: str, series_ids: Collection[str], recorder: Recorder) -> None:

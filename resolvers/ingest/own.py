@@ -36,7 +36,7 @@ def reassign(conn: Connection, viewer: str, address_id: str, now: datetime) -> b
     else:
         _mint_contacts(conn, viewer, row.kind, value, recorder, now)
     more = _directions(conn, viewer, row.kind, value, recorder)
-    more = meetings.turn(conn, viewer, value, row.mine, recorder) or more
+    more = meetings.turn(conn, viewer, value, row.mine, recorder, now) or more
     recorder.flush(conn, viewer)
     return more
 
@@ -56,7 +56,7 @@ def _drop_contacts(conn: Connection, viewer: str, kind: str, value: str, recorde
     conn.execute(sa.update(message_participant).where(_named(viewer, kind, value)).values(contact_id=None))
     m = conversation_member.c
     conn.execute(sa.delete(conversation_member).where(m.viewer_id == viewer, m.kind == kind, sa.func.lower(m.address) == value))
-    remove_contacts(conn, viewer, list(held), recorder, now)
+    remove_contacts(conn, viewer, sorted({*held, *meetings.contacts_of(conn, viewer, value)}), recorder, now)
 
 
 def _mint_contacts(conn: Connection, viewer: str, kind: str, value: str, recorder: Recorder, now: datetime) -> None:

@@ -8,8 +8,15 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import Connection, select
 
 from providers import records
+from providers.formats import mime
+from resolvers.ingest.own import reassign
+from store import accounts
+from store.feed import Recorder
+from store.tables import own_address
 from tests.asking import Desk, nodes, pages, statements
 from tests.household import ME, NOW, Household, card, mail
 
@@ -251,6 +258,65 @@ async def test_a_meeting_of_two_accounts_is_one_and_goes_with_the_last(table: Ta
     assert [a["id"] for a in left["accounts"]] == [other]
     await table.household.forget(other)
     assert await table.meetings() == []
+
+
+async def test_an_address_that_is_the_viewer_s_or_no_more_turns_its_meetings(table: Table) -> None:
+    await table.hear(
+        told(1, ADA, word()), told(2, ADA, word(uid="large", invited=tuple(who(f"p{n}@example.org") for n in range(60))))
+    )
+
+    def say(conn: Connection, viewer: str, mine: bool) -> None:
+        accounts.put_own_address(conn, viewer, table.box, ADA, Recorder(NOW))
+        row = conn.execute(select(own_address.c.id).where(own_address.c.viewer_id == viewer, own_address.c.value == ADA)).one()
+        conn.execute(
+            sa.update(own_address).where(own_address.c.viewer_id == viewer, own_address.c.id == row.id).values(mine=mine)
+        )
+        assert reassign(conn, viewer, row.id, NOW) is False
+
+    async def seen() -> list[Any]:
+        return [(one["title"], one["organizer"]["viewer"], one["organizer"]["person"]) for one in await table.meetings()]
+
+    before = await seen()
+    assert {viewer for _, viewer, _ in before} == {False}
+    await table.household.database.write(table.household.viewer, say, True)
+    assert await seen() == [("Lunch", True, None)] * 2
+    assert [len(await table.meetings(direction=way)) for way in ("OUTBOUND", "INBOUND")] == [2, 0]
+    await table.household.database.write(table.household.viewer, say, False)
+    assert await seen() == before
+
+
+async def test_a_mail_as_outlook_and_google_send_it_is_a_meeting(table: Table) -> None:
+    text = """From: Ada <ada@example.org>
+To: robin@example.org
+Date: Mon, 4 May 2026 08:00:00 +0000
+Message-ID: <a@mail.example>
+Content-Type: multipart/alternative; boundary=b
+
+--b
+Content-Type: text/plain
+
+Please come
+--b
+Content-Type: text/calendar; charset=utf-8; method=REQUEST
+
+BEGIN:VCALENDAR
+METHOD:REQUEST
+BEGIN:VEVENT
+UID:040000008200E00074C5B7101A82E008
+DTSTAMP:20260504T080000Z
+DTSTART;TZID=W. Europe Standard Time:20260505T100000
+DTEND;TZID=W. Europe Standard Time:20260505T110000
+SUMMARY:Lunch
+ORGANIZER;CN=Ada:mailto:ada@example.org
+ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:Robin@Example.org
+END:VEVENT
+END:VCALENDAR
+--b--
+"""
+    await table.hear(mime.message(text.encode(), container="in", own=frozenset({ME})))
+    (one,) = await table.meetings()
+    assert (one["startsAt"], one["endsAt"]) == ("2026-05-05T08:00:00.000Z", "2026-05-05T09:00:00.000Z")
+    assert (one["organizer"]["person"], one["viewerResponse"]) == ({"name": "Ada"}, "NEEDS_ACTION")
 
 
 async def test_meetings_of_many_people_cost_the_statements_of_one(table: Table) -> None:
