@@ -98,13 +98,15 @@ class Habit:
         learn(self.odds.setdefault(context, [0.0, 0.0]), asked)
 
     @property
-    def every(self) -> float | None:
-        """Seconds between the times it is asked for; None unless most of the last were alike, as those of a program are."""
+    def every(self) -> tuple[float, float] | None:
+        """Seconds from when it was asked for until it will be again, from and to; None unless most of the last pauses were alike, as those of a
+        program are.
+        """
         if len(self.gaps) < ALIKE:
             return None
         middle = sorted(self.gaps)[len(self.gaps) // 2]
-        alike = sum(abs(gap - middle) <= SLACK * middle for gap in self.gaps)
-        return middle if alike >= ALIKE and middle >= SHORTEST else None
+        alike = [gap for gap in self.gaps if abs(gap - middle) <= SLACK * middle]
+        return (min(alike), middle * (1.0 + SLACK)) if len(alike) >= ALIKE and middle >= SHORTEST else None
 
     def expect(self) -> None:
         """It will be asked for in a moment, as it is every so often."""

@@ -48,7 +48,7 @@ TICK: Final = 60.0  # seconds between looks at those whose programs ask without 
 LONGEST: Final = 480.0  # between these while nothing changes
 WATCHED: Final = 200  # viewers without a stream that one tick looks at
 KNOWN: Final = 2_000  # viewers whose habits a process has in memory
-LEAD: Final = 5.0  # seconds before a page is asked for by the clock, at which it is looked whether it has to be made
+LEAD: Final = 2.0  # seconds before a page is asked for by the clock, at which it is looked whether it has to be made
 HOUR: Final = 3_600.0
 USUAL: Final = 1.5  # weight from which a page is written down: once is no habit
 DAY: Final = 86_400.0  # seconds over which the allowance looks back
@@ -109,8 +109,9 @@ class Allowance:
         self.left -= seconds
 
     def back(self, seconds: float) -> None:
-        """What was spent on an answer was not lost."""
-        self.left = min(self.most, self.left + seconds)
+        """What was spent on an answer was not lost: it was done for others, if earlier, and earns as much as all of that."""
+        self._recent += seconds
+        self.left = min(self.most, self.left + (1.0 + self._share) * seconds)
 
 
 class _Plan(NamedTuple):
@@ -303,7 +304,7 @@ class Prewarming:
         try:
             while (every := habit.every) is not None:
                 asked_at = habit.asked_at
-                await self._until(asked_at + timedelta(seconds=every - LEAD))
+                await self._until(asked_at + timedelta(seconds=every[0] - LEAD))
                 if habit.asked_at != asked_at:
                     continue
                 self.allowance.earn(self._clock.now())
@@ -312,7 +313,7 @@ class Prewarming:
                     if not habit.asked and not habit.made:
                         habit.expect()
                         self._reconsider(who, [habit])
-                await self._until(asked_at + timedelta(seconds=every * (1 + habits.SLACK)))
+                await self._until(asked_at + timedelta(seconds=every[1]))
                 if habit.asked_at == asked_at:
                     return
         finally:

@@ -350,6 +350,14 @@ def test_no_more_is_lost_than_the_share_of_what_the_process_does_besides() -> No
     assert lost > 0.04 * 0.005 * 2_000
 
 
+def test_what_was_used_earns_as_all_does_that_is_done_for_others() -> None:
+    allowance = Allowance(0.08, lambda: 0.0)
+    for _ in range(200):  # an answer each that is asked for: half of a second of work for others
+        allowance.spend(0.005)
+        allowance.back(0.005)
+    assert allowance.left == pytest.approx(0.08 * 0.005 * 200)
+
+
 def test_what_was_used_is_given_back_and_the_less_there_is_left_the_surer_it_has_to_be() -> None:
     allowance = Allowance(0.08, lambda: 0.0)
     assert allowance.bar() == pytest.approx(FAIR)
@@ -446,7 +454,7 @@ def test_a_page_is_asked_for_by_the_clock_when_most_pauses_are_alike() -> None:
     for seconds in (0, 180, 178, 30, 150, 181):
         now += timedelta(seconds=seconds)
         habit = who.ask(page(), now)
-    assert habit.every == 178
+    assert habit.every == pytest.approx((178, 178 * 1.1))
     for seconds in (40, 400, 1000):
         now += timedelta(seconds=seconds)
         who.ask(page(), now)
