@@ -3,7 +3,8 @@
 Whoever does a second time what was done already (graphql-core, after a plan that could not go on: gateway/execution/compiled/replay.py)
 asks for keys in another order, and in other turns, than they were asked for at first. Which of them come together, and before or
 after what else, follows from that order; so an echo keeps a loader's rules and asks it for nothing: a batch of an echo is
-there when the loader has what it consists of. Knows nothing of operations.
+there when the loader has what it consists of. What is there already never waits for what is not, though it is asked for in the same turns:
+it was asked for, and came, before. Knows nothing of operations.
 """
 
 from __future__ import annotations
@@ -21,25 +22,28 @@ class Echoes:
     __slots__ = ("_of",)
 
     def __init__(self) -> None:
-        self._of: dict[Loader, Echo] = {}
+        self._of: dict[Loader, tuple[Echo, Echo]] = {}  # of what is still to come, and of what is there
 
     def again(self, loading: Loading[Any]) -> Loading[Any]:
         """The same value, as its loader would bring it to somebody who asks now."""
-        echo = self._of.get(loading.loader)
-        if echo is None:
-            echo = self._of[loading.loader] = Echo(loading.loader)
-        return echo.again(loading)
+        both = self._of.get(loading.loader)
+        if both is None:
+            coming = Echo(loading.loader)
+            both = self._of[loading.loader] = (coming, Echo(loading.loader, coming))
+        return both[loading.there].again(loading)
 
 
 class Echo(Loader):
-    """A loader that takes from another what that has brought, or is bringing."""
+    """A loader that takes from another what that has brought, or is bringing; it knows what `beside` knows."""
 
     __slots__ = ("_original", "_originals")
 
-    def __init__(self, original: Loader) -> None:
+    def __init__(self, original: Loader, beside: Echo | None = None) -> None:
         super().__init__(original._batch, max_batch_size=original._size)
         self._original = original
         self._originals: dict[Any, Loading[Any]] = {}
+        if beside is not None:
+            self._found, self._coming, self._originals = beside._found, beside._coming, beside._originals
 
     def again(self, loading: Loading[Any]) -> Loading[Any]:
         """What was asked of the original, asked for now."""

@@ -83,5 +83,23 @@ async def test_what_was_loaded_already_comes_again_in_the_batches_of_who_asks_no
     assert (told, asked) == ([6, 4, "no 13", 2], [[1, 13], [2], [3]])
 
 
+async def test_what_is_there_already_comes_again_without_waiting_for_what_is_not() -> None:
+    gate = asyncio.Event()
+
+    async def batch(keys: list[int]) -> list[Any]:
+        if 7 in keys:
+            await gate.wait()
+        return await _doubled(keys)
+
+    loader, loads = Loader(batch, max_batch_size=2), Echoes()
+    there = loader.load(1)
+    assert await there == 2
+    coming = loads.again(loader.load(7))
+    assert await loads.again(there) == 2
+    assert not coming.there
+    gate.set()
+    assert await coming == 14
+
+
 async def _waits(loader: Loader, key: int) -> Any:
     return await loader.load(key)
