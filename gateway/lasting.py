@@ -103,7 +103,8 @@ def _do(task: Task) -> None:
 
             runner.run(worker_process.run(settings, supervised=task.supervised))
             return
-        from gateway.serve import serve
+        with without("watchfiles"):  # uvicorn would reload by it; Kith never does
+            from gateway.serve import serve
 
         runner.run(
             serve(settings, socket.socket(fileno=task.listener), workers=task.processes, worker=task.beside, child=task.child)

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import libipld
-
 from providers.http import Session
 from providers.server_address import origin
 
@@ -43,6 +41,8 @@ async def listen(session: Session, did: str, happened: Callable[[], None]) -> No
 
 def concerns(message: bytes, did: str) -> bool:
     """Whether a message tells of an account: of a commit it is `repo`, of all else `did`. What cannot be read tells of nobody."""
+    import libipld  # with the first message of a stream
+
     try:
         header, body = libipld.decode_dag_cbor_multi(message)
     except (ValueError, TypeError, RecursionError, MemoryError):

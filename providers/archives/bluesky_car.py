@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-import libipld
 import msgspec
 
 from providers import atproto, records
@@ -277,6 +276,8 @@ def _right(cid: bytes, data: bytes) -> bool:
 
 def _map(data: bytes) -> dict[str, Any]:
     """A block's map, empty for what is none. The library may raise anything at a stranger's bytes."""
+    import libipld  # with the first block of a repository
+
     try:
         found = libipld.decode_dag_cbor(data)
     except Exception:
@@ -348,6 +349,8 @@ def _plain(value: Any) -> Any:
         return [_plain(inner) for inner in value]
     if isinstance(value, bytes):
         if _name(value) is not None:
+            import libipld
+
             return {"$link": libipld.encode_cid(value)}
         return {"$bytes": base64.b64encode(value).decode().rstrip("=")}
     return value

@@ -12,13 +12,12 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from html.entities import html5
 from typing import Any, Final
 from xml.parsers import expat
 
-import feedparser
 import msgspec
-from feedparser.mixin import _FeedParserMixin
 
 from providers.errors import Malformed
 from providers.formats.charset import byte_order_mark, codec_for, decode, line, storable
@@ -48,8 +47,15 @@ _PERIODS: Final = {"hourly": 1, "daily": 24, "weekly": 168, "monthly": 720, "yea
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-# RFC 4287 §4.2.6.1: ids are compared as they stand and never resolved, or a feed that moves has none of its entries any more
-_FeedParserMixin.can_be_relative_uri = _FeedParserMixin.can_be_relative_uri - {"id"}
+@cache
+def _feedparser() -> Any:
+    """The library, loaded with the first feed."""
+    import feedparser
+    from feedparser.mixin import _FeedParserMixin
+
+    # RFC 4287 §4.2.6.1: ids are compared as they stand and never resolved, or a feed that moves has none of its entries any more
+    _FeedParserMixin.can_be_relative_uri = _FeedParserMixin.can_be_relative_uri - {"id"}
+    return feedparser
 
 
 class Author(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,7 +209,7 @@ def read_xml(text: str, url: str) -> Document:
     if len(root) > MAX_BROKEN and not _well_formed(root):
         raise Malformed("The feed is broken, and too large to be read all the same.", provider_code="too-large")
     try:
-        found = feedparser.parse(
+        found = _feedparser().parse(
             io.BytesIO(root.encode("utf-8", "replace")),
             response_headers={"content-type": "application/xml; charset=utf-8", "content-location": url},
             sanitize_html=False,  # it is made safe when it is shown

@@ -7,17 +7,13 @@ from the numbering plan, and where the plan cannot tell (North America) from wha
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal
-
-import phonenumbers
 
 from providers import records
 
 LineType = Literal["MOBILE", "FIXED", "UNKNOWN"]
 _LETTERS_ONLY = re.compile(r"[^\d\uff10-\uff19]*\Z")
-_MOBILE = frozenset({phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.PERSONAL_NUMBER})
-_UNDECIDED = frozenset({phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE, phonenumbers.PhoneNumberType.UNKNOWN})
 
 
 def read(
@@ -38,9 +34,20 @@ def comparable(raw: str) -> str:
     return number or "".join(character for character in raw if character.isdigit())
 
 
+@cache
+def _mobile_by_plan() -> dict[int, bool]:
+    """Whether a kind of number is a mobile one; kinds of which the plan cannot tell are not in it."""
+    from phonenumbers import PhoneNumberType as Kind
+
+    told = (kind for kind in Kind.values() if kind not in (Kind.FIXED_LINE_OR_MOBILE, Kind.UNKNOWN))
+    return {kind: kind in (Kind.MOBILE, Kind.PERSONAL_NUMBER) for kind in told}
+
+
 @lru_cache(maxsize=16384)
 def _parsed(text: str, region: str | None) -> tuple[str | None, str | None, bool | None]:
     """(E.164, extension, mobile by plan); all None when unreadable."""
+    import phonenumbers  # a megabyte, with the first number that is read: stored ones are read already
+
     if _LETTERS_ONLY.match(text):
         return None, None, None
     if text[:2] == "00" and region is None:
@@ -51,6 +58,5 @@ def _parsed(text: str, region: str | None) -> tuple[str | None, str | None, bool
         return None, None, None
     if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
         return None, None, None
-    kind = phonenumbers.number_type(number)
-    planned = None if kind in _UNDECIDED else kind in _MOBILE
+    planned = _mobile_by_plan().get(phonenumbers.number_type(number))
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), number.extension or None, planned

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, Literal
 
 import msgspec
-import phonenumbers
-from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 Line = Literal["MOBILE", "FIXED", "EITHER", "SERVICE"]
 
-# ITU-T E.164 numbers by the plans that libphonenumber knows; a plan that does not tell mobile from fixed says EITHER
-_LINES: Final[dict[int, Line]] = {
-    PhoneNumberType.MOBILE: "MOBILE",
-    PhoneNumberType.PERSONAL_NUMBER: "MOBILE",
-    PhoneNumberType.FIXED_LINE: "FIXED",
-    PhoneNumberType.FIXED_LINE_OR_MOBILE: "EITHER",
-    PhoneNumberType.VOIP: "FIXED",
-    PhoneNumberType.PAGER: "EITHER",
-    PhoneNumberType.UNKNOWN: "EITHER",
+# ITU-T E.164 numbers by the plans that libphonenumber knows, by the names of its kinds; a plan that does not tell mobile from fixed says EITHER
+_LINES: Final[dict[str, Line]] = {
+    "MOBILE": "MOBILE",
+    "PERSONAL_NUMBER": "MOBILE",
+    "FIXED_LINE": "FIXED",
+    "FIXED_LINE_OR_MOBILE": "EITHER",
+    "VOIP": "FIXED",
+    "PAGER": "EITHER",
+    "UNKNOWN": "EITHER",
 }
 _EXTENSION: Final = re.compile(r"(?:;ext=|\bext\.?|\bx|#|\bDW|\bposte)\s*\d{1,6}\s*$", re.I)
 _TRUNK: Final = re.compile(r"\(0\)")
@@ -33,11 +31,20 @@ class Number(msgspec.Struct, frozen=True, gc=False):
     line: Line
 
 
+@cache
+def _lines() -> dict[int, Line]:
+    from phonenumbers import PhoneNumberType
+
+    return {getattr(PhoneNumberType, kind): line for kind, line in _LINES.items()}
+
+
 @lru_cache(200_000)
 def number(text: str, region: str | None) -> Number | None:
     """What a number is; None for what cannot be one."""
     if len(text) > 60:
         return None
+    import phonenumbers  # a megabyte, with the first number that is compared
+
     plain = _TRUNK.sub("", text)
     try:
         parsed = phonenumbers.parse(plain, region)
@@ -47,5 +54,5 @@ def number(text: str, region: str | None) -> Number | None:
         return None
     extension = bool(parsed.extension or _EXTENSION.search(plain))
     parsed.extension = None
-    key = phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
-    return Number(key=key, line="FIXED" if extension else _LINES.get(phonenumbers.number_type(parsed), "SERVICE"))
+    key = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return Number(key=key, line="FIXED" if extension else _lines().get(phonenumbers.number_type(parsed), "SERVICE"))

@@ -172,8 +172,9 @@ import greenlet, rich  # there for who asks all the same
 
 #: What only some processes ever need, and tens of megabytes together: it comes with the first who needs it.
 LATER = {
-    "PIL", "aiohttp", "authlib", "cryptography", "dns", "fakeredis", "gateway.cli", "gateway.worker", "greenlet", "joserfc", "mf2py", "nh3",
-    "providers.sockets", "pydantic", "rapidfuzz", "redis", "resolvers.identity.files", "rich", "typer",
+    "PIL", "aiohttp", "authlib", "cryptography", "dns", "fakeredis", "feedparser", "gateway.cli", "gateway.worker", "greenlet",
+    "joserfc", "libipld", "mf2py", "nh3", "phonenumbers", "providers.sockets", "pydantic", "rapidfuzz", "redis",
+    "resolvers.identity.files", "rich", "typer",
 }  # fmt: skip
 _SERVING = """
 import asyncio, sys
