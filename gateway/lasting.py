@@ -106,9 +106,10 @@ def _do(task: Task) -> None:
         with without("watchfiles"):  # uvicorn would reload by it; Kith never does
             from gateway.serve import serve
 
-        runner.run(
-            serve(settings, socket.socket(fileno=task.listener), workers=task.processes, worker=task.beside, child=task.child)
-        )
+        listener = socket.socket(fileno=task.listener)
+        # who is started beside it would hold the port when it is killed: libuv closes in a child only what is marked so
+        listener.set_inheritable(False)
+        runner.run(serve(settings, listener, workers=task.processes, worker=task.beside, child=task.child))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -17,6 +18,15 @@ import pytest
 from tests.gateway_process import Gateway, kith_serve
 
 CLIENTS = 20
+
+
+def sockets_of(pid: int) -> set[str]:
+    """The sockets that a process has open, by their inodes."""
+    named = set()
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            named.add(os.readlink(one))
+    return {name for name in named if name.startswith("socket:")}
 
 
 def worker_of(gateway: Gateway) -> int | None:
@@ -53,6 +63,7 @@ def test_the_worker_is_started_again_when_it_dies_and_ends_with_its_parent(tmp_p
         second = worker_of(gateway)
         assert second is not None
         assert gateway.process is not None
+        assert sockets_of(second).isdisjoint(sockets_of(gateway.process.pid))  # or the port is taken for as long as it lives
         os.kill(gateway.process.pid, signal.SIGKILL)  # no chance to say goodbye
         gateway.process.wait()
         until(lambda: not running(second))
