@@ -18,7 +18,6 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
@@ -128,16 +127,19 @@ def telling(all_: Sequence[Whole], two: Iterable[tuple[int, int]]) -> list[bool]
 
     Two Ada Bergs of whom nothing else is known among a hundred of the name are one person whom nobody could point at.
     """
-    pairs_ = list(two)
-    keys = cache(lambda n: frozenset(hash(key) for key in keys_of(all_[n])))
-    counts = Counter(key for n in range(len(all_)) for key in frozenset(hash(key) for key in keys_of(all_[n])))
-    shared = [sorted(keys(a) & keys(b), key=lambda key: counts[key]) for a, b in pairs_]
-    crowds: dict[int, list[int]] = {both[0]: [] for both in shared if both and counts[both[0]] > NEAREST}
+
+    def keys(n: int) -> frozenset[int]:
+        return frozenset(map(hash, keys_of(all_[n])))
+
+    counts = Counter(key for n in range(len(all_)) for key in keys(n))
+    shared = [sorted(keys(a) & keys(b), key=lambda key: counts[key]) for a, b in two]
+    crowds: dict[int, list[frozenset[int]]] = {both[0]: [] for both in shared if both and counts[both[0]] > NEAREST}
     for n in range(len(all_)) if crowds else ():
-        for key in crowds.keys() & keys(n):
-            crowds[key].append(n)
+        mine = keys(n)
+        for key in crowds.keys() & mine:
+            crowds[key].append(mine)
     return [
-        bool(both) and (counts[both[0]] <= NEAREST or sum(keys(n).issuperset(both) for n in crowds[both[0]]) <= NEAREST)
+        bool(both) and (counts[both[0]] <= NEAREST or sum(mine.issuperset(both) for mine in crowds[both[0]]) <= NEAREST)
         for both in shared
     ]
 

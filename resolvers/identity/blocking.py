@@ -27,7 +27,7 @@ import msgspec
 from resolvers.identity.meeting import ASKED, asked_by, keys_of
 from resolvers.identity.wholes import Whole
 
-NAMES_CAP: Final = 40  # groups in a block of one name, at 10,000 groups; grows with the square root
+NAMES_CAP: Final = 40  # groups in a block of one name, at 10,000 groups; grows with the fourth root
 VALUES_CAP: Final = 60  # groups with one value, or of whom only some ask for the others
 PARTS_CAP: Final = 20  # groups that share a part of a name, which says little
 NEAREST: Final = 60  # others that a group is compared with from its own side, however many groups there are
@@ -133,7 +133,7 @@ def _nearest(shared: Mapping[int, int]) -> Iterable[int]:
 
 
 def _growth(size: int) -> float:
-    return float(max(1.0, (size / 10_000) ** 0.5))
+    return float(max(1.0, (size / 10_000) ** 0.25))
 
 
 def blocks_of(wholes: Sequence[Whole]) -> Blocks:
