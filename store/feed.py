@@ -31,14 +31,17 @@ _BIRTH: Final = (
     sa.update(feed_head).where(feed_head.c.viewer_id == VIEWER).values(born=feed_head.c.born + sa.bindparam("count"))
     .returning(feed_head.c.born)
 )  # fmt: skip
-_RULED: Final = select(stream.c.id).where(stream.c.viewer_id == VIEWER, stream.c.enabled).limit(1)
+_RULED: Final = select(stream.c.id).where(stream.c.viewer_id == VIEWER, stream.c.enabled)
 _READY: Final = (  # what a stream's receiver is sent is known once it has been matched (store/streams.py)
     select(webhook.c.id)
     .where(webhook.c.viewer_id == VIEWER, webhook.c.health != "DISABLED", webhook.c.retry_at.is_(None), webhook.c.stream_id.is_(None))
     .order_by(webhook.c.id)
 )  # fmt: skip
-_MARKED: Final = select(
-    sa.or_(*(select(table.c.viewer_id).where(table.c.viewer_id == VIEWER).exists() for table in (untallied, unplaced)))
+_MARKED: Final = sa.or_(
+    *(select(table.c.viewer_id).where(table.c.viewer_id == VIEWER).exists() for table in (untallied, unplaced))
+)
+_WAITING: Final = select(  # in one look, whenever something is written
+    _READY.order_by(None).exists().label("receivers"), _RULED.exists().label("rules"), _MARKED.label("marks")
 )
 DELIVERY_JOB: Final = "webhook"  # the kind of the job that sends rows to a webhook
 _MATCHED: Final = ("ACTIVITY", "CIRCLE")
@@ -171,11 +174,13 @@ class Recorder:
                 for n, c in enumerate(self._changes)
             ],
         )
-        _wake_receivers(conn, viewer, self._now)
-        if any(c.kind in _MATCHED or c.op in _MOVING for c in self._changes):
-            wake_streams(conn, viewer, self._now)
-        if not _EXCHANGED.isdisjoint(c.kind for c in self._changes):
-            wake_tally(conn, viewer, self._now)
+        waiting = look(conn, viewer)
+        if waiting.receivers:
+            _wake_receivers(conn, viewer, self._now)
+        if waiting.rules and any(c.kind in _MATCHED or c.op in _MOVING for c in self._changes):
+            _wake_streams(conn, viewer, self._now)
+        if waiting.marks and not _EXCHANGED.isdisjoint(c.kind for c in self._changes):
+            _wake_tally(conn, viewer, self._now)
         self._changes, self._upserts = [], {}
         return last
 
@@ -187,6 +192,12 @@ class Recorder:
         )
 
 
+def look(conn: Connection, viewer: str) -> Any:
+    """Who may be woken by what is written: whether there are `receivers` to deliver to, `rules` to match with, and `marks` to count; one
+    statement."""
+    return conn.execute(_WAITING, {"viewer": viewer}).one()
+
+
 def _wake_receivers(conn: Connection, viewer: str, now: datetime) -> None:
     """Have what was written delivered, in the same transaction: nobody looks again and again. Not where a receiver is off, or is
     being waited for after a failure: that job is due by itself.
@@ -195,17 +206,15 @@ def _wake_receivers(conn: Connection, viewer: str, now: datetime) -> None:
         leases.enqueue(conn, viewer, DELIVERY_JOB, webhook_id, now)
 
 
-def wake_streams(conn: Connection, viewer: str, now: datetime) -> None:
-    """Have new activities matched, or old ones with who is of a circle by now, where somebody has a rule."""
-    if conn.execute(_RULED, {"viewer": viewer}).first() is not None:
-        leases.enqueue(conn, viewer, STREAM_JOB, viewer, now)
+def _wake_streams(conn: Connection, viewer: str, now: datetime) -> None:
+    """Have new activities matched, or old ones with who is of a circle by now."""
+    leases.enqueue(conn, viewer, STREAM_JOB, viewer, now)
 
 
-def wake_tally(conn: Connection, viewer: str, now: datetime) -> None:
+def _wake_tally(conn: Connection, viewer: str, now: datetime) -> None:
     """Have counted and placed again what was marked to be (resolvers/ingest/tallies.py, places.py); what arrives together is counted
     together."""
-    if conn.execute(_MARKED, {"viewer": viewer}).scalar_one():
-        leases.enqueue(conn, viewer, TALLY_JOB, viewer, now, due=now + TALLIED)
+    leases.enqueue(conn, viewer, TALLY_JOB, viewer, now, due=now + TALLIED)
 
 
 def begin(conn: Connection, viewer: str) -> None:

@@ -23,7 +23,6 @@ from store.words import BREAK
 
 MAX_NOTED: Final = 20_000  # characters of one person's notes that are to be found, the latest
 _TOPICS: Final = select(person.c.id, person.c.topics).where(among(person.c.id), person.c.topics != "")
-_TAGGED: Final = select(tagged.c.about_id).where(among(tagged.c.about_id)).distinct()
 # `at` is read along: of what the primary key has by itself SQLite would walk through all that is tagged
 _PUT_ON: Final = (
     select(tagged.c.about_id, tag.c.name, tagged.c.at)
@@ -49,7 +48,10 @@ _NOTES: Final = (
     .where(among(annotation.c.about_id), annotation.c.kind == "NOTE")
     .order_by(annotation.c.at.desc(), annotation.c.id.desc())
 )
-_NOTED: Final = select(annotation.c.about_id).where(among(annotation.c.about_id), annotation.c.kind == "NOTE").distinct()
+_TOLD: Final = sa.union(
+    select(annotation.c.about_id).where(among(annotation.c.about_id), annotation.c.kind == "NOTE"),
+    select(tagged.c.about_id).where(among(tagged.c.about_id)),
+)
 
 
 def put(conn: Connection, viewer: str, projections: Mapping[str, Projection]) -> None:
@@ -68,7 +70,7 @@ def renew(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
 
 def follow_notes(conn: Connection, viewer: str, heirs: Mapping[str, str]) -> None:
     """People (keys) lead to others since, or stand for themselves: their notes and tags are found under whom they belong to now."""
-    told = {*conn.execute(_NOTED, asked(viewer, heirs)).scalars(), *conn.execute(_TAGGED, asked(viewer, heirs)).scalars()}
+    told = conn.execute(_TOLD, asked(viewer, heirs)).scalars().all()
     if told:
         renew(conn, viewer, {heirs[person_id] for person_id in told})
 

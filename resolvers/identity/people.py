@@ -34,8 +34,8 @@ _TIED: Final = (
     .order_by(evidence.c.left_id, evidence.c.right_id, evidence.c.kind, evidence.c.value)
 )  # fmt: skip
 _E: Final = evidence.c
-# one side after the other: of both at once SQLite walks through all that the viewer has
-_EVIDENCE: Final = tuple(select(evidence).where(among(side)) for side in (_E.left_id, _E.right_id))
+# each side by its index: of both at once SQLite walks through all that the viewer has
+_EVIDENCE: Final = sa.union_all(*(select(evidence).where(among(side)) for side in (_E.left_id, _E.right_id)))
 _NO_EVIDENCE: Final = sa.delete(evidence).where(
     _E.viewer_id == VIEWER, _E.left_id == sa.bindparam("one"), _E.right_id == sa.bindparam("other"), _E.kind == sa.bindparam("as"),
     _E.value == sa.bindparam("by"),
@@ -116,7 +116,7 @@ def reproject(
 
 
 def choices_of(conn: Connection, viewer: str, person_ids: Collection[str]) -> dict[str, dict[str, Choice]]:
-    """What the viewer chose to see first of each person, by field; two statements."""
+    """What the viewer chose to see first of each person, by field; one statement."""
     found: dict[str, dict[str, Choice]] = {}
     for owner, rows in choices.of_people(conn, viewer, person_ids).items():
         found[owner] = {row.field: Choice(contact_id=row.contact_id, pinned=row.pinned, value=_value(row)) for row in rows}
@@ -255,7 +255,7 @@ def _lost(conn: Connection, viewer: str, partition: Partition, current: Mapping[
 def _write_evidence(conn: Connection, viewer: str, partition: Partition, now: datetime) -> None:
     """Write where evidence differs: what was noticed before keeps its time, whatever is decided beside it."""
     contacts = {contact_id for group in partition.groups for contact_id in group}
-    found = (row for statement in _EVIDENCE for row in conn.execute(statement, asked(viewer, contacts)))
+    found = conn.execute(_EVIDENCE, asked(viewer, contacts))
     known = {(row.left_id, row.right_id, row.kind, row.value): row for row in found}
     rows = []
     for e in partition.edges:
