@@ -412,7 +412,8 @@ PROOFS: Final = (
     Proof(
         "speed-7",
         "Six people with their pages for three days: what was answered before it was asked for on the last, and what that cost",
-        lambda home: habitual_days.live(home, people=6, contacts=1_000, messages=20_000, learning=2, seed=7),
+        # what is set was chosen on seed 7
+        lambda home: habitual_days.live(home, people=6, contacts=1_000, messages=20_000, learning=2, seed=11),
         habitual_days.judge,
     ),
     Proof(

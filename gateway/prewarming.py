@@ -323,12 +323,16 @@ class Prewarming:
         await self._clock.sleep(max(0.0, (moment - self._clock.now()).total_seconds()))
 
     async def _hear(self, viewer: str, who: Habits) -> None:
-        """Something was told on a stream of the viewer's: see what that is, once it is quiet."""
+        """Something was told on a stream of the viewer's: see what that is at once, as who is told may ask at once, and again when it is quiet,
+        since what is told is often followed by what is not.
+        """
+        self._told_again.discard(viewer)
+        await self._notice(viewer, who)
         for _ in range(BURST):
-            self._told_again.discard(viewer)
             await self._clock.sleep(QUIET)
             if viewer not in self._told_again:
                 break
+            self._told_again.discard(viewer)
         del self._hearing[viewer]
         await self._notice(viewer, who)
 

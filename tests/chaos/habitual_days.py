@@ -5,10 +5,13 @@ of its own (`python -m tests.chaos.habitual_days`) whose clock is moved by the s
 by the product's own code, over HTTP. Syncs are written beside it, as a worker does. The first days are for learning, the last is measured.
 
 The people: four of six work at a desk, with their conversations at the side and another page beside them; it follows changes, and asks
-again for what it shows when one is told. Everybody looks at their phone in the morning, at noon and in the evening, and now and then at
-any hour; one has a widget that asks every few minutes; all of them open the page of somebody at times. Hours, delays and order are drawn
-anew each day. Mail comes by the clock of a working day and is found by the network's poll. A look counts when it is the first at its page
-since something of the viewer's has changed; nobody's look is left out.
+again for what it shows when one is told, two of the four at once and two after a moment. Everybody looks at their phone in the morning,
+at noon and in the evening, and now and then at any hour; one has a widget that asks every few minutes; all of them open the page of
+somebody at times. Hours, delays and order are drawn anew each day. Mail comes by the clock of a working day and is found by the
+network's poll. A look counts when it is the first at its page since something of the viewer's has changed; nobody's look is left out.
+
+It was answered from the cache when the whole answer was there: who joins one that is just being made counts as one who waits. On the
+scenario's clock nothing takes time, so an answer is there the moment it is begun; how long one takes stands in the figures of the pages.
 """
 
 from __future__ import annotations
@@ -73,6 +76,9 @@ USUAL: Final = ("people", "conversations", "agenda")
 RATE: Final = (
     0.4, 0.2, 0.2, 0.2, 0.3, 0.8, 2.0, 4.0, 6.5, 7.5, 7.0, 5.5, 4.0, 5.5, 6.5, 6.0, 4.5, 3.0, 2.0, 1.5, 1.2, 1.0, 0.8, 0.6
 )  # fmt: skip
+AT_ONCE: Final = (0.02, 0.1)  # seconds from what a desk is told to what it asks: the way there and back
+IN_A_MOMENT: Final = (0.3, 0.9)  # where it waits for more that may come
+JOINED: Final = 'kith_answers_total{from="shared"}'
 Act = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -91,7 +97,7 @@ async def live(
             for arm in arms.values():
                 arm.plan(day)
                 if day == learning:
-                    arm.begin_counting()
+                    await arm.begin_counting()
             for hour in hours:  # in turn, so that a busy machine is busy for both
                 for name, arm in arms.items():
                     before = arm.cpu()
@@ -99,6 +105,8 @@ async def live(
                     if day == learning:
                         spent[name] += arm.cpu() - before
         ahead, plain = arms["with"], arms["without"]
+        for arm in arms.values():
+            await arm.end_counting()
         share, alone = ahead.share(), plain.share()
         extra = spent["with"] / spent["without"] - 1
         figures = report.figures
@@ -107,6 +115,7 @@ async def live(
         figures["changes of what pages show"] = ahead.changes
         figures["first looks since a change"] = sum(ahead.looks.values())
         figures["of these from the cache, %"] = round(share * 100, 1)
+        figures["joined what was just being made, not among these"] = ahead.joined
         figures["without making ahead, %"] = round(alone * 100, 1)
         for kind in sorted({kind for kind, _ in ahead.looks}):
             hits, late = ahead.looks[kind, True], ahead.looks[kind, False]
@@ -138,6 +147,7 @@ class _Somebody:
     folks: list[str]
     desk: bool
     widget: bool
+    prompt: bool
     arrived: list[records.Message] = field(default_factory=list)
     stale: set[str] = field(default_factory=set)  # pages not looked at since something has changed
     showing: str = "people"
@@ -164,7 +174,7 @@ class _Arm:
         self._number = itertools.count(1)
         self.looks: Counter[tuple[str, bool]] = Counter()
         self.answers: list[int] = []
-        self.news = self.changes = 0
+        self.news = self.changes = self.joined = 0
         self.syncing = 0.0
 
     @contextlib.asynccontextmanager
@@ -199,7 +209,7 @@ class _Arm:
         household = Household(self._database, whose.id)
         household.now = MONDAY
         box = await household.account("gmail", f"person{n}@example.org", own=[f"person{n}@example.org"])
-        one = _Somebody(n, key, household, box, [], desk=n % 6 not in (3, 5), widget=n % 6 == 5)
+        one = _Somebody(n, key, household, box, [], desk=n % 6 not in (3, 5), widget=n % 6 == 5, prompt=n % 6 in (1, 4))
         await self._synced(one)
         answer = json.loads(await self._get(one, "people"))
         one.folks = [edge["node"]["id"] for edge in answer["data"]["viewer"]["people"]["edges"]]
@@ -302,11 +312,12 @@ class _Arm:
                     one.told.set()
 
     async def _heard_of(self, one: _Somebody) -> None:
-        """The page that is open asks again, once, a moment after it was told; the moment is the way there and what it waits for more."""
+        """The page that is open asks again, once, after it was told; the time is the way there and what it waits for more."""
         await asyncio.wait_for(one.told.wait(), 30)
         if not one.asks_again:
             one.asks_again = True
-            delay = random.Random(f"{self._seed} {one.number} {self._now}").uniform(0.3, 0.9)
+            draw = random.Random(f"{self._seed} {one.number} {self._now}")
+            delay = draw.uniform(*(AT_ONCE if one.prompt else IN_A_MOMENT))
             self._at(self._now + timedelta(seconds=delay), partial(self._ask_again, one))
 
     async def _ask_again(self, one: _Somebody) -> None:
@@ -411,24 +422,33 @@ class _Arm:
     def cpu(self) -> float:
         return cpu_seconds(self._process.pid)
 
-    def begin_counting(self) -> None:
+    async def begin_counting(self) -> None:
+        self.joined = await self._joined()
         self.looks.clear()
         self.news = self.changes = 0
         self.syncing = 0.0
 
+    async def end_counting(self) -> None:
+        self.joined = await self._joined() - self.joined
+
     def share(self) -> float:
         """Of all first looks at usual pages, how many were answered from the cache."""
-        return sum(n for (_, hit), n in self.looks.items() if hit) / max(1, sum(self.looks.values()))
+        hits = sum(n for (_, hit), n in self.looks.items() if hit)
+        return (hits - self.joined) / max(1, sum(self.looks.values()))
 
     async def counted(self) -> dict[str, object]:
         """What the process says of itself, since its start."""
+        said = await self._metrics()
+        return {f"its own count, all days: {name}": round(n, 2) for name, n in said.items() if name.startswith("kith_prewarm")}
+
+    async def _joined(self) -> int:
+        """How many answers so far were given to whoever asked while they were being made, be it the first look at a page or not."""
+        return int((await self._metrics()).get(JOINED, 0.0))
+
+    async def _metrics(self) -> dict[str, float]:
         async with self._session.get(self._url.replace("/graphql", "/metrics")) as answer:
             lines = (await answer.text()).splitlines()
-        return {
-            f"its own count, all days: {line.rpartition(' ')[0]}": round(float(line.rpartition(" ")[2]), 2)
-            for line in lines
-            if line.startswith("kith_prewarm")
-        }
+        return {name: float(n) for name, _, n in (line.rpartition(" ") for line in lines if line and line[0] != "#")}
 
 
 class Clock:
@@ -483,6 +503,7 @@ async def _serve(start: float) -> None:
                 if int(wake):
                     waker.wake(None)
                     await settle()
+                await settle()  # time goes on when all is dealt with that was told meanwhile
                 await clock.go(datetime.fromtimestamp(float(moment), UTC), settle)
                 print("there", file=answers, flush=True)
 

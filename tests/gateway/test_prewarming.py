@@ -138,6 +138,18 @@ async def test_a_page_that_is_looked_at_after_each_change_is_there_when_it_is_lo
     assert desk.counted('kith_prewarm_seconds_total{for="answers"}') > 0
 
 
+async def test_who_asks_the_moment_they_are_told_finds_the_page_there_and_what_comes_right_after_is_seen_too(desk: Desk) -> None:
+    await desk.becomes_usual()
+    for number in (101, 102):
+        await desk.household.take(desk.book, card(f"card-{number}", f"Person {number}", f"p{number}@people.example"))
+        desk.prewarming.told(desk.household.viewer)
+        if number == 101:
+            await desk.settle()
+            assert await desk.looks_again()
+    await desk.passes(seconds=0.2)
+    assert await desk.looks_again()
+
+
 async def test_nothing_is_made_ahead_that_nobody_looked_at(desk: Desk) -> None:
     for _ in range(8):
         await desk.change()
