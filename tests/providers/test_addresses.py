@@ -272,7 +272,7 @@ CALLS = {
 
 
 #: Above, sockets are for being connected to: the listener, the name of this machine, the network of the demo.
-LISTENS = {"socket": {"holders", "lasting", "serving", "serve", "network"}}
+LISTENS = {"socket": {"holders", "lasting", "listener", "serving", "serve", "network"}}
 
 
 @pytest.mark.parametrize("floor", ["providers", "store", "resolvers", "schema", "gateway"])
