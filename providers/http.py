@@ -82,9 +82,10 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 class _Heads(httpx.Headers):
     """The headers of an answer, looked at when somebody asks for one: most are asked for none."""
 
-    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, raw: list[tuple[bytes, bytes]], rated: bool) -> None:
         self._raw = raw
         self._encoding = None
+        self.rated = rated
 
     def __getattr__(self, name: str) -> Any:
         if name != "_list":
@@ -514,7 +515,7 @@ class Session:
                         with TimeLimit(BACKGROUND_SECONDS):  # a trickle resets the time between pieces, not this one
                             answer = await coming
                     response = Response(
-                        status=answer.status, headers=_Heads(answer.headers), content=answer.content, url=str(url)
+                        status=answer.status, headers=_Heads(answer.headers, answer.rated), content=answer.content, url=str(url)
                     )
                 else:
                     with TimeLimit(BACKGROUND_SECONDS):
@@ -593,7 +594,8 @@ class Session:
     # --- what the network says about itself ------------------------------------------------------------------------
 
     def _told(self, status: int, headers: httpx.Headers) -> None:
-        if status != 429 and b"ratelimit" not in b",".join([name for name, _ in headers.raw]).lower():
+        rated = headers.rated if isinstance(headers, _Heads) else any(b"ratelimit" in name.lower() for name, _ in headers.raw)
+        if status != 429 and not rated:
             return
         reset_at = self._reset_at(headers)
         limit, remaining = (_whole(_rate(headers, name)) for name in ("limit", "remaining"))

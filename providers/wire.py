@@ -37,16 +37,34 @@ REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPF
 Place = tuple[bool, str, int]  # encrypted, host, port
 
 
+class _Notes(dict[bytes, int]):
+    """What a header is to us, by its name as servers spell it: looked at once, since most answers have the names of the last one."""
+
+    def __missing__(self, name: bytes) -> int:
+        lower = name.lower()
+        note = _NOTED.get(lower, _RATE if b"ratelimit" in lower else 0)
+        if len(self) < NOTES:
+            self[name] = note
+        return note
+
+
+_LENGTH, _CODING, _ENCODING, _RATE = 1, 2, 3, 4
+_NOTED: Final = {b"content-length": _LENGTH, b"transfer-encoding": _CODING, b"content-encoding": _ENCODING}
+NOTES: Final = 1_000  # names remembered
+_notes: Final = _Notes()
+
+
 class TooLarge(Exception):
     """The answer is longer than it may be."""
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A whole answer, unpacked; Content-Encoding is not among its headers any more."""
+    """A whole answer, unpacked; Content-Encoding is not among its headers any more. `rated`: one of these tells of a rate limit."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     content: bytes
+    rated: bool
 
 
 class Wires:
@@ -336,7 +354,7 @@ class _Wire(asyncio.Protocol):
         self._pieces: list[bytes] = []
         self._size = self._head = 0
         self._most = call.max_bytes
-        self._framed = self._complete = self._whole = self._keep = self._begun = False
+        self._framed = self._complete = self._whole = self._keep = self._begun = self._rated = False
         self._transport.write(call.request)
 
     def leave(self, call: _Call) -> None:
@@ -414,22 +432,25 @@ class _Wire(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))
-        match name.lower():
-            case b"content-length":
-                self._framed = self._framed or bool(value)
-                if value.isdigit() and int(value[:18]) > self._most:
-                    raise TooLarge
-            case b"transfer-encoding":
-                self._framed = True
-            case b"content-encoding":
-                if self._encoding is None:
-                    self._encoding = value.strip().lower()
+        note = _notes[name]
+        if not note:
+            return
+        if note == _LENGTH:
+            self._framed = self._framed or bool(value)
+            if value.isdigit() and int(value[:18]) > self._most:
+                raise TooLarge
+        elif note == _CODING:
+            self._framed = True
+        elif note == _RATE:
+            self._rated = True
+        elif self._encoding is None:
+            self._encoding = value.strip().lower()
 
     def on_headers_complete(self) -> None:
         if self._parser.get_status_code() < 200:  # RFC 9110 §15.2: another head follows
             self._headers = []
             self._encoding = None
-            self._framed = False
+            self._framed = self._rated = False
             return
         self._complete = True
         self._keep = bool(self._parser.should_keep_alive())
@@ -447,7 +468,8 @@ class _Wire(asyncio.Protocol):
         call = self._call
         assert call is not None
         pieces = self._pieces
-        answer = Answer(self._parser.get_status_code(), self._headers, pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        answer = Answer(self._parser.get_status_code(), self._headers, content, self._rated)
         self._call = None
         self._kept = True
         if not keep:
@@ -463,7 +485,7 @@ async def _unpacked(answer: Answer, encoding: bytes, max_bytes: int) -> Answer:
     if window is None and encoding != b"identity":
         raise Malformed(f"A server sent an encoding that was not asked for ({encoding[:40].decode('latin-1')}).")
     if window is None or not answer.content:  # an empty body needs no compression
-        return Answer(answer.status, headers, answer.content)
+        return Answer(answer.status, headers, answer.content, answer.rated)
     try:
         if len(answer.content) < ASIDE_BYTES:
             content = _inflated(answer.content, window, max_bytes)
@@ -471,7 +493,7 @@ async def _unpacked(answer: Answer, encoding: bytes, max_bytes: int) -> Answer:
             content = await asyncio.to_thread(_inflated, answer.content, window, max_bytes)
     except zlib.error as error:
         raise httpx.DecodingError("compressed body is broken") from error
-    return Answer(answer.status, headers, content)
+    return Answer(answer.status, headers, content, answer.rated)
 
 
 def _inflated(packed: bytes, window: int, max_bytes: int) -> bytes:
