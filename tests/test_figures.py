@@ -15,6 +15,6 @@ def test_a_run_takes_the_place_of_the_one_before_it_and_a_first_one_goes_to_the_
     figures.record("Line a: first", [{"figure": "took, s", "value": 3.0}], "Did not hold.", file)
     written = file.read_text()
     assert written.startswith("# Figures\n\nWhat was measured.\n\n## Line a: first\n\n")
-    assert "| took, s | 3.00 |" in written and "1.00" not in written and written.count("## Line a") == 1
+    assert "| took, s | 3.00 |" in written and "| took, s | 1.00 |" not in written and written.count("## Line a") == 1
     assert written.index("Did not hold.") < written.index("## Line b: second")
     assert written.endswith("| a \\| b | 2,000 |\n")
