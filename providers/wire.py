@@ -64,7 +64,7 @@ class Answer(msgspec.Struct, frozen=True):
     status: int
     headers: list[tuple[bytes, bytes]]
     content: bytes
-    rated: bool
+    rated: bool = False
 
 
 class Wires:

@@ -46,7 +46,7 @@ class Echo(Loader):
             self._found, self._coming, self._originals = beside._found, beside._coming, beside._originals
 
     def again(self, loading: Loading[Any]) -> Loading[Any]:
-        """What was asked of the original, asked for now."""
+        """The same loading as the original was asked for, at this moment."""
         key = loading.key
         if key not in self._asked and key not in self._coming:
             self._originals[key] = loading

@@ -45,8 +45,8 @@ def read(*lines: str, method: str = "REQUEST", before: str = "") -> records.Invi
     return found
 
 
-def at(*moment: int) -> datetime:
-    return datetime(*moment, tzinfo=UTC)  # type: ignore[misc,arg-type]
+def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0) -> datetime:
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
 
 
 def mail(*parts: str) -> records.Message:
