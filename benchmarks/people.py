@@ -28,7 +28,7 @@ from resolvers.identity import files
 from resolvers.identity.blocking import NEAREST, candidates
 from resolvers.identity.cards import read
 from resolvers.identity.grouping import Users, component, group
-from resolvers.identity.meeting import keys_of
+from resolvers.identity.meeting_keys import keys_of
 from resolvers.identity.scoring import suggest
 from resolvers.identity.wholes import Whole, wholes
 from tests.chaos.report import Report

@@ -24,7 +24,7 @@ from typing import Final, overload
 
 import msgspec
 
-from resolvers.identity.meeting import ASKED, asked_by, keys_of
+from resolvers.identity.meeting_keys import ASKED, asked_by, keys_of
 from resolvers.identity.wholes import Whole
 
 NAMES_CAP: Final = 40  # groups in a block of one name, at 10,000 groups; grows with the fourth root

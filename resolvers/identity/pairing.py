@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.identity import decisions, disguises, meeting, memory
+from resolvers.identity import decisions, disguises, meeting_keys, memory
 from resolvers.identity.carding import facts_of
 from resolvers.identity.cards import Facts
 from resolvers.identity.disguises import Bearing, Disguise
@@ -244,7 +244,7 @@ def _still(conn: Connection, viewer: str, person_ids: Collection[str], prints: P
 
 def _clues(known: Known, person_id: str) -> set[str]:
     """By what somebody meets others."""
-    asked_by = (f"{kind} {value}" for kind, value in meeting.keys_of(known.wholes[person_id]) if kind not in UNASKED)
+    asked_by = (f"{kind} {value}" for kind, value in meeting_keys.keys_of(known.wholes[person_id]) if kind not in UNASKED)
     return {*disguises.clues(known.bearings[person_id]), *(f"likely {key}" for key in asked_by)}
 
 

@@ -6,11 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from providers import records
 from resolvers.influence import drawing
+from resolvers.ingest import forget_account
 from resolvers.relationship import placing, tallying
 from store import standings
+from store.feed import Recorder
 from tests.asking import Desk, nodes
 from tests.household import ME, NOW, Household, card, follower, mail
 from tests.resolvers.every_answer import HISTORY, differences, everything, settled
@@ -147,3 +150,43 @@ async def test_whoever_is_on_mails_of_two_accounts_stays_who_they_are_when_the_f
     await reckon(household)
     assert await desk.ask(known, id=zoe) == before
     assert list(await ids(desk)) == ["Zoe Zed"]  # and the newsletter is nobody still
+
+
+class Died(Exception):
+    """The process ends before it commits."""
+
+
+async def test_an_unlinking_that_dies_within_every_step_ends_as_one_that_does_not_and_touches_nobody_else(
+    household: Household,
+) -> None:
+    thread = (mail(1, "zoe@example.org", ME, name="Zoe Zed"), mail(2, ME, "zoe@example.org", answers=[1]))
+    other = await Household.open(household.database, "u_morgan")
+    for one in (household, other):
+        for label in ("first", "second"):
+            await one.take(await one.account("imap", label, own=[ME]), *thread)
+        await reckon(one)
+    known = "{ viewer { accounts { edges { node { id } } } people { edges { node { id name conversations { totalCount } } } } } }"
+    before, theirs = await Desk(household).ask(known), await Desk(other).ask(known)
+    first = nodes(before["viewer"]["accounts"])[0]["id"]
+
+    def step(conn: sa.Connection, viewer: str, dies: bool) -> bool:
+        recorder = Recorder(household.now, account_id=first)
+        done = forget_account(conn, viewer, first, recorder, household.now)
+        recorder.flush(conn, viewer)
+        if dies:
+            raise Died
+        return done
+
+    done = False
+    while not done:
+        with pytest.raises(Died):
+            await household.database.write(household.viewer, step, True)
+        done = await household.database.write(household.viewer, step, False)
+    await reckon(household)
+    after = await Desk(household).ask(known)
+    assert [p["name"] for p in nodes(after["viewer"]["people"])] == ["Zoe Zed"]
+    assert nodes(after["viewer"]["people"])[0]["conversations"] == {"totalCount": 1}
+    for person in nodes(before["viewer"]["people"]):
+        led = (await Desk(household).ask("query($id: ID!) { node(id: $id) { id } }", id=person["id"]))["node"]
+        assert led == {"id": nodes(after["viewer"]["people"])[0]["id"]}
+    assert await Desk(other).ask(known) == theirs
