@@ -14,13 +14,14 @@ from schema.annotation import Reminder
 from schema.conversation import Conversation
 from schema.declare import Info, field, object_type
 from schema.lists import SourceStatus
+from schema.meeting import Meeting
 from schema.person import Person
 from schema.references import PersonRef
 from schema.scalars import Date, DateTime, TimeZone
 from schema.vocabulary import AgendaReason
 
 AgendaTarget = Annotated[
-    Conversation | Reminder | Person, strawberry.union("AgendaTarget", description="What to open for an agenda item.")
+    Conversation | Meeting | Reminder | Person, strawberry.union("AgendaTarget", description="What to open for an agenda item.")
 ]
 
 

@@ -406,6 +406,8 @@ class AgendaReason(Enum):
     BIRTHDAY = value("BIRTHDAY", "Birthday.")
     JOB_CHANGE = value("JOB_CHANGE", "They changed jobs.")
     REMINDER = value("REMINDER", "A reminder is due.")
+    MEETING = value("MEETING", "A meeting with them.")
+    INVITATION = value("INVITATION", "An invitation to answer.")
 
 
 @word("Answer to an invitation.")

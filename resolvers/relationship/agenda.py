@@ -1,5 +1,5 @@
-"""Who to get back to on a day, and why: reminders that are due, whoever waits for an answer, birthdays, who has another job since, whom the
-viewer has lost sight of.
+"""Who to get back to on a day, and why: reminders that are due, whom the viewer meets, whoever waits for an answer, invitations to answer,
+birthdays, who has another job since, whom the viewer has lost sight of.
 
 Made when it is asked for, from counts and rows that are there: a fixed number of statements, whatever is in the store. Who waits follows
 from what was exchanged, not from what was said: nobody reads here whether a message asks anything. So it has to be somebody with whom
@@ -8,7 +8,7 @@ there is a relationship, in a conversation between few, longer than the viewer u
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
@@ -23,18 +23,20 @@ from resolvers.operation import Operation
 from resolvers.profile_changes import ProfileChange
 from resolvers.projection import SourcedDate
 from resolvers.refusals import Refusal
-from resolvers.relationship import counting, reading
+from resolvers.relationship import appointments, counting, reading
+from resolvers.relationship.appointments import Appointments
 from resolvers.relationship.closeness import SEEN_BACK, Closeness, closeness, length
 from resolvers.sources import Freshness, SourceReport
 from store.tables import annotation, contact, conversation, exchange, person, profile_change
 
-Reason = Literal["REMINDER", "UNANSWERED", "BIRTHDAY", "JOB_CHANGE", "OVERDUE"]
-#: What is more pressing, among equals whoever is closer.
-ORDER: Final[tuple[Reason, ...]] = ("REMINDER", "UNANSWERED", "BIRTHDAY", "JOB_CHANGE", "OVERDUE")
+Reason = Literal["REMINDER", "MEETING", "UNANSWERED", "INVITATION", "BIRTHDAY", "JOB_CHANGE", "OVERDUE"]
+#: What is more pressing, among equals whoever is closer; what begins at a time by that.
+ORDER: Final[tuple[Reason, ...]] = ("REMINDER", "MEETING", "UNANSWERED", "INVITATION", "BIRTHDAY", "JOB_CHANGE", "OVERDUE")
+TIMED: Final = frozenset({"MEETING", "INVITATION"})
 MAX_ITEMS: Final = 100
 CONSIDERED: Final = 500  # people, those with whom most was exchanged within SEEN_BACK
 AHEAD: Final = 366  # days
-LEAST_WAITING: Final = 15  # score from which somebody is missed who waits
+LEAST_WAITING: Final = 15  # score from which somebody is missed who waits, and their invitation told of
 LEAST_MISSED: Final = 30  # and from which a silence is noticed
 PATIENCE: Final = timedelta(days=1)  # how long whoever never answered before may take
 LEAST_WAIT: Final = timedelta(hours=4)  # before anybody is told of, however fast the viewer usually is
@@ -86,6 +88,7 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     birthdays: dict[str, SourcedDate]
     names: dict[str, str]
     jobs: dict[str, ProfileChange]  # the latest of each person
+    appointments: Appointments
 
 
 _dates = msgspec.msgpack.Decoder(_Dates).decode
@@ -93,18 +96,19 @@ _dates = msgspec.msgpack.Decoder(_Dates).decode
 
 async def agenda(operation: Operation, on: date | None) -> Agenda:
     """The agenda of today or of a day to come. Raises Refusal for any other day."""
-    zone = (await viewers.get(operation)).time_zone
+    zone = ZoneInfo((await viewers.get(operation)).time_zone)
     now = operation.hour()
-    today = _today(operation, now, ZoneInfo(zone))
+    today = _today(operation, now, zone)
     day = on or today
     if not today <= day <= today + timedelta(days=AHEAD):
         raise Refusal("BAD_ARGUMENTS", f"an agenda is of today or one of the {AHEAD} days to come")
-    ends = _end(day, ZoneInfo(zone))
+    ends = _end(day, zone)
     moment = now if day == today else ends
     answered = await freshness.stored(operation, Freshness())
-    facts = await operation.read(_facts, moment, ends, day)
-    items = sorted(_items(facts, moment, day), key=lambda item: _pressing(item, facts))
-    return Agenda(date=day, time_zone=zone, items=tuple(items[:MAX_ITEMS]), sources=answered.reports)
+    begins = now if day == today else _end(day - timedelta(days=1), zone) + timedelta.resolution
+    facts = await operation.read(_facts, begins, moment, ends, day)
+    items = sorted(_items(facts, moment, day, zone), key=lambda item: _pressing(item, facts))
+    return Agenda(date=day, time_zone=zone.key, items=tuple(items[:MAX_ITEMS]), sources=answered.reports)
 
 
 def _today(operation: Operation, now: datetime, zone: ZoneInfo) -> date:
@@ -120,7 +124,7 @@ def _end(day: date, zone: ZoneInfo) -> datetime:
 # --- what is there --------------------------------------------------------------------------------------------------------
 
 
-def _facts(conn: Connection, viewer: str, moment: datetime, ends: datetime, day: date) -> _Facts:
+def _facts(conn: Connection, viewer: str, begins: datetime, moment: datetime, ends: datetime, day: date) -> _Facts:
     since = moment - SEEN_BACK
     person_ids = _considered(conn, viewer, since)
     exchanged = reading.exchanged(conn, viewer, person_ids, since)
@@ -129,10 +133,14 @@ def _facts(conn: Connection, viewer: str, moment: datetime, ends: datetime, day:
     reminders = _reminders(conn, viewer, ends)
     birthdays = _birthdays(conn, viewer, day)
     jobs = _jobs(conn, viewer, sorted(close), moment)
+    held = appointments.read(conn, viewer, day, begins, moment, ends)
     named = {*close, *birthdays, *(about for _, about in reminders if about is not None)}
+    named.update(person_id for one in (*held.of_day, *held.unanswered) for person_id in one.person_ids)
     rows = conn.execute(select(person.c.id, person.c.name).where(person.c.viewer_id == viewer, person.c.id.in_(sorted(named))))
     names = {row.id: row.name for row in rows}
-    return _Facts(close=close, waiting=waiting, reminders=reminders, birthdays=birthdays, names=names, jobs=jobs)
+    return _Facts(
+        close=close, waiting=waiting, reminders=reminders, birthdays=birthdays, names=names, jobs=jobs, appointments=held
+    )  # fmt: skip
 
 
 def _considered(conn: Connection, viewer: str, since: datetime) -> list[str]:
@@ -219,7 +227,7 @@ def _jobs(conn: Connection, viewer: str, person_ids: Sequence[str], moment: date
 # --- what follows ---------------------------------------------------------------------------------------------------------
 
 
-def _items(facts: _Facts, moment: datetime, day: date) -> list[Item]:
+def _items(facts: _Facts, moment: datetime, day: date, zone: ZoneInfo) -> list[Item]:
     found = [
         Item(key=one.id, reason="REMINDER", sentence=one.body, person_id=whose, due_at=one.due_at, target_id=one.id)
         for one, whose in facts.reminders
@@ -236,7 +244,8 @@ def _items(facts: _Facts, moment: datetime, day: date) -> list[Item]:
                     Item(key=f"{one.person_id}/{one.conversation_id}", reason="UNANSWERED", person_id=one.person_id, due_at=due,
                          sentence=f"{name} wrote {waited} ago, and you have not answered.{how}", target_id=one.conversation_id)
                 )  # fmt: skip
-    waiting = {item.person_id for item in found if item.reason == "UNANSWERED"}
+    waiting = {item.person_id for item in found if item.reason == "UNANSWERED" and item.person_id is not None}
+    found += _appointments(facts, day, zone, waiting)
     for person_id, born in facts.birthdays.items():
         name = facts.names.get(person_id, "")
         age = "" if born.year is None or born.year >= day.year else f" They are {day.year - born.year}."
@@ -261,6 +270,24 @@ def _items(facts: _Facts, moment: datetime, day: date) -> list[Item]:
              person_id=person_id, due_at=close.next_due_at, target_id=person_id)
         for person_id, close in facts.close.items()
         if person_id not in waiting and _is_overdue(close, moment)
+    ]  # fmt: skip
+    return found
+
+
+def _appointments(facts: _Facts, day: date, zone: ZoneInfo, waiting: Collection[str]) -> list[Item]:
+    """Whom the viewer meets, and whose invitation they have not answered: what they agreed to, and else what comes from whom they know."""
+    known = {person_id for person_id, close in facts.close.items() if close.score >= LEAST_WAITING}
+    found = [
+        Item(key=one.meeting.id, reason="MEETING", person_id=one.person_ids[0], due_at=one.meeting.starts_at, target_id=one.meeting.id,
+             sentence=appointments.meets(one, day, zone, facts.names, waiting))
+        for one in facts.appointments.of_day
+        if one.agreed or one.organizer in known
+    ]  # fmt: skip
+    found += [
+        Item(key=f"{one.meeting.series}/invitation", reason="INVITATION", person_id=one.organizer, due_at=one.meeting.starts_at,
+             target_id=one.meeting.id, sentence=appointments.invites(one, zone, facts.names))
+        for one in facts.appointments.unanswered
+        if one.organizer in known
     ]  # fmt: skip
     return found
 
@@ -290,6 +317,6 @@ def _silence(name: str, close: Closeness, moment: datetime) -> str:
 
 
 def _pressing(item: Item, facts: _Facts) -> tuple[Any, ...]:
-    close = facts.close.get(item.person_id or "")
+    close = None if item.reason in TIMED else facts.close.get(item.person_id or "")
     due = item.due_at or datetime.max.replace(tzinfo=UTC)
     return ORDER.index(item.reason), 0 if close is None else -close.score, due, item.key

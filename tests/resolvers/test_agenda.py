@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection
@@ -20,7 +21,7 @@ ON_ONE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # where
 ADA, BO, CYD = "ada@example.org", "bo@example.org", "cyd@example.org"
 AGENDA = """query ($on: Date) { viewer { agenda(on: $on) { date timeZone sources { state }
   items { key reason sentence dueAt person { name } target { __typename ... on Person { name } ... on Conversation { subject }
-    ... on Reminder { body } } } } } }"""
+    ... on Reminder { body } ... on Meeting { title } } } } } }"""
 REMIND = "mutation ($input: AnnotateInput!) { annotate(input: $input) { annotation { __typename } errors { message } } }"
 
 
@@ -210,3 +211,82 @@ async def test_whoever_has_another_job_is_told_until_they_are_written_to_or_it_i
     place.days.wrote(BO, 0.1, mine=True)
     await place.arrives(place.days.mails[-1])
     assert "JOB_CHANGE" not in dict(await place.reasons())
+
+
+def calendar(uid: str, starts: datetime, *invited: tuple[str, Any], method: Any = "REQUEST", **more: Any) -> records.Invitation:
+    people = tuple(records.Invited(address=address, response=response) for address, response in invited)
+    known: dict[str, Any] = {"title": uid, "seconds": 3600, "starts": (starts,)}
+    return records.Invitation(method=method, uid=uid, organizer=None, invited=people, count=len(people), **(known | more))
+
+
+async def told(place: Place, on: str | None = None) -> list[tuple[str, str, str]]:
+    items = (await agenda(place.desk, on))["items"]
+    return [(i["reason"], i["sentence"], i["target"]["title"]) for i in items if i["reason"] in ("MEETING", "INVITATION")]
+
+
+async def test_whom_the_viewer_meets_and_which_invitations_they_have_not_answered(place: Place) -> None:
+    today = NOW + timedelta(hours=3)
+    lunch = calendar("Lunch", today, (ME, "ACCEPTED"), (ADA, "ACCEPTED"), location="Café Lisboa")
+    later = calendar("Regatta", NOW + timedelta(days=1), (ME, "NEEDS_ACTION"))
+    over = calendar("Breakfast", NOW - timedelta(hours=4), (ME, "ACCEPTED"))
+    refused = calendar("Dentist", today, (ME, "DECLINED"))
+    off = calendar("Tea", today, (ME, "ACCEPTED"), cancelled=True)
+    place.days.wrote(BO, 1.6, invitations=(lunch, later, over, refused, off))
+    spam = calendar("You won", today, (ME, "NEEDS_ACTION"))
+    place.days.wrote("stranger@example.net", 2, invitations=(spam,))
+    await place.arrives(*place.days.mails[-2:])
+    await place.desk.household.resolve()
+    meets = "You meet Bo Diddley and Ada Lovelace at 15:00 (Café Lisboa): Lunch. You have not answered Bo Diddley."
+    invites = "Bo Diddley invites you to “Regatta” on Tuesday, 5 May at 12:00, and you have not answered."
+    assert await told(place) == [("MEETING", meets, "Lunch"), ("INVITATION", invites, "Regatta")]
+    found = (await agenda(place.desk))["items"]
+    assert [i["reason"] for i in found] == ["MEETING", "UNANSWERED", "UNANSWERED", "INVITATION", "BIRTHDAY", "OVERDUE"]
+    assert found[0]["dueAt"] == "2026-05-04T15:00:00.000Z"
+    assert [reason for reason, _, title in await told(place, "2026-05-05") if title == "Regatta"] == ["MEETING"]
+    assert await told(place, "2026-05-06") == []
+    yes = calendar("Regatta", NOW + timedelta(days=1), (ME, "ACCEPTED"), method="REPLY")
+    yes = msgspec.structs.replace(yes, organizer=records.Invited(address=BO))
+    place.days.wrote(BO, 0.1, mine=True, invitations=(yes,))
+    await place.arrives(place.days.mails[-1])
+    assert await told(place) == [("MEETING", meets, "Lunch")]
+    kim = Desk(await Household.open(place.desk.household.database, "u_kim"), clock=Clock(NOW))
+    assert (await agenda(kim))["items"] == []
+
+
+@ON_ONE
+async def test_a_series_asks_once_and_a_whole_day_is_the_viewers_own(place: Place) -> None:
+    days = tuple(datetime(2026, 5, day, tzinfo=UTC) for day in (3, 4, 5, 6))
+    weekly = calendar("Standup", days[0] + timedelta(hours=9), (ME, "NEEDS_ACTION"))
+    weekly = msgspec.structs.replace(weekly, starts=tuple(day + timedelta(hours=9) for day in days), rule="FREQ=DAILY;COUNT=4")
+    fair = calendar("Boat fair", days[1], (ME, "TENTATIVE"), seconds=2 * 86_400, all_day=True)
+    place.days.wrote(BO, 1.6, invitations=(weekly, fair))
+    await place.arrives(place.days.mails[-1])
+    await place.desk.household.resolve()
+
+    async def seen(zone: str, moment: str) -> list[tuple[str, str]]:
+        def move(conn: Connection, viewer: str) -> None:
+            conn.execute(sa.update(viewer_table).where(viewer_table.c.id == viewer).values(time_zone=zone))
+
+        await place.desk.household.database.write(place.desk.household.viewer, move)
+        place.desk.clock.time = datetime.fromisoformat(f"{moment}+00:00")
+        return [(reason, sentence.partition(" You have")[0]) for reason, sentence, _ in await told(place)]
+
+    whole = "You meet Bo Diddley all day: Boat fair."
+    standup = "Bo Diddley invites you to “Standup” on Tuesday, 5 May at 11:00, and you have not answered."
+    assert await seen("Europe/Berlin", "2026-05-04T12:00") == [("MEETING", whole), ("INVITATION", standup)]
+    # the evening of the 3rd in Honolulu, where the fair has not begun, and of the 4th, where it goes on
+    assert ("MEETING", whole) not in await seen("Pacific/Honolulu", "2026-05-04T09:00")
+    assert ("MEETING", whole) in await seen("Pacific/Honolulu", "2026-05-06T09:00")
+
+
+@ON_ONE
+async def test_meetings_cost_the_agenda_the_same_statements_however_many_they_are(place: Place) -> None:
+    counted = []
+    for number in range(0, 12, 6):
+        words = [calendar(f"Talk {n}", NOW + timedelta(hours=2), (ME, "ACCEPTED"), (ADA, "ACCEPTED")) for n in range(number + 1)]
+        place.days.wrote(BO, 1.6, invitations=tuple(words))
+        await place.arrives(place.days.mails[-1])
+        with statements() as seen:
+            assert len(await told(place)) == number + 1
+        counted.append(len(seen))
+    assert counted[0] == counted[1], counted
