@@ -19,7 +19,7 @@ from typing import Any, Final
 from tests import atproto_servers
 from tests.chaos import processes, raw
 from tests.chaos.chat_faults import PATIENCE, SEND, UNSENT, WATCHED, follow, linked, listen
-from tests.chaos.clients import Event, ask
+from tests.chaos.clients import Event, ask, position
 from tests.chaos.report import Report
 from tests.gateway_process import Gateway, kith_serve
 from tests.providers.bluesky_stub import Bluesky, Convo
@@ -99,10 +99,9 @@ async def live_through_cuts(home: Path, *, messages: int, cuts: int, asked: int,
 async def _as_it_happens(report: Report, gateway: Gateway, key: str, life: Life, asked: int, quiet: float) -> None:
     """The seconds from what is done there to its change in a client's feed, while something goes on and after a quiet time."""
     queue: asyncio.Queue[Event] = asyncio.Queue()
-    listening = asyncio.create_task(listen(gateway, key, queue))
+    listening = asyncio.create_task(listen(gateway, key, position(gateway, key), queue))
     network, user = life.network, life.network.user
     try:
-        await asyncio.sleep(1.0)
         await _timed(queue, lambda: network.say(life.convo, life.bob, "wake up"), "MESSAGE", "created")
         slowest = dict.fromkeys(("message", "reaction", "deletion", "post", "follow"), 0.0)
         for n in range(asked):

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from tests import chat_servers
 from tests.chaos import processes, raw
-from tests.chaos.clients import Event, ask, by_websocket
+from tests.chaos.clients import Event, ask, by_websocket, position
 from tests.chaos.report import Report
 from tests.chat_servers import MatrixUser
 from tests.gateway_process import Gateway, kith_serve
@@ -144,9 +144,8 @@ def _cut_once(line: Line, look: subprocess.Popen[bytes], dice: random.Random) ->
 async def _as_it_happens(report: Report, gateway: Gateway, key: str, club: Club, asked: int) -> None:
     """The seconds from an event there to its change in a client's feed."""
     queue: asyncio.Queue[Event] = asyncio.Queue()
-    listening = asyncio.create_task(listen(gateway, key, queue))
+    listening = asyncio.create_task(listen(gateway, key, position(gateway, key), queue))
     try:
-        await asyncio.sleep(1.0)
         slowest = dict.fromkeys(("message", "edit", "reaction", "deletion"), 0.0)
         for n in range(asked):
             sent: list[str] = []
@@ -170,9 +169,9 @@ async def _as_it_happens(report: Report, gateway: Gateway, key: str, club: Club,
         listening.cancel()
 
 
-async def listen(gateway: Gateway, key: str, queue: asyncio.Queue[Event]) -> None:
-    """Put every change into a queue as it comes."""
-    async for event in by_websocket(gateway, key, None):
+async def listen(gateway: Gateway, key: str, since: str, queue: asyncio.Queue[Event]) -> None:
+    """Put every change after a position into a queue as it comes."""
+    async for event in by_websocket(gateway, key, since):
         queue.put_nowait(event)
 
 

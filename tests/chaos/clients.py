@@ -22,6 +22,8 @@ CHANGES = """subscription Changes($since: Cursor) { changes(since: $since) { __t
   ... on NodesMerged { survivorId absorbedIds }
   ... on NodeSplit { originId partIds }
   ... on ResyncRequired { cause } } }"""
+HERE = """mutation Here($name: String!) {
+  createStream(input: { name: $name, rule: "from:nobody.at.all@example.org" }) { feedCursor errors { message } } }"""
 _ids = itertools.count(1)
 Event = dict[str, Any]
 
@@ -39,6 +41,13 @@ def ask(gateway: Gateway, key: str, query: str, variables: dict[str, Any] | None
     if answer.get("errors"):
         raise RuntimeError(f"the query failed: {answer['errors']}")
     return answer
+
+
+def position(gateway: Gateway, key: str) -> str:
+    """The end of the feed: whoever follows it from there misses nothing of what happens from now on, however late they begin."""
+    done = ask(gateway, key, HERE, {"name": f"from here {next(_ids)}"})["data"]["createStream"]
+    assert not done["errors"], done
+    return str(done["feedCursor"])
 
 
 async def by_websocket(gateway: Gateway, key: str, since: str | None) -> AsyncIterator[Event]:

@@ -22,7 +22,7 @@ from providers.mastodon.streaming import BURST, EVERY
 from tests import servers
 from tests.chaos import processes, raw
 from tests.chaos.chat_faults import PATIENCE, SEND, UNSENT, WATCHED, follow, listen
-from tests.chaos.clients import Event, ask
+from tests.chaos.clients import Event, ask, position
 from tests.chaos.linking import link_mastodon
 from tests.chaos.report import Report
 from tests.fediverse import Person
@@ -101,10 +101,12 @@ async def live_through_cuts(home: Path, *, posts: int, cuts: int, asked: int, se
 
 async def _as_it_happens(report: Report, gateway: Gateway, key: str, town: Town, asked: int) -> None:
     """The seconds from an act there to its change in a client's feed, no more often than the server can be looked at."""
-    mine = []
-    for n in range(asked):
-        mine.append(town.ada.posts(f"@{town.bob.name} mine {n}", visibility="direct", in_reply_to_id=town.said[-1])["id"])
+    own = [town.ada.posts(f"@{town.bob.name} mine {n}", visibility="direct", in_reply_to_id=town.said[-1]) for n in range(asked)]
+    mine = [post["id"] for post in own]
     town.said += mine
+    uris = {post["uri"] for post in own}
+    # what comes late would be taken for what is done next
+    await asyncio.to_thread(processes.wait_until, "what was just written", lambda: _known(gateway.home) >= uris, PATIENCE)
     doomed = [post for post in town.posts[-15:] if _status(town.bob, post) is not None]
 
     def message(n: int) -> Thing:
@@ -122,9 +124,8 @@ async def _as_it_happens(report: Report, gateway: Gateway, key: str, town: Town,
 
     things = {"message": message, "edit": edit, "favourite": favourite, "deletion": deletion}
     queue: asyncio.Queue[Event] = asyncio.Queue()
-    listening = asyncio.create_task(listen(gateway, key, queue))
+    listening = asyncio.create_task(listen(gateway, key, position(gateway, key), queue))
     try:
-        await asyncio.sleep(1.0)
         slowest = dict.fromkeys(things, 0.0)
         done = 0
         for n in range(asked):
@@ -136,6 +137,10 @@ async def _as_it_happens(report: Report, gateway: Gateway, key: str, town: Town,
             report.figures[f"{name} in changes, s, at most of {asked}"] = round(seconds, 2)
     finally:
         listening.cancel()
+
+
+def _known(home: Path) -> set[str]:
+    return {str(key) for (key,) in raw.rows(home, "select key from message_source")}
 
 
 async def _timed(queue: asyncio.Queue[Event], act: Callable[[], object], is_it: Callable[[Event], bool]) -> float:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from tests.chaos import mailboxes, processes, raw
-from tests.chaos.clients import Event, by_websocket
+from tests.chaos.clients import Event, by_websocket, position
 from tests.chaos.mail_sync import DONE
 from tests.chaos.report import Report
 from tests.gateway_process import Gateway, kith_serve
@@ -68,11 +68,10 @@ async def _four_changes(gateway: Gateway, key: str, server: MailServer, report: 
             lambda e: _is(e, "NodeUpserted", "MESSAGE") and bool(e["created"]),
         ),
     }
-    events = by_websocket(gateway, key, None)
+    events = by_websocket(gateway, key, await asyncio.to_thread(position, gateway, key))
     queue: asyncio.Queue[Event] = asyncio.Queue()
     listening = asyncio.create_task(_listen(events, queue))
     try:
-        await asyncio.sleep(1.0)
         for name, (change, wanted) in changes.items():
             while not queue.empty():
                 queue.get_nowait()

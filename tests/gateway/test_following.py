@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import servers
-from tests.chaos.clients import Event, by_event_source, by_event_stream, by_websocket
+from tests.chaos.clients import Event, by_event_source, by_event_stream, by_websocket, position
 from tests.gateway_process import Gateway, kith_serve
 
 CARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:followed\r\nFN:{name}\r\nN:{family};Ada;;;\r\nEMAIL:ada@example.org\r\nEND:VCARD\r\n"
@@ -51,10 +51,12 @@ async def test_a_changed_card_arrives_in_open_subscriptions_over_websocket_and_s
     gateway: Gateway, book: servers.CardDav
 ) -> None:
     key, stranger = gateway.token("owner"), gateway.token("somebody-else")
+    here = position(gateway, key)
     streams: list[Stream] = [by_websocket, by_event_stream, by_event_source]
-    open_ones = [asyncio.create_task(until(stream(gateway, key, None), is_contact)) for stream in streams]
-    other = asyncio.create_task(until(by_websocket(gateway, stranger, None), lambda event: event["__typename"] != "FeedAdvanced"))
-    await asyncio.sleep(1.0)
+    open_ones = [asyncio.create_task(until(stream(gateway, key, here), is_contact)) for stream in streams]
+    theirs = by_websocket(gateway, stranger, position(gateway, stranger))
+    # but of the stream that gave them their place
+    other = asyncio.create_task(until(theirs, lambda event: event.get("nodeKind") not in (None, "STREAM")))
     book.put("followed", CARD.format(name="Ada King", family="King"))
     async with asyncio.timeout(PATIENCE):
         events = await asyncio.gather(*open_ones)
@@ -66,9 +68,8 @@ async def test_a_changed_card_arrives_in_open_subscriptions_over_websocket_and_s
 
 async def test_who_comes_back_with_the_last_cursor_gets_what_was_missed(gateway: Gateway, book: servers.CardDav) -> None:
     key = gateway.token("owner")
-    stream = by_websocket(gateway, key, None)
+    stream = by_websocket(gateway, key, position(gateway, key))
     first = asyncio.create_task(until(stream, is_contact))
-    await asyncio.sleep(1.0)
     book.put("followed", CARD.format(name="Ada Byron", family="Byron"))
     async with asyncio.timeout(PATIENCE):
         seen = await first
