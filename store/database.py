@@ -1,7 +1,8 @@
 """The database: transactions for one viewer, on SQLite or PostgreSQL, with the same SQLAlchemy Core functions.
 
 A store function is a plain `def f(conn, viewer, ...)`. `read` and `write` run it inside one transaction that is bound to the
-viewer: on PostgreSQL through `set_config('kith.viewer', …)`, which row-level security checks (store/security.py). On SQLite the
+viewer: on PostgreSQL through `set_config('kith.viewer', …)` in the message that begins it, which row-level security checks
+(store/security.py), and which finds out besides whether the connection still stands. On SQLite the
 sync engine runs in threads: one writer connection a process behind a lock with two priorities, and a pool of
 `query_only` readers. One hop a call, never one a statement. Knows nothing of what the tables mean.
 """
@@ -12,13 +13,13 @@ import asyncio
 import contextlib
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool, SingletonThreadPool
 
@@ -37,6 +38,7 @@ WRITER_KIB: Final = 16_000
 READERS: Final = 4
 BUSY_SECONDS: Final = 30.0  # how long SQLite waits for another process' write transaction
 POOL: Final = 10
+_USED: Final = "kith.used"  # in `Connection.info`: it has begun a transaction before
 REVISIONS: Final = 10_000  # viewers whose revision a process remembers
 
 
@@ -119,8 +121,8 @@ class Database:
                 parsed.set(drivername="postgresql+asyncpg"),
                 pool_size=POOL,
                 max_overflow=POOL,
-                pool_pre_ping=True,
                 pool_timeout=10,
+                isolation_level="AUTOCOMMIT",  # transactions begin with what they need, in one round trip
             )
             revision.watch(self._async.sync_engine)
 
@@ -247,24 +249,23 @@ class Database:
             self._checkpoint = None
 
     async def _run_postgresql(self, viewer: str, body: Callable[[Connection], T], *, write: bool) -> T:
-        async with self._transaction() as connection:
-            if not write:
-                await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-            await connection.execute(text("SELECT set_config('kith.viewer', :viewer, true)"), {"viewer": viewer})
-            result: T = await connection.run_sync(body)
-            return result
+        begin = _beginning(viewer, write=write)
+        while True:
+            try:
+                connection = await self._async.connect()
+            except (OSError, sa.exc.DBAPIError) as error:
+                raise self._away(error) from error
+            try:
+                return await connection.run_sync(_in_block, begin, body)
+            except _Stale:
+                continue  # closed since it was used last, as others may be: the next one, and in the end a new one
+            except _Refused as error:
+                raise self._away(error.__cause__) from error
+            finally:
+                await connection.close()
 
-    @contextlib.asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[Any]:
-        try:
-            connection = await self._async.connect()
-        except (OSError, sa.exc.DBAPIError) as error:
-            raise DatabaseUnavailable(f"PostgreSQL at {self.url.host}:{self.url.port} does not answer: {error}") from error
-        try:
-            async with connection.begin():
-                yield connection
-        finally:
-            await connection.close()
+    def _away(self, error: BaseException | None) -> DatabaseUnavailable:
+        return DatabaseUnavailable(f"PostgreSQL at {self.url.host}:{self.url.port} does not answer: {error}")
 
     def _version_now(self) -> int:
         """SQLite's data_version, looked up in this thread: a few microseconds in memory that the processes share, and no file."""
@@ -300,6 +301,43 @@ def _in_transaction(engine: sa.Engine, body: Callable[[Connection], T], turns: T
             raise
         connection.exec_driver_sql("COMMIT")
         return result
+
+
+class _Stale(Exception):
+    """A connection that was used before takes nothing more."""
+
+
+class _Refused(Exception):
+    """A new connection takes nothing."""
+
+
+@lru_cache(1_000)
+def _beginning(viewer: str, *, write: bool) -> str:
+    """What begins a transaction for a viewer on PostgreSQL. The id is written in hexadecimal digits, which end no literal."""
+    how = "BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+    return f"{how}; SELECT set_config('kith.viewer', convert_from('\\x{viewer.encode().hex()}'::bytea, 'UTF8'), true)"
+
+
+def _in_block(conn: Connection, begin: str, body: Callable[[Connection], T]) -> T:
+    """`body` in a transaction on PostgreSQL. What begins it is one message, and says as well whether the connection still stands."""
+    driver: Any = conn.connection.dbapi_connection
+    try:
+        driver.run_async(lambda postgresql: postgresql.execute(begin))
+    except Exception as error:
+        used = conn.info.get(_USED, False)
+        conn.invalidate(error)
+        raise (_Stale if used else _Refused) from error
+    conn.info[_USED] = True
+    try:
+        result = body(conn)
+        conn.exec_driver_sql("COMMIT")
+    except BaseException:
+        try:
+            driver.run_async(lambda postgresql: postgresql.execute("ROLLBACK"))
+        except BaseException as error:
+            conn.invalidate(error)  # nobody else gets it with a transaction that is open
+        raise
+    return result
 
 
 def _turning(body: Callable[[Connection], T], viewer: str, conn: Connection) -> T:
