@@ -15,15 +15,12 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import aiohappyeyeballs
 import msgspec
 
 from providers.errors import ForbiddenAddress, Unavailable
-
-if TYPE_CHECKING:
-    import aiohttp
 
 IPv4 = ipaddress.IPv4Address
 IPv6 = ipaddress.IPv6Address
@@ -282,12 +279,6 @@ class Guard:
             sock.close()
             raise
         return made
-
-    def connector(self, *, connections: int = 200, per_host: int = 16, keepalive_seconds: float = 20.0) -> aiohttp.TCPConnector:
-        """An aiohttp connector that only knows addresses from this guard and only opens sockets through it."""
-        from providers.connector import connector
-
-        return connector(self, connections=connections, per_host=per_host, keepalive_seconds=keepalive_seconds)
 
     async def _candidates(self, name: str, port: int) -> list[IPv4 | IPv6]:
         with contextlib.suppress(ValueError):

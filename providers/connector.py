@@ -13,7 +13,9 @@ import aiohttp.abc
 from providers.addresses import Guard
 
 
-def connector(guard: Guard, *, connections: int, per_host: int, keepalive_seconds: float) -> aiohttp.TCPConnector:
+def connector(
+    guard: Guard, *, connections: int = 200, per_host: int = 16, keepalive_seconds: float = 20.0
+) -> aiohttp.TCPConnector:
     """An aiohttp connector that only knows addresses from this guard and only opens sockets through it."""
     return aiohttp.TCPConnector(
         resolver=Resolver(guard),

@@ -16,6 +16,7 @@ import httpx2 as httpx
 import yarl
 
 from providers.addresses import Guard
+from providers.connector import connector
 from providers.errors import Malformed
 
 PIECE = 256 * 1024
@@ -106,7 +107,7 @@ class Sockets:
     def _made(self, connections: int, per_host: int, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
             trace_configs=list(traces),
-            connector=self._guard.connector(connections=connections, per_host=per_host),
+            connector=connector(self._guard, connections=connections, per_host=per_host),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,  # no proxies: a proxy would connect where we did not judge

@@ -13,6 +13,7 @@ import pytest
 
 import providers
 from providers.addresses import Guard, Lookup, Pinned
+from providers.connector import connector
 from providers.errors import ForbiddenAddress, Unavailable
 
 PRIVATE = [
@@ -219,7 +220,7 @@ async def test_an_http_connection_goes_to_the_address_that_was_judged(echo: tupl
         return [host] if len(asked) == 1 else ["10.0.0.1"]
 
     guard = Guard([f"{host}/32:{port}"], lookup=lookup)
-    async with aiohttp.ClientSession(connector=guard.connector()) as client:
+    async with aiohttp.ClientSession(connector=connector(guard)) as client:
         async with client.get(f"http://dav.example.org:{port}/") as response:
             assert await response.text() == "hi"
     assert asked == ["dav.example.org"]
@@ -227,7 +228,7 @@ async def test_an_http_connection_goes_to_the_address_that_was_judged(echo: tupl
 
 async def test_the_connector_refuses_a_literal_address_too(echo: tuple[str, int]) -> None:
     host, port = echo
-    async with aiohttp.ClientSession(connector=Guard().connector()) as client:
+    async with aiohttp.ClientSession(connector=connector(Guard())) as client:
         with pytest.raises(aiohttp.ClientConnectorError):
             await client.get(f"http://{host}:{port}/")
 
@@ -251,7 +252,7 @@ async def test_a_server_without_tls_is_unavailable_where_tls_was_asked(echo: tup
 CONNECTS = {
     "socket": {"addresses", "connector"},
     "aiohappyeyeballs": {"addresses"},
-    "aiohttp": {"addresses", "connector", "sockets", "transport", "web_socket"},
+    "aiohttp": {"connector", "sockets", "transport", "web_socket"},
     "urllib.request": set(),
     "http.client": set(),
     "imaplib": set(),
