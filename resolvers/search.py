@@ -2,7 +2,8 @@
 
 By relevance come first the people, then what names all the words in its subject or among its people, then what holds them in its
 text, the latest first in each: tiers that depend on the document alone, so that every page is one walk through the index and no
-hit is lost behind a limit. Then come people whose names sound like the words or are short for them, and, only when nobody has the
+hit is lost behind a limit. "met in Lisbon" finds, after whoever has these words, those who were at a meeting there.
+Then come people whose names sound like the words or are short for them, and, only when nobody has the
 words themselves, those from whose names they differ by a letter (`sounding.py`). Only what is stored is searched: of LIVE accounts, the people.
 """
 
@@ -17,6 +18,7 @@ from sqlalchemy import Connection, select
 
 from resolvers import attachments, conversations, freshness, highlights, messages, nodes, paging, people, search_query, sounding
 from resolvers.highlights import Highlight
+from resolvers.identity import documents
 from resolvers.operation import Operation
 from resolvers.paging import Ask, Listing, PageInfo
 from resolvers.search_query import Place, Query, SearchInterpretation, TextSpan
@@ -28,7 +30,7 @@ from store.words import fold
 
 KINDS: Final = {"PEOPLE": "PERSON", "CONVERSATIONS": "CONVERSATION", "MESSAGES": "MESSAGE", "ATTACHMENTS": "ATTACHMENT"}
 MAX_SUGGESTIONS: Final = 20
-NAMED, KNOWN, ABOUT, WITHIN, SOUNDING, AMISS = 6, 5, 4, 3, 2, 1  # tiers of relevance
+NAMED, KNOWN, MET, ABOUT, WITHIN, SOUNDING, AMISS = 7, 6, 5, 4, 3, 2, 1  # tiers of relevance
 MIN_SOUND: Final = 2  # letters of a word that is looked for by its sound
 _PLACES: Final = float(2**63)
 
@@ -74,7 +76,7 @@ async def page(
     """Results, best (`by` RELEVANCE) or latest first (RECENCY)."""
     query = search_query.read(text)
     kinds = tuple(KINDS[s] for s in scopes) if scopes is not None else tuple(KINDS.values())
-    scope = paging.bound("search by sound", query.interpretation.canonical, text[-1:].isspace(), kinds, by)
+    scope = paging.bound("search by meeting", query.interpretation.canonical, text[-1:].isspace(), kinds, by)
     size = ask.size
     answered = await freshness.stored(operation, fresh)
     after = None if ask.after is None else paging.position(operation, scope, ask.after, tuple[int, int, str])
@@ -116,7 +118,9 @@ def _found(
     terms = _terms(conn, viewer, query)
     hits: list[tuple[int, Hit]] = []
     for tier in (
-        [*_tiers(terms, kinds), *_alike(query, kinds)] if by == "RELEVANCE" else [_Tier(rank=0, kinds=kinds, terms=terms)]
+        _ordered([*_tiers(terms, kinds), *_met(query, terms, kinds), *_alike(query, kinds)])
+        if by == "RELEVANCE"
+        else [_Tier(rank=0, kinds=kinds, terms=terms)]
     ):
         if len(hits) >= limit:
             break
@@ -154,9 +158,28 @@ def _tiers(terms: Sequence[Term], kinds: Sequence[str]) -> list[_Tier]:
     return tiers
 
 
+def _ordered(tiers: Sequence[_Tier]) -> list[_Tier]:
+    return sorted(tiers, key=lambda tier: -tier.rank)
+
+
+def _met(query: Query, terms: Sequence[Term], kinds: Sequence[str]) -> list[_Tier]:
+    """People who were met somewhere, beside those who have the words as they stand."""
+    if "PERSON" not in kinds or query.met is None:
+        return []
+    whom, places = query.met
+    where = [Term(column="facets", words=(facet(documents.MET, term.words[0]),), prefix=term.prefix) for term in places]
+    exact = [
+        Term(words=(word,), prefix=term.prefix and n == len(term.words) - 1)
+        for term in terms
+        for n, word in enumerate(term.words)
+    ]
+    return [_Tier(rank=MET, kinds=["PERSON"], terms=[*whom, *where], unless=exact)]
+
+
 def _alike(query: Query, kinds: Sequence[str]) -> list[_Tier]:
     """People by the sound of their names and by words with a letter amiss: for plain words alone, as nothing else has a sound."""
     plain = len(query.words) == len(query.terms) and not query.places and query.since is None and query.until is None
+    plain = plain and query.met is None
     words = [(word, term.prefix and n == len(term.words) - 1) for term in query.words for n, word in enumerate(term.words)]
     if (
         "PERSON" not in kinds
@@ -205,7 +228,7 @@ def _counted(conn: Connection, viewer: str, query: Query, kinds: Sequence[str], 
         return 0
     terms = _terms(conn, viewer, query)
     found = search_index.count(conn, viewer, terms, kinds=kinds, since=query.since, until=query.until)
-    for tier in _alike(query, kinds) if by == "RELEVANCE" else []:
+    for tier in [*_met(query, terms, kinds), *_alike(query, kinds)] if by == "RELEVANCE" else []:
         if tier.rank != AMISS or not _anybody(conn, viewer, terms):
             found += search_index.count(conn, viewer, tier.terms, kinds=tier.kinds, unless=tier.unless)
     return found

@@ -25,6 +25,8 @@ STATES: Final = {"unread": "UNREAD", "read": "READ", "flagged": "FLAGGED", "star
 THINGS: Final = {"attachment": "ATTACHMENT", "attachments": "ATTACHMENT", "file": "ATTACHMENT"}
 PEOPLE: Final[dict[str, Column]] = {"from": "sender", "to": "receivers", "with": "people", "subject": "title"}
 MOMENTS: Final = ("before", "after")
+PLACED: Final = frozenset({("in",), ("at",), ("on",)})  # after "met": where somebody was met
+ARTICLES: Final = frozenset({"the", "a", "an"})
 OPERATORS: Final = (*PEOPLE, "in", "label", *MOMENTS, "has", "is")
 _PIECE: Final = re.compile(
     rf'(?<!\S)(?P<minus>-)?(?:(?P<operator>{"|".join(OPERATORS)}):)?(?:"(?P<quoted>[^"]*)"|(?P<plain>[^\s"]\S*)|(?<=:))(?!\S)|\S+',
@@ -81,6 +83,22 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     def words(self) -> tuple[Term, ...]:
         """The terms that may stand anywhere, which are what is shown in the results."""
         return tuple(term for term in self.terms if term.column == "any" and not term.negated)
+
+    @property
+    def met(self) -> tuple[tuple[Term, ...], tuple[Term, ...]] | None:
+        """Of "ada met in lisbon" what is said of the person and where they were met, word by word; None where nothing is said of that."""
+        words = [term.words for term in self.terms]
+        at = next((n for n, word in enumerate(words[:-2]) if word == ("met",) and words[n + 1] in PLACED), None)
+        if at is None or self.words != self.terms or self.places or self.since is not None or self.until is not None:
+            return None
+        last = self.terms[-1]
+        places = [
+            Term(words=(word,), prefix=term.prefix and term is last and n == len(term.words) - 1)
+            for term in self.terms[at + 2 :]
+            for n, word in enumerate(term.words)
+            if word not in ARTICLES or (term is last and term.prefix)
+        ]
+        return (self.terms[:at], tuple(places)) if places else None
 
 
 def read(text: str) -> Query:

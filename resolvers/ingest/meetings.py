@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
+from resolvers.identity import documents
 from resolvers.ingest import itip
 from resolvers.ingest.contacts import Correspondent, correspondent_key, put_correspondents, upsert
 from resolvers.ingest.itip import Event, Said
@@ -42,6 +43,9 @@ _SERIES: Final = select(invitation.c.series_id).where(among(invitation.c.message
 _SAID: Final = select(invitation).where(among(invitation.c.series_id))
 _EVENTS: Final = select(meeting_event.c.id, meeting_event.c.series_id, meeting_event.c.fingerprint).where(
     among(meeting_event.c.series_id)
+)
+_THERE_BEFORE: Final = (
+    select(attendee.c.contact_id).where(among(attendee.c.event_id), attendee.c.contact_id.is_not(None)).distinct()
 )
 _MEETINGS: Final = select(meeting).where(among(meeting.c.event_id))
 _THROUGH: Final = (
@@ -184,6 +188,10 @@ def _write(
     before = {row.id: row._asdict() for row in conn.execute(_MEETINGS, asked(viewer, old))}
     new = {str(row["id"]): row["fingerprint"] for row in events}
     changed = {event_id for event_id in old.keys() | new.keys() if old.get(event_id) != new.get(event_id)}
+    was_off, is_off = _called_off(before.values()), _called_off(times.values())
+    met = changed | {event_id for event_id in new if was_off.get(event_id) != is_off.get(event_id)}
+    people = set(conn.execute(_THERE_BEFORE, asked(viewer, met & old.keys())).scalars()) if met & old.keys() else set()
+    people.update(row["contact_id"] for row in attendees if row["event_id"] in met and row["contact_id"] is not None)
     if changed:
         for table, column in ((meeting_event, meeting_event.c.id), (attendee, attendee.c.event_id)):
             conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, column.in_(sorted(changed & old.keys()))))
@@ -203,6 +211,15 @@ def _write(
         conn.execute(sa.delete(meeting).where(meeting.c.viewer_id == viewer, meeting.c.id.in_(gone)))
         for meeting_id in gone:
             recorder.delete("MEETING", meeting_id)
+    documents.renew_of(conn, viewer, people)
+
+
+def _called_off(rows: Iterable[Mapping[str, Any]]) -> dict[str, bool]:
+    """Of each event whether all of its times are called off."""
+    found: dict[str, bool] = {}
+    for row in rows:
+        found[row["event_id"]] = found.get(row["event_id"], True) and row["cancelled"]
+    return found
 
 
 def _speaks(item: records.Message) -> bool:

@@ -209,6 +209,47 @@ async def test_each_time_of_a_series_is_a_meeting_and_one_may_differ_or_be_off(t
     assert await table.told() == [("Lunch", "05-12T11", False), ("Lunch", "05-05T11", False)]  # what differed was of other times
 
 
+FOUND = """query($text: String!) { viewer { search(query: $text, scopes: [PEOPLE]) { totalCount edges { node { ... on Person { name } } } } } }"""
+
+
+async def test_people_are_found_by_where_they_were_met(table: Table) -> None:
+    async def found(text: str) -> list[str]:
+        listed = (await table.desk.ask(FOUND, text=text))["viewer"]["search"]
+        names = [one["name"] for one in nodes(listed)]
+        assert listed["totalCount"] == len(names) == len(set(names))
+        return sorted(names)
+
+    book = await table.household.account("vcard", "cards")
+    town = records.Address(formatted="Lisbon", locality="Lisbon")
+    await table.household.take(
+        book,
+        card("bo", "Bo Diddley", BO),
+        card("ada", "Ada Lovelace", ADA),
+        card("cy", "Cy Young", "cy@example.org", addresses=(town,)),
+    )
+    regatta = word(
+        title="The Regatta", location="Café Central, Lisbon", invited=(who(ME), who(BO), who("dee@example.org", "DECLINED"))
+    )
+    remote = word(uid="remote", title="Planning", location="https://meet.example/lisbon", invited=(who(ME),))
+    await table.hear(told(1, ADA, regatta, remote, name="Ada"))
+    await table.household.resolve()
+    both = ["Ada Lovelace", "Bo Diddley"]
+    assert await found("met in Lisbon") == await found("met at the regat") == await found("met in cafe") == both
+    assert await found("ada met in lisbon") == await found("lovelace planning") == ["Ada Lovelace"]
+    assert await found("lisbon") == [*both, "Cy Young"]
+    assert await found("met in lisbon oslo") == await found("met in meet.example") == []
+    assert await table.desk.ask(FOUND.replace("$text, scopes", "$text, orderBy: RECENCY, scopes"), text="met in") is not None
+    kim = Desk(await Household.open(table.household.database, "u_kim"))
+    assert nodes((await kim.ask(FOUND, text="met in lisbon"))["viewer"]["search"]) == []
+
+    await table.hear(told(2, ADA, word("CANCEL", sequence=1, cancelled=True)))
+    assert await found("met in Lisbon") == []
+    await table.hear(told(3, ADA, word(sequence=2, title="Dinner", location="Oslo", invited=(who(ME),))))
+    assert (await found("met in Lisbon"), await found("met in Oslo")) == ([], ["Ada Lovelace"])
+    await table.household.take(table.box, *(records.Gone(kind="MESSAGE", key=f"key-{n}") for n in (1, 2, 3)))
+    assert await found("met in Oslo") == []
+
+
 async def test_what_is_said_again_changes_nothing_and_changes_are_in_the_feed(table: Table) -> None:
     await table.hear(told(1, ADA, word()))
     head = await table.household.head()
