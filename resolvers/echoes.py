@@ -48,7 +48,7 @@ class Echo(Loader):
     def again(self, loading: Loading[Any]) -> Loading[Any]:
         """The same loading as the original was asked for, at this moment."""
         key = loading.key
-        if key not in self._asked and key not in self._coming:
+        if key not in self.asked and key not in self._coming:
             self._originals[key] = loading
         return self.load(key)
 

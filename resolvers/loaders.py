@@ -30,7 +30,7 @@ class Loader:
     together again, and a page costs as many statements whatever came first.
     """
 
-    __slots__ = ("_asked", "_batch", "_coming", "_found", "_loop", "_size", "_tasks")
+    __slots__ = ("_batch", "_coming", "_found", "_loop", "_size", "_tasks", "asked")
 
     def __init__(self, batch: Callable[[list[Any]], Awaitable[Sequence[Any]]], *, max_batch_size: int) -> None:
         self._batch = batch
@@ -38,12 +38,12 @@ class Loader:
         self._loop = asyncio.get_running_loop()
         self._found: dict[Any, Any] = {}
         self._coming: dict[Any, Batch] = {}  # what brings a key that was asked for and is not there yet
-        self._asked: dict[Any, Loading[Any]] = {}
+        self.asked: dict[Any, Loading[Any]] = {}  # by key, until they are asked for together; another dict after that
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def load(self, key: Any) -> Loading[Any]:
         """The value, soon; what a batch gives as an exception is raised."""
-        asked = self._asked
+        asked = self.asked
         loading = asked.get(key)
         if loading is None:
             if not asked:  # two turns of the loop: others, who are woken in this one, ask in the next
@@ -52,7 +52,7 @@ class Loader:
         return loading
 
     def _begin(self) -> None:
-        asked, self._asked = self._asked, {}
+        asked, self.asked = self.asked, {}
         missing = [key for key in asked if key not in self._found and key not in self._coming]
         for start in range(0, len(missing), self._size):
             part = missing[start : start + self._size]
@@ -88,7 +88,7 @@ class Loader:
             except BaseException as error:
                 return (error,)
         key = loading.key
-        if key in self._asked:
+        if key in self.asked:
             self._begin()
         return (self._found[key],) if key in self._found else self._coming.get(key)
 
@@ -133,6 +133,7 @@ class Batch:
 
 
 _GONE: Final = object()  # of a batch that was cancelled
+Of = Callable[[Operation], Loader]
 
 
 def load(
@@ -147,6 +148,11 @@ def load(
     A value that is an exception is raised to the one that asked for it.
     """
     return _loader(operation, f, args, kwargs).load(key)
+
+
+def loading(f: Callable[Concatenate[Connection, str, Sequence[K], P], Mapping[K, V]], *args: P.args, **kwargs: P.kwargs) -> Of:
+    """The operation's loader that `load` asks."""
+    return lambda operation: _loader(operation, f, args, kwargs)
 
 
 def _loader(operation: Operation, f: Callable[..., Mapping[Any, Any]], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Loader:
@@ -164,6 +170,15 @@ def _loader(operation: Operation, f: Callable[..., Mapping[Any, Any]], args: tup
 
 def gathered(operation: Operation, f: Callable[[Operation, K], Awaitable[V]], key: K) -> Awaitable[V]:
     """The value of `key` by an asynchronous function, asked once an operation however many fields want it."""
+    return _gatherer(operation, f).load(key)
+
+
+def gathering(f: Callable[[Operation, K], Awaitable[V]]) -> Of:
+    """The operation's loader that `gathered` asks."""
+    return lambda operation: _gatherer(operation, f)
+
+
+def _gatherer(operation: Operation, f: Callable[[Operation, Any], Awaitable[Any]]) -> Loader:
     loader: Loader | None = operation.loaders.get(f)
     if loader is None:
 
@@ -171,7 +186,7 @@ def gathered(operation: Operation, f: Callable[[Operation, K], Awaitable[V]], ke
             return await asyncio.gather(*(f(operation, k) for k in keys), return_exceptions=True)
 
         loader = operation.loaders[f] = Loader(batch, max_batch_size=BATCH)
-    return loader.load(key)
+    return loader
 
 
 def batched(

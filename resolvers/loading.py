@@ -33,7 +33,7 @@ class Listener(Protocol):
 class Loading(Generic[V_co]):
     """Belongs to the loop it was made in."""
 
-    __slots__ = ("_error", "_futures", "_listeners", "_value", "key", "loader", "there")
+    __slots__ = ("_error", "_futures", "_value", "key", "listeners", "loader", "there")
 
     def __init__(self, loader: Any, key: Any) -> None:
         self.loader = loader
@@ -41,13 +41,13 @@ class Loading(Generic[V_co]):
         self.there = False
         self._error: BaseException | None = None
         self._futures: list[Waiting] = []
-        self._listeners: dict[Listener, list[Any]] = {}
+        self.listeners: dict[Listener, list[Any]] = {}  # with their notes, until they are told
 
     def note(self, listener: Listener, note: Any) -> None:
         """Tell this listener, and give it this note back, when the value is there, which it is not yet."""
-        notes = self._listeners.get(listener)
+        notes = self.listeners.get(listener)
         if notes is None:
-            self._listeners[listener] = [note]
+            self.listeners[listener] = [note]
         else:
             notes.append(note)
 
@@ -69,7 +69,7 @@ class Loading(Generic[V_co]):
             if not future.done():  # else cancelled
                 future.set_result(None)
         self._futures.clear()
-        listeners, self._listeners = self._listeners, {}
+        listeners, self.listeners = self.listeners, {}
         for listener, notes in listeners.items():
             listener.loaded(self, notes)
 

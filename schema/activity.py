@@ -8,11 +8,11 @@ import strawberry
 from strawberry import Parent
 
 from resolvers import activities, people, photos
-from resolvers.loaders import load
+from resolvers.loaders import load, loading
 from resolvers.paging import Ask
 from resolvers.streams import reading
 from schema import loads
-from schema.declare import UNSET, Info, asked, field, input_type, object_type
+from schema.declare import UNSET, Info, asked, field, input_type, loaded, object_type
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, Edge, First, LiveList
 from schema.references import AccountRef, ImageRef, PersonRef, StreamRef
@@ -89,10 +89,6 @@ async def _streams(parent: Parent[activities.Activity], info: Info) -> Sequence[
     return await load(info.context.operation, reading.of_activities, parent.id) or ()
 
 
-async def _original(parent: Parent[activities.Activity], info: Info) -> JSON | None:
-    return await load(info.context.operation, activities.originals, parent.id)
-
-
 @object_type("Something somebody did on a network, as in ActivityStreams 2.0.", of=activities.Activity)
 class Activity(Versioned, TimelineItem):
     id: strawberry.ID = field("Opaque global id.")
@@ -109,7 +105,7 @@ class Activity(Versioned, TimelineItem):
     mentions: list[ActivityActor] = field("People named.", _mentions)
     copies: list[Activity] | None = field("The same posted elsewhere.", _copies, semantic=True)
     streams: list[StreamRef] | None = field("Streams whose rule it meets; at most 100.", _streams, semantic=True)
-    original: JSON | None = field("The network's own record, lossless.", _original)
+    original: JSON | None = field("The network's own record, lossless.", loaded(loading(activities.originals), "id"))
     url: URL | None = field("Where to open it at the network.")
 
 

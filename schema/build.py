@@ -48,6 +48,7 @@ from schema import (
     viewer,
     writes,
 )
+from schema.declare import MARK
 from schema.marks import Converts, Reads
 from schema.mutations import Mutation
 from schema.query import Query
@@ -185,6 +186,8 @@ def check(value: Any) -> None:
 def _short(declared: Any) -> Callable[..., Any] | None:
     """The resolver without its wrapper, where nothing is lost by that."""
     resolver = declared.base_resolver
+    if MARK in declared.metadata:
+        return declared.metadata[MARK]  # type: ignore[no-any-return]
     if resolver is None:
         return Reads(declared.python_name)
     function = resolver.wrapped_func

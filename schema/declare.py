@@ -15,14 +15,16 @@ from strawberry.schema_directive import Location
 from strawberry.types.base import get_object_definition
 from strawberry.utils.str_converters import to_camel_case
 
+from resolvers.loaders import Of
 from resolvers.operation import Operation
 from schema import policy
-from schema.marks import ByRecord, Shows
+from schema.marks import ByRecord, Loads, Shows
 from schema.vocabulary import ApiScope
 
 T = TypeVar("T")
 UNSET: Final[Any] = strawberry.UNSET
 argument = strawberry.argument
+MARK: Final = "mark"  # of a field's metadata: the resolver that says what it does (schema/marks.py)
 
 # the record that a type shows → the type's name; a record shows as one type only
 SHOWN_AS: Final[dict[type, str]] = {}
@@ -73,7 +75,23 @@ def field(
     directives = [SemanticNonNull(levels=UNSET)] if semantic else []
     if resolver is None:
         return strawberry.field(description=description, name=name, directives=directives)
-    return strawberry.field(resolver=resolver, description=description, name=name, directives=directives)
+    marked = {MARK: resolver} if isinstance(resolver, Loads) else None
+    function = resolver if marked is None else _called(resolver)
+    return strawberry.field(resolver=function, description=description, name=name, directives=directives, metadata=marked)
+
+
+def loaded(loader: Of, attribute: str) -> Loads:
+    """A resolver that gives what the operation's loader brings for an attribute of the record; null where that is null."""
+    return Loads(lambda context: loader(context.operation), attribute)
+
+
+def _called(mark: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """As Strawberry wants functions: it goes by their signatures."""
+
+    def resolve(parent: strawberry.Parent[Any], info: Info) -> Any:
+        return mark(parent, info)
+
+    return resolve
 
 
 def subscription(description: str, resolver: Callable[..., Any]) -> Any:

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-
 import strawberry
-from strawberry import Parent
 
 from resolvers import labels
-from resolvers.loaders import load
+from resolvers.loaders import loading
 from schema import loads
-from schema.declare import Info, field, object_type
+from schema.declare import field, loaded, object_type
 from schema.interfaces import Versioned
 from schema.references import AccountRef
 from schema.vocabulary import LabelRole
-
-
-def _unread_count(parent: Parent[labels.Label], info: Info) -> Awaitable[int | None]:
-    return load(info.context.operation, labels.unread, parent.id)
 
 
 @object_type("A folder or label of an account.", of=labels.Label)
@@ -27,5 +20,5 @@ class Label(Versioned):
     account: AccountRef = field("The account.", loads.account)
     name: str = field("Name to show, path parts joined with /.")
     role: LabelRole = field("Special use.")
-    unread_count: int | None = field("Unread messages in it; null where unknown.", _unread_count)
+    unread_count: int | None = field("Unread messages in it; null where unknown.", loaded(loading(labels.unread), "id"))
     writable: bool = field("Whether conversations can be put in and taken out.")

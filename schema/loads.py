@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from strawberry import Parent
 
 from resolvers import accounts, contacts, nodes, people
-from schema.declare import Info
+from resolvers.loaders import loading
+from schema.declare import Info, loaded
 
-
-def account(parent: Parent[Any], info: Info) -> Awaitable[accounts.Account | None] | None:
-    """The account named by `account_id`."""
-    if parent.account_id is None:
-        return None
-    return accounts.get(info.context.operation, parent.account_id)
-
-
-def contact(parent: Parent[Any], info: Info) -> Awaitable[contacts.Contact | None] | None:
-    """The contact named by `contact_id`."""
-    if parent.contact_id is None:
-        return None
-    return contacts.get(info.context.operation, parent.contact_id)
-
-
-def person(parent: Parent[Any], info: Info) -> Awaitable[people.Person | None] | None:
-    """The person named by `person_id`."""
-    if parent.person_id is None:
-        return None
-    return people.get(info.context.operation, parent.person_id)
+account: Final = loaded(loading(accounts.by_id), "account_id")
+contact: Final = loaded(loading(contacts.by_id), "contact_id")
+person: Final = loaded(loading(people.by_id), "person_id")
 
 
 async def node(parent: Parent[Any], info: Info) -> Any:

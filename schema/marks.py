@@ -24,6 +24,24 @@ class Reads:
         return self._read(source)
 
 
+class Loads:
+    """A resolver that gives what a loader brings for an attribute of its record, and null where that is null.
+
+    `loader` gives the loader (`resolvers.loaders.Loader`), by the context of the operation.
+    """
+
+    __slots__ = ("_read", "attribute", "loader")
+
+    def __init__(self, loader: Callable[[Any], Any], attribute: str) -> None:
+        self.loader = loader
+        self.attribute = attribute
+        self._read = attrgetter(attribute)
+
+    def __call__(self, source: Any, info: Any) -> Any:
+        key = self._read(source)
+        return None if key is None else self.loader(info.context).load(key)
+
+
 class Shows:
     """An `is_type_of` that goes by the class of the record; without classes, whatever comes is one."""
 

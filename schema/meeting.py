@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 
 import strawberry
 from strawberry import Parent
 
 from resolvers import accounts, meetings, messages
-from resolvers.loaders import load
+from resolvers.loaders import load, loading
 from resolvers.paging import Ask
-from schema.declare import Info, field, object_type
+from schema.declare import Info, field, loaded, object_type
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, Edge, First, LiveList
 from schema.references import AccountRef, MessageRef, ParticipantRef
@@ -27,20 +27,8 @@ async def _accounts(parent: Parent[meetings.Meeting], info: Info) -> list[accoun
     return [account for account in found if account is not None]
 
 
-async def _organizer(parent: Parent[meetings.Meeting], info: Info) -> messages.Participant | None:
-    return await load(info.context.operation, meetings.organizers, parent.event_id)
-
-
 async def _attendees(parent: Parent[meetings.Meeting], info: Info, first: First = 50) -> Sequence[meetings.Attendee]:
     return await load(info.context.operation, meetings.attendees, parent.event_id, Ask(first=first).size) or ()
-
-
-async def _viewer_response(parent: Parent[meetings.Meeting], info: Info) -> str | None:
-    return await load(info.context.operation, meetings.answers, parent.event_id)
-
-
-def _invitation(parent: Parent[meetings.Meeting], info: Info) -> Awaitable[messages.Message | None] | None:
-    return None if parent.message_id is None else messages.get(info.context.operation, parent.message_id)
 
 
 @object_type("One occurrence of a calendar event.", of=meetings.Meeting)
@@ -60,13 +48,15 @@ class Meeting(Versioned, TimelineItem):
     occurred_at: DateTime = field("Same as startsAt; place in a timeline.")
     location: str | None = field("Place.")
     conference_url: URL | None = field("Where to join.")
-    organizer: ParticipantRef | None = field("Who invites.", _organizer)
+    organizer: ParticipantRef | None = field("Who invites.", loaded(loading(meetings.organizers), "event_id"))
     attendees: list[Attendee] = field("Who is invited.", _attendees)
     attendee_count: int = field("Number of people invited.")
-    viewer_response: MeetingResponse | None = field("The viewer's answer; null when not invited.", _viewer_response)
+    viewer_response: MeetingResponse | None = field(
+        "The viewer's answer; null when not invited.", loaded(loading(meetings.answers), "event_id")
+    )
     recurrence: str | None = field("RRULE of the series; null for single meetings.")
     series_id: strawberry.ID | None = field("Common to all occurrences of a series.")
-    invitation: MessageRef | None = field("The message that invited.", _invitation)
+    invitation: MessageRef | None = field("The message that invited.", loaded(loading(messages.by_id), "message_id"))
     url: URL | None = field("Where to open it at the network.")
 
 

@@ -10,24 +10,16 @@ from strawberry import Parent
 
 from providers import records
 from resolvers import attachments, conversations, html, labels, meetings, messages, reactions, sending
-from resolvers.loaders import load
+from resolvers.loaders import load, loading
 from resolvers.paging import Ask
 from schema import loads
-from schema.declare import Info, argument, field, object_type
+from schema.declare import Info, argument, field, loaded, object_type
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, Edge, First, LiveList
 from schema.references import AccountRef, AttachmentRef, ConversationRef, LabelRef, MeetingRef, ParticipantRef, UserErrorRef
 from schema.scalars import URL, DateTime
 from schema.timeline import TimelineItem
 from schema.vocabulary import BodyState, DeliveryState, Direction, Flag, MessageAuthentication, MessageCategory, RemoteContent
-
-
-async def _conversation(parent: Parent[messages.Message], info: Info) -> conversations.Conversation | None:
-    return await conversations.get(info.context.operation, parent.conversation_id)
-
-
-async def _sender(parent: Parent[messages.Message], info: Info) -> messages.Participant | None:
-    return await load(info.context.operation, messages.senders, parent.id)
 
 
 async def _recipient_count(parent: Parent[messages.Message], info: Info) -> int:
@@ -81,14 +73,6 @@ async def _sources(parent: Parent[messages.Message], info: Info) -> Sequence[mes
     return await load(info.context.operation, messages.places, parent.id) or ()
 
 
-async def _meeting(parent: Parent[messages.Message], info: Info) -> meetings.Meeting | None:
-    return await load(info.context.operation, meetings.of_messages, parent.id)
-
-
-async def _delivery(parent: Parent[messages.Message], info: Info) -> sending.Delivery | None:
-    return await load(info.context.operation, sending.deliveries, parent.id)
-
-
 async def _headers(parent: Parent[messages.Message], info: Info) -> Sequence[records.Header]:
     return await load(info.context.operation, messages.headers, parent.id) or ()
 
@@ -125,9 +109,10 @@ class Message(Versioned, TimelineItem):
     id: strawberry.ID = field("Opaque global id.")
     version: int | None = field("Grows with each change.")
     conversation: ConversationRef | None = field(
-        "The conversation it is in; null only for the moment before it is threaded.", _conversation
+        "The conversation it is in; null only for the moment before it is threaded.",
+        loaded(loading(conversations.by_id), "conversation_id"),
     )
-    sender: ParticipantRef | None = field("Author; null when the network does not tell.", _sender)
+    sender: ParticipantRef | None = field("Author; null when the network does not tell.", loaded(loading(messages.senders), "id"))
     recipients: list[ParticipantRef] = field("To whom it went.", _message_recipients)
     recipient_count: int = field("Number of recipients.", _recipient_count)
     sent_at: DateTime = field("When it was sent; when it was received, if the sender's date is missing or absurd.")
@@ -150,8 +135,10 @@ class Message(Versioned, TimelineItem):
     category: MessageCategory = field("Whether a person wrote it to the viewer.")
     category_reason: str = field("Why we think so, as a sentence.")
     authentication: MessageAuthentication = field("Whether the receiving side vouches for the sender's address.")
-    meeting: MeetingRef | None = field("The meeting it invites to or answers.", _meeting)
-    delivery: Delivery | None = field("How sending it goes; null for what was not sent through Kith.", _delivery)
+    meeting: MeetingRef | None = field("The meeting it invites to or answers.", loaded(loading(meetings.of_messages), "id"))
+    delivery: Delivery | None = field(
+        "How sending it goes; null for what was not sent through Kith.", loaded(loading(sending.deliveries), "id")
+    )
     labels: list[LabelRef] = field("Labels and folders of this message; at most 100.", _message_labels)
     sources: list[MessageSource] = field("Every place it was reached through; at most 50.", _sources)
     internet_message_id: str | None = field("Message-ID header, for mail.")

@@ -25,14 +25,14 @@ from resolvers import (
     suggestions,
     timeline,
 )
-from resolvers.loaders import load
+from resolvers.loaders import load, loading
 from resolvers.paging import Ask, Listing
 from resolvers.relationship import reading
 from schema.activity import ActivityFilter
 from schema.annotation import Annotatable
 from schema.circle import circles_of
 from schema.conversation import ConversationFilter
-from schema.declare import UNSET, Info, argument, asked, field, input_type, object_type
+from schema.declare import UNSET, Info, argument, asked, field, input_type, loaded, object_type
 from schema.influence import acquaintances_of, influence_of, topics_of
 from schema.interfaces import Versioned
 from schema.lists import ITEMS, NODE, After, AskedFreshness, Edge, First, From, LiveList, To, given, plain
@@ -78,10 +78,6 @@ async def _former_ids(parent: Parent[people.Person], info: Info) -> list[str]:
 
 async def _last_message(parent: Parent[people.Person], info: Info) -> messages.Message | None:
     return await people.last_message(info.context.operation, parent.id)
-
-
-async def _unread_count(parent: Parent[people.Person], info: Info) -> int | None:
-    return await load(info.context.operation, people.unread_counts, parent.id)
 
 
 async def _relationship(parent: Parent[people.Person], info: Info) -> reading.Relationship:
@@ -233,7 +229,9 @@ class Person(Versioned, Annotatable):
     last_message: MessageRef | None = field(
         "Latest direct message either way; newsletters and lists do not count.", _last_message
     )
-    unread_count: int | None = field("Unread messages from them; null where unknown.", _unread_count)
+    unread_count: int | None = field(
+        "Unread messages from them; null where unknown.", loaded(loading(people.unread_counts), "id")
+    )
     relationship: RelationshipRef | None = field("How close the viewer and they are, and why.", _relationship, semantic=True)
     topics: list[TopicRef] | None = field("What they know about, strongest first.", topics_of, semantic=True)
     influence: InfluenceRef | None = field(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from strawberry import Parent
 
 from resolvers import messages
-from resolvers.loaders import load
+from resolvers.loaders import loading
 from resolvers.relationship import reading
-from schema.declare import Info, field, object_type
+from schema.declare import field, loaded, object_type
 from schema.lists import First
 from schema.references import MessageRef
 from schema.scalars import DateTime, Duration
@@ -19,18 +19,15 @@ def _answers(parent: Parent[reading.Relationship], first: First = 20) -> list[re
     return list(parent.answered[: min(max(20 if first is None else first, 0), reading.MAX_TRACED)])
 
 
-async def _answer(parent: Parent[reading.Answered], info: Info) -> messages.Message | None:
-    return await load(info.context.operation, messages.by_id, parent.message_id)
-
-
-async def _question(parent: Parent[reading.Answered], info: Info) -> messages.Message | None:
-    return await load(info.context.operation, messages.by_id, parent.question_id)
-
-
 @object_type("An answer, and how long it was waited for.", of=reading.Answered)
 class Answered:
-    answer: MessageRef | None = field("The answer; null when it is just being removed.", _answer)
-    question: MessageRef | None = field("The first message that waited for it; null when it is just being removed.", _question)
+    answer: MessageRef | None = field(
+        "The answer; null when it is just being removed.", loaded(loading(messages.by_id), "message_id")
+    )
+    question: MessageRef | None = field(
+        "The first message that waited for it; null when it is just being removed.",
+        loaded(loading(messages.by_id), "question_id"),
+    )
     direction: Direction = field("INBOUND when they answered, OUTBOUND when the viewer did.")
     answered_at: DateTime = field("When it was answered.")
     waited: Duration = field("From the one to the other.")

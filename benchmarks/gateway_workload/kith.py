@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable
 from typing import Final
 
 import msgspec
 import uvloop
-from strawberry import Parent
 
 from benchmarks.gateway_workload.workload import GREETING
 from gateway import settings as configuration
@@ -25,10 +23,10 @@ from providers.base import Provider
 from providers.http import Session
 from providers.quota import Quota
 from providers.session import Account, Secret
-from resolvers.loaders import gathered
+from resolvers.loaders import gathering
 from resolvers.operation import Operation
 from schema.build import Schema, shorten
-from schema.declare import Info, field, object_type
+from schema.declare import Info, field, loaded, object_type
 
 
 class UserRecord(msgspec.Struct, frozen=True):
@@ -92,10 +90,6 @@ async def user(operation: Operation, number: int) -> UserRecord:
     return _user.decode(answer.content)
 
 
-def _of_post(parent: Parent[PostRecord], info: Info) -> Awaitable[UserRecord]:
-    return gathered(info.context.operation, user, parent.user_id)
-
-
 def _greeting() -> str:
     return GREETING
 
@@ -116,7 +110,7 @@ class Post:
     user_id: int = field("Whose it is.")
     title: str = field("Its heading.")
     body: str = field("Its text.")
-    user: User | None = field("Whose it is.", _of_post)
+    user: User | None = field("Whose it is.", loaded(gathering(user), "user_id"))
 
 
 @object_type("The workload.")

@@ -2,8 +2,8 @@
 
 What a resolver does follows from the number and the place in the answer alone, so that both meet the same: plain values, null
 where none may be, values of the wrong kind, exceptions raised and returned, awaitables that are ready, that take some turns of the
-loop, that take time, that a loader brings to several fields at once, coroutines that await loaders, lists as generators and
-asynchronous iterators, types that cannot be told.
+loop, that take time, that a loader brings to several fields at once, coroutines that await loaders, resolvers that only say which loader
+brings it, lists as generators and asynchronous iterators, types that cannot be told.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import random
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from graphql import (
@@ -45,7 +45,7 @@ from graphql.execution.incremental import IncrementalExecutor
 
 from gateway.execution.compiled import Known, Plans
 from resolvers.loaders import Loader
-from schema.marks import ByRecord, Reads, Shows
+from schema.marks import ByRecord, Loads, Reads, Shows
 
 WEATHERS: Final = 10
 VALUES: Final[dict[str, list[Any]]] = {
@@ -173,7 +173,10 @@ class World:
                 arguments = {"n": GraphQLArgument(rng.choice(kinds), default_value=2)}
                 arguments["s"] = GraphQLArgument(GraphQLList(GraphQLString))
             plain = not arguments and owner not in ("Query", "Mutation") and rng.random() < 0.6
-            made[name] = GraphQLField(kind, arguments, resolve=Reads(name) if plain else self._resolver(name))
+            resolve: Any = Reads(name) if plain else self._resolver(name)
+            if not arguments and owner.startswith("T") and rng.random() < 0.2:
+                resolve = Loads(partial(self._loader, kind), f"key_of_{name}")
+            made[name] = GraphQLField(kind, arguments, resolve=resolve)
         if owner.startswith("T"):
             made["shared"] = GraphQLField(GraphQLNonNull(GraphQLString), resolve=self._resolver("shared"))
         self.kinds = {**getattr(self, "kinds", {}), owner: {name: field.type for name, field in made.items()}}
@@ -223,6 +226,8 @@ class World:
         rng = self.at(f"{thing.place}.{name}")
         if rng.random() < self.trouble / 2:
             raise Trouble(f"no {name} at {thing.place}")
+        if name.startswith("key_of_"):
+            return None if rng.random() < 0.1 else rng.randint(0, 4)
         kind = self.kinds[thing.kind].get(name)
         if kind is None:
             raise AttributeError(name)
@@ -249,6 +254,9 @@ class World:
 
     def _loaded(self, rng: random.Random, kind: Any) -> Any:
         """What a loader brings: few keys, so that fields share values."""
+        return self._loader(kind).load(rng.randint(0, 4))
+
+    def _loader(self, kind: Any, context: Any = None) -> Loader:
         of = (asyncio.get_running_loop(), str(kind))
         loader = self._loaders.get(of)
         if loader is None:
@@ -260,7 +268,7 @@ class World:
                 return [self._brought(self.at(f"{kind} {key}"), kind, f"{kind}#{key}") for key in keys]
 
             loader = self._loaders[of] = Loader(batch, max_batch_size=3)
-        return loader.load(rng.randint(0, 4))
+        return loader
 
     async def _after_loading(self, rng: random.Random, kind: Any, place: str) -> Any:
         """What a coroutine makes of what loaders bring it, one thing after the other."""

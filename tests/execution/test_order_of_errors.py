@@ -14,13 +14,15 @@ from graphql.execution.incremental import IncrementalExecutor
 
 from gateway.execution.compiled import Known, Plans
 from resolvers.loaders import Loader
+from schema.marks import Loads
 from tests.execution.both import Answer, by_core, by_plan, run, shown
 
 PEOPLE = """
     type Query { people: [Person]  robin: Person  motto: String }
     type Person { name: String  sign: String!  friend: Person }
 """
-Resolvers = dict[str, Callable[[Any, Any], Any]]
+Resolver = Callable[[Any, Any], Any]
+Resolvers = dict[str, Resolver]
 
 
 def _answers(query: str, resolvers: Callable[[], Resolvers]) -> tuple[Answer, Answer]:
@@ -55,12 +57,14 @@ async def _awaited(loader: Loader, key: int) -> Any:
     return await loader.load(key)
 
 
-def _given(loader: Loader, key: int) -> Any:
-    return loader.load(key)
-
-
 LOADED = pytest.mark.parametrize(
-    "loaded", [_given, _awaited], ids=["a resolver gives what a loader promises", "a coroutine awaits it"]
+    "loaded",
+    [
+        lambda loader: lambda person, info: loader.load(person),
+        lambda loader: lambda person, info: _awaited(loader, person),
+        lambda loader: Loads(lambda context: loader, "real"),
+    ],
+    ids=["a resolver gives what a loader promises", "a coroutine awaits it", "a resolver says which loader"],
 )
 
 
@@ -80,12 +84,12 @@ def _told(answer: Answer) -> list[tuple[str, list[Any]]]:
 
 
 @LOADED
-def test_what_graphql_core_loads_in_two_batches_fails_in_the_order_of_these(loaded: Callable[[Loader, int], Any]) -> None:
+def test_what_graphql_core_loads_in_two_batches_fails_in_the_order_of_these(loaded: Callable[[Loader], Resolver]) -> None:
     def resolvers() -> Resolvers:
         names = _failing(after=1)
         return {
             "Query.people": lambda _, info: [1, 2],
-            "Person.name": lambda person, info: loaded(names, person),
+            "Person.name": loaded(names),
             "Person.friend": lambda person, info: _at_once(person + 10),  # a coroutine: graphql-core begins it a turn later
         }
 
@@ -95,7 +99,7 @@ def test_what_graphql_core_loads_in_two_batches_fails_in_the_order_of_these(load
 
 
 @LOADED
-def test_an_error_that_comes_when_its_parent_is_null_already_is_left_out(loaded: Callable[[Loader, int], Any]) -> None:
+def test_an_error_that_comes_when_its_parent_is_null_already_is_left_out(loaded: Callable[[Loader], Resolver]) -> None:
     def resolvers() -> Resolvers:
         friends = _failing()
 
@@ -106,7 +110,7 @@ def test_an_error_that_comes_when_its_parent_is_null_already_is_left_out(loaded:
 
         return {
             "Query.people": lambda _, info: _at_once([1, 2]),
-            "Person.friend": lambda person, info: loaded(friends, person),
+            "Person.friend": loaded(friends),
             "Person.sign": sign,
             "Query.motto": lambda _, info: _at_once("onwards"),
         }

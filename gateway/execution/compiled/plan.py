@@ -73,7 +73,7 @@ class Field:
         self._node = self.nodes[0]
         self.name = self._node.name.value
         self.plain = False
-        self.complete: Callable[[Any, Call, Run], Any]  # of a field with a resolver; once its source is written
+        self.complete: Callable[[Any, Call | None, Run], Any]  # of a field with a resolver; once its source is written
         self.way: Way = (*way, (key, parent_type.name))
 
     def arguments(self, variables: VariableValues | None) -> dict[str, Any]:

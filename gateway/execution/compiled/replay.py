@@ -12,6 +12,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Generator
 from contextvars import Context
+from itertools import chain
 from types import CoroutineType
 from typing import Any
 
@@ -28,7 +29,8 @@ async def replay(run: Run, executor_class: type[Executor[Any]], raw_variables: d
     """The answer that graphql-core gives."""
     again: list[Any] = []
     loads = Echoes()
-    known = {tuple(call.path.as_list()): call for call in run.calls}
+    awaited = chain.from_iterable(one.calls() for one in run.awaited.values())
+    known = {tuple(call.path.as_list()): call for call in chain(run.calls, awaited)}
 
     def answered(resolver: Callable[..., Any], source: Any, info: Any, **arguments: Any) -> Any:
         call = known.pop(tuple(info.path.as_list()), None)

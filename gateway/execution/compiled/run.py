@@ -2,14 +2,15 @@
 
 A resolver's coroutine is begun at once (gateway/eager.py): most that find their data loaded never wait, and cost no task. One that
 waits becomes a task which, when it has its value, completes what hangs from it and writes it into the answer; a future does so by
-itself. What a loader brings (resolvers/loading.py) is noted there with all fields that want it, and completed for them together.
+itself. What a loader brings (resolvers/loading.py) is noted there with all fields that want it, and completed for them together; of a
+field that says which loader brings it (schema/marks.py) no more is kept until then than where it stands.
 Nothing else waits for it, and all that a loader can take together is asked within one turn of the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextvars import copy_context
 from functools import partial
 from types import CoroutineType
@@ -22,7 +23,9 @@ from graphql.type.definition import GraphQLResolveInfoHelpers
 
 from gateway.eager import Rest, Starting, enter_task, leave_task
 from gateway.execution.compiled.values import Classes, is_awaitable
+from resolvers.loaders import Loader
 from resolvers.loading import Loading
+from schema.marks import Loads
 
 if TYPE_CHECKING:
     from gateway.execution.compiled.plan import Field, Plan
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 WAITS: Final = object()  # instead of a value: it will be filled in
 NOTHING: Final = object()  # instead of a value: none has come
 HOLE: Final = -1  # in a field's way: the index of an item
+Place = tuple[dict[str, Any], "Call | None", tuple[int, ...]]
 
 
 class Call(msgspec.Struct, eq=False):
@@ -111,12 +115,72 @@ class Call(msgspec.Struct, eq=False):
         return GraphQLResolveInfoHelpers(gather=lambda values: gather_with_cancel(*values), track=self.run.track)
 
 
+class Awaited:
+    """What one field loads, for all the objects that it is a field of, where its resolver says from where (`schema.marks.Loads`): told
+    of each value once. Its notes are an object's part of the answer, the call above it, and the indexes of items since then.
+    """
+
+    __slots__ = ("_run", "field", "loader", "noted")
+
+    def __init__(self, run: Run, field: Field, loader: Loader) -> None:
+        self._run = run
+        self.field = field
+        self.loader = loader
+        self.noted: list[tuple[Loading[Any], list[Place]]] = []
+
+    def ask(self, key: Any, place: Place) -> None:
+        """The first time of each key, and of each batch."""
+        if key is None:
+            self._put(None, [place], None)
+            return
+        loading = self.loader.load(key)
+        places = [place]
+        loading.listeners[self] = places
+        self.noted.append((loading, places))
+        self._run.pending += 1
+
+    def loaded(self, loading: Loading[Any], notes: list[Place]) -> None:
+        """It has come (`resolvers.loading.Listener`), in a callback of the loop."""
+        run = self._run
+        run.began_by_loop()
+        try:
+            value = loading.result()
+            if not run.irregular:
+                self._put(value, notes, loading)
+        except Exception:
+            run.irregular = True
+        except asyncio.CancelledError:
+            run.irregular = True
+        run.ended()
+
+    def _put(self, value: Any, places: list[Place], loading: Loading[Any] | None) -> None:
+        field, run = self.field, self._run
+        key, complete = field.key, field.complete
+        if value is None or field.plain:
+            made = complete(value, None, run)
+            for place in places:
+                place[0][key] = made
+        else:
+            for place in places:
+                place[0][key] = complete(value, self._call(place, loading), run)
+
+    def calls(self) -> Iterator[Call]:
+        """All that was asked for, as resolvers are that were called."""
+        for loading, places in self.noted:
+            for place in places:
+                yield self._call(place, loading)
+
+    def _call(self, place: Place, loading: Loading[Any] | None) -> Call:
+        out, parent, indexes = place
+        return Call(self.field, self._run, parent, indexes, self._run.context, out, later=True, loading=loading)
+
+
 class Run:
     """One operation, or one event of a subscription, going through its plan."""
 
     __slots__ = (
-        "_arguments", "_background", "_current", "_done", "_loop", "_starting", "calls", "classes", "context", "irregular", "pending", "plan",
-        "root", "tasks", "variables",
+        "_arguments", "_background", "_current", "_done", "_loop", "_starting", "awaited", "calls", "classes", "context", "irregular",
+        "pending", "plan", "root", "tasks", "variables",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, classes: Classes, root: Any, context: Any, variables: VariableValues) -> None:
@@ -126,6 +190,7 @@ class Run:
         self.context = context
         self.variables = variables
         self.calls: list[Call] = []
+        self.awaited: dict[int, Awaited] = {}  # by the number of the field
         self.tasks: list[asyncio.Future[Any]] = []
         self.pending = 0
         self.irregular = False
@@ -169,6 +234,15 @@ class Run:
                 return known
             self._arguments[field.number] = known
         return known
+
+    def load(self, field: Field, key: Any, place: Place) -> None:
+        """What the field's resolver says it loads. (Where its key is being asked for already the source does so itself.)"""
+        awaited = self.awaited.get(field.number)
+        if awaited is None:
+            resolver = field.definition.resolve
+            assert isinstance(resolver, Loads)
+            awaited = self.awaited[field.number] = Awaited(self, field, resolver.loader(self.context))
+        awaited.ask(key, place)
 
     def begin(self, awaitable: Any, call: Call) -> Any:
         """The value if it is there without waiting, else WAITS, and what the field makes of it goes into the answer when it is there."""
@@ -252,6 +326,10 @@ class Run:
         self.pending -= len(notes)
         self._told()
 
+    def began_by_loop(self) -> None:
+        """What follows is done in a callback of the loop, and in no task."""
+        self._current = None
+
     def _complete(self, value: Any, notes: list[Call]) -> None:
         same, made = None, None
         for call in notes:
@@ -281,7 +359,7 @@ class Run:
         except asyncio.CancelledError:
             self.irregular = True
         finally:
-            self._ended()
+            self.ended()
 
     async def _follow(self, rest: Awaitable[Any], call: Call) -> None:
         try:
@@ -297,13 +375,14 @@ class Run:
             self.irregular = True
             raise
         finally:
-            self._ended()
+            self.ended()
 
     def _put(self, value: Any, call: Call) -> None:
         field = call.field
         call.out[field.key] = field.complete(value, call, self)
 
-    def _ended(self) -> None:
+    def ended(self) -> None:
+        """Something that was waited for has come."""
         self.pending -= 1
         self._told()
 
@@ -322,6 +401,7 @@ class Run:
     def close(self) -> None:
         """Let go of the calls, which know the run: no cycle is left, and what the answer was made of is freed at once."""
         self.calls.clear()
+        self.awaited.clear()
         self.tasks.clear()
         self._arguments.clear()
 

@@ -9,7 +9,10 @@ the part below `people` reads, without the checks,
 
     {"edges": [{"node": {"id": x2.id, "emails": [{"address": x3.address} for x3 in x2.emails]}} for x1 in c.edges]}
 
-Names in the source: R the run, P the call above, ix the indexes of items since then, d the dict being filled, c a call.
+A field that is loaded leaves with its loader where it stands, and nothing else is done for it until its value comes.
+
+Names in the source: R the run, P the call above, ix the indexes of items since then, d the dict being filled, c a call, w what a field
+waits for.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ from gateway.execution.compiled.fork import Fork
 from gateway.execution.compiled.run import HOLE, WAITS, Call
 from gateway.execution.compiled.values import INT_MAX, Irregular, bad, items, items_or_none, leaf, passes_strings, said, words
 from resolvers.loading import Loading
-from schema.marks import Converts, Reads, Shows
+from schema.marks import Converts, Loads, Reads, Shows
 
 if TYPE_CHECKING:
     from gateway.execution.compiled.plan import Field, Plan, Way
@@ -108,7 +111,10 @@ class Source:
             attribute = _attribute(field)
             if attribute is None:
                 entries.append(f"{key!r}: None")
-                statements.append(f"{self._resolved(field)}({record}, d, R, P, ix)")
+                if isinstance(resolver := field.definition.resolve, Loads):
+                    statements += self._loaded(field, _read(record, resolver.attribute))
+                else:
+                    statements.append(f"{self._resolved(field)}({record}, d, R, P, ix)")
                 continue
             held = self._hold("field", field)
             value, plain = self._value(
@@ -126,12 +132,28 @@ class Source:
                 statements.append(f"d[{key!r}] = {value}")
         return entries, statements
 
-    def _resolved(self, field: Field) -> str:
-        """A function that calls the field's resolver and puts what comes of it under its key."""
-        name, held = self._fresh("field"), self._hold("field", field)
+    def _completing(self, field: Field) -> str:
+        """The function that makes of what the field's resolver gives what goes into the answer."""
         value, field.plain = self._value(field, field.definition.type, "v", (), "c", "()", "c", 0)
         complete = self._fresh("complete")
         self._resolvers.append((field, complete))
+        self._lines += [f"def {complete}(v, c, R):", f"  return {value}"]
+        return complete
+
+    def _loaded(self, field: Field, key: str) -> list[str]:
+        """Leaves with the loader where the answer to this field stands."""
+        self._completing(field)
+        return [
+            "try:",
+            f"  (w := R.awaited[{field.number}]).loader.asked[{key}].listeners[w].append((d, P, ix))",
+            "except KeyError:",
+            f"  R.load({self._hold('field', field)}, {key}, (d, P, ix))",
+        ]
+
+    def _resolved(self, field: Field) -> str:
+        """A function that calls the field's resolver and puts what comes of it under its key."""
+        complete = self._completing(field)
+        name, held = self._fresh("field"), self._hold("field", field)
         resolver = field.definition.resolve or default_field_resolver
         arguments = self._arguments(field, held)
         if isinstance(resolver, Converts):
@@ -142,8 +164,6 @@ class Source:
         else:
             call = f"{self._hold('function', resolver)}(o, c{', ' if arguments else ''}{arguments})"
         self._lines += [
-            f"def {complete}(v, c, R):",
-            f"  return {value}",
             f"def {name}(o, d, R, P, ix):",
             f"  c = Call({held}, R, P, ix, R.context, d)",
             "  R.calls.append(c)",
