@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import sys
@@ -37,7 +36,7 @@ import structlog
 from sqlalchemy import Connection
 
 from gateway import slices
-from gateway.memory import give_back, share_one_arena
+from gateway.memory import give_back, settle, share_one_arena
 from gateway.slices import LONG, Slice
 from providers import records
 from resolvers.ingest import Result
@@ -522,7 +521,7 @@ def _ended(under_way: dict[int, asyncio.Task[bool]], number: int, _: asyncio.Tas
 
 
 async def _main() -> None:
-    gc.freeze()  # what is loaded stays: to look through all of it for garbage stops a transaction for 50 ms
+    settle()  # a piece is some hundred thousand objects, all of them in use until it is written
     loop = asyncio.get_running_loop()
     for stop in (signal.SIGINT, signal.SIGTERM):  # they are for the worker, and its end is ours
         loop.add_signal_handler(stop, lambda: None)

@@ -51,6 +51,13 @@ _UNLESS_INDEXED: Final = (
         BEGIN {_DROP} {_PUT} END""",
 )
 
+#: Pieces of the index that are merged at a time, in small steps; and from how many on, at once, where steps were too few
+#: (sqlite.org/fts5.html §6.8, §6.9). The index keeps both.
+_TOGETHER: Final = (
+    "INSERT INTO search_fts(search_fts, rank) VALUES ('automerge', 16)",
+    "INSERT INTO search_fts(search_fts, rank) VALUES ('crisismerge', 32)",
+)
+
 
 def create_search() -> None:
     for statement in _FIRST:
@@ -66,4 +73,10 @@ def search_by_column() -> None:
 def indexed_by_many() -> None:
     """Revision 0027: triggers leave alone what store/search_entries.py has indexed itself, which it says in `pairs`."""
     for statement in _UNLESS_INDEXED:
+        op.execute(statement)
+
+
+def merged_together() -> None:
+    """Revision 0066: how many pieces of the index are merged at a time."""
+    for statement in _TOGETHER:
         op.execute(statement)

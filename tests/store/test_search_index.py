@@ -145,3 +145,16 @@ async def test_of_a_transaction_that_fails_nothing_is_found(household: Household
         await household.database.write(household.viewer, fail)
     await household.database.write(household.viewer, search_index.put, [Doc(node_id="m_2", kind="MESSAGE", title="quay", at=NOW)])
     assert (await find(household, "harbour"), await find(household, "quay")) == ([], ["m_2"])
+
+
+async def test_an_index_that_many_transactions_wrote_is_in_few_pieces_and_has_all_of_them(household: Household) -> None:
+    def pieces(conn: Connection, viewer: str) -> int:
+        return int(conn.execute(text("SELECT count(DISTINCT segid) FROM search_fts_idx")).scalar_one())
+
+    for n in range(50):
+        doc = Doc(node_id=f"m_{n}", kind="MESSAGE", title=f"boat {n}", at=NOW + timedelta(minutes=n))
+        await household.database.write(household.viewer, search_index.put, [doc])
+    terms = search_index.plain_terms("boat")
+    assert await household.database.read(household.viewer, search_index.count, terms, kinds=KINDS) == 50
+    if household.database.sqlite:  # each transaction wrote one
+        assert await household.database.read(household.viewer, pieces) < 32
