@@ -4,8 +4,9 @@
         await something
 
 The same in all that can be seen: the task is cancelled when the time is over, and that becomes a TimeoutError here, unless somebody
-else cancelled the task as well. Most limits are never reached, so those that end in the same five thousandths of a second share a timer of
-the loop, which may let them be that much late; only short ones have their own.
+else cancelled the task as well. Most limits are never reached, and those that are not leave nothing behind: all of a loop share one timer, which
+is set to the one that is over first, and those that end in the same five thousandths of a second may be that much late; only short ones have
+a timer of their own.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SHORT: Final = 0.1  # seconds; below, being late would be seen
 class TimeLimit:
     """Raises TimeoutError around what takes longer than so many seconds. Belongs to one task, and is used once."""
 
-    __slots__ = ("_cancelling", "_expired", "_seconds", "_shared", "_task", "_timer")
+    __slots__ = ("_cancelling", "_expired", "_seconds", "_task", "_tick", "_ticks", "_timer")
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -35,10 +36,10 @@ class TimeLimit:
         self._task = task
         self._cancelling = task.cancelling()
         self._expired = False
-        self._shared: set[TimeLimit] | None = None
+        self._ticks: _Ticks | None = None
         if self._seconds >= SHORT:
-            self._shared = shared = _ticks(loop).over_in(self._seconds)
-            shared.add(self)
+            self._ticks = ticks = _of_loop(loop)
+            self._tick = ticks.add(self, self._seconds)
         else:
             self._timer = loop.call_later(max(0.0, self._seconds), self.expire)
 
@@ -46,8 +47,8 @@ class TimeLimit:
         if self._expired:
             if self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
                 raise TimeoutError from error
-        elif self._shared is not None:
-            self._shared.discard(self)
+        elif self._ticks is not None:
+            self._ticks.discard(self, self._tick)
         else:
             self._timer.cancel()
 
@@ -58,32 +59,55 @@ class TimeLimit:
 
 
 class _Ticks:
-    """The limits of one loop by the tick after which they are over."""
+    """The limits of one loop that have not ended, by the tick after which they are over."""
 
-    __slots__ = ("_limits", "loop")
+    __slots__ = ("_limits", "_next", "_timer", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._limits: dict[int, set[TimeLimit]] = {}
+        self._next: int | None = None  # the tick that the timer is set to: not after the first of any limit
+        self._timer: asyncio.TimerHandle | None = None
 
-    def over_in(self, seconds: float) -> set[TimeLimit]:
-        """Those that are over with this one."""
+    def add(self, limit: TimeLimit, seconds: float) -> int:
+        """The tick after which a limit is over that begins now."""
         tick = int((self.loop.time() + seconds) / TICK) + 1
         found = self._limits.get(tick)
         if found is None:
-            found = self._limits[tick] = set()
-            self.loop.call_at(tick * TICK, self._over, tick, context=Context())
-        return found
+            self._limits[tick] = {limit}
+            if self._next is None or tick < self._next:
+                self._set(tick)
+        else:
+            found.add(limit)
+        return tick
+
+    def discard(self, limit: TimeLimit, tick: int) -> None:
+        """It has ended in time."""
+        found = self._limits.get(tick)
+        if found is not None:
+            found.discard(limit)
+            if not found:
+                del self._limits[tick]
+
+    def _set(self, tick: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._next = tick
+        self._timer = self.loop.call_at(tick * TICK, self._over, tick, context=Context())
 
     def _over(self, tick: int) -> None:
-        for limit in tuple(self._limits.pop(tick)):
+        """Its limits are over; of the limit that it was set for, nothing may be left."""
+        self._next = self._timer = None
+        for limit in self._limits.pop(tick, ()):
             limit.expire()
+        if self._limits:
+            self._set(min(self._limits))
 
 
 _latest: _Ticks | None = None  # of the loop that was asked about last; each limit knows its own
 
 
-def _ticks(loop: asyncio.AbstractEventLoop) -> _Ticks:
+def _of_loop(loop: asyncio.AbstractEventLoop) -> _Ticks:
     global _latest
     found = _latest
     if found is None or found.loop is not loop:

@@ -232,15 +232,15 @@ def _with_people(query: sa.Select[Any]) -> tuple[sa.Select[Any], sa.ColumnElemen
 
 
 @Prepared
-def _first_of_each(where: Narrowed, size: int, after: bool) -> sa.Select[Any]:
+def _first_of_each(where: Narrowed, after: bool) -> sa.Select[Any]:
     """The latest conversations of each person, numbered all together: PostgreSQL's way."""
     query, group = _with_people(_later(passing(select(*SHOWN), VIEWER, where), after))
-    ranked = paging.ranked(query, group, ORDER, size).subquery("ranked")
+    ranked = paging.ranked(query, group, ORDER, paging.MOST).subquery("ranked")
     return select(ranked).order_by(ranked.c.group_key, ranked.c.place)
 
 
 @Prepared
-def _first_of_contacts(where: Narrowed, size: int, after: bool) -> sa.Select[Any]:
+def _first_of_contacts(where: Narrowed, after: bool) -> sa.Select[Any]:
     """The latest conversations of each contact of each person, looked up contact by contact: SQLite's way, which takes half the time of
     numbering all of them.
     """
@@ -251,7 +251,7 @@ def _first_of_contacts(where: Narrowed, size: int, after: bool) -> sa.Select[Any
         .where(m.viewer_id == contact.c.viewer_id, m.contact_id == contact.c.id)
         .group_by(c.id)  # a contact may take part under two addresses
         .order_by(*(column.desc() for column in ORDER.columns))
-        .limit(size + 1)
+        .limit(paging.MOST)
         .correlate(contact)
     )
     of_contact = sa.and_(shown.c.viewer_id == contact.c.viewer_id, shown.c.id.in_(latest))
@@ -277,10 +277,10 @@ def _firsts(
 ) -> dict[str, Cut]:
     further = {} if after is None else dict(zip(AFTER, after, strict=True))
     narrow = narrowed(conn, viewer, where, silent)
-    values = asked(viewer, person_ids, **further)
+    values = asked(viewer, person_ids, most=size + 1, **further)
     if conn.dialect.name == "sqlite":
-        return paging.merged(_first_of_contacts.rows(conn, narrow, size, after is not None, **values), size, key=_key)
-    return paging.grouped(_first_of_each.rows(conn, narrow, size, after is not None, **values), size)
+        return paging.merged(_first_of_contacts.rows(conn, narrow, after is not None, **values), size, key=_key)
+    return paging.grouped(_first_of_each.rows(conn, narrow, after is not None, **values), size)
 
 
 def _counts(

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy import ColumnElement, Connection, Select
+from sqlalchemy import BindParameter, ColumnElement, Connection, Select
 
 from resolvers.operation import Operation
 from resolvers.refusals import ItemUnreadable, Refusal
@@ -25,6 +25,8 @@ from resolvers.sources import Answered, SourceReport
 R = TypeVar("R")
 
 MAX_PAGE: Final = 200
+#: How many rows a statement gives that is made once for pages of all sizes: one more than the page has.
+MOST: Final[BindParameter[int]] = sa.bindparam("most", type_=sa.Integer)
 _TAG: Final = 16  # bytes of HMAC-SHA-256 kept: 128 bits, RFC 2104 §5
 
 Position = tuple[Any, ...]
@@ -183,16 +185,18 @@ def cut(
     """One page of `query`: the first `size` rows after `after`, or with `back` the last ones before `before`."""
     if before is not None:
         query = query.where(beyond(order, before, forwards=False))
-    rows = conn.execute(following(query, order, size, after=after, back=back)).all()
+    rows = conn.execute(following(query, order, size + 1, after=after, back=back)).all()
     return page_of(rows, size, after=after, before=before, back=back)
 
 
-def following(query: Select[Any], order: Order, size: int, *, after: Position | None = None, back: bool = False) -> Select[Any]:
-    """The rows of `query` in order, one more than a page has."""
+def following(
+    query: Select[Any], order: Order, most: int | BindParameter[int], *, after: Position | None = None, back: bool = False
+) -> Select[Any]:
+    """The first rows of `query` in order."""
     if after is not None:
         query = query.where(beyond(order, after, forwards=True))
     descending = order.descending != back
-    return query.order_by(*(c.desc() if descending else c.asc() for c in order.columns)).limit(size + 1)
+    return query.order_by(*(c.desc() if descending else c.asc() for c in order.columns)).limit(most)
 
 
 def page_of(
@@ -211,16 +215,18 @@ def tops(
     conn: Connection, query: Select[Any], group: ColumnElement[str], order: Order, size: int, *, back: bool = False
 ) -> dict[str, Cut]:
     """The first page (or with `back` the last one) of many lists in one statement: `group` says whose list a row is in."""
-    found = ranked(query, group, order, size, back=back).subquery()
+    found = ranked(query, group, order, size + 1, back=back).subquery()
     return grouped(conn.execute(sa.select(found).order_by(found.c.group_key, found.c.place)).all(), size, back=back)
 
 
-def ranked(query: Select[Any], group: ColumnElement[str], order: Order, size: int, *, back: bool = False) -> Select[Any]:
-    """The rows of `query` that are on the first page of their list, and the one after it, with `group_key` and `place` added."""
+def ranked(
+    query: Select[Any], group: ColumnElement[str], order: Order, most: int | BindParameter[int], *, back: bool = False
+) -> Select[Any]:
+    """The first rows of each list in `query`, with `group_key` and `place` added."""
     descending = order.descending != back
     place = sa.func.row_number().over(partition_by=group, order_by=[c.desc() if descending else c.asc() for c in order.columns])
     numbered = query.add_columns(group.label("group_key"), place.label("place")).subquery()
-    return sa.select(numbered).where(numbered.c.place <= size + 1)
+    return sa.select(numbered).where(numbered.c.place <= most)
 
 
 def grouped(rows: Sequence[Any], size: int, *, back: bool = False) -> dict[str, Cut]:

@@ -271,7 +271,7 @@ async def page(
         if where.text is not None:
             return paging.cut(conn, _wanted(conn, viewer, where), order, size, after=after)
         further = {} if after is None else dict(zip(AFTER, after, strict=True))
-        rows = _of_page.rows(conn, where, by, descending, size, after is not None, viewer=viewer, **further)
+        rows = _of_page.rows(conn, where, by, descending, after is not None, viewer=viewer, most=size + 1, **further)
         return paging.page_of(rows, size, after=after)
 
     def count(conn: Connection, viewer: str) -> int:
@@ -286,9 +286,9 @@ async def page(
 
 
 @Prepared
-def _of_page(where: PersonFilter, by: str, descending: bool, size: int, after: bool) -> sa.Select[Any]:
+def _of_page(where: PersonFilter, by: str, descending: bool, after: bool) -> sa.Select[Any]:
     at: Position | None = tuple(sa.bindparam(name) for name in AFTER) if after else None
-    return paging.following(_passing(VIEWER, where), _order(by, descending), size, after=at)
+    return paging.following(_passing(VIEWER, where), _order(by, descending), paging.MOST, after=at)
 
 
 def _wanted(conn: Connection, viewer: str, where: PersonFilter) -> sa.Select[Any]:

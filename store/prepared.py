@@ -2,7 +2,7 @@
 
 SQLAlchemy remembers what it has compiled, yet a statement is built anew each time to find that out; for a page that is made from the store
 alone, that was more work than the database had. A `Prepared` is the function that builds the statement from its shape (whatever decides its
-text: filters, sizes); what differs from one time to the next is a `bindparam`, lists of keys are `store.among`. Rows are named tuples of
+text, as filters do); what differs from one time to the next is a `bindparam`, lists of keys are `store.among`. Rows are named tuples of
 what the columns' types make of the driver's values. Knows nothing of what is selected.
 """
 
@@ -19,6 +19,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
 SHAPES: Final = 64  # of one statement, each with its text on one database; those not used for longest go
+ROWS: Final = 256  # kinds of rows
 Processor = Callable[[Any], Any]
 _named: Final[Callable[..., Any]] = namedtuple  # of columns that are known when it runs, which no type checker follows
 
@@ -60,7 +61,7 @@ class _Text:
             if name in self._bound:
                 self._bound |= dict.fromkeys(of, self._bound[name])
         columns = list(select.selected_columns)
-        self._made: Callable[[Sequence[Any]], Any] = _named("row", [str(column.key) for column in columns])._make
+        self._made: Callable[[Sequence[Any]], Any] = _row(*(str(column.key) for column in columns))._make
         read = [c.type.dialect_impl(dialect).result_processor(dialect, None) for c in columns]
         self._read = [(place, process) for place, process in enumerate(read) if process is not None]
 
@@ -74,6 +75,12 @@ class _Text:
         if not read:
             return [make(row) for row in found]
         return [make(_read(row, read)) for row in found]
+
+
+@lru_cache(ROWS)
+def _row(*columns: str) -> Any:
+    """The kind of row with these columns, one for all shapes of a statement: ten kilobytes each."""
+    return _named("row", columns)
 
 
 def _read(row: Sequence[Any], read: Sequence[tuple[int, Processor]]) -> list[Any]:

@@ -103,6 +103,19 @@ async def test_an_answered_page_leaves_nothing_for_the_collector_to_find(househo
         gc.enable()
 
 
+async def test_pages_of_all_sizes_are_the_same_statements(household: Household) -> None:
+    await fill(household.database, household.viewer, people=4, messages=20)
+    sent = []
+    for people, conversations in ((1, 1), (3, 2), (50, 40)):
+        with asked() as found:
+            result = await desk(household).ask(PEOPLE, people=people, conversations=conversations)
+        edges = result["viewer"]["people"]["edges"]
+        assert len(edges) == min(people, 4)
+        assert all(len(edge["node"]["conversations"]["edges"]) <= conversations for edge in edges)
+        sent.append([statement for statement, _ in found])
+    assert sent[0] == sent[1] == sent[2]
+
+
 @contextmanager
 def asked() -> Iterator[list[tuple[str, Any]]]:
     """The statements sent meanwhile, with their parameters."""
