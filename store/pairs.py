@@ -28,6 +28,12 @@ _NEXT: Final = (
     .order_by(unpaired.c.person_id)
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
+_BOTH: Final = (
+    select(unpaired.c.met, unpaired.c.person_id)
+    .where(unpaired.c.viewer_id == VIEWER)
+    .order_by(unpaired.c.met, unpaired.c.person_id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
 _WAITING: Final = select(unpaired.c.person_id).where(among(unpaired.c.person_id))
 _LIVES: Final = sa.and_(person.c.viewer_id == VIEWER, person.c.redirect_to.is_(None))
 _LIVING: Final = select(sa.func.count()).select_from(person).where(_LIVES)
@@ -49,7 +55,6 @@ def _counting(listed: sa.TableValuedAlias) -> sa.Select[Any]:
 
 _COUNTED: Final = {dialect: _counting(listed) for dialect, listed in each(sa.BigInteger()).items()}
 _HAVING: Final = select(clue.c.key, clue.c.person_id).where(among(clue.c.key))
-_MET: Final = sa.update(unpaired).where(among(unpaired.c.person_id)).values(met=True)
 _DONE: Final = sa.delete(unpaired).where(among(unpaired.c.person_id))
 _DROP: Final = sa.delete(look_alike).where(
     _L.viewer_id == VIEWER, _L.left_id == sa.bindparam("one"), _L.right_id == sa.bindparam("other")
@@ -76,12 +81,24 @@ FIELDS: Final = ("impersonates", "lookAlikes")
 
 def mark(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
     """Have these people's likenesses looked for again."""
-    insert(conn, _MARK[conn.dialect.name], [{"viewer_id": viewer, "person_id": p, "met": False} for p in sorted(person_ids)])
+    _mark(conn, viewer, person_ids, met=False)
+
+
+def _mark(conn: Connection, viewer: str, person_ids: Collection[str], *, met: bool) -> None:
+    insert(conn, _MARK[conn.dialect.name], [{"viewer_id": viewer, "person_id": p, "met": met} for p in sorted(person_ids)])
 
 
 def marked(conn: Connection, viewer: str, limit: int, *, met: bool) -> list[str]:
     """The next people to be looked at, of those whose keys are known, or are not."""
     return list(conn.execute(_NEXT, {"viewer": viewer, "met": met, "most": limit}).scalars())
+
+
+def next_marked(conn: Connection, viewer: str, limit: int) -> tuple[list[str], list[str]]:
+    """The next people to be looked at: those whose keys are not known yet, and, as far as there is room behind them, the others."""
+    found: tuple[list[str], list[str]] = ([], [])
+    for row in conn.execute(_BOTH, {"viewer": viewer, "most": limit}):
+        found[row.met].append(row.person_id)
+    return found
 
 
 def waiting(conn: Connection, viewer: str, person_ids: Collection[str]) -> set[str]:
@@ -90,14 +107,14 @@ def waiting(conn: Connection, viewer: str, person_ids: Collection[str]) -> set[s
 
 
 def meet(conn: Connection, viewer: str, keys: Mapping[str, Collection[int]]) -> None:
-    """The keys by which people meet (none for whoever is no more), in place of those that were known of them."""
+    """The keys by which people meet (none for whoever is no more), in place of those that were known of them; they are looked at next."""
     conn.execute(_DROP_CLUES, asked(viewer, keys))
     insert(
         conn,
         clue,
         [{"viewer_id": viewer, "key": key, "person_id": p} for p, each in keys.items() for key in sorted(each)],
     )
-    conn.execute(_MET, asked(viewer, keys))
+    _mark(conn, viewer, keys, met=True)
 
 
 def counted(conn: Connection, viewer: str, keys: Collection[int]) -> dict[int, int]:

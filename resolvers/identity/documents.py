@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
@@ -27,47 +27,59 @@ MAX_NOTED: Final = 20_000  # characters of one person's notes that are to be fou
 MAX_MET: Final = 10_000  # characters of titles and places of one person's meetings
 MAX_MET_WORDS: Final = 400
 MET: Final = "met"  # the kind of facet
-_A, _E = attendee.c, meeting_event.c
-# one statement for both: each change of a person asks it. A meeting that is called off, or that they declined, is not where they are met;
-# outer joins as below
-_TOPICS: Final = sa.union_all(
-    select(person.c.id, person.c.topics, sa.null().label("place"), sa.literal(True).label("held"))
-    .where(among(person.c.id), person.c.topics != ""),
-    select(
-        contact.c.person_id, _E.title, _E.location,
-        select(sa.literal(1)).where(meeting.c.viewer_id == _E.viewer_id, meeting.c.event_id == _E.id, sa.not_(meeting.c.cancelled)).exists()
-    )
-    .outerjoin(attendee, sa.and_(_A.viewer_id == contact.c.viewer_id, _A.contact_id == contact.c.id, _A.response != "DECLINED"))
-    .outerjoin(meeting_event, sa.and_(_E.viewer_id == _A.viewer_id, _E.id == _A.event_id))
-    .where(among(contact.c.person_id)),
-)  # fmt: skip
-# `at` is read along: of what the primary key has by itself SQLite would walk through all that is tagged
-_PUT_ON: Final = (
-    select(tagged.c.about_id, tag.c.name, tagged.c.at)
-    .join(tag, sa.and_(tag.c.viewer_id == tagged.c.viewer_id, tag.c.id == tagged.c.tag_id))
-    .where(among(tagged.c.about_id))
-    .order_by(tag.c.folded, tag.c.id)
-)
-# outer joins: from contacts to what they are filed under, never through all that anything is filed under
-_FILED: Final = (
-    select(contact.c.person_id, tag.c.name)
-    .outerjoin(category, sa.and_(category.c.viewer_id == contact.c.viewer_id, category.c.contact_id == contact.c.id))
-    .outerjoin(tag, sa.and_(tag.c.viewer_id == category.c.viewer_id, tag.c.id == category.c.tag_id))
-    .where(among(contact.c.person_id))
-    .order_by(tag.c.folded, tag.c.id)
-)
 _WHOSE: Final = select(contact.c.person_id).where(among(contact.c.id), contact.c.person_id.is_not(None)).distinct()
 _ADDRESSES: Final = ("https://", "http://")  # of a conference, in place of a place
 _projection: Final = msgspec.msgpack.Decoder(Projection).decode
 _PROJECTIONS: Final = select(person.c.id, person.c.projection).where(
     among(person.c.id), person.c.redirect_to.is_(None), person.c.projection.is_not(None)
 )
-_LEADING: Final = select(person.c.id, person.c.redirect_to).where(among(person.c.redirect_to))
-_NOTES: Final = (
-    select(annotation.c.about_id, annotation.c.body)
-    .where(among(annotation.c.about_id), annotation.c.kind == "NOTE")
-    .order_by(annotation.c.at.desc(), annotation.c.id.desc())
-)
+_NOTES, _TOPICS, _MET, _FILED, _PUT_ON, _PARTS = range(6)
+_A, _T, _G, _I, _E = annotation.c, tagged.c, tag.c, attendee.c, meeting_event.c
+
+
+def _saying(
+    part: int, whose: sa.ColumnElement[Any], said: sa.ColumnElement[Any], *order: sa.ColumnElement[Any]
+) -> sa.Select[Any]:
+    """What is said in one place of people: whose it is, the words, and by what these are ordered."""
+    at, name, node_id = order or (sa.null(), sa.null(), sa.null())
+    return select(
+        sa.literal_column(str(part)).label("part"), whose.label("whose"), said.label("said"),
+        at.label("at"), name.label("name"), node_id.label("id"),
+    )  # fmt: skip
+
+
+def _all_that_is_said() -> sa.CompoundSelect[Any]:
+    """Of people, and of ids that lead to them."""
+    leading = among(person.c.redirect_to)
+    noted = sa.and_(_A.viewer_id == person.c.viewer_id, _A.about_id == person.c.id, _A.kind == "NOTE")
+    put_on = sa.and_(_T.viewer_id == person.c.viewer_id, _T.about_id == person.c.id)
+    called = sa.and_(_G.viewer_id == _T.viewer_id, _G.id == _T.tag_id)
+    # a meeting that is called off, or that they declined, is not where they are met
+    invited = sa.and_(_I.viewer_id == contact.c.viewer_id, _I.contact_id == contact.c.id, _I.response != "DECLINED")
+    planned = sa.and_(_E.viewer_id == _I.viewer_id, _E.id == _I.event_id)
+    m = meeting.c
+    held = select(sa.literal(1)).where(m.viewer_id == _E.viewer_id, m.event_id == _E.id, sa.not_(m.cancelled)).exists()
+    filed = sa.and_(category.c.viewer_id == contact.c.viewer_id, category.c.contact_id == contact.c.id)
+    filed_as = sa.and_(_G.viewer_id == category.c.viewer_id, _G.id == category.c.tag_id)
+    note = (_A.at, sa.null(), _A.id)
+    # `at` is read along: of what the primary key has by itself SQLite would walk through all that is tagged
+    tag_of = (_T.at, _G.folded, _G.id)
+    # outer joins: from people and contacts to what is said of them, never through all that anything is said in
+    return sa.union_all(
+        _saying(_NOTES, _A.about_id, _A.body, *note).where(among(_A.about_id), _A.kind == "NOTE"),
+        _saying(_NOTES, person.c.redirect_to, _A.body, *note).select_from(person).outerjoin(annotation, noted).where(leading),
+        _saying(_PUT_ON, _T.about_id, _G.name, *tag_of).select_from(tagged).join(tag, called).where(among(_T.about_id)),
+        _saying(_PUT_ON, person.c.redirect_to, _G.name, *tag_of).select_from(person).outerjoin(tagged, put_on)
+        .outerjoin(tag, called).where(leading),
+        _saying(_FILED, contact.c.person_id, _G.name, sa.null(), _G.folded, _G.id).select_from(contact).outerjoin(category, filed)
+        .outerjoin(tag, filed_as).where(among(contact.c.person_id)),
+        _saying(_MET, contact.c.person_id, sa.case((held, _E.title)), sa.null(), _E.location, _E.id).select_from(contact)
+        .outerjoin(attendee, invited).outerjoin(meeting_event, planned).where(among(contact.c.person_id)),
+        _saying(_TOPICS, person.c.id, person.c.topics).where(among(person.c.id), person.c.topics != ""),
+    )  # fmt: skip
+
+
+_SAID: Final = _all_that_is_said()
 _TOLD: Final = sa.union(
     select(annotation.c.about_id).where(among(annotation.c.about_id), annotation.c.kind == "NOTE"),
     select(tagged.c.about_id).where(among(tagged.c.about_id)),
@@ -108,27 +120,26 @@ def renew_of(conn: Connection, viewer: str, contact_ids: Collection[str]) -> Non
 
 
 def _said(conn: Connection, viewer: str, person_ids: Collection[str]) -> dict[str, _Said]:
-    """What is found of each person besides what their sources say: topics, meetings, tags, and notes, the latest first."""
+    """What is found of each person besides what their sources say: topics, meetings, tags, and notes, the latest first. One statement."""
     said = {person_id: _Said(words=[], met=set()) for person_id in person_ids}
     found = {person_id: one.words for person_id, one in said.items()}
-    for row in conn.execute(_TOPICS, asked(viewer, person_ids)):
-        if row.place is None and row.topics:
-            found[row.id].append(row.topics)
-        elif row.place is not None and row.held:
-            said[row.id].met.update(text for text in (row.place, row.topics) if text and not text.startswith(_ADDRESSES))
+    rows: tuple[list[Any], ...] = tuple([] for _ in range(_PARTS))
+    for row in conn.execute(_SAID, asked(viewer, person_ids)):
+        if row.said is not None:
+            rows[row.part].append(row)
+    for row in rows[_TOPICS]:
+        found[row.whose].append(row.said)
+    for row in rows[_MET]:
+        said[row.whose].met.update(text for text in (row.name, row.said) if text and not text.startswith(_ADDRESSES))
     for one in said.values():
         if one.met:
             one.words.append(BREAK.join(sorted(one.met))[:MAX_MET])
-    for row in conn.execute(_FILED, asked(viewer, person_ids)):
-        if row.name is not None:
-            found[row.person_id].append(row.name)
-    whose = {row.id: row.redirect_to for row in conn.execute(_LEADING, asked(viewer, person_ids))}
-    about = {*person_ids, *whose}
-    for borne in conn.execute(_PUT_ON, asked(viewer, about)):
-        found[whose.get(borne.about_id, borne.about_id)].append(borne.name)
+    for part in (_FILED, _PUT_ON):
+        for row in sorted(rows[part], key=lambda row: (row.name, row.id)):
+            found[row.whose].append(row.said)
     notes: dict[str, list[str]] = defaultdict(list)
-    for row in conn.execute(_NOTES, asked(viewer, about)):
-        notes[whose.get(row.about_id, row.about_id)].append(row.body)
+    for row in sorted(rows[_NOTES], key=lambda row: (row.at, row.id), reverse=True):
+        notes[row.whose].append(row.said)
     for person_id, bodies in notes.items():
         found[person_id].append(BREAK.join(bodies)[:MAX_NOTED])
     return said

@@ -1,8 +1,8 @@
 """Look for whom people look like and who may be one: people marked since they changed, and whoever meets them by a key; nobody else.
 
-First the keys of all marked people are written, so that it does not matter who came first; then a step reads some of them with all whom
-they meet, compares outside any transaction, and writes only if the records that it read are still the records. A key that a crowd shares
-leads to nobody. How rare a name or an employer is was counted when a pair was last looked at.
+First the keys of all marked people are written (of a few by whoever grouped them), so that it does not matter who came first; then a
+step reads some of them with all whom they meet, compares outside any transaction, and writes only if the records that it read are still
+the records. A key that a crowd shares leads to nobody. How rare a name or an employer is was counted when a pair was last looked at.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ from store.among import among, asked
 from store.database import Database
 from store.feed import Recorder
 from store.suggestions import SHOWN, Weighed
-from store.tables import account, contact, person
+from store.tables import account, contact
 
 STEP: Final = 50  # people a step looks at
+FEW: Final = 8  # people whose keys are written by whoever says who they are
 KEYED: Final = 200  # people whose keys one transaction writes
 MAX_RECORDS: Final = 60  # of one person
 MAX_TRIES: Final = 20
@@ -43,7 +44,6 @@ KEPT: Final = -6.0  # log-odds of a pair by itself below which it is nobody's ri
 UNASKED: Final = frozenset({"single", "prefix", "start", "bones", "pet"})
 _encode = msgspec.msgpack.Encoder().encode
 _record = msgspec.msgpack.Decoder(records.Contact).decode
-_LIVING: Final = select(person.c.id).where(among(person.c.id), person.c.redirect_to.is_(None))
 _RECORDS: Final = (
     select(contact.c.person_id, contact.c.id, contact.c.account_id, contact.c.fingerprint, contact.c.photo_hash, contact.c.record, account.c.provider)
     .join(account, sa.and_(account.c.viewer_id == contact.c.viewer_id, account.c.id == contact.c.account_id))
@@ -102,6 +102,15 @@ def _across(a: Whole, b: Whole) -> Iterable[Pair]:
     return (((x, y) if x < y else (y, x)) for x in a.members for y in b.members)
 
 
+def look_again(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
+    """Have these people's likenesses looked for again; of few of them the keys are written at once, by what their records say now."""
+    if len(person_ids) > FEW:
+        pairs.mark(conn, viewer, person_ids)
+        return
+    known = _known(conn, viewer, person_ids)
+    pairs.meet(conn, viewer, {p: keys_of(known, p) for p in person_ids})
+
+
 async def pair(
     database: Database, viewer: str, now: datetime, *, step: int = STEP, later: Callable[[Connection, str], bool] | None = None
 ) -> int:
@@ -137,15 +146,14 @@ async def pair(
 
 def read_next(conn: Connection, viewer: str, step: int) -> tuple[list[str], Known] | Neighbourhood:
     """The next people whose keys are not known, with their records; when there are none, the next to be compared."""
-    unmet = read_unmet(conn, viewer)
-    return unmet if unmet[0] else read_neighbourhood(conn, viewer, step)
+    unmet, met = pairs.next_marked(conn, viewer, max(KEYED, step))
+    return (unmet[:KEYED], _known(conn, viewer, unmet[:KEYED])) if unmet else _neighbourhood(conn, viewer, met[:step], step)
 
 
 def read_unmet(conn: Connection, viewer: str) -> tuple[list[str], Known]:
     """The next people whose keys are not known, with their records."""
     marked = pairs.marked(conn, viewer, KEYED, met=False)
-    living = set(conn.execute(_LIVING, asked(viewer, marked)).scalars()) if marked else set()
-    return marked, _known(conn, viewer, living)
+    return marked, _known(conn, viewer, marked)
 
 
 def write_keys(conn: Connection, viewer: str, keys: Mapping[str, Collection[int]], prints: Prints) -> bool:
@@ -159,12 +167,14 @@ def write_keys(conn: Connection, viewer: str, keys: Mapping[str, Collection[int]
 
 def read_neighbourhood(conn: Connection, viewer: str, step: int) -> Neighbourhood:
     """The next marked people with whomever they meet, in one snapshot."""
-    marked = pairs.marked(conn, viewer, step, met=True)
+    return _neighbourhood(conn, viewer, pairs.marked(conn, viewer, step, met=True), step)
+
+
+def _neighbourhood(conn: Connection, viewer: str, marked: Sequence[str], step: int) -> Neighbourhood:
     if not marked:
         nobody = Known(bearings={}, wholes={}, prints={})
         return Neighbourhood(marked=(), known=nobody, meeting=(), later=frozenset(), seen=Frequencies(()), never=frozenset())
-    living = set(conn.execute(_LIVING, asked(viewer, marked)).scalars())
-    mine = _known(conn, viewer, living)
+    mine = _known(conn, viewer, marked)  # whoever is no more has no records
     keys = {p: frozenset(map(_key, _clues(mine, p))) for p in mine.wholes}
     by_key = pairs.meeting(conn, viewer, {key for each in keys.values() for key in each})
     met = {(min(a, b), max(a, b)) for a, each in keys.items() for key in each for b in by_key.get(key, ()) if a != b}
@@ -172,7 +182,7 @@ def read_neighbourhood(conn: Connection, viewer: str, step: int) -> Neighbourhoo
     waiting = pairs.waiting(conn, viewer, {b for _, b in met} - set(marked)) if len(marked) == step else set()
     later = frozenset(two for two in met if two[1] in waiting)
     met -= later
-    others = _known(conn, viewer, {p for two in met for p in two} - living)
+    others = _known(conn, viewer, {p for two in met for p in two} - set(marked))
     known = Known(
         bearings={**mine.bearings, **others.bearings},
         wholes={**mine.wholes, **others.wholes},

@@ -45,15 +45,14 @@ _MOVE: Final = (
     sa.update(contact).where(contact.c.viewer_id == VIEWER, contact.c.id == sa.bindparam("which"))
     .values(person_id=sa.bindparam("whose"))
 )  # fmt: skip
-_REVIVE: Final = sa.update(person).where(among(person.c.id)).values(redirect_to=None)
-_TURN: Final = sa.update(person).where(among(person.c.id)).values(version=person.c.version + 1)
+# the survivor's upsert follows its merge, whether or not its values changed
+_REVIVE: Final = sa.update(person).where(among(person.c.id)).values(redirect_to=None, version=person.c.version + 1)
 # one after the other: of both at once SQLite walks through everybody
 _LEAD: Final = tuple(
     sa.update(person).where(among(side), person.c.id != sa.bindparam("survivor"))
     .values(redirect_to=sa.bindparam("survivor"), projection=None)
     for side in (person.c.id, person.c.redirect_to)
 )  # fmt: skip
-_VERSIONS: Final = select(person.c.id, person.c.version).where(among(person.c.id)).order_by(person.c.id)
 _SHOW: Final = (
     sa.update(person).where(person.c.viewer_id == VIEWER, person.c.id == sa.bindparam("whose"))
     .values({name: sa.bindparam(f"new_{name}") for name in ("projection", "name", "sort_name", "nature", "photo_hash", "version")})
@@ -76,14 +75,16 @@ def reproject(
     now: datetime,
     *,
     created: Collection[str] = (),
-) -> None:
-    """Rebuild these people from their contacts. Who changed gets a feed row; who has no contact left is deleted."""
+) -> dict[str, int]:
+    """Rebuild these people from their contacts. Who changed gets a feed row; who has no contact left is deleted. Returns the version of
+    each who lives."""
     if not person_ids:
-        return
+        return {}
     members = members_of(conn, viewer, person_ids)
     chosen = choices_of(conn, viewer, person_ids)
     known = {r.id: r for r in conn.execute(_PEOPLE, asked(viewer, person_ids))}
     found: dict[str, Projection] = {}
+    versions: dict[str, int] = {}
     shown: list[dict[str, Any]] = []
     for person_id in sorted(person_ids):
         row = known.get(person_id)
@@ -99,9 +100,10 @@ def reproject(
             continue
         projection = project(members[person_id], chosen.get(person_id, {}))
         encoded = _encode(projection)
+        versions[person_id] = row.version
         if row.projection == encoded and person_id not in created:
             continue
-        version = row.version if person_id in created else row.version + 1
+        version = versions[person_id] = row.version if person_id in created else row.version + 1
         shown.append(
             {"viewer": viewer, "whose": person_id, "new_projection": encoded, "new_name": projection.name,
              "new_sort_name": projection.sort_name, "new_nature": projection.nature, "new_photo_hash": projection.photo_hash,
@@ -113,6 +115,7 @@ def reproject(
     if shown:
         conn.execute(_SHOW, shown)
     documents.put(conn, viewer, found)
+    return versions
 
 
 def choices_of(conn: Connection, viewer: str, person_ids: Collection[str]) -> dict[str, dict[str, Choice]]:
@@ -148,12 +151,12 @@ def regroup(
     recorder: Recorder,
     now: datetime,
     by: decisions.By | None = None,
-) -> None:
+) -> set[str]:
     """Write the groups: each answers with the id its first contact minted, the others redirect, split ones live again.
 
     An id whose own contact is gone goes with the one that it follows since (anchoring.py). `minted` and `current` give each contact's own
     and present person id; every contact of every person in `current` must be in the partition. What was joined or parted is kept as
-    decisions, but for what `by` did.
+    decisions, but for what `by` did. Returns whose likenesses are to be looked for again.
     """
     before: dict[str, set[str]] = defaultdict(set)
     for contact_id, person_id in current.items():
@@ -200,37 +203,38 @@ def regroup(
     if moved:
         conn.execute(_MOVE, [{"viewer": viewer, "which": contact_id, "whose": person_id} for contact_id, person_id in moved])
     revived = sorted(set(living) & touched)
-    pairs.mark(conn, viewer, {*touched, *(origin for absorbed in merges.values() for origin in absorbed)})
     if revived:
         conn.execute(_REVIVE, asked(viewer, revived))
+    led: dict[str, str] = {}
     for survivor, absorbed in merges.items():
-        _lead(conn, viewer, absorbed, survivor)
+        _lead(conn, viewer, absorbed, survivor, led)
     for group, survivor in survivors.items():
         if survivor in touched:
-            _lead(conn, viewer, [minted[c] for c in group if minted[c] != survivor], survivor)
+            _lead(conn, viewer, [minted[c] for c in group if minted[c] != survivor], survivor, led)
     for person_id, contact_id in anchored.items():
         if belongs[contact_id] in touched:
-            _lead(conn, viewer, [person_id], belongs[contact_id])
+            _lead(conn, viewer, [person_id], belongs[contact_id], led)
     last_contact.settle(conn, viewer, sorted(touched))
     _write_evidence(conn, viewer, partition, now)
-    if revived:  # the survivor's upsert follows its merge, whether or not its values changed
-        conn.execute(_TURN, asked(viewer, revived))
-    reproject(conn, viewer, touched, recorder, now)
+    versions = reproject(conn, viewer, touched, recorder, now)
     heir = {absorbed: survivor for survivor, others in merges.items() for absorbed in others}
     documents.follow_notes(conn, viewer, heir | {part: part for _, parts, _ in splits for part in parts})
-    for row in conn.execute(_VERSIONS, asked(viewer, revived)) if revived else ():
-        recorder.upsert("PERSON", row.id, row.version)
+    for person_id in revived:
+        recorder.upsert("PERSON", person_id, versions[person_id])
     decisions.put(conn, viewer, plan.news, recorder, now)
     places.mark(conn, viewer, touched)  # what they exchanged is another sum now
+    return {*touched, *(origin for absorbed in merges.values() for origin in absorbed)}
 
 
-def _lead(conn: Connection, viewer: str, others: Sequence[str], survivor: str) -> None:
-    """Let `others`, and whoever led to them, lead to the survivor: one hop, never a chain."""
-    if not others:
+def _lead(conn: Connection, viewer: str, others: Sequence[str], survivor: str, led: dict[str, str]) -> None:
+    """Let `others`, and whoever led to them, lead to the survivor: one hop, never a chain. `led` is what was done so before, and now."""
+    fresh = [person_id for person_id in others if led.get(person_id) != survivor]
+    if not fresh:
         return
+    led.update(dict.fromkeys(fresh, survivor))
     for statement in _LEAD:
-        conn.execute(statement, asked(viewer, others, survivor=survivor))
-    search_index.drop(conn, viewer, others)
+        conn.execute(statement, asked(viewer, fresh, survivor=survivor))
+    search_index.drop(conn, viewer, fresh)
 
 
 def _lost(conn: Connection, viewer: str, partition: Partition, current: Mapping[str, str]) -> list[Edge]:

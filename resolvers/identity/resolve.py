@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.identity import decisions, memory, webs
+from resolvers.identity import decisions, memory, pairing, webs
 from resolvers.identity.cards import Address
 from resolvers.identity.clusters import MAX_CARRIERS, Fact, Partition, partition
 from resolvers.identity.decisions import By, Said
@@ -38,10 +38,14 @@ _NEXT: Final = (
     .limit(sa.bindparam("step", type_=sa.Integer))
 )  # fmt: skip
 _DONE: Final = sa.delete(dirty).where(among(dirty.c.contact_id))
-_ROWS: Final = select(
+_mine: Final = contact.alias("mine")
+# whoever has these contacts, with all that they have: of a contact that is nobody's there is none
+_MEMBERS: Final = select(
     contact.c.id, contact.c.born, contact.c.minted_id, contact.c.person_id, contact.c.fingerprint, contact.c.record, contact.c.relation,
     contact.c.account_id,
-).where(among(contact.c.id))  # fmt: skip
+).where(
+    contact.c.viewer_id == VIEWER, contact.c.person_id.in_(select(_mine.c.person_id).where(among(_mine.c.id)))
+)  # fmt: skip
 _LOCKED: Final = (
     select(contact.c.id, contact.c.fingerprint, contact.c.person_id)
     .where(among(contact.c.id))
@@ -61,7 +65,6 @@ _CROWDS: Final = {
     for proving, carriers in _CARRIERS.items()
 }
 _WHOSE: Final = select(contact.c.person_id).where(among(contact.c.id))
-_OF_PEOPLE: Final = select(contact.c.id).where(among(contact.c.person_id))
 
 
 class Component(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,34 +125,38 @@ def read_around(conn: Connection, viewer: str, begin: Collection[str]) -> Compon
     known: set[str] = set()
     said = Said()
     keys: dict[str, list[Key]] = {}
-    frontier = set(begin)
+    rows: dict[str, Any] = {}
+    frontier, unheard = set(begin), set[str]()
     values_seen: set[tuple[str, str]] = set()
-    people_seen: set[str] = set()
     crowded: set[tuple[str, str]] = set()
     reader = webs.Reader(conn, viewer)
     while frontier:
-        known |= frontier
-        fresh_keys = _keys(conn, viewer, frontier)
+        if strangers := frontier - rows.keys():
+            rows.update((row.id, row) for row in conn.execute(_MEMBERS, asked(viewer, strangers)))
+        fresh = (frontier | rows.keys()) - known
+        known |= fresh
+        unheard |= fresh
+        fresh_keys = _keys(conn, viewer, fresh)
         keys.update(fresh_keys)
         values: set[tuple[str, str]] = {(k.kind, k.value) for found in fresh_keys.values() for k in found if _counts(k)}
         values = (values | reader.follow(values)) - values_seen
         values_seen |= values
-        people = {p for p in _people(conn, viewer, frontier) if p not in people_seen}
-        people_seen |= people
-        heard = decisions.said_of(conn, viewer, frontier)
-        said = decisions.both(said, heard)
-        frontier = (_carriers(conn, viewer, values, crowded) | _members(conn, viewer, people) | heard.joined()) - known
-    # nobody's are left out here: asked to, SQLite walks through all that are somebody's
-    rows = [row for row in conn.execute(_ROWS, asked(viewer, known)) if row.person_id is not None]
+        frontier = _carriers(conn, viewer, values, crowded) - known
+        if not frontier:  # of all of them at once: few people are decided about
+            heard = decisions.said_of(conn, viewer, unheard)
+            unheard = set()
+            said = decisions.both(said, heard)
+            frontier = heard.joined() - known
+    members = [rows[contact_id] for contact_id in sorted(rows)]
     web = reader.read()
     tied = web.around(crowded)
-    facts = tuple(_fact(row, own := keys.get(row.id, []), webs.carried(row, own, tied)) for row in rows)
+    facts = tuple(_fact(row, own := keys.get(row.id, []), webs.carried(row, own, tied)) for row in members)
     return Component(
         dirty=tuple(begin),
         facts=facts,
-        minted={r.id: r.minted_id for r in rows},
-        current={r.id: r.person_id for r in rows},
-        prints={r.id: r.fingerprint for r in rows},
+        minted={r.id: r.minted_id for r in members},
+        current={r.id: r.person_id for r in members},
+        prints={r.id: r.fingerprint for r in members},
         crowded=frozenset(crowded),
         known=frozenset(known),
         said=said,
@@ -164,8 +171,8 @@ def carry_out(
     them first."""
     component = read_around(conn, viewer, begin)
     _locked(conn, viewer, component)
-    regroup(conn, viewer, component.groups(), component.minted, component.current, recorder, now, by)
-    pairs.mark(conn, viewer, _people(conn, viewer, begin if by is None else by.contacts))
+    again = regroup(conn, viewer, component.groups(), component.minted, component.current, recorder, now, by)
+    pairs.mark(conn, viewer, again | _people(conn, viewer, begin if by is None else by.contacts))
     leases.enqueue(conn, viewer, "identity", viewer, now)  # whom they look like now is looked for behind the answer
 
 
@@ -194,8 +201,10 @@ def write_groups(conn: Connection, viewer: str, component: Component, groups: Pa
     if decisions.said_of(conn, viewer, component.known) != component.said or not component.web.still(conn, viewer):
         return False
     recorder = Recorder(now, origin="IDENTITY")
-    regroup(conn, viewer, groups, component.minted, component.current, recorder, now)
-    pairs.mark(conn, viewer, _people(conn, viewer, component.dirty))
+    again = regroup(conn, viewer, groups, component.minted, component.current, recorder, now)
+    looked_at = set(component.dirty)
+    again |= {component.minted[group[0]] for group in groups.groups if not looked_at.isdisjoint(group)}
+    pairing.look_again(conn, viewer, again)
     conn.execute(_DONE, asked(viewer, component.dirty))
     recorder.flush(conn, viewer)
     return True
@@ -271,7 +280,3 @@ def _joined_by(conn: Connection, viewer: str, kind: str, values: Collection[str]
 
 def _people(conn: Connection, viewer: str, contact_ids: Collection[str]) -> set[str]:
     return set(conn.execute(_WHOSE, asked(viewer, contact_ids)).scalars()) - {None}
-
-
-def _members(conn: Connection, viewer: str, person_ids: Collection[str]) -> set[str]:
-    return set(conn.execute(_OF_PEOPLE, asked(viewer, person_ids)).scalars()) if person_ids else set()

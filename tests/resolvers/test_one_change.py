@@ -15,6 +15,8 @@ from tests.household import Household, card, open_sqlite
 #: Of what there is more of with each person.
 GROWING: Final = "category|clue|contact|contact_key|decision_contact|evidence|look_alike|person|search_doc|suggestion|tagged"
 WALK: Final = re.compile(rf"^(?:SCAN (?:{GROWING})\b|SEARCH (?:{GROWING})\b.* \(viewer_id=\?(?: AND \w+[<>]\?)*\))")
+#: Statements of a card that says something new, of one that joins somebody new here, and of one that leaves.
+SAYS, JOINS, LEAVES = 51, 85, 91
 COUNTED: Final = "SELECT count(*) AS count_1 \nFROM person"  # while they are few (store/pairs.py)
 
 
@@ -25,14 +27,17 @@ async def test_nothing_that_a_change_asks_for_walks_through_all_people(tmp_path:
         ada, elsewhere = "ada@quay.example", "ada@elsewhere.example"
         await household.take(book, card("a", "Ada Quay", ada), card("b", "Bo Sand", "bo@sand.example"))
         await household.resolve()
-        with statements() as asked:
-            for account, item in (
-                (book, card("a", "Ada Quay", ada, organizations=(records.Organization(name="Harbour Works"),))),
-                (other, card("guest", "Ada Quay", ada)),
-                (other, card("guest", "Ada Quay", elsewhere)),
-            ):
+        asked: list[str] = []
+        for account, item, most in (
+            (book, card("a", "Ada Quay", ada, organizations=(records.Organization(name="Harbour Works"),)), SAYS),
+            (other, card("guest", "Ada Quay", ada), JOINS),
+            (other, card("guest", "Ada Quay", elsewhere), LEAVES),
+        ):
+            with statements() as sent:
                 await household.take(account, item)
                 await household.resolve()
+            assert len(sent) <= most, "each costs PostgreSQL a round trip"
+            asked += sent
         assert "decision" in " ".join(asked), "somebody joined and left"
         assert await database.read(household.viewer, _walks, dict.fromkeys(asked)) == {}
 
