@@ -49,10 +49,10 @@ class PostRecord(msgspec.Struct, frozen=True, rename="camel"):
     body: str
 
 
-#: As many calls at once as the other gateways have connections, and more of them than there is time for.
+#: A source that sets no limit, as the other gateways know none: what bounds the calls of all are their connections.
 UPSTREAM: Final = Provider(
     key="posts", name="Posts", kind="SOCIAL", mode="LIVE", capabilities=frozenset(),
-    quota=Quota(calls=1_000_000_000, seconds=1.0, concurrency=64, interactive_reserve=0.0),
+    quota=Quota(calls=1_000_000_000, seconds=1.0, concurrency=1_000, interactive_reserve=0.0),
 )  # fmt: skip
 #: What a call may take: fifty clients at once wait longer than people do, and the others wait for ever.
 SECONDS: Final = 10.0
