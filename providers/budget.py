@@ -52,17 +52,17 @@ class TokenBudget:
 class _Slots:
     """So many calls at once; who finds none free waits in line, and is handed the next one."""
 
-    __slots__ = ("_free", "_line")
+    __slots__ = ("_line", "free")
 
     def __init__(self, count: int) -> None:
-        self._free = count
+        self.free = count
         self._line: deque[asyncio.Future[None]] = deque()
 
     def take(self) -> bool:
         """Whether there was one: nobody waits as long as one is free."""
-        if not self._free:
+        if not self.free:
             return False
-        self._free -= 1
+        self.free -= 1
         return True
 
     async def turn(self) -> None:
@@ -85,7 +85,7 @@ class _Slots:
             if not waiter.done():
                 waiter.set_result(None)
                 return
-        self._free += 1
+        self.free += 1
 
 
 class _Bucket:
@@ -95,6 +95,7 @@ class _Bucket:
         self.quota = quota
         self.clock = clock
         self.most = self.tokens = float(quota.calls)
+        self._rate = self.most / quota.seconds
         self.filled_at = clock.now()
         self.closed_until: datetime | None = None
         self.slots = _Slots(max(1, quota.concurrency))
@@ -104,11 +105,16 @@ class _Bucket:
         passed = (now - self.filled_at).total_seconds()
         self.filled_at = now
         if passed > 0:
-            self.tokens = min(self.most, self.tokens + passed * self.most / self.quota.seconds)
+            tokens = self.tokens + passed * self._rate
+            self.tokens = tokens if tokens < self.most else self.most
 
     def wait_for(self, calls: int, reserve: float, now: datetime) -> float:
         """Seconds from now until `calls` may be taken and `reserve` is left; 0 when they may."""
         self.fill(now)
+        return self.missing(calls, reserve, now)
+
+    def missing(self, calls: int, reserve: float, now: datetime) -> float:
+        """The same, once filled."""
         seconds = 0.0
         missing = min(calls + reserve, self.most) - self.tokens
         if missing > 1e-9:
@@ -127,12 +133,18 @@ class _View:
 
     def take(self, calls: int, now: datetime) -> bool:
         bucket = self._bucket
-        if bucket.wait_for(calls, self._reserve, now) > 0 or (self._in_background and not bucket.background_slots.take()):
+        bucket.fill(now)
+        plenty = bucket.tokens >= calls + self._reserve and bucket.closed_until is None
+        if not plenty and bucket.missing(calls, self._reserve, now) > 0:
             return False
-        if not bucket.slots.take():
+        if self._in_background and not bucket.background_slots.take():
+            return False
+        slots = bucket.slots
+        if not slots.free:
             if self._in_background:
                 bucket.background_slots.release()
             return False
+        slots.free -= 1
         bucket.tokens -= calls
         return True
 

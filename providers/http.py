@@ -235,7 +235,7 @@ class Session:
         )
         seconds = self._seconds_left()
         try:
-            with TimeLimit(seconds):
+            with TimeLimit(seconds, self._loop):
                 return await (self._authorised(call) if self.interactive else self._persistently(call))
         except TimeoutError:
             raise Unavailable(f"{call.url.host} did not answer in time.", provider_code="timeout") from None
@@ -382,10 +382,7 @@ class Session:
         if not isinstance(self._transport, Transport):
             raise Refused(f"There is no way to {target.host} from here.", provider_code="no-transport")
         with _OnTheWire(target.host):
-            counted = _Counted(self, target, 1)
-            if not counted.begin():
-                await counted.turn()
-            with counted:
+            async with self._counted(target) as answered:
                 try:
                     async with asyncio.timeout(STREAM_SECONDS):
                         opened = await self._transport.open_socket(
@@ -393,9 +390,9 @@ class Session:
                         )
                 except httpx.HTTPStatusError as error:
                     refused = Response(status=error.response.status_code, headers=httpx.Headers(), content=b"", url=str(target))
-                    counted.answered(refused.status, refused.headers)
+                    answered(refused.status, refused.headers)
                     raise self._refusal(refused, target) from error
-                counted.answered(101, httpx.Headers())
+                answered(101, httpx.Headers())
         from providers.web_socket import WebSocket  # loads aiohttp, as opening it did
 
         line = WebSocket(opened, target.host)
@@ -407,6 +404,11 @@ class Session:
     def _patience(self) -> float:
         """Seconds that may pass without a byte on a stream."""
         return max(0.01, min(STREAM_READ_SECONDS, self._seconds_left())) if self.deadline is not None else STREAM_READ_SECONDS
+
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        """The loop in which it is used."""
+        return asyncio.get_running_loop()
 
     @cached_property
     def home(self) -> Address:
@@ -498,11 +500,14 @@ class Session:
         call: _Call,
     ) -> Response:
         """One exchange, counted. Everything that can go wrong on the wire is named here."""
-        counted = _Counted(self, url, call.calls, stranger=call.stranger)
-        if not counted.begin():
-            await counted.turn()
+        place = _authority(url)
         transport, max_bytes = self._transport, call.max_bytes
-        with counted:
+        self._breakers.before(place)
+        began = self.clock.now()
+        if not self._budget.take(call.calls, began):
+            began = await self._turn(place, call.calls)
+        outcome = ""
+        try:
             try:
                 if isinstance(transport, Transport) and method != "HEAD":
                     coming = transport.exchange(
@@ -528,8 +533,70 @@ class Session:
                 raise named from error
             if not 200 <= response.status <= 599:
                 raise Malformed(f"{url.host} answered with status {response.status}.", provider_code="status")
-            counted.answered(response.status, response.headers)
+            outcome = self._answered(place, response.status)
+            if not call.stranger:
+                self._told(response.status, response.headers)
             return response
+        except BaseException as error:
+            outcome = outcome or self._unanswered(place, error)
+            raise
+        finally:
+            self._ended(began, outcome)
+
+    # a call as budget, breakers and observer see it: its turn, what came of it, its end
+
+    async def _turn(self, place: str, calls: int) -> datetime:
+        """Waits for the budget; the moment at which it had room. Raises what the budget has against it."""
+        try:
+            await self._budget.acquire(calls)
+        except BaseException:
+            self._breakers.unsettled(place)
+            raise
+        return self.clock.now()
+
+    def _answered(self, place: str, status: int) -> str:
+        """Tells the breakers of an answer, and what it is called."""
+        if status >= 500:
+            self._breakers.failed(place)
+        else:
+            self._breakers.succeeded(place)
+        return str(status)
+
+    def _unanswered(self, place: str, error: BaseException) -> str:
+        """Tells the breakers of what came instead of an answer, and what it is called."""
+        if isinstance(error, Unavailable):
+            self._breakers.failed(place)
+        else:
+            self._breakers.unsettled(place)
+        return type(error).__name__ if isinstance(error, ProviderError) else "cancelled"
+
+    def _ended(self, began: datetime, outcome: str) -> None:
+        self._budget.release()
+        if self._observer is not None:
+            self._observer.call(self.account.provider, outcome, (self.clock.now() - began).total_seconds())
+
+    @asynccontextmanager
+    async def _counted(self, url: httpx.URL) -> AsyncIterator[Callable[[int, httpx.Headers], None]]:
+        """A call of another kind, from its turn to its answer, of which it gives the way to tell. Raises what is against it."""
+        place = _authority(url)
+        self._breakers.before(place)
+        began = self.clock.now()
+        if not self._budget.take(1, began):
+            began = await self._turn(place, 1)
+        outcome = ""
+
+        def answered(status: int, headers: httpx.Headers) -> None:
+            nonlocal outcome
+            outcome = self._answered(place, status)
+            self._told(status, headers)
+
+        try:
+            yield answered
+        except BaseException as error:
+            outcome = outcome or self._unanswered(place, error)
+            raise
+        finally:
+            self._ended(began, outcome or "cancelled")
 
     def _request(
         self, method: str, url: httpx.URL, headers: Mapping[str, str], body: bytes | None, secret: Secret | None, **more: Any
@@ -567,13 +634,10 @@ class Session:
         with _OnTheWire(url.host):
             for renewals in range(RENEWALS + 1):
                 request = self._request("GET", url, headers, None, secret, timeout=timeout, line=True)
-                counted = _Counted(self, url, 1)
-                if not counted.begin():
-                    await counted.turn()
-                with counted:
+                async with self._counted(url) as answered:
                     async with asyncio.timeout(STREAM_SECONDS):
                         answer = await self._transport.handle_async_request(request)
-                    counted.answered(answer.status_code, answer.headers)
+                    answered(answer.status_code, answer.headers)
                 try:
                     if answer.status_code in SUCCESS:
                         yield answer
@@ -754,67 +818,6 @@ def _named(error: BaseException, host: str) -> ProviderError | None:
     return None
 
 
-class _Counted:
-    """One call as budget, breakers and observer see it, from its beginning (`begin`, `turn` where it says so, and then `with`); told of
-    the answer by `answered`.
-    """
-
-    __slots__ = ("_began", "_calls", "_host", "_outcome", "_session", "_settled", "_stranger")
-
-    def __init__(self, session: Session, url: httpx.URL, calls: int, *, stranger: bool = False) -> None:
-        self._session = session
-        self._host = url.authority if isinstance(url, Address) else url.netloc.decode("ascii", "replace")
-        self._calls = calls
-        self._stranger = stranger
-        self._outcome = "cancelled"
-        self._settled = False
-
-    def begin(self) -> bool:
-        """False when the budget has to be waited for. Raises what the breaker has against it."""
-        session = self._session
-        session._breakers.before(self._host)
-        self._began = now = session.clock.now()
-        return session._budget.take(self._calls, now)
-
-    async def turn(self) -> None:
-        """Waits for the budget. Raises what it has against it."""
-        session = self._session
-        try:
-            await session._budget.acquire(self._calls)
-        except BaseException:
-            session._breakers.unsettled(self._host)
-            raise
-        self._began = session.clock.now()
-
-    def __enter__(self) -> None:
-        pass
-
-    def answered(self, status: int, headers: httpx.Headers) -> None:
-        session = self._session
-        self._outcome = str(status)
-        self._settled = True
-        if status >= 500:
-            session._breakers.failed(self._host)
-        else:
-            session._breakers.succeeded(self._host)
-        if not self._stranger:
-            session._told(status, headers)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        session = self._session
-        if not self._settled:
-            if isinstance(error, ProviderError):
-                self._outcome = type(error).__name__
-            if isinstance(error, Unavailable):
-                session._breakers.failed(self._host)
-            else:
-                session._breakers.unsettled(self._host)
-        session._budget.release()
-        if session._observer is not None:
-            seconds = (session.clock.now() - self._began).total_seconds()
-            session._observer.call(session.account.provider, self._outcome, seconds)
-
-
 async def _content(answer: httpx.Response, host: str, max_bytes: int) -> bytes:
     if (_whole(answer.headers.get("content-length")) or 0) > max_bytes:
         raise _too_large(host, max_bytes)
@@ -879,6 +882,11 @@ def _body(content: bytes | str | None, json: Any, form: Mapping[str, str] | None
     if form is not None:
         return urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
     return (content.encode() if isinstance(content, str) else content), {}
+
+
+def _authority(url: httpx.URL) -> str:
+    """Host and port: what has a breaker of its own."""
+    return url.authority if isinstance(url, Address) else url.netloc.decode("ascii", "replace")
 
 
 def _origin(url: httpx.URL) -> str:

@@ -21,15 +21,19 @@ SHORT: Final = 0.1  # seconds; below, being late would be seen
 
 
 class TimeLimit:
-    """Raises TimeoutError around what takes longer than so many seconds. Belongs to one task, and is used once."""
+    """Raises TimeoutError around what takes longer than so many seconds. Belongs to one task, and is used once.
 
-    __slots__ = ("_cancelling", "_expired", "_seconds", "_task", "_tick", "_ticks", "_timer")
+    `loop` is the one that runs: whoever knows it spares a system call.
+    """
 
-    def __init__(self, seconds: float) -> None:
+    __slots__ = ("_cancelling", "_expired", "_loop", "_seconds", "_task", "_tick", "_ticks", "_timer")
+
+    def __init__(self, seconds: float, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._seconds = seconds
+        self._loop = loop
 
     def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop or asyncio.get_running_loop()
         task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("a time limit belongs to a task")

@@ -15,6 +15,7 @@ import ssl
 import zlib
 from collections import deque
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Final, cast
 
 import httptools
@@ -81,11 +82,15 @@ class Wires:
         self._line: deque[_Call] = deque()  # who waits for any connection at all
         self._sweep: asyncio.TimerHandle | None = None
 
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
     async def ask(
         self, place: Place, method: str, request: bytes, *, connect_seconds: float, read_seconds: float, max_bytes: int
     ) -> Answer:
         """Sends the request and reads its answer. Raises httpx's TransportError and its kinds, ForbiddenAddress, Malformed, or TooLarge."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         call = _Call(
             place=place, request=request, answer=loop.create_future(), since=loop.time(), repeatable=method in REPEATABLE,
             connect_seconds=connect_seconds, read_seconds=read_seconds, max_bytes=max_bytes,
@@ -113,6 +118,7 @@ class Wires:
         self._pinned.clear()
         self._line.clear()
         self._open = 0
+        self.__dict__.pop("_loop", None)  # another may be the next
 
     # --- calls ---
 
@@ -134,7 +140,7 @@ class Wires:
     def _more(self, place: Place, host: _Host) -> None:
         """Open a connection where somebody waits for one that nobody opens yet, and there may be one."""
         if self._sweep is None:
-            self._sweep = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._look_after)
+            self._sweep = self._loop.call_later(SWEEP_SECONDS, self._look_after)
         if len(host.busy) + len(host.openers) >= self._per_host:
             return
         call = next((call for call in host.line if call.opener is None), None)
@@ -146,7 +152,7 @@ class Wires:
                 self._line.append(call)
             return
         self._open += 1
-        call.opener = opener = asyncio.get_running_loop().create_task(self._opened(place, host, call))
+        call.opener = opener = self._loop.create_task(self._opened(place, host, call))
         host.openers.add(opener)
 
     def _make_room(self) -> bool:
@@ -198,7 +204,7 @@ class Wires:
                 wire.send(call)
                 return
         host.busy.discard(wire)
-        wire.since = asyncio.get_running_loop().time()
+        wire.since = self._loop.time()
         host.free.append(wire)
         if self._line and self._make_room():
             self._room()
@@ -215,7 +221,7 @@ class Wires:
     def again(self, call: _Call) -> None:
         """The connection had been closed while it was kept: this call has not been heard."""
         call.wire = None
-        call.since = asyncio.get_running_loop().time()
+        call.since = self._loop.time()
         self._send(call)
 
     # --- connections ---
@@ -223,7 +229,7 @@ class Wires:
     async def _opened(self, place: Place, host: _Host, call: _Call) -> None:
         """Open one, for this call or whoever is first when it is there; where it fails, this call fails, if it still waits."""
         secure, name, port = place
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         made: _Wire | None = None
         try:
             with TimeLimit(call.since + call.connect_seconds - loop.time()):
@@ -248,7 +254,7 @@ class Wires:
                 self._free(host, made)
 
     async def _judged(self, name: str, port: int) -> list[Pinned]:
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         known = self._pinned.get((name, port))
         if known is not None and known[0] > now:
             return known[1]
@@ -260,7 +266,7 @@ class Wires:
 
     def _look_after(self) -> None:
         """Now and then: calls that hear nothing any more are told, and who has waited too long for a connection; what nobody used is closed."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         now = loop.time()
         for place, host in list(self._hosts.items()):
             for wire in [wire for wire in host.busy if wire.silent_at(now)]:

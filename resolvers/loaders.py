@@ -8,7 +8,7 @@ is cancelled takes nothing from the others, and nothing stands between the batch
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
@@ -168,25 +168,57 @@ def _loader(operation: Operation, f: Callable[..., Mapping[Any, Any]], args: tup
     return loader
 
 
-def gathered(operation: Operation, f: Callable[[Operation, K], Awaitable[V]], key: K) -> Awaitable[V]:
+def gathered(operation: Operation, f: Callable[[Operation, K], Coroutine[Any, Any, V]], key: K) -> Awaitable[V]:
     """The value of `key` by an asynchronous function, asked once an operation however many fields want it."""
     return _gatherer(operation, f).load(key)
 
 
-def gathering(f: Callable[[Operation, K], Awaitable[V]]) -> Of:
+def gathering(f: Callable[[Operation, K], Coroutine[Any, Any, V]]) -> Of:
     """The operation's loader that `gathered` asks."""
     return lambda operation: _gatherer(operation, f)
 
 
-def _gatherer(operation: Operation, f: Callable[[Operation, Any], Awaitable[Any]]) -> Loader:
+def _gatherer(operation: Operation, f: Callable[[Operation, Any], Coroutine[Any, Any, Any]]) -> Loader:
     loader: Loader | None = operation.loaders.get(f)
     if loader is None:
 
         async def batch(keys: list[Any]) -> list[Any]:
-            return await asyncio.gather(*(f(operation, k) for k in keys), return_exceptions=True)
+            return await at_once([f(operation, k) for k in keys])
 
         loader = operation.loaders[f] = Loader(batch, max_batch_size=BATCH)
     return loader
+
+
+async def at_once(calls: list[Coroutine[Any, Any, V]]) -> list[V | BaseException]:
+    """What comes of all of them, as `asyncio.gather` gives it with `return_exceptions`: it asks for the loop, by a system call, for each."""
+    loop = asyncio.get_running_loop()
+    all_ended = loop.create_future()
+    left = len(calls)
+
+    def ended(task: asyncio.Task[V]) -> None:
+        nonlocal left
+        left -= 1
+        if not left and not all_ended.done():
+            all_ended.set_result(None)
+
+    tasks = [loop.create_task(call) for call in calls]
+    for task in tasks:
+        task.add_done_callback(ended)
+    try:
+        await all_ended
+    except asyncio.CancelledError:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+    return [_outcome(task) for task in tasks]
+
+
+def _outcome(task: asyncio.Task[V]) -> V | BaseException:
+    if task.cancelled():
+        return asyncio.CancelledError()
+    error = task.exception()
+    return task.result() if error is None else error
 
 
 def batched(

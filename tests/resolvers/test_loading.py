@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resolvers.echoes import Echoes
-from resolvers.loaders import Loader
+from resolvers.loaders import Loader, at_once
 
 
 class Field:
@@ -103,3 +103,41 @@ async def test_what_is_there_already_comes_again_without_waiting_for_what_is_not
 
 async def _waits(loader: Loader, key: int) -> Any:
     return await loader.load(key)
+
+
+async def test_what_is_asked_at_once_comes_in_the_order_in_which_it_was_asked_errors_among_it() -> None:
+    async def fails() -> int:
+        raise ValueError("no")
+
+    async def is_cancelled() -> int:
+        raise asyncio.CancelledError
+
+    first, second, third = await at_once([_after(3), fails(), is_cancelled()])
+    assert first == 3
+    assert str(second) == "no"
+    assert isinstance(third, asyncio.CancelledError)
+
+
+async def test_who_does_not_wait_any_more_for_what_was_asked_at_once_sees_all_of_it_end() -> None:
+    ended: list[str] = []
+
+    async def asks(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)  # not at once
+            ended.append(name)
+
+    waits = asyncio.ensure_future(at_once([asks("one"), asks("another")]))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waits.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waits
+    assert ended == ["one", "another"]
+
+
+async def _after(turns: int) -> int:
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    return turns
