@@ -25,7 +25,7 @@ from typing import Any, Final
 import msgspec
 
 from resolvers.identity import files
-from resolvers.identity.blocking import NEAREST, candidates
+from resolvers.identity.blocking import candidates
 from resolvers.identity.cards import read
 from resolvers.identity.grouping import Users, component, group
 from resolvers.identity.meeting_keys import keys_of
@@ -43,6 +43,7 @@ SECONDS: Final = 120.0
 MIB: Final = 1024.0
 CHANGE_MS: Final = 20.0
 CHANGES: Final = 200
+FEW: Final = 60  # groups that share something: two of more are not told apart by it
 SAMPLE: Final = 20_000  # true pairs of which it is asked whether anything tells them
 
 
@@ -123,7 +124,7 @@ def found_by_asking(truth: Truth, labels: Mapping[str, str], asked: Sequence[tup
 
 
 def telling(all_: Sequence[Whole], two: Iterable[tuple[int, int]]) -> list[bool]:
-    """Of each two groups whether they share what few do: no more than NEAREST groups have all the keys that these two have in common.
+    """Of each two groups whether they share what few do: no more than FEW groups have all the keys that these two have in common.
 
     Two Ada Bergs of whom nothing else is known among a hundred of the name are one person whom nobody could point at.
     """
@@ -133,13 +134,13 @@ def telling(all_: Sequence[Whole], two: Iterable[tuple[int, int]]) -> list[bool]
 
     counts = Counter(key for n in range(len(all_)) for key in keys(n))
     shared = [sorted(keys(a) & keys(b), key=lambda key: counts[key]) for a, b in two]
-    crowds: dict[int, list[frozenset[int]]] = {both[0]: [] for both in shared if both and counts[both[0]] > NEAREST}
+    crowds: dict[int, list[frozenset[int]]] = {both[0]: [] for both in shared if both and counts[both[0]] > FEW}
     for n in range(len(all_)) if crowds else ():
         mine = keys(n)
         for key in crowds.keys() & mine:
             crowds[key].append(mine)
     return [
-        bool(both) and (counts[both[0]] <= NEAREST or sum(mine.issuperset(both) for mine in crowds[both[0]]) <= NEAREST)
+        bool(both) and (counts[both[0]] <= FEW or sum(mine.issuperset(both) for mine in crowds[both[0]]) <= FEW)
         for both in shared
     ]
 

@@ -1,12 +1,13 @@
-"""Which groups are compared: those who share something, and of many who do the nearest."""
+"""Which groups are compared: those who share something, and of many pairs that do the likeliest at a glance."""
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 
-from benchmarks.people import telling
-from resolvers.identity.blocking import NEAREST, candidates
+from benchmarks.people import FEW, telling
+from resolvers.identity.blocking import COMPARED, PLENTY, candidates
 from resolvers.identity.cards import Card, CardName, CardOrganization, read
 from resolvers.identity.grouping import group
 from resolvers.identity.wholes import Whole, wholes
@@ -19,9 +20,9 @@ def read_all(cards: Sequence[Card]) -> list[Whole]:
     return wholes(facts, group(facts).groups)
 
 
-def compared(cards: Sequence[Card]) -> set[tuple[str, str]]:
+def compared(cards: Sequence[Card], plenty: int = PLENTY) -> set[tuple[str, str]]:
     everybody = read_all(cards)
-    return {(everybody[a].label, everybody[b].label) for a, b in candidates(everybody)}
+    return {(everybody[a].label, everybody[b].label) for a, b in candidates(everybody, plenty)}
 
 
 def crowd(chance: random.Random) -> list[Card]:
@@ -42,10 +43,23 @@ def crowd(chance: random.Random) -> list[Card]:
     ]
 
 
-def test_of_a_crowd_that_shares_names_and_employers_only_the_nearest_are_compared() -> None:
+def test_of_a_crowd_that_shares_names_and_employers_only_so_many_pairs_are_compared_as_grow_as_n_log_n() -> None:
     cards = crowd(random.Random(1))
-    pairs = compared(cards)
-    assert CROWD < len(pairs) <= CROWD * NEAREST < CROWD * (CROWD - 1) / 2
+    bound = COMPARED * CROWD * math.log2(CROWD + 1)
+    assert CROWD / 4 < len(compared(cards, plenty=0)) <= bound < len(compared(cards)) / 4
+    assert compared(cards, plenty=0) < compared(cards, plenty=2_000) < compared(cards)
+    assert len(compared(cards, plenty=2_000)) <= 2_000
+
+
+def test_of_namesakes_on_a_network_none_is_compared_before_one_who_is_not_on_it_and_of_as_likely_ones_all_or_none() -> None:
+    name = (CardName(full="Ada Quintana"),)
+    connections = [
+        Card(id=f"n{n}", network="linkedin", kind="CONNECTION", names=name, handles=(f"linkedin:n{n}x",)) for n in range(8)
+    ]
+    cards = [plain("a", "Ada Quintana", "aq@example.org"), *connections]
+    assert compared(cards, plenty=8) == {("a", one.id) for one in connections}
+    assert compared(cards, plenty=35) == compared(cards, plenty=8)
+    assert len(compared(cards, plenty=36)) == 36
 
 
 def test_who_shares_what_nobody_else_has_is_compared_whatever_crowd_they_stand_in() -> None:
@@ -77,7 +91,7 @@ def test_spellings_pet_forms_and_addresses_lead_to_a_name() -> None:
 
 
 def test_of_namesakes_of_whom_nothing_tells_who_is_meant_none_is_compared() -> None:
-    namesakes = [plain(f"n{n:03}", "Ada Quintana") for n in range(NEAREST + 2)]
+    namesakes = [plain(f"n{n:03}", "Ada Quintana") for n in range(FEW + 2)]
     assert compared(namesakes) == set()
     assert len(compared(namesakes[:10])) == 45
     two = [plain(n, "Ada Quintana", f"quintessence{n}@example.org") for n in ("x1", "x2")]
@@ -85,7 +99,7 @@ def test_of_namesakes_of_whom_nothing_tells_who_is_meant_none_is_compared() -> N
 
 
 def test_two_of_a_crowd_share_what_few_do_only_by_something_else() -> None:
-    crowd_ = [plain(f"n{n:03}", "Ada Quintana") for n in range(NEAREST + 1)]
+    crowd_ = [plain(f"n{n:03}", "Ada Quintana") for n in range(FEW + 1)]
     known = read_all(
         [*crowd_, *(plain(n, "Ada Quintana", f"quintessence{n}@example.org") for n in ("x1", "x2")), plain("y", "Bo")]
     )
@@ -97,6 +111,7 @@ def test_what_is_compared_does_not_depend_on_the_order_of_the_contacts() -> None
     cards = crowd(random.Random(3))
     shuffled = random.Random(4).sample(cards, len(cards))
     assert compared(cards) == compared(shuffled)
+    assert compared(cards, plenty=1_000) == compared(shuffled, plenty=1_000)
 
 
 def test_nobody_and_one_alone_are_compared_with_nobody() -> None:
