@@ -1,6 +1,6 @@
 """When a page will be asked for next, learnt from when it was: odds by what is known at the moment.
 
-The question is always the same: *now that something of the viewer's has changed, will this page be asked for before something changes
+The question is always the same: *now that something has changed that this page shows, will it be asked for before something of that changes
 again?* Whatever was made ahead is of no use after that. It is opened at each occasion (a change, the beginning of an hour, the viewer's
 arrival), together with what is known then (`context`), and closed by the next one with a yes or a no. The odds of a page are how many were
 answered yes in the same context, the older ones counting less. Nothing depends on what was made ahead, so that guesses do not prove themselves.
@@ -21,6 +21,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 import orjson
+
+from store.revision import ALL, Revision
 
 MEMORY: Final = 40.0  # questions of one context after which an answer counts a third (1/e)
 UNKNOWN: Final = (0.5, 2.0)  # yes and all, before anything was seen of a viewer
@@ -65,7 +67,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
 class Habit:
     """A page of a viewer's and the odds that it is asked for."""
 
-    __slots__ = ("asked", "asked_at", "asking", "context", "gaps", "made", "odds", "recent", "weight")
+    __slots__ = ("asked", "asked_at", "asking", "context", "gaps", "made", "odds", "parts", "recent", "weight")
 
     def __init__(self, asking: Asking, at: datetime, odds: dict[str, list[float]] | None = None, weight: float = 0.0) -> None:
         self.asking = asking
@@ -76,6 +78,7 @@ class Habit:
         self.asked = False  # its answer so far
         self.made = 0.0  # processor seconds that an answer took which was made ahead, and nobody has asked for so far
         self.recent = False  # whether it was asked for since the change before the last that was told
+        self.parts = ALL  # of what the viewer has, those that it was made from last (store/revision.py)
         self.gaps: deque[float] = deque(maxlen=GAPS)  # seconds between the last times it was asked for
 
     def likely(self, others: Mapping[str, list[float]]) -> float:
@@ -135,8 +138,8 @@ class Habits:
         self.streams = 0
         self.seen: datetime | None = None  # the last request, or stream that opened or closed
         self.last: datetime | None = None  # the last request for one of the pages
-        self.revision: int | None = None
-        self.before: int | None = None  # the revision before
+        self.revision: Revision | None = None
+        self.before: Revision | None = None  # the revision before
         self.hour = ""
         self.unwritten = False
 
@@ -150,13 +153,15 @@ class Habits:
             habit.odds_of(self._context(habit, "change", present, False), self.odds) >= bar for habit in self.pages.values()
         )
 
-    def occur(self, occasion: Occasion, now: datetime, *, besides: Habit | None = None) -> Iterator[Habit]:
-        """Close all questions and open the next ones. Gives the pages whose questions were opened; `besides` is the one that arrives."""
+    def occur(self, occasion: Occasion, now: datetime, *, besides: Habit | None = None, parts: int = ALL) -> Iterator[Habit]:
+        """Close all questions and open the next ones. Gives the pages whose questions were opened; `besides` is the one that arrives, `parts`
+        are those of what the viewer has that have changed: what is made from others stays true, and its question open.
+        """
         present, following = self.present(now), self.streams > 0
         after = "" if besides is None else f" {besides.asking.document[:ENOUGH]}"
         self.hour = hour(now)
         for habit in self.pages.values():
-            if habit is besides:
+            if habit is besides or not habit.parts & parts:
                 continue
             asked, context = habit.asked, habit.context
             habit.close()

@@ -41,6 +41,7 @@ from resolvers.operation import Clock
 from store import habits as store
 from store import viewers
 from store.database import Database, DatabaseUnavailable
+from store.revision import ALL, Revision, changed
 
 QUIET: Final = 0.1  # seconds in which nothing more is told until a change is over
 BURST: Final = 20  # of these at most, until a change that goes on is taken as it is
@@ -202,14 +203,16 @@ class Prewarming:
         if found.kept is None and not found.unchanged:
             who.last = now  # it is what is looked at, and cannot be made ahead
             return
-        if found.kept is not None and found.kept.revision not in (who.revision, who.before):
-            self._changed(who, found.kept.revision, now, "noticed")  # who asks has heard of it before us
+        if found.revision is not None and found.revision not in (who.revision, who.before):
+            self._changed(who, found.revision, now, "noticed")  # who asks has heard of it before us
         asking = Asking(
             viewer=principal.viewer, document=document, operation=request.operation_name or "", variables=request.variables,
             scopes=principal.scopes,
         )  # fmt: skip
         known = asking.id in who.pages
         habit = who.ask(asking, now)
+        if found.kept is not None:
+            habit.parts = found.kept.parts
         if found.ahead:
             self._used(habit)
         if known and (found.ahead or found.how in ("made", "shared")):
@@ -345,16 +348,18 @@ class Prewarming:
                 return False
             if who.revision is None:
                 who.revision = revision
-            changed = revision not in (who.revision, who.before)
-            if changed:
+            news = revision not in (who.revision, who.before)
+            if news:
                 self._changed(who, revision, self._clock.now())
-        return changed
+        return news
 
-    def _changed(self, who: Habits, revision: int, now: datetime, occasion: Occasion = "change") -> None:
+    def _changed(self, who: Habits, revision: Revision, now: datetime, occasion: Occasion = "change") -> None:
+        parts = ALL if who.revision is None else changed(who.revision, revision)
         for habit in who.pages.values():
-            self._unused(habit)
+            if habit.parts & parts:
+                self._unused(habit)
         who.before, who.revision = who.revision, revision
-        self._reconsider(who, who.occur(occasion, now))
+        self._reconsider(who, who.occur(occasion, now, parts=parts))
 
     def _unused(self, habit: Habit) -> None:
         if habit.made:

@@ -22,6 +22,7 @@ from providers.enrichment.ask import Enrichers
 from providers.lookup.crawl import Web
 from store.cache import Cache, ViewerCache
 from store.database import Database
+from store.revision import ALL
 from store.vault import Vault
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ class Operation:
         self.last_event_id = last_event_id  # what an EventSource says it saw last
         self.passing = False  # whether the answer is made from more than the store, and so is nobody's later answer
         self.ahead = ahead  # whether nobody has asked: it reads the store, and nothing else
+        self.parts = 0  # of what the viewer has, those that the answer was read from (store/revision.py)
         self.until: datetime | None = None  # the last moment at which the clock lets it stay the same; None: any
 
     def renew(self) -> None:
@@ -230,8 +232,24 @@ class Operation:
 
     async def read(self, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a store function for this viewer in one read transaction."""
+        return await self.read_besides(0, f, *args, **kwargs)
+
+    async def read_besides(
+        self, besides: int, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """`read`, of which the answer need not show what comes from the parts `besides`: who does show it says so (`shows`)."""
         self.spending.statements += 1
-        return await self.services.database.read(self.viewer, f, *args, **kwargs)
+        try:
+            found, parts = await self.services.database.read_noting(self.viewer, f, *args, **kwargs)
+        except BaseException:
+            self.parts = ALL  # nobody knows how far it came
+            raise
+        self.parts |= parts & ~besides
+        return found
+
+    def shows(self, parts: int) -> None:
+        """The answer shows what was read from these parts."""
+        self.parts |= parts
 
     async def write(self, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a store function for this viewer in one write transaction."""

@@ -16,6 +16,7 @@ from resolvers.operation import Operation
 from resolvers.refusals import Refusal
 from store.among import VIEWER
 from store.prepared import Prepared
+from store.revision import FEED
 from store.tables import account, conversation, conversation_source, message, message_source
 from store.tables import viewer as viewer_table
 
@@ -23,7 +24,7 @@ UNSEEN: Final = ("TRASHED", "SPAM")  # nobody wants a badge for these
 
 
 class Viewer(msgspec.Struct, frozen=True, kw_only=True):
-    """The user of this operation, and where the change feed stood when it began."""
+    """The user of this operation, and where the change feed stood when it began (`feed_of` gives that to who shows it)."""
 
     id: str
     name: str
@@ -52,10 +53,18 @@ class UnreadCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 async def get(operation: Operation) -> Viewer:
     """The viewer of the operation. Raises Refusal when they have been removed meanwhile."""
-    found = await once(operation, ("viewer",), lambda: operation.read(_read))
+    found = await once(operation, ("viewer",), lambda: operation.read_besides(FEED, _read))
     if found is None:
         raise Refusal("FORBIDDEN", "this user is no longer known here; sign in again")
     return found
+
+
+def feed_of(operation: Operation, viewer: Viewer) -> tuple[int, datetime | None]:
+    """Where the change feed stood, and when its oldest row was written. It was read before everything else, so that who fills a store and
+    follows from there misses nothing; an answer that does not show it stays true when it moves on.
+    """
+    operation.shows(FEED)
+    return viewer.head, viewer.oldest
 
 
 def _read(conn: Connection, viewer: str) -> Viewer | None:

@@ -80,9 +80,8 @@ from schema.vocabulary import AccountStatus, OrderDirection, SearchOrder, Search
 
 async def _feed(parent: Parent[viewers.Viewer], info: Info) -> changes.FeedState:
     operation = info.context.operation
-    return changes.FeedState(
-        head=changes.cursor(operation, changes.at_head(parent.head)), oldest=parent.oldest or operation.now()
-    )
+    head, oldest = viewers.feed_of(operation, parent)
+    return changes.FeedState(head=changes.cursor(operation, changes.at_head(head)), oldest=oldest or operation.now())
 
 
 async def _unread(parent: Parent[viewers.Viewer], info: Info) -> viewers.UnreadCounts:

@@ -25,6 +25,7 @@ from sqlalchemy.pool import NullPool, SingletonThreadPool
 
 from store import revision
 from store.checkpoints import NET, Checkpoints
+from store.revision import Revision
 from store.turns import Turns
 
 if TYPE_CHECKING:
@@ -97,13 +98,14 @@ class Database:
         self.sqlite = parsed.get_backend_name() == "sqlite"
         self.dialect = "sqlite" if self.sqlite else "postgresql"
         self._turnstile = _Turnstile()
-        self._revisions: dict[str, tuple[int, int]] = {}  # viewer → data_version when it was read, revision
+        self._revisions: dict[str, tuple[int, Revision]] = {}  # viewer → data_version when it was read, revision
         self.on_write: Callable[[str], None] | None = None  # told of each viewer's commit in this process, or for it
         if self.sqlite:
             path = parsed.database or ""
             self._write_engine = _sqlite_engine(path, pages=pages)
-            revision.watch(self._write_engine)
+            revision.watch(self._write_engine, reads=False)
             self._read_engine = _sqlite_engine(path, pages=READER_KIB, read_only=True)
+            revision.watch(self._read_engine, writes=False)
             self._writer = ThreadPoolExecutor(1, thread_name_prefix="kith-writer")
             self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="kith-reader")
             self._watcher = ThreadPoolExecutor(1, thread_name_prefix="kith-watcher")
@@ -129,6 +131,16 @@ class Database:
     async def read(self, viewer: str, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `f(conn, viewer, …)` in a read-only transaction (one snapshot)."""
         return await self._run(viewer, lambda conn: f(conn, viewer, *args, **kwargs), write=False, background=False)
+
+    async def read_noting(
+        self, viewer: str, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[T, int]:
+        """`read`, and the parts of what the viewer has (store/revision.py) that it was read from."""
+
+        def noting(conn: Connection) -> tuple[T, int]:
+            return revision.noting(conn, lambda conn: f(conn, viewer, *args, **kwargs))
+
+        return await self._run(viewer, noting, write=False, background=False)
 
     async def write(self, viewer: str, f: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `f(conn, viewer, …)` in a write transaction, before work in the background."""
@@ -176,7 +188,7 @@ class Database:
             return 0
         return await asyncio.get_running_loop().run_in_executor(self._watcher, self._data_version)
 
-    async def revision(self, viewer: str) -> int:
+    async def revision(self, viewer: str) -> Revision:
         """The viewer's revision now (store/revision.py). On SQLite it is only read when somebody has committed something since."""
         if not self.sqlite:
             return await self.read(viewer, revision.of)

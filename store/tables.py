@@ -742,7 +742,15 @@ Index("feed_again_by_node_id_position", feed.c.viewer_id, feed.c.node_id, feed.c
       sqlite_where=told_again(feed), postgresql_where=told_again(feed))  # fmt: skip
 feed_head = _owned("feed_head", Column("position", BigInteger, nullable=False), Column("horizon", BigInteger, nullable=False),
                    Column("born", BigInteger, nullable=False), key=())  # fmt: skip
-revision = _owned("revision", Column("number", BigInteger, nullable=False), key=())  # store/revision.py
+revision = _owned(  # store/revision.py
+    "revision",
+    Column("number", BigInteger, nullable=False),
+    *(
+        Column(part, BigInteger, nullable=False, server_default="0")
+        for part in ("parted", "mail", "people", "doubts", "exchanges", "words", "feed", "rest")
+    ),
+    key=(),
+)
 outbox = _owned(
     "outbox",
     _text("id"),

@@ -1,10 +1,11 @@
-"""Answers that are given again: of operations that the store alone answers (keeping.py), until the viewer's revision changes.
+"""Answers that are given again: of operations that the store alone answers (keeping.py), until something changes that they were read from.
 
 An answer is a function of the release, what this installation is set to, the document, the operation's name, the variables, the viewer,
-the scopes, the viewer's revision (store/revision.py), and where something in it ends by itself, of the time until then. All of that is
+the scopes, the viewer's revision (store/revision.py) in those parts that the operation read (resolvers/operation.py notes them), and where
+something in it ends by itself, of the time until then. All of that is
 its key; the revision and the end stand beside the answer and are compared, so that a new answer takes an old one's place. The revision is read before
-and after: only when it is the same, nothing was committed in between and the answer shows one state of the store. No message has to arrive
-for any of this to be right.
+and after: only when it is the same in these parts, nothing of them was committed in between and the answer shows one state of them. No message
+has to arrive for any of this to be right.
 
 Kept are the bytes of `data`, packed and, of the latest that were asked for, whole, in this process within bounds and in Redis where there is one;
 nothing with an error, a source that is missing, or more than the store in it. `extensions` and everything else of a response are new each time. Who
@@ -31,6 +32,7 @@ from gateway.signin.principal import Principal
 from resolvers.operation import Clock, Operation
 from store.cache import Cache, ViewerCache
 from store.database import Database
+from store.revision import Revision, of_parts
 
 LARGEST: Final = 1_048_576  # bytes of an answer that is kept in the process
 LARGEST_OUTSIDE: Final = 262_144  # in Redis, packed
@@ -53,13 +55,18 @@ class Key(NamedTuple):
 
 
 class Kept:
-    """An answer as it is kept. `until`: the last second (POSIX) at which it holds; None: as long as the revision does."""
+    """An answer as it is kept. `parts`: what it was read from; `revision`: what of the viewer's revision is of these. `until`: the last second
+    (POSIX) at which it holds; None: as long as the revision does.
+    """
 
-    __slots__ = ("_crc", "_head", "_packed", "ahead", "content", "length", "revision", "until", "viewer")
+    __slots__ = ("_crc", "_head", "_packed", "ahead", "content", "length", "parts", "revision", "until", "viewer")
 
-    def __init__(self, viewer: str, revision: int, until: float | None, head: bytes, packed: bytes | None = None) -> None:
+    def __init__(
+        self, viewer: str, parts: int, revision: Revision, until: float | None, head: bytes, packed: bytes | None = None
+    ) -> None:
         self.viewer = viewer
         self.ahead = False  # whether nobody has asked for it yet (gateway/prewarming.py)
+        self.parts = parts
         self.revision = revision
         self.until = until
         self._head: bytes | None = head
@@ -103,15 +110,18 @@ class Kept:
     def size(self) -> int:
         return OVERHEAD + len(self.packed) + (0 if self._head is None else self.length)
 
-    def holds(self, viewer: str, revision: int, now: float) -> bool:
-        return self.viewer == viewer and self.revision == revision and (self.until is None or now <= self.until)
+    def holds(self, viewer: str, whole: Revision, now: float) -> bool:
+        return (
+            self.viewer == viewer and self.revision == of_parts(whole, self.parts) and (self.until is None or now <= self.until)
+        )
 
 
 class _Outside(msgspec.Struct, frozen=True, array_like=True):
     """An answer in Redis."""
 
     viewer: str
-    revision: int
+    parts: int
+    revision: Revision
     until: float | None
     packed: bytes
 
@@ -120,7 +130,9 @@ _outside = msgspec.msgpack.Decoder(_Outside).decode
 
 
 class Found(NamedTuple):
-    """What there is to say. `kept` None: the answer is new and is not kept. `unchanged`: the client has it already."""
+    """What there is to say. `kept` None: the answer is new and is not kept. `unchanged`: the client has it already. `revision`: the viewer's
+    when it was looked for.
+    """
 
     answer: Answer
     kept: Kept | None = None
@@ -128,6 +140,7 @@ class Found(NamedTuple):
     unchanged: bool = False
     how: str = "made"
     ahead: bool = False  # whether it was made before anybody asked, and this is the first who does
+    revision: Revision | None = None
 
 
 class Answers:
@@ -153,7 +166,7 @@ class Answers:
         self._whole: OrderedDict[str, Kept] = OrderedDict()  # those of them that are not packed alone
         self._size = 0
         self._whole_size = 0
-        self._flights: dict[tuple[str, int], asyncio.Future[Kept | None]] = {}
+        self._flights: dict[tuple[str, Revision], asyncio.Future[Kept | None]] = {}
 
     def key(self, principal: Principal, document: str, operation: str, variables: Mapping[str, Any]) -> Key | None:
         """The key of an answer; None for variables that have none (no JSON comes so)."""
@@ -167,8 +180,11 @@ class Answers:
     async def answer(self, key: Key, make: Callable[[], Awaitable[Made]], tags: Sequence[str] = ()) -> Found:
         """The answer, made only when it has to be. `tags` are those that the client has (RFC 9110 §13.1.2)."""
         revision = await self._database.revision(key.viewer)
+        return (await self._answer(key, revision, make, tags))._replace(revision=revision)
+
+    async def _answer(self, key: Key, revision: Revision, make: Callable[[], Awaitable[Made]], tags: Sequence[str]) -> Found:
         now = self._clock.now()
-        if (tag := _still(tags, _stamp(key, revision), now)) is not None:
+        if (tag := _still(tags, key, revision, now)) is not None:
             self._told("unchanged")
             return Found(Answer(), tag=tag, unchanged=True, how="unchanged")
         kept = self._remembered(key, revision, now)
@@ -187,12 +203,12 @@ class Answers:
         found = await self._make(key, revision, make, (), ahead=True)
         return found.kept is not None
 
-    def holds(self, key: Key, revision: int) -> bool:
+    def holds(self, key: Key, revision: Revision) -> bool:
         """Whether the answer is at hand in this process."""
         return self._remembered(key, revision, self._clock.now()) is not None
 
     async def _make(
-        self, key: Key, revision: int, make: Callable[[], Awaitable[Made]], tags: Sequence[str], *, ahead: bool = False
+        self, key: Key, revision: Revision, make: Callable[[], Awaitable[Made]], tags: Sequence[str], *, ahead: bool = False
     ) -> Found:
         told = self._told if not ahead else _nobody
         name, leads = (key.place, revision), False
@@ -222,16 +238,17 @@ class Answers:
             if leads:
                 self._flights.pop(name).set_result(kept)
 
-    async def _lasting(self, key: Key, revision: int, answer: Answer, operation: Operation) -> Kept | None:
+    async def _lasting(self, key: Key, revision: Revision, answer: Answer, operation: Operation) -> Kept | None:
         """The answer to be kept; None when it is none: with errors, of more than the store, or of two states of it."""
-        spent = operation.spending
+        spent, parts = operation.spending, operation.parts
         if answer.errors or answer.refused or answer.data is None or operation.passing or spent.made or spent.sources:
             return None
-        if await self._database.revision(key.viewer) != revision:
+        read_from = of_parts(revision, parts)
+        if of_parts(await self._database.revision(key.viewer), parts) != read_from:
             return None
         head = HEAD + encoded(answer.data)
         until = None if operation.until is None else operation.until.timestamp()
-        return Kept(key.viewer, revision, until, head)
+        return Kept(key.viewer, parts, read_from, until, head)
 
     def _again(self, key: Key, kept: Kept, how: str, tags: Sequence[str]) -> Found:
         self._told(how)
@@ -242,13 +259,13 @@ class Answers:
     @staticmethod
     def _tagged(key: Key, kept: Kept, answer: Answer, how: str, tags: Sequence[str]) -> Found:
         until = "" if kept.until is None else f"{int(kept.until):x}"
-        tag = f"{_stamp(key, kept.revision)}.{until}.{kept.content}"
+        tag = f"{_stamp(key, kept.revision)}.{kept.parts:x}.{until}.{kept.content}"
         same = any(t == "*" or t.rpartition(".")[2] == kept.content for t in tags)
         return Found(answer, kept, tag, unchanged=same, how=how)
 
     # --- the process -----------------------------------------------------------------------------------------------------
 
-    def _remembered(self, key: Key, revision: int, now: datetime) -> Kept | None:
+    def _remembered(self, key: Key, revision: Revision, now: datetime) -> Kept | None:
         found = self._known.get(key.place)
         if found is None or not found.holds(key.viewer, revision, now.timestamp()):
             return None
@@ -292,7 +309,7 @@ class Answers:
 
     # --- Redis -----------------------------------------------------------------------------------------------------------
 
-    async def _from_outside(self, key: Key, revision: int) -> Kept | None:
+    async def _from_outside(self, key: Key, revision: Revision) -> Kept | None:
         if self._cache.embedded:
             return None
         found = await self._mine(key.viewer).get(*key.parts)
@@ -304,14 +321,14 @@ class Answers:
             head = unpacker.decompress(said.packed, LARGEST)
         except (msgspec.MsgspecError, zlib.error):
             return None
-        kept = Kept(said.viewer, said.revision, said.until, head, said.packed)
+        kept = Kept(said.viewer, said.parts, said.revision, said.until, head, said.packed)
         whole = not unpacker.unconsumed_tail
         return kept if whole and kept.holds(key.viewer, revision, self._clock.now().timestamp()) else None
 
     async def _to_outside(self, key: Key, kept: Kept) -> None:
         if self._cache.embedded or kept.length > LARGEST or len(kept.packed) > LARGEST_OUTSIDE:
             return
-        said = _Outside(kept.viewer, kept.revision, kept.until, kept.packed)
+        said = _Outside(kept.viewer, kept.parts, kept.revision, kept.until, kept.packed)
         await self._mine(key.viewer).set(msgspec.msgpack.encode(said), SECONDS, *key.parts)
 
     def _mine(self, viewer: str) -> ViewerCache:
@@ -322,19 +339,18 @@ def _nobody(how: str) -> None:
     """What is made ahead is no answer that anybody was given."""
 
 
-def _stamp(key: Key, revision: int) -> str:
-    return _digest(f"{key.place}\x00{revision}".encode())
+def _stamp(key: Key, revision: Revision) -> str:
+    return _digest("\x00".join((key.place, *map(str, revision))).encode())
 
 
-def _still(tags: Sequence[str], stamp: str, now: datetime) -> str | None:
+def _still(tags: Sequence[str], key: Key, whole: Revision, now: datetime) -> str | None:
     """The tag among those of the client that says by itself that nothing has changed, and whose end is not over."""
     for tag in tags:
         was, _, rest = tag.partition(".")
-        if was != stamp:
-            continue
+        parts, _, rest = rest.partition(".")
         until, dot, _ = rest.partition(".")
         try:
-            if dot and (not until or now.timestamp() < int(until, 16)):
+            if dot and (not until or now.timestamp() < int(until, 16)) and was == _stamp(key, of_parts(whole, int(parts, 16))):
                 return tag
         except ValueError:
             continue

@@ -34,7 +34,8 @@ PEOPLE = """query People {
 }"""
 FRESH = "query Fresh { viewer { people(first: 5) { sources { state } edges { node { name } } } } }"
 AS_OF = "query AsOf { viewer { people(first: 5) { sources { asOf } edges { node { name } } } } }"
-DOCUMENTS = {"people": PEOPLE, "fresh": FRESH, "as-of": AS_OF}
+CONVERSATIONS = "query Conversations { viewer { conversations(first: 3) { edges { node { subject } } } } }"
+DOCUMENTS = {"people": PEOPLE, "conversations": CONVERSATIONS, "fresh": FRESH, "as-of": AS_OF}
 GZIP = {"accept-encoding": "gzip"}
 
 
@@ -129,6 +130,20 @@ async def test_what_was_written_since_is_in_the_next_answer(house: House) -> Non
     after = await house.post()
     assert len(after["data"]["viewer"]["people"]["edges"]) == len(before["data"]["viewer"]["people"]["edges"]) + 1
     assert house.told["made"] == 2
+
+
+async def test_what_an_answer_was_not_read_from_leaves_it_and_its_tag_alone(house: House) -> None:
+    tag = (await house.get("conversations")).headers["etag"]
+    await house.household.take(house.book, card("card-new", "Aaron New", "aaron@people.example"))
+    await house.household.resolve()
+    assert (await house.get("conversations")).headers["etag"] == tag
+    assert (await house.get("conversations", **{"if-none-match": tag})).status_code == 304
+    assert house.told == {"made": 1, "memory": 1, "unchanged": 1}
+    await house.household.take(house.box, mail(30, "p01@people.example", subject="About more"))
+    later = await house.get("conversations", **{"if-none-match": tag})
+    assert later.status_code == 200
+    assert house.told["made"] == 2
+    assert later.json()["data"]["viewer"]["conversations"]["edges"][0]["node"]["subject"] == "About more"
 
 
 async def test_progress_of_an_account_leaves_answers_alone(house: House) -> None:
@@ -268,7 +283,9 @@ async def test_an_answer_that_stands_in_somebody_elses_place_is_none(house: Hous
     theirs = answers.key(principal("u_sam"), "document", "", {})
     assert theirs is not None
     answers._remember(theirs, kept)
-    assert not answers.holds(theirs, kept.revision)
+    whole = await house.installation.database.revision(house.household.viewer)
+    assert kept.holds(house.household.viewer, whole, house.clock.now().timestamp())
+    assert not answers.holds(theirs, whole)
 
 
 async def test_variables_in_another_order_are_the_same_question(house: House) -> None:

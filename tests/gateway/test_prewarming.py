@@ -22,13 +22,14 @@ from gateway.installation import Installation
 from gateway.people import named
 from gateway.prewarming import FAIR, START, SURE, Allowance, Prewarming
 from gateway.signin.principal import Principal
+from providers import records
 from store import accounts
 from store import habits as store
 from store.tables import job
 from tests.chaos.clients import CHANGES
 from tests.chaos.habitual_days import Clock
 from tests.gateway.running import asking, key_of, opened
-from tests.household import Household, card
+from tests.household import Household, card, mail
 
 PEOPLE = "query People { viewer { people(first: 20) { edges { node { id name emails { address } } } } } }"
 THREADS = "query Threads { viewer { conversations(first: 5) { edges { node { id subject } } } } }"
@@ -44,6 +45,7 @@ class Desk:
     clock: Clock
     household: Household
     book: str
+    box: str
     client: httpx.AsyncClient
     principal: Principal
     cards: int = 0
@@ -104,12 +106,18 @@ async def at_a_desk(
         whose = await named(installation, None)
         household = Household(installation.database, whose.id)
         book = await household.account("vcard", "cards")
+        box = await household.account("mbox", "robin@example.org")
         now = clock.now()
-        await installation.database.write(whose.id, lambda c, v: accounts.change(c, v, book, None, last_synced_at=now))
+
+        def synced(conn: sa.Connection, viewer: str) -> None:
+            for account in (book, box):
+                accounts.change(conn, viewer, account, None, last_synced_at=now)
+
+        await installation.database.write(whose.id, synced)
         key, row = await key_of(installation)
         principal = Principal(whose.id, "", frozenset({"READ", "WRITE"}), row.id, "test", "KEY")
         async with asking(installation, key) as client, installation.prewarmed():
-            desk = Desk(installation, clock, household, book, client, principal)
+            desk = Desk(installation, clock, household, book, box, client, principal)
             if installation.prewarming is not None:
                 desk.prewarming.opened(whose.id)
                 await desk.settle()
@@ -148,6 +156,21 @@ async def test_who_asks_the_moment_they_are_told_finds_the_page_there_and_what_c
             assert await desk.looks_again()
     await desk.passes(seconds=0.2)
     assert await desk.looks_again()
+
+
+async def test_what_was_made_ahead_waits_through_changes_that_it_does_not_show(desk: Desk) -> None:
+    await desk.household.take(desk.box, mail(1, "p1@letters.example", sent_at=desk.clock.now()))
+    await desk.becomes_usual()
+    await desk.change()
+    made = desk.counted('kith_prewarmed_total{outcome="made"}')
+    for unread in (True, False):
+        await desk.household.take(desk.box, records.MessageState(key="key-1", unread=unread))
+        desk.prewarming.told(desk.household.viewer)
+        await desk.passes(seconds=0.2)
+    assert desk.counted('kith_prewarmed_total{outcome="made"}') == made
+    used = desk.counted('kith_prewarmed_total{outcome="used"}')
+    assert await desk.looks_again()
+    assert desk.counted('kith_prewarmed_total{outcome="used"}') == used + 1
 
 
 async def test_nothing_is_made_ahead_that_nobody_looked_at(desk: Desk) -> None:

@@ -93,7 +93,7 @@ async def test_it_is_each_viewers_own(household: Household) -> None:
     before = await household.database.revision(household.viewer)
     await account(other)
     assert await household.database.revision(household.viewer) == before
-    assert await household.database.revision("u_nobody") == 0
+    assert await household.database.revision("u_nobody") == revision.NEVER
 
 
 async def test_what_another_process_commits_is_seen_at_once(tmp_path: Path) -> None:
@@ -128,7 +128,98 @@ async def test_what_another_process_commits_is_seen_at_once(tmp_path: Path) -> N
     ],
 )
 def test_a_statement_tells_what_it_writes(statement: str, shown: bool) -> None:
-    assert revision.shows(statement) is shown
+    assert bool(revision.shown(statement)) is shown
+
+
+def parts(*names: str) -> int:
+    return sum(1 << list(revision.PARTS).index(name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("SELECT person.id FROM person JOIN contact ON contact.person_id = person.id", ("people",)),
+        ("SELECT c.id FROM contact AS c, message AS m WHERE m.id = c.id", ("people", "mail")),
+        ('select "id" from "conversation" where exists (select 1 from EXCHANGE)', ("mail", "exchanges")),
+        ("WITH found AS (SELECT rowid FROM search_fts) SELECT id FROM search_doc JOIN found ON true", ("words",)),
+        ("SELECT conversation.category, conversation.label FROM conversation", ("mail",)),
+        ("SELECT account.id FROM account JOIN label ON label.account_id = account.id", ("rest",)),
+        ("SELECT 1 FROM acquaintance", ("rest",)),
+        ("SELECT value FROM json_each(?)", ()),
+    ],
+)
+def test_a_statement_tells_what_it_reads(statement: str, named: tuple[str, ...]) -> None:
+    assert revision.named(statement) == parts(*named)
+
+
+async def test_only_the_parts_that_are_written_change(household: Household) -> None:
+    database, viewer = household.database, household.viewer
+    book = await account(household)
+    before = await database.revision(viewer)
+    await household.take(book, card("one", "One Person"))
+    after = await database.revision(viewer)
+    differ = revision.changed(before, after)
+    assert differ & parts("people", "feed", "words") == parts("people", "feed", "words")
+    assert not differ & parts("mail", "exchanges")
+    await database.write(viewer, lambda conn, viewer: conn.execute(sa.text("UPDATE person SET version = version + 1")))
+    assert revision.changed(after, await database.revision(viewer)) == parts("people")
+
+
+async def test_what_is_read_tells_the_parts_that_it_comes_from(household: Household) -> None:
+    database, viewer = household.database, household.viewer
+    await account(household)
+    _, seen = await database.read_noting(viewer, feed.head)
+    assert seen == parts("feed")
+    _, seen = await database.read_noting(viewer, accounts.listed)
+    assert seen & parts("rest") and not seen & parts("mail")
+    found, seen = await database.read_noting(viewer, lambda conn, viewer: viewer)
+    assert (found, seen) == (viewer, 0)
+
+
+async def test_a_commit_of_the_release_before_changes_every_part(household: Household) -> None:
+    database, viewer = household.database, household.viewer
+    book = await account(household)
+    before = await database.revision(viewer)
+
+    def old(conn: Connection, viewer: str) -> None:
+        conn.info.clear()  # it wrote one number, and knew of no parts
+        conn.execute(sa.text("UPDATE revision SET number = number + 1 WHERE viewer_id = :viewer"), {"viewer": viewer})
+
+    await database.write(viewer, old)
+    between = await database.revision(viewer)
+    assert revision.changed(before, between) == revision.ALL
+    await household.take(book, card("one", "One Person"))
+    after = await database.revision(viewer)
+    assert revision.changed(before, after) == revision.ALL  # also those that this commit left alone
+    await database.write(viewer, lambda conn, viewer: conn.execute(sa.text("UPDATE person SET version = version + 1")))
+    assert revision.changed(after, await database.revision(viewer)) == parts("people")
+
+
+async def test_every_table_of_the_database_is_in_a_part(household: Household) -> None:
+    """A table that no part has is read without anybody knowing; one that triggers or keys write is in the part of what makes them."""
+    database = household.database
+    if database.sqlite:
+        names = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
+        hidden = "SELECT tbl_name FROM sqlite_master WHERE type = 'trigger'"
+    else:
+        names = "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"
+        hidden = "SELECT event_object_table FROM information_schema.triggers WHERE trigger_schema = current_schema()"
+
+    def read(conn: Connection, viewer: str) -> tuple[set[str], set[str]]:
+        return {row[0] for row in conn.execute(sa.text(names))}, {row[0] for row in conn.execute(sa.text(hidden))}
+
+    tables, triggered = await database.read(household.viewer, read)
+    assert {t for t in tables if not t.startswith(("search_fts_", "sqlite_"))} <= revision._TABLES | {"alembic_version"}
+    assert triggered <= {"search_doc"}
+    assert {"search_doc", "search_fts"} <= revision.PARTS["words"]
+    assert not any(table.foreign_keys for table in metadata.tables.values())
+
+
+def test_parts_are_of_tables_that_there_are_each_in_one() -> None:
+    listed = [table for tables in revision.PARTS.values() for table in tables]
+    assert len(listed) == len(set(listed))
+    assert set(listed) <= set(metadata.tables) | {"search_fts"}
+    assert not set(listed) & revision.UNSHOWN
 
 
 def test_what_no_answer_shows_are_tables_and_columns_that_there_are() -> None:
