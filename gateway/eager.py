@@ -51,17 +51,16 @@ class Starting:
 
 
 class Rest:
-    """What is left of a coroutine after its first step, which ended in waiting for `waits_for`; what it waits for next is added to `past`."""
+    """What is left of a coroutine after its first step, which ended in waiting for `waits_for`."""
 
-    __slots__ = ("_coroutine", "_past", "_waits_for")
+    __slots__ = ("_coroutine", "_waits_for")
 
-    def __init__(self, coroutine: Any, waits_for: Any, past: list[Any] | None = None) -> None:
+    def __init__(self, coroutine: Any, waits_for: Any) -> None:
         self._coroutine = coroutine
         self._waits_for = waits_for
-        self._past = past
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        coroutine, waits_for, past = self._coroutine, self._waits_for, self._past
+        coroutine, waits_for = self._coroutine, self._waits_for
         try:
             while True:
                 try:
@@ -73,8 +72,6 @@ class Rest:
                     waits_for = coroutine.throw(error)
                 else:
                     waits_for = coroutine.send(sent)
-                if past is not None:
-                    past.append(waits_for)
         except StopIteration as stop:
             return stop.value
 

@@ -2,9 +2,9 @@
 
 Whoever does a second time what was done already (graphql-core, after a plan that could not go on: gateway/execution/compiled/replay.py)
 asks for keys in another order, and in other turns, than they were asked for at first. Which of them come together, and before or
-after what else, follows from that order; so an echo keeps a loader's rules and asks it for nothing: a batch of an echo is
-there when the loader has what it consists of. What is there already never waits for what is not, though it is asked for in the same turns:
-it was asked for, and came, before. Knows nothing of operations.
+after what else, follows from that order. So an echo keeps a loader's rules and stands in its place from then on: a batch of an echo is
+there at the moment (`moments.py`) when all that it consists of had come, is on its way while the loader is still bringing some of it, and
+asks only for what nobody has asked for. Knows nothing of operations.
 """
 
 from __future__ import annotations
@@ -14,36 +14,51 @@ from typing import Any
 
 from resolvers.loaders import Batch, Loader
 from resolvers.loading import Loading
+from resolvers.moments import Moments
 
 
 class Echoes:
     """Of all loaders that are met while something is done a second time."""
 
-    __slots__ = ("_of",)
+    __slots__ = ("_moments", "_of")
 
-    def __init__(self) -> None:
-        self._of: dict[Loader, tuple[Echo, Echo]] = {}  # of what is still to come, and of what is there
+    def __init__(self, moments: Moments) -> None:
+        self._moments = moments
+        self._of: dict[Loader, Echo] = {}
 
     def again(self, loading: Loading[Any]) -> Loading[Any]:
         """The same value, as its loader would bring it to somebody who asks now."""
-        both = self._of.get(loading.loader)
-        if both is None:
-            coming = Echo(loading.loader)
-            both = self._of[loading.loader] = (coming, Echo(loading.loader, coming))
-        return both[loading.there].again(loading)
+        loader = loading.loader
+        if loader in self._of.values():
+            return loading
+        echo = self._of.get(loader)
+        if echo is None:
+            echo = self._of[loader] = Echo(loader, self._moments)
+        return echo.again(loading)
+
+    @staticmethod
+    def come(loading: Loading[Any], again: Loading[Any]) -> None:
+        """Give what is waited for what has come again, though its loader may be waiting for more."""
+        if not loading.there:
+            try:
+                loading.give(again.result())
+            except BaseException as error:
+                loading.give(error)
 
 
 class Echo(Loader):
-    """A loader that takes from another what that has brought, or is bringing; it knows what `beside` knows."""
+    """A loader that takes from another what that has brought, or is bringing."""
 
-    __slots__ = ("_original", "_originals")
+    __slots__ = ("_begun", "_moments", "_original", "_originals", "_whole")
 
-    def __init__(self, original: Loader, beside: Echo | None = None) -> None:
+    def __init__(self, original: Loader, moments: Moments) -> None:
         super().__init__(original._batch, max_batch_size=original._size)
         self._original = original
+        self._moments = moments
         self._originals: dict[Any, Loading[Any]] = {}
-        if beside is not None:
-            self._found, self._coming, self._originals = beside._found, beside._coming, beside._originals
+        self._begun = 0
+        self._whole: list[tuple[int, list[Any], Batch, dict[Any, Any]]] = []
+        original.echo = self
 
     def again(self, loading: Loading[Any]) -> Loading[Any]:
         """The same loading as the original was asked for, at this moment."""
@@ -52,38 +67,62 @@ class Echo(Loader):
             self._originals[key] = loading
         return self.load(key)
 
-    async def _bring(self, keys: list[Any], batch: Batch) -> None:
-        brought: dict[Any, Any] = {}
-        awaited: list[Batch | Loading[Any]] = []
+    async def _bring(self, keys: list[Any], batch: Batch) -> Mapping[Any, Any]:
+        self._begun += 1
+        whole = (self._begun, keys, batch, brought := dict[Any, Any]())
+        came_at, missing, awaited = 0.0, [], dict[Batch, None]()
         for key in keys:
-            loading = self._originals[key]
-            known = self._original.so_far(loading)
-            if isinstance(known, tuple):
-                brought[key] = known[0]
-            elif known is None:
-                awaited.append(loading)
-            elif known not in awaited:
-                awaited.append(known)
-        left = len(awaited)
+            known = self._known(key)
+            if known is not None:
+                moment, brought[key] = known
+                came_at = max(came_at, moment)
+            elif (coming := self._original.coming(key)) is not None:
+                awaited[coming] = None
+            else:
+                missing.append(key)
+        left = len(awaited) + 1
 
-        def came(values: Mapping[Any, Any]) -> None:  # in the turn in which a batch of the loader's own would be told of
+        def came(values: Mapping[Any, Any]) -> None:
             nonlocal left
             left -= 1
             brought.update({key: values[key] for key in keys if key in values})
             if not left:
-                self._brought(keys, batch, brought)
+                if not self._whole:
+                    self._loop.call_soon(self._tell)
+                self._whole.append(whole)
 
-        if not awaited:
-            self._loop.call_soon(self._brought, keys, batch, brought)
         for one in awaited:
-            if isinstance(one, Batch):
-                one.listeners.append(came)
-            else:
-                one.note(self, came)
+            if one.brought is None:
+                one.early.append(came)
+            else:  # in this turn
+                came(one.brought)
+        asked: Mapping[Any, Any] = {}
+        try:
+            await self._moments.until(came_at)
+            if missing:
+                asked = await self._original.bring(missing)
+        finally:
+            came(asked)
+        return brought
 
-    def loaded(self, loading: Loading[Any], notes: list[Any]) -> None:
-        """What is awaited by itself has come (`resolvers.loading.Listener`)."""
-        known = self._original.so_far(loading)
-        assert isinstance(known, tuple)
-        for came in notes:
-            came({loading.key: known[0]})
+    def _tell(self) -> None:
+        """What became whole in one turn of the loop comes in the order in which it was begun: for a loader it would all have taken as long."""
+        whole, self._whole = sorted(self._whole, key=lambda one: one[0]), []
+        for _, keys, batch, brought in whole:
+            self._brought(keys, batch, brought)
+
+    def _known(self, key: Any) -> tuple[float, Any] | None:
+        """The moment when the original brought this, and what; an exception only for who was given that at first."""
+        loading = self._originals.pop(key, None)
+        failed = None
+        for moment, brought in self._original.history:
+            if key in brought:
+                value = brought[key]
+                if not isinstance(value, BaseException) or (loading is not None and loading.error is value):
+                    return moment, value
+                failed = moment, value
+        if loading is None or self._original.coming(key) is not None:
+            return None
+        if loading.there:
+            return 0.0, loading.error  # its batch was cancelled
+        return failed  # there, and what was asked for together with it is awaited

@@ -30,7 +30,7 @@ class Loader:
     together again, and a page costs as many statements whatever came first.
     """
 
-    __slots__ = ("_batch", "_coming", "_found", "_loop", "_size", "_tasks", "asked")
+    __slots__ = ("_batch", "_coming", "_found", "_loop", "_size", "_tasks", "asked", "echo", "history")
 
     def __init__(self, batch: Callable[[list[Any]], Awaitable[Sequence[Any]]], *, max_batch_size: int) -> None:
         self._batch = batch
@@ -40,12 +40,16 @@ class Loader:
         self._coming: dict[Any, Batch] = {}  # what brings a key that was asked for and is not there yet
         self.asked: dict[Any, Loading[Any]] = {}  # by key, until they are asked for together; another dict after that
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.history: list[tuple[float, Mapping[Any, Any]]] = []  # what came, exceptions among it, by the loop's clock
+        self.echo: Loader | None = None  # asked in this one's place from when there is one
 
     def load(self, key: Any) -> Loading[Any]:
         """The value, soon; what a batch gives as an exception is raised."""
         asked = self.asked
         loading = asked.get(key)
         if loading is None:
+            if self.echo is not None:
+                return self.echo.load(key)
             if not asked:  # two turns of the loop: others, who are woken in this one, ask in the next
                 self._loop.call_soon(self._loop.call_soon, self._begin)
             loading = asked[key] = Loading(self, key)
@@ -78,27 +82,26 @@ class Loader:
         for batch in waits:
             batch.listeners.append(came)
 
-    def so_far(self, loading: Loading[Any]) -> Batch | tuple[Any] | None:
-        """What of this, which it was asked for, is known: the value, or what is raised instead, alone in a tuple; else the batch that brings
-        it. None when neither is: it failed, and what was asked for together with it is awaited.
-        """
-        if loading.there:
-            try:
-                return (loading.result(),)
-            except BaseException as error:
-                return (error,)
-        key = loading.key
-        if key in self.asked:
-            self._begin()
-        return (self._found[key],) if key in self._found else self._coming.get(key)
+    def coming(self, key: Any) -> Batch | None:
+        """What is bringing this."""
+        return self._coming.get(key)
 
-    async def _bring(self, keys: list[Any], batch: Batch) -> None:
+    async def bring(self, keys: list[Any]) -> Mapping[Any, Any]:
+        """Ask for these together at once, and tell who waits in the next turn of the loop. Gives values, exceptions among them."""
+        batch = Batch()
+        self._coming |= dict.fromkeys(keys, batch)
+        return await self._bring(keys, batch)
+
+    async def _bring(self, keys: list[Any], batch: Batch) -> Mapping[Any, Any]:
+        brought: dict[Any, Any] = {}
         try:
             brought = await self._values(keys)
-        except asyncio.CancelledError:
-            self._loop.call_soon(self._brought, keys, batch, {})
-            raise
-        self._loop.call_soon(self._brought, keys, batch, brought)  # whoever is told is told outside of any task
+        finally:  # also when it is cancelled
+            batch.brought = brought
+            for listener in batch.early:
+                listener(brought)
+            self._loop.call_soon(self._brought, keys, batch, brought)  # whoever is told is told outside of any task
+        return brought
 
     async def _values(self, keys: list[Any]) -> dict[Any, Any]:
         """The values of keys, exceptions among them."""
@@ -113,6 +116,7 @@ class Loader:
     def _brought(self, keys: list[Any], batch: Batch, brought: dict[Any, Any]) -> None:
         for key in keys:
             del self._coming[key]
+        self.history.append((self._loop.time(), brought))
         self._found |= {key: value for key, value in brought.items() if not isinstance(value, BaseException)}
         for listener in batch.listeners:
             listener(brought)
@@ -124,11 +128,13 @@ class Loader:
 
 
 class Batch:
-    """Keys that are asked for together, until their values are there."""
+    """Keys that are asked for together, until their values are there. Who listens `early` is told a turn of the loop before all others."""
 
-    __slots__ = ("listeners",)
+    __slots__ = ("brought", "early", "listeners")
 
     def __init__(self) -> None:
+        self.brought: Mapping[Any, Any] | None = None
+        self.early: list[Callable[[Mapping[Any, Any]], None]] = []
         self.listeners: list[Callable[[Mapping[Any, Any]], None]] = []  # each told the values, once
 
 

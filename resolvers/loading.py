@@ -51,6 +51,11 @@ class Loading(Generic[V_co]):
         else:
             notes.append(note)
 
+    @property
+    def error(self) -> BaseException | None:
+        """What the loader brought instead of a value."""
+        return self._error
+
     def result(self) -> V_co:
         """The value that is there. Raises what the loader brought instead; CancelledError when it brought nothing."""
         if self._error is not None:

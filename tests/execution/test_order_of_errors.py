@@ -5,7 +5,9 @@ already are left out as graphql-core leaves them out.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -140,3 +142,147 @@ def test_a_coroutine_that_graphql_core_begins_itself_takes_part_in_the_batches_o
     assert got.same(wanted), (_told(wanted), _told(got))
     assert got.by == "replayed"
     assert len(_told(got)) > 2
+
+
+async def _later(seconds: float, value: Any) -> Any:
+    await asyncio.sleep(seconds)
+    if isinstance(value, Exception):
+        raise value
+    return value
+
+
+@LOADED
+def test_what_came_at_different_times_before_the_first_error_comes_again_at_these(loaded: Callable[[Loader], Resolver]) -> None:
+    def resolvers() -> Resolvers:
+        names = _failing(after=1)
+
+        def sign(person: Any, info: Any) -> str:
+            if person == 1:
+                raise ValueError("no sign")
+            return "fish"
+
+        return {
+            "Query.robin": lambda _, info: 7,
+            "Query.people": lambda _, info: _later(0.5, [2, 1]),
+            "Query.motto": lambda _, info: _later(1.2, ValueError("no motto")),
+            "Person.name": loaded(names),
+            "Person.sign": sign,
+        }
+
+    wanted, got = _answers("{ robin { name } people { name sign } motto }", resolvers)
+    assert got.same(wanted), (_told(wanted), _told(got))
+    assert got.by == "replayed"
+    assert [path[0] for _, path in _told(got)] == ["people", "robin", "motto", "people"]
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_what_is_cancelled_ends_in_the_turn_in_which_graphql_core_cancels_it(turns: int) -> None:
+    def resolvers() -> Resolvers:
+        names = _failing(after=5)
+
+        async def sign(person: Any, info: Any) -> str:
+            for _ in range(turns if person == 2 else 0):
+                await asyncio.sleep(0)
+            raise ValueError("no sign")
+
+        return {
+            "Query.people": lambda _, info: [1, 2],
+            "Person.name": lambda person, info: _awaited(names, person) if person == 1 else "Kim",
+            "Person.sign": sign,
+        }
+
+    wanted, got = _answers("{ people { name sign } }", resolvers)
+    assert got.same(wanted), (_told(wanted), _told(got))
+    assert got.by == "replayed" and len(_told(got)) == 2
+
+
+def test_batches_that_come_at_once_fail_in_the_order_in_which_graphql_core_asks_for_them() -> None:
+    def resolvers() -> Resolvers:
+        names = _failing(after=1)
+
+        def name(person: Any, info: Any) -> Any:
+            if info.path.key == "first":
+                raise ValueError("no name")  # the plan ends here
+            return names.load(2)
+
+        def friend(person: Any, info: Any) -> Any:
+            if info.path.key == "friend":
+                return 2
+            return _awaited(names, 1)  # graphql-core begins it when it has asked for names already
+
+        return {
+            "Query.robin": lambda _, info: _later(0.5, 1),
+            "Person.friend": friend,
+            "Person.name": name,
+            "Person.sign": lambda person, info: _at_once("fish"),
+        }
+
+    wanted, got = _answers("{ robin { friend { other: friend { name } first: name name } sign } }", resolvers)
+    assert got.same(wanted), (_told(wanted), _told(got))
+    assert [message for message, _ in _told(got)] == ["no name", "nothing for 2", "nothing for 1"]
+
+
+VOICE: ContextVar[str] = ContextVar("voice", default="none")
+
+
+def test_a_coroutine_that_graphql_core_goes_on_with_keeps_its_context_its_task_and_its_time_limits() -> None:
+    def resolvers() -> Resolvers:
+        names = _failing()
+
+        async def name(person: Any, info: Any) -> str:
+            await asyncio.sleep(0)
+            task, before = asyncio.current_task(), VOICE.set(f"voice of {person}")
+            said = []
+            for _ in range(2):  # the first limit is set before the first error, the second after it
+                try:
+                    async with asyncio.timeout(1):
+                        with contextlib.suppress(ValueError):
+                            await names.load(person)
+                        async with asyncio.TaskGroup() as group:
+                            group.create_task(asyncio.sleep(9))
+                except TimeoutError:
+                    said.append(f"{VOICE.get()}, {'same' if asyncio.current_task() is task else 'another'} task")
+            VOICE.reset(before)  # would fail in another context
+            return "; ".join(said)
+
+        return {
+            "Query.robin": lambda _, info: 1,
+            "Query.motto": lambda _, info: _later(0.5, ValueError("no motto")),
+            "Person.name": name,
+        }
+
+    wanted, got = _answers("{ robin { name } motto }", resolvers)
+    assert got.same(wanted), (wanted, got)
+    assert got.by == "replayed"
+    assert got.data == {"robin": {"name": "voice of 1, same task; voice of 1, same task"}, "motto": None}
+
+
+def test_a_coroutine_that_was_begun_ends_as_soon_as_nobody_wants_it_any_more_and_may_clean_up() -> None:
+    ended: list[str] = []
+
+    def resolvers() -> Resolvers:
+        async def friend(person: Any, info: Any) -> None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                ended.append("friend")
+
+        async def name(person: Any, info: Any) -> str:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await asyncio.sleep(1)
+                ended.append("name")
+            return "Robin"
+
+        return {
+            "Query.robin": lambda _, info: 1,
+            "Person.friend": friend,
+            "Person.name": name,
+            "Person.sign": lambda person, info: _later(0.5, ValueError("no sign")),
+        }
+
+    wanted, got = _answers("{ robin { friend { name } name sign } }", resolvers)
+    assert got.same(wanted), (wanted, got)
+    assert got.by == "replayed"
+    assert ended == ["friend", "name"] * 2  # of graphql-core alone, and of graphql-core after the plan

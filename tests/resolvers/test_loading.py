@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+import uvloop
 
 from resolvers.echoes import Echoes
 from resolvers.loaders import Loader, at_once
+from resolvers.moments import Moments
 
 
 class Field:
@@ -65,40 +68,93 @@ async def test_what_was_loaded_already_comes_again_in_the_batches_of_who_asks_no
         asked.append(keys)
         return await _doubled(keys)
 
-    loader, told = Loader(batch, max_batch_size=2), []
+    loader, told = Loader(batch, max_batch_size=2), list[Any]()
+    loads = Echoes(Moments(asyncio.get_running_loop().time()))
 
-    async def notes(key: int) -> None:
+    async def notes(loading: Awaitable[Any]) -> None:
         try:
-            told.append(await loads.again(first[key]))
+            told.append(await loading)
         except ValueError as error:
             told.append(str(error))
 
     first = {key: loader.load(key) for key in (1, 13, 2)}
-    loads = Echoes()
-    await asyncio.gather(notes(2), notes(13))  # while it is on its way
+    await asyncio.gather(*(notes(loads.again(first[key])) for key in (2, 13)))  # while it is on its way
     assert (told, asked) == ([4, "no 13"], [[1, 13], [2]])
-    loads, told = Echoes(), []
-    first[3] = loader.load(3)
-    await asyncio.gather(notes(3), notes(2), notes(13), notes(1))  # two there, one not even begun
-    assert (told, asked) == ([6, 4, "no 13", 2], [[1, 13], [2], [3]])
+    await asyncio.gather(
+        notes(loader.load(3)), notes(loader.load(2)), notes(loads.again(first[1]))
+    )  # two there, one not even begun
+    assert (told[2:], asked) == ([6, 4, 2], [[1, 13], [2], [3]])
 
 
-async def test_what_is_there_already_comes_again_without_waiting_for_what_is_not() -> None:
-    gate = asyncio.Event()
+async def test_what_failed_is_asked_for_again_by_who_asks_anew_and_by_nobody_else() -> None:
+    asked: list[int] = []
 
     async def batch(keys: list[int]) -> list[Any]:
-        if 7 in keys:
-            await gate.wait()
+        asked.extend(keys)
         return await _doubled(keys)
 
-    loader, loads = Loader(batch, max_batch_size=2), Echoes()
-    there = loader.load(1)
-    assert await there == 2
-    coming = loads.again(loader.load(7))
-    assert await loads.again(there) == 2
-    assert not coming.there
+    loader = Loader(batch, max_batch_size=10)
+    loads = Echoes(Moments(asyncio.get_running_loop().time()))
+    failed = loader.load(13)
+    for again in (failed, loads.again(failed)):
+        with pytest.raises(ValueError, match="no 13"):
+            await again
+    assert asked == [13]
+    with pytest.raises(ValueError, match="no 13"):
+        await loader.load(13)
+    assert asked == [13, 13]
+
+
+async def test_batches_that_come_in_one_turn_come_again_in_the_order_they_are_asked_for_in() -> None:
+    gate, told = asyncio.Event(), list[int]()
+
+    async def batch(keys: list[int]) -> list[Any]:
+        await gate.wait()
+        return await _doubled(keys)
+
+    loader = Loader(batch, max_batch_size=1)
+    first = {key: loader.load(key) for key in (1, 2)}
+    loads = Echoes(Moments(asyncio.get_running_loop().time()))
+
+    async def notes(key: int) -> None:
+        told.append(await loads.again(first[key]))
+
+    both = asyncio.gather(notes(2), notes(1))
+    for _ in range(5):
+        await asyncio.sleep(0)
     gate.set()
-    assert await coming == 14
+    await both
+    assert told == [4, 2]
+
+
+@pytest.mark.parametrize("make", [asyncio.SelectorEventLoop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_what_came_later_waits_for_all_that_follows_from_what_came_before(make: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    told: list[str] = []
+
+    async def follow() -> None:
+        began = asyncio.get_running_loop().time() - 3
+        moments = Moments(began)
+
+        async def passes(name: str, after: float) -> None:
+            await moments.until(began + after)
+            for _ in range(7):
+                await asyncio.sleep(0)
+            told.append(name)
+
+        async def is_cancelled() -> None:
+            await moments.until(began + 1)
+
+        cancelled = asyncio.ensure_future(is_cancelled())
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.gather(
+            passes("third", 3), passes("second", 2), passes("first", 0), passes("second as well", 2), passes("now", 4)
+        )
+        moments.close()
+
+    with asyncio.Runner(loop_factory=make) as runner:
+        runner.run(follow())
+    assert told == ["first", "now", "second", "second as well", "third"]
 
 
 async def _waits(loader: Loader, key: int) -> Any:

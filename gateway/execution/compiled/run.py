@@ -21,7 +21,8 @@ from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, gather_with_cancel
 from graphql.type.definition import GraphQLResolveInfoHelpers
 
-from gateway.eager import Rest, Starting, enter_task, leave_task
+from gateway.eager import Starting, enter_task, leave_task
+from gateway.execution.compiled.leading import Begun
 from gateway.execution.compiled.values import Classes, is_awaitable
 from resolvers.loaders import Loader
 from resolvers.loading import Loading
@@ -39,8 +40,8 @@ Place = tuple[dict[str, Any], "Call | None", tuple[int, ...]]
 class Call(msgspec.Struct, eq=False):
     """A field of one object being resolved; what its resolver gets as `info` (graphql-core's GraphQLResolveInfo).
 
-    `out` is the part of the answer that it goes into. `value`, `error`, and `task`, `future` or `loading` are what has come of it so far,
-    `later` whether the resolver answered with an awaitable, `past` what the task waits for last and waited for before that.
+    `out` is the part of the answer that it goes into. `value`, `error`, and `begun`, `future` or `loading` are what has come of it so far,
+    `later` whether the resolver answered with an awaitable, `came_at` when the future was done, by the loop's clock.
     """
 
     field: Field
@@ -52,10 +53,10 @@ class Call(msgspec.Struct, eq=False):
     later: bool = False
     value: Any = NOTHING
     error: Exception | None = None
-    task: asyncio.Task[None] | None = None
+    begun: Begun | None = None
     future: asyncio.Future[Any] | None = None
     loading: Loading[Any] | None = None
-    past: list[Any] | None = None
+    came_at: float = 0.0
 
     @property
     def path(self) -> Path:
@@ -179,8 +180,8 @@ class Run:
     """One operation, or one event of a subscription, going through its plan."""
 
     __slots__ = (
-        "_arguments", "_background", "_current", "_done", "_loop", "_starting", "awaited", "calls", "classes", "context", "irregular",
-        "pending", "plan", "root", "tasks", "variables",
+        "_arguments", "_background", "_current", "_done", "_loop", "_starting", "awaited", "began_at", "calls", "classes", "context",
+        "irregular", "pending", "plan", "root", "tasks", "variables",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, classes: Classes, root: Any, context: Any, variables: VariableValues) -> None:
@@ -197,7 +198,8 @@ class Run:
         self._done: asyncio.Future[None] | None = None
         self._arguments: dict[int, dict[str, Any]] = {}
         self._background: set[asyncio.Future[Any]] = set()
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
+        self.began_at = loop.time()
         current = asyncio.current_task()
         assert current is not None
         self._current: asyncio.Task[Any] | None = current  # None in a callback of the loop
@@ -271,9 +273,8 @@ class Run:
             if current is not None:
                 enter_task(loop, current)
         self.pending += 1
-        call.past = past = [waits_for]
-        follow = self._follow(Rest(awaitable, waits_for, past), call)
-        call.task = task = asyncio.Task(follow, loop=loop, context=context)
+        call.begun = begun = Begun(awaitable, waits_for, context, loop)
+        begun.task = task = asyncio.Task(self._follow(begun, call), loop=loop, context=context)
         stand_in.become(task)
         self._starting = Starting()
         self.tasks.append(task)
@@ -347,6 +348,7 @@ class Run:
                 self.irregular = True
 
     def _came(self, call: Call, future: asyncio.Future[Any]) -> None:
+        call.came_at = self._loop.time()
         try:
             call.value = value = future.result()
             if not self.irregular:
@@ -361,11 +363,11 @@ class Run:
         finally:
             self.ended()
 
-    async def _follow(self, rest: Awaitable[Any], call: Call) -> None:
+    async def _follow(self, begun: Begun, call: Call) -> None:
         try:
-            call.value = value = await rest
+            call.value = value = await begun
             if not self.irregular:
-                self._current = call.task
+                self._current = begun.task
                 self._put(value, call)
         except Exception as error:
             if call.value is NOTHING:
