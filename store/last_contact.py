@@ -28,13 +28,13 @@ _OF_RECORD: Final = (
     .correlate(contact)
     .scalar_subquery()
 )  # fmt: skip
-_OF_PERSON: Final = (
+OF_PERSON: Final = (
     select(sa.func.max(_OF_RECORD))
     .where(_C.viewer_id == VIEWER, _C.person_id == person.c.id)
     .correlate(person)
     .scalar_subquery()
 )  # fmt: skip
-_SETTLE: Final = sa.update(person).where(among(person.c.id)).values(last_contact_at=_OF_PERSON)
+_SETTLE: Final = sa.update(person).where(among(person.c.id)).values(last_contact_at=OF_PERSON)
 _WHOSE: Final = select(_C.person_id).where(among(_C.id), _C.person_id.is_not(None)).distinct()
 
 

@@ -60,6 +60,19 @@ _DROP: Final = sa.delete(look_alike).where(
     _L.viewer_id == VIEWER, _L.left_id == sa.bindparam("one"), _L.right_id == sa.bindparam("other")
 )
 _DROP_CLUES: Final = sa.delete(clue).where(among(clue.c.person_id))
+_DROP_CLUE: Final = sa.delete(clue).where(
+    clue.c.viewer_id == VIEWER, clue.c.key == sa.bindparam("which"), clue.c.person_id == sa.bindparam("whose")
+)
+_theirs: Final = clue.alias("theirs")
+# on SQLite by their rows: of what the primary key has by itself it would walk through all of a viewer's
+_CLUES: Final = {
+    "sqlite": select(clue.c.person_id, clue.c.key).where(
+        sa.literal_column("clue.rowid").in_(
+            select(sa.literal_column("theirs.rowid")).select_from(_theirs).where(among(_theirs.c.person_id))
+        )
+    ),
+    "postgresql": select(clue.c.person_id, clue.c.key).where(among(clue.c.person_id)),
+}
 # each side by its index: of both at once SQLite walks through all that the viewer has
 _TOUCHING: Final = sa.union(*(select(look_alike).where(among(side)) for side in (_L.left_id, _L.right_id)))
 _SHOW: Final = (
@@ -108,12 +121,11 @@ def waiting(conn: Connection, viewer: str, person_ids: Collection[str]) -> set[s
 
 def meet(conn: Connection, viewer: str, keys: Mapping[str, Collection[int]]) -> None:
     """The keys by which people meet (none for whoever is no more), in place of those that were known of them; they are looked at next."""
-    conn.execute(_DROP_CLUES, asked(viewer, keys))
-    insert(
-        conn,
-        clue,
-        [{"viewer_id": viewer, "key": key, "person_id": p} for p, each in keys.items() for key in sorted(each)],
-    )
+    known = {(row.person_id, row.key) for row in conn.execute(_CLUES[conn.dialect.name], asked(viewer, keys))}
+    wanted = {(p, key) for p, each in keys.items() for key in each}
+    if gone := sorted(known - wanted):
+        conn.execute(_DROP_CLUE, [{"viewer": viewer, "which": key, "whose": p} for p, key in gone])
+    insert(conn, clue, [{"viewer_id": viewer, "key": key, "person_id": p} for p, key in sorted(wanted - known)])
     _mark(conn, viewer, keys, met=True)
 
 
@@ -139,9 +151,9 @@ def total(conn: Connection, viewer: str, sample: int = SAMPLE) -> int:
     return int(conn.execute(_LIVING, {"viewer": viewer}).scalar_one()) if last is None else round((sample - 1) / ids.place(last))
 
 
-def meeting(conn: Connection, viewer: str, keys: Collection[int]) -> dict[int, list[str]]:
-    """Who has each of these keys; a crowd is nobody."""
-    few = [key for key, count in counted(conn, viewer, keys).items() if 1 < count <= CROWD]
+def meeting(conn: Connection, viewer: str, counts: Mapping[int, int]) -> dict[int, list[str]]:
+    """Who has each of these keys, of which one knows how many have it; a crowd is nobody."""
+    few = [key for key, count in counts.items() if 1 < count <= CROWD]
     found: dict[int, list[str]] = {}
     for row in conn.execute(_HAVING, asked(viewer, few)) if few else ():
         found.setdefault(row.key, []).append(row.person_id)

@@ -109,7 +109,7 @@ def renew(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
 
 def follow_notes(conn: Connection, viewer: str, heirs: Mapping[str, str]) -> None:
     """People (keys) lead to others since, or stand for themselves: their notes and tags are found under whom they belong to now."""
-    told = conn.execute(_TOLD, asked(viewer, heirs)).scalars().all()
+    told = conn.execute(_TOLD, asked(viewer, heirs)).scalars().all() if heirs else ()
     if told:
         renew(conn, viewer, {heirs[person_id] for person_id in told})
 

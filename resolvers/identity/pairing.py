@@ -176,7 +176,9 @@ def _neighbourhood(conn: Connection, viewer: str, marked: Sequence[str], step: i
         return Neighbourhood(marked=(), known=nobody, meeting=(), later=frozenset(), seen=Frequencies(()), never=frozenset())
     mine = _known(conn, viewer, marked)  # whoever is no more has no records
     keys = {p: frozenset(map(_key, _clues(mine, p))) for p in mine.wholes}
-    by_key = pairs.meeting(conn, viewer, {key for each in keys.values() for key in each})
+    asked_by = {key for each in keys.values() for key in each}
+    counts = pairs.counted(conn, viewer, asked_by | _weighing(mine.wholes.values()).keys())
+    by_key = pairs.meeting(conn, viewer, {key: count for key, count in counts.items() if key in asked_by})
     met = {(min(a, b), max(a, b)) for a, each in keys.items() for key in each for b in by_key.get(key, ()) if a != b}
     # fewer than a step takes are all that are marked
     waiting = pairs.waiting(conn, viewer, {b for _, b in met} - set(marked)) if len(marked) == step else set()
@@ -191,7 +193,8 @@ def _neighbourhood(conn: Connection, viewer: str, marked: Sequence[str], step: i
     meeting = [two for two in met if known.wholes.keys() >= set(two)]
     contacts = {c for two in meeting for p in two for c in known.wholes[p].members}
     never = decisions.said_of(conn, viewer, contacts).decisions.never if contacts else frozenset()
-    seen = _frequencies(conn, viewer, mine.wholes.values(), {p: known.wholes[p] for two in meeting for p in two}.values())
+    everybody = {p: known.wholes[p] for two in meeting for p in two}.values()
+    seen = _frequencies(conn, viewer, mine.wholes.values(), everybody, counts)
     return Neighbourhood(marked=tuple(marked), known=known, meeting=meeting, later=later, seen=seen, never=never)
 
 
@@ -274,15 +277,26 @@ def _kinds(one: Whole) -> tuple[tuple[str, Collection[str]], ...]:
     return ("tokens", one.tokens), ("full", one.keys), ("employers", one.employers), ("stems", one.stems), ("photos", one.photos)
 
 
-def _frequencies(conn: Connection, viewer: str, marked: Iterable[Whole], everybody: Iterable[Whole]) -> Frequencies:
-    """How often what marked people have occurs among all. What only those have whom they meet is not weighed, but for a full name."""
+def _weighing(marked: Iterable[Whole]) -> dict[int, str]:
+    """What marked people have of which it counts how rare it is, by key."""
+    return {_key(text): text for one in marked for text in _counted(one)}
+
+
+def _frequencies(
+    conn: Connection, viewer: str, marked: Iterable[Whole], everybody: Iterable[Whole], counts: Mapping[int, int]
+) -> Frequencies:
+    """How often what marked people have (`counts`) occurs among all. What only those have whom they meet is not weighed, but for a full
+    name."""
     seen = Frequencies(())
     seen.total = pairs.total(conn, viewer)
-    wanted = {_key(text): text for one in marked for text in _counted(one)}
-    wanted |= {_key(text): text for one in everybody for text in (f"full {key}" for key in one.keys)}
-    for key, count in pairs.counted(conn, viewer, wanted).items():
-        kind, _, value = wanted[key].partition(" ")
-        getattr(seen, kind)[value] = count
+    wanted = _weighing(marked)
+    others = {_key(text): text for one in everybody for text in (f"full {key}" for key in one.keys)}
+    more = pairs.counted(conn, viewer, others.keys() - wanted.keys())
+    wanted |= others
+    for key, text in wanted.items():
+        if count := more.get(key) or counts.get(key):
+            kind, _, value = text.partition(" ")
+            getattr(seen, kind)[value] = count
     return seen
 
 

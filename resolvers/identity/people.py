@@ -40,13 +40,24 @@ _NO_EVIDENCE: Final = sa.delete(evidence).where(
     _E.viewer_id == VIEWER, _E.left_id == sa.bindparam("one"), _E.right_id == sa.bindparam("other"), _E.kind == sa.bindparam("as"),
     _E.value == sa.bindparam("by"),
 )  # fmt: skip
-_PEOPLE: Final = select(person).where(among(person.c.id)).order_by(person.c.id)
+# an outer join: from people to their contacts, and who has none
+_PEOPLE: Final = (
+    select(
+        person.c.id.label("whose"), person.c.redirect_to, person.c.version, person.c.projection, contact.c.id, contact.c.account_id,
+        contact.c.born, contact.c.updated_at, contact.c.photo_hash, contact.c.record,
+    )
+    .outerjoin(contact, sa.and_(contact.c.viewer_id == person.c.viewer_id, contact.c.person_id == person.c.id))
+    .where(among(person.c.id))
+)  # fmt: skip
 _MOVE: Final = (
     sa.update(contact).where(contact.c.viewer_id == VIEWER, contact.c.id == sa.bindparam("which"))
     .values(person_id=sa.bindparam("whose"))
 )  # fmt: skip
 # the survivor's upsert follows its merge, whether or not its values changed
-_REVIVE: Final = sa.update(person).where(among(person.c.id)).values(redirect_to=None, version=person.c.version + 1)
+_REVIVE: Final = (
+    sa.update(person).where(among(person.c.id))
+    .values(redirect_to=None, version=person.c.version + 1, last_contact_at=last_contact.OF_PERSON)
+)  # fmt: skip
 # one after the other: of both at once SQLite walks through everybody
 _LEAD: Final = tuple(
     sa.update(person).where(among(side), person.c.id != sa.bindparam("survivor"))
@@ -67,6 +78,13 @@ def members_of(conn: Connection, viewer: str, person_ids: Iterable[str]) -> dict
     return found
 
 
+class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
+    """The versions of people who live, and of whom it was written anew what is found of them."""
+
+    versions: Mapping[str, int]
+    written: Collection[str]
+
+
 def reproject(
     conn: Connection,
     viewer: str,
@@ -75,14 +93,17 @@ def reproject(
     now: datetime,
     *,
     created: Collection[str] = (),
-) -> dict[str, int]:
-    """Rebuild these people from their contacts. Who changed gets a feed row; who has no contact left is deleted. Returns the version of
-    each who lives."""
+) -> Rebuilt:
+    """Rebuild these people from their contacts. Who changed gets a feed row; who has no contact left is deleted."""
     if not person_ids:
-        return {}
-    members = members_of(conn, viewer, person_ids)
+        return Rebuilt(versions={}, written=frozenset())
+    members: dict[str, list[Member]] = defaultdict(list)
+    known: dict[str, Any] = {}
+    for one in conn.execute(_PEOPLE, asked(viewer, person_ids)):
+        known[one.whose] = one
+        if one.id is not None:
+            members[one.whose].append(member_of(one))
     chosen = choices_of(conn, viewer, person_ids)
-    known = {r.id: r for r in conn.execute(_PEOPLE, asked(viewer, person_ids))}
     found: dict[str, Projection] = {}
     versions: dict[str, int] = {}
     shown: list[dict[str, Any]] = []
@@ -115,7 +136,7 @@ def reproject(
     if shown:
         conn.execute(_SHOW, shown)
     documents.put(conn, viewer, found)
-    return versions
+    return Rebuilt(versions=versions, written=found.keys())
 
 
 def choices_of(conn: Connection, viewer: str, person_ids: Collection[str]) -> dict[str, dict[str, Choice]]:
@@ -214,13 +235,14 @@ def regroup(
     for person_id, contact_id in anchored.items():
         if belongs[contact_id] in touched:
             _lead(conn, viewer, [person_id], belongs[contact_id], led)
-    last_contact.settle(conn, viewer, sorted(touched))
+    last_contact.settle(conn, viewer, sorted(touched.difference(revived)))
     _write_evidence(conn, viewer, partition, now)
-    versions = reproject(conn, viewer, touched, recorder, now)
+    rebuilt = reproject(conn, viewer, touched, recorder, now)
     heir = {absorbed: survivor for survivor, others in merges.items() for absorbed in others}
-    documents.follow_notes(conn, viewer, heir | {part: part for _, parts, _ in splits for part in parts})
+    heir |= {part: part for _, parts, _ in splits for part in parts}
+    documents.follow_notes(conn, viewer, {origin: whose for origin, whose in heir.items() if whose not in rebuilt.written})
     for person_id in revived:
-        recorder.upsert("PERSON", person_id, versions[person_id])
+        recorder.upsert("PERSON", person_id, rebuilt.versions[person_id])
     decisions.put(conn, viewer, plan.news, recorder, now)
     places.mark(conn, viewer, touched)  # what they exchanged is another sum now
     return {*touched, *(origin for absorbed in merges.values() for origin in absorbed)}

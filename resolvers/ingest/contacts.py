@@ -38,17 +38,20 @@ NOBODY: Final = frozenset({"AUTOMATED", "GROUP"})
 _STORED: Final = profile_changes.STORED  # a kept record's picture is in `photo`
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(records.Contact).decode
-_BY_ID: Final = Prepared(lambda: select(
+_STATE: Final = select(
     contact.c.id, contact.c.fingerprint, contact.c.person_id, contact.c.minted_id, contact.c.version, contact.c.record,
     contact.c.nature, contact.c.pristine,
-).where(among(contact.c.id)))  # fmt: skip
+)  # fmt: skip
+_BY_ID: Final = Prepared(lambda: _STATE.where(among(contact.c.id)))
 _ON_MESSAGES: Final = select(contact.c.id).where(
     among(contact.c.id),
     sa.exists().where(
         message_participant.c.viewer_id == contact.c.viewer_id, message_participant.c.contact_id == contact.c.id
     ),
 )  # fmt: skip
-_BY_KEY: Final = select(contact.c.key, contact.c.id).where(among(contact.c.key), contact.c.account_id == sa.bindparam("account"))
+_BY_KEY: Final = Prepared(
+    lambda: _STATE.add_columns(contact.c.key).where(among(contact.c.key), contact.c.account_id == sa.bindparam("account"))
+)
 # `strong` is read along: of what the primary key has by itself SQLite would walk through all of a viewer's
 _CARRIERS: Final = select(contact_key.c.contact_id, contact_key.c.strong).where(
     among(contact_key.c.value), contact_key.c.kind == sa.bindparam("kind")
@@ -108,9 +111,15 @@ def put_contacts(
 
     `known_as` gives contacts that come back the ids that they had, by key; an id is made of the key otherwise.
     """
-    named = {**_ids_by_key(conn, viewer, target, [item.key for item in items]), **(known_as or {})}
+    # one that was made here got its id before it had a key
+    by_key = {
+        row.key: row for row in _BY_KEY.rows(conn, **asked(viewer, [item.key for item in items], account=target.account_id))
+    }
+    named = {key: row.id for key, row in by_key.items()} | dict(known_as or {})
     contact_ids = [named.get(item.key) or ids.derive("CONTACT", target.account_id, item.key) for item in items]
-    known = _known(conn, viewer, contact_ids)
+    known = {row.id: row for row in by_key.values()}
+    if others := [contact_id for contact_id in contact_ids if contact_id not in known]:
+        known |= _known(conn, viewer, others)
     edited = edits.pending(conn, viewer, [i for i in contact_ids if i not in known or known[i].pristine is not None])
     results: list[Result] = []
     changed: dict[str, records.Contact] = {}
@@ -288,12 +297,6 @@ def _grown(old: records.Contact | None, seen: Sequence[Correspondent]) -> record
         urls=urls,
         url=first.url,
     )
-
-
-def _ids_by_key(conn: Connection, viewer: str, target: Target, keys: Sequence[str]) -> dict[str, str]:
-    """The ids of contacts that are there, by key: one that was made here got its id before it had a key."""
-    rows = conn.execute(_BY_KEY, asked(viewer, keys, account=target.account_id))
-    return {row.key: row.id for row in rows}
 
 
 def _known(conn: Connection, viewer: str, contact_ids: Sequence[str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from providers import records
 from store import ids
@@ -25,7 +26,11 @@ KEPT: Final = 100  # of one contact, the latest
 MAX_LENGTH: Final = 500  # characters of a value that are kept
 STORED: Final = "sha256:"  # where a kept record's picture is (contacts.py)
 _C = profile_change.c
-_KNOWN: Final = select(_C.id).where(among(_C.id))
+# told twice within one slice, it is there already
+_PUT: Final = {
+    name: dialect.insert(profile_change).on_conflict_do_nothing(index_elements=["viewer_id", "id"])
+    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+}
 _OLDER: Final = (
     select(_C.id).where(_C.viewer_id == VIEWER, _C.contact_id == sa.bindparam("whose"))
     .order_by(_C.at.desc(), _C.id.desc())
@@ -54,8 +59,7 @@ def note(
     ]  # fmt: skip
     if not rows:
         return
-    known = set(conn.execute(_KNOWN, asked(viewer, [str(row["id"]) for row in rows])).scalars())  # told twice within one slice
-    insert(conn, profile_change, [row for row in rows if row["id"] not in known])
+    insert(conn, _PUT[conn.dialect.name], rows)
     for contact_id in sorted({str(row["contact_id"]) for row in rows}):
         older = conn.execute(_OLDER, {"viewer": viewer, "whose": contact_id, "kept": KEPT}).scalars().all()
         if older:

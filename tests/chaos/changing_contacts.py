@@ -122,7 +122,7 @@ def _unmark_others(conn: Connection, viewer: str, names: Sequence[str]) -> None:
     near = set(conn.execute(mine).scalars())
     for _step in range(2):
         keys = list(conn.execute(_KEYS, asked(viewer, near)).scalars())
-        near |= {p for each in pairs.meeting(conn, viewer, keys).values() for p in each}
+        near |= {p for each in pairs.meeting(conn, viewer, pairs.counted(conn, viewer, keys)).values() for p in each}
     conn.execute(
         sa.delete(unpaired).where(unpaired.c.viewer_id == viewer, sa.not_(among(unpaired.c.person_id))), asked(viewer, near)
     )

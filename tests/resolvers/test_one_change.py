@@ -16,7 +16,7 @@ from tests.household import Household, card, open_sqlite
 GROWING: Final = "category|clue|contact|contact_key|decision_contact|evidence|look_alike|person|search_doc|suggestion|tagged"
 WALK: Final = re.compile(rf"^(?:SCAN (?:{GROWING})\b|SEARCH (?:{GROWING})\b.* \(viewer_id=\?(?: AND \w+[<>]\?)*\))")
 #: Statements of a card that says something new, of one that joins somebody new here, and of one that leaves.
-SAYS, JOINS, LEAVES = 51, 85, 91
+SAYS, JOINS, LEAVES = 47, 79, 84
 COUNTED: Final = "SELECT count(*) AS count_1 \nFROM person"  # while they are few (store/pairs.py)
 
 
