@@ -36,7 +36,7 @@ UNSHOWN: Final = frozenset(
         "revision", "job", "session", "oauth_state", "client_registration", "push_route", "public_name", "secret", "container", "gap",
         "kept_call", "dirty", "clue", "unpaired", "idempotency", "upload", "upload_use", "webhook", "webhook_delivery", "enrichment_consent",
         "enrichment_answer", "enrichment_spending", "enrichment_run", "enrichment_item", "disclosure", "import_run", "import_row",
-        "stream_past", "api_key", "untallied", "unplaced", "habit",
+        "stream_past", "api_key", "untallied", "unplaced", "habit", "photo_look",
         "standing", "acquaintance",  # rows are shown once `standing_run` says so, and forgotten when it no longer does
     }
 )  # fmt: skip

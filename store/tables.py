@@ -395,6 +395,8 @@ suggestion = _owned("suggestion", _text("id"), _text("left_id"), _text("right_id
 habit = _owned("habit", _text("id"), _text("document"), _text("operation"), _text("variables"), _text("scopes"),
                Column("odds", LargeBinary, nullable=False), Column("weight", Float, nullable=False), _at("asked_at"))  # fmt: skip
 photo = _owned("photo", _text("hash"), _text("media_type"), Column("data", LargeBinary, nullable=False), key=("hash",))
+# how each looks (providers/formats/picture.py), beside and not behind its bytes; none where that tells nothing
+photo_look = _owned("photo_look", _text("hash"), _maybe("look"), key=("hash",))
 
 # what was read on the open web of who is whom, and what is known to clients by an id of it
 web_link = _owned("web_link", _text("speaker"), _text("target"),  # providers/lookup/resources.py: keys of addresses

@@ -212,7 +212,7 @@ def _split(block: Sequence[int], wholes: Sequence[Whole], cap: int) -> Iterator[
     parts: dict[tuple[str, str], list[int]] = defaultdict(list)
     for n in block:
         one = wholes[n if n >= 0 else ~n]
-        seconds = {("e", e) for e in one.employers} | {("c", c) for c in one.cities} | {("p", p) for p in one.photos}
+        seconds = {("e", e) for e in one.employers} | {("c", c) for c in one.cities} | {("p", p) for p in one.photos | one.looks}
         seconds |= {("s", s[:6]) for s in one.stems} | {("d", d[-5:]) for d in one.birthdays} | {("k", key) for key in one.keys}
         for second in seconds:
             parts[second].append(n)

@@ -13,7 +13,7 @@ _BOOK: Final[Kind] = "ADDRESS_BOOK"
 
 
 def facts_of(row: Any, record: records.Contact) -> Facts:
-    """The facts of a contact; `row` has id, account_id, provider and photo_hash."""
+    """The facts of a contact; `row` has id, account_id, provider, photo_hash and look."""
     kind = KINDS.get(record.relation, _BOOK)
     urls = [url.url for url in record.urls]
     own = [h for h in record.handles if not h.claimed]
@@ -27,6 +27,7 @@ def facts_of(row: Any, record: records.Contact) -> Facts:
             organizations=tuple(CardOrganization(name=o.name, title=o.title) for o in record.organizations),
             addresses=tuple(CardAddress(street=a.street, city=a.locality, postcode=a.postal_code) for a in record.addresses),
             birthday=next(_birthdays(record), None), photo_sha256=row.photo_hash,
+            photo_dhash=row.look,
         )
     )  # fmt: skip
 

@@ -7,10 +7,11 @@ who says it. Everything after this module works on Facts alone.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
+from providers.formats.picture import is_rough
 from resolvers.identity import lines, mailboxes, profiles
 from resolvers.identity.mailboxes import Mailbox, speaks_for, stem
 from resolvers.identity.names import Likeness, Name, compare, mediated, parse
@@ -63,6 +64,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[CardAddress, ...] = ()
     birthday: str | None = None
     photo_sha256: str | None = None
+    photo_dhash: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")] | None = None
     updated_at: str | None = None
 
 
@@ -99,10 +101,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     streets: tuple[str, ...]
     cities: tuple[str, ...]
     birthday: str
-    photo: str
+    photo: str  # the digest of its bytes; empty where it has a look
     relations: tuple[str, ...] = ()  # what the viewer calls them for want of a name: mother, plumber
     nobody: str  # why this is no single person's card: COUPLE, LIST, ROLE, MACHINE, SEVERAL; empty when it may be
     addresses: tuple[Address, ...] = ()  # of those of which the web says anything
+    look: str = ""  # of the photo (pictures.py)
 
 
 _CHECKED: Final[dict[str, Basis]] = {
@@ -166,6 +169,7 @@ def read(card: Card, region: str | None = None) -> Facts:
                 add("PROFILE", profile.key, "WRITTEN" if written else "CLAIMED", bool(profile.network), profile.network)
                 if written and profile.network:
                     users.append((profile.network, profile.user))
+    look = card.photo_dhash if card.photo_dhash is not None and is_rough(card.photo_dhash) else ""
     names = names_of(card.names, card.kind, list(boxes.values()), frozenset(stem(user) for _, user in users))
     employers = [organization(o.name) for o in card.organizations if o.name]
     employers += [of_domain(b.domain) for b in boxes.values() if not b.free and b.owner == "PERSON"]
@@ -188,7 +192,8 @@ def read(card: Card, region: str | None = None) -> Facts:
         streets=tuple(s for a in card.addresses if (s := street(a.street or "", a.city or ""))),
         cities=tuple(c.casefold() for a in card.addresses if (c := a.city)),
         birthday=birthday(card.birthday or ""),
-        photo=card.photo_sha256 or "",
+        photo="" if look else card.photo_sha256 or "",
+        look=look,
         relations=relations_of(names),
         nobody=nobody_of(card.kind, names, list(boxes.values()), has_phone=bool(card.phones)),
     )

@@ -10,6 +10,7 @@ from typing import Final
 
 from anyascii import anyascii
 
+from resolvers.identity.looks import bands, near
 from resolvers.identity.mailboxes import site, speaks_for
 from resolvers.identity.names import Likeness, Name, compare
 from resolvers.identity.spelled_alike import similarity, slips
@@ -24,6 +25,7 @@ NAMES: Final = (
     "phones_differ", "nobody", "lookalike", "lookalike_same_name", "mail_only", "unnamed", "size", "same_rare",
     "same_employer_rare", "same_stem", "same_city", "initial_employer", "generation", "both_mail",
 )  # fmt: skip
+MAX_WEARERS: Final = 6  # groups that show a picture, of which more are a logo's or a default's and say nothing
 INDEX: Final = {name: n for n, name in enumerate(NAMES)}
 
 
@@ -36,18 +38,32 @@ class Frequencies:
         self.employers: Counter[str] = Counter()
         self.stems: Counter[str] = Counter()
         self.photos: Counter[str] = Counter()
+        self.looks: Counter[str] = Counter()
         self.total = 0
+        self._by_band: dict[str, set[str]] | None = None
         for one in wholes:
             self.add(one, 1)
 
     def add(self, one: Whole, step: int) -> None:
         """Count a group in (1) or out (-1)."""
         self.total += step
+        self._by_band = None
         for counter, keys in (
             (self.tokens, one.tokens), (self.full, one.keys), (self.employers, one.employers), (self.stems, one.stems), (self.photos, one.photos),
+            (self.looks, one.looks),
         ):  # fmt: skip
             for key in keys:
                 counter[key] += step
+
+    def wearers(self, one: str, other: str) -> int:
+        """How many groups show what looks nearly like one of these: a logo comes in many sizes."""
+        if self._by_band is None:
+            self._by_band = {}
+            for look in self.looks:
+                for band in bands(look):
+                    self._by_band.setdefault(band, set()).add(look)
+        known = {look for band in (*bands(one), *bands(other)) for look in self._by_band.get(band, ())}
+        return sum(self.looks[look] for look in known if near(look, one) or near(look, other))
 
     def rarity(self, counter: Mapping[str, int], key: str) -> float:
         """The log of one in how many groups has it."""
@@ -175,12 +191,13 @@ def _says(a: Whole, b: Whole) -> int:
 
 
 def _pictures(f: list[float], a: Whole, b: Whole, seen: Frequencies) -> None:
-    common = a.photos & b.photos
-    if common:
-        wearers = min(seen.photos.get(p, 0) for p in common)
-        if wearers <= 6:
-            _set(f, "photo")
-            _set(f, "photo_rarity", 1 / max(1, wearers - 1))
+    if not (a.photos and b.photos) and not (a.looks and b.looks):
+        return
+    wearers = [seen.photos.get(p, 0) for p in a.photos & b.photos]
+    wearers += [seen.wearers(x, y) for x in a.looks for y in b.looks if near(x, y)]
+    if wearers and min(wearers) <= MAX_WEARERS:
+        _set(f, "photo")
+        _set(f, "photo_rarity", 1 / max(1, min(wearers) - 1))
 
 
 def _life(f: list[float], a: Whole, b: Whole, *, same: bool) -> None:

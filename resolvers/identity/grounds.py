@@ -139,13 +139,17 @@ def _network(a: Whole, b: Whole) -> str:
     return f"Both are profiles in {min(a.networks & b.networks)}, and few have two."
 
 
+def _photo(a: Whole, b: Whole) -> str:
+    return f"Both show {'' if a.photos & b.photos or a.looks & b.looks else 'nearly '}the same picture."
+
+
 def _say(sentence: str) -> Callable[[Whole, Whole], str]:
     return lambda a, b: sentence
 
 
 _SENTENCES: Final[dict[str, Callable[[Whole, Whole], str]]] = {
     "NAME": _name, "WORK": _work, "USER": _user, "BIRTHDAY": _birthday, "HOME": _home, "VALUE": _shared, "LINE": _line, "ROLE": _role,
-    "NETWORK": _network, "PHOTO": _say("Both show the same picture."), "CLAIM": _say("One names the other, which does not name it back."),
+    "NETWORK": _network, "PHOTO": _photo, "CLAIM": _say("One names the other, which does not name it back."),
     "BOOK": _say("Both are cards of one address book, where few have two."), "PHONES": _say("They have different mobile numbers."),
     "MAIL": _say("Both have e-mail addresses, and none in common."), "NOBODY": _say("One is a list, a machine or a card of several people."),
     "DISGUISE": _say("They have addresses or handles that only look alike."), "GENERATION": _say("One is the elder and one the younger of a name."),

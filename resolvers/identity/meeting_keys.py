@@ -11,6 +11,7 @@ from itertools import combinations
 from typing import Final
 
 from resolvers.identity import spelling
+from resolvers.identity.looks import bands
 from resolvers.identity.mailboxes import parts
 from resolvers.identity.names import Word
 from resolvers.identity.tables import pet_forms
@@ -39,8 +40,11 @@ def keys_of(one: Whole) -> Iterator[tuple[str, str]]:
     """The keys of a group."""
     for kind, key in (*one.private, *one.common, *one.claims):
         yield kind, key
-    for photo in one.photos:
+    for photo in (*one.photos, *one.looks):
         yield "photo", photo
+    for look in one.looks:
+        for band in bands(look):
+            yield "look", band
     for stem in one.stems:
         yield "stem", stem
         if len(stem) > 7:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers import records
-from resolvers.identity import decisions, disguises, meeting_keys, memory
+from resolvers.identity import decisions, disguises, meeting_keys, memory, pictures
 from resolvers.identity.carding import facts_of
 from resolvers.identity.cards import Facts
 from resolvers.identity.disguises import Bearing, Disguise
@@ -32,7 +32,7 @@ from store.among import among, asked
 from store.database import Database
 from store.feed import Recorder
 from store.suggestions import SHOWN, Weighed
-from store.tables import account, contact
+from store.tables import account, contact, photo_look
 
 STEP: Final = 50  # people a step looks at
 FEW: Final = 8  # people whose keys are written by whoever says who they are
@@ -45,8 +45,10 @@ UNASKED: Final = frozenset({"single", "prefix", "start", "bones", "pet"})
 _encode = msgspec.msgpack.Encoder().encode
 _record = msgspec.msgpack.Decoder(records.Contact).decode
 _RECORDS: Final = (
-    select(contact.c.person_id, contact.c.id, contact.c.account_id, contact.c.fingerprint, contact.c.photo_hash, contact.c.record, account.c.provider)
+    select(contact.c.person_id, contact.c.id, contact.c.account_id, contact.c.fingerprint, contact.c.photo_hash, contact.c.record, account.c.provider,
+           photo_look.c.hash.label("looked_at"), photo_look.c.look)
     .join(account, sa.and_(account.c.viewer_id == contact.c.viewer_id, account.c.id == contact.c.account_id))
+    .outerjoin(photo_look, sa.and_(photo_look.c.viewer_id == contact.c.viewer_id, photo_look.c.hash == contact.c.photo_hash))
     .where(among(contact.c.person_id))
     .order_by(contact.c.born, contact.c.id)
 )  # fmt: skip
@@ -55,11 +57,12 @@ Prints = Mapping[str, frozenset[tuple[str, bytes]]]
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """People as they are compared, and the records that this rests on."""
+    """People as they are compared, the records that this rests on, and which of their photos nobody has looked at."""
 
     bearings: Mapping[str, Bearing]
     wholes: Mapping[str, Whole]
     prints: Prints
+    unseen: frozenset[str] = frozenset()
 
 
 class Neighbourhood(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,11 +107,11 @@ def _across(a: Whole, b: Whole) -> Iterable[Pair]:
 
 def look_again(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
     """Have these people's likenesses looked for again; of few of them the keys are written at once, by what their records say now."""
-    if len(person_ids) > FEW:
+    known = _known(conn, viewer, person_ids) if len(person_ids) <= FEW else None
+    if known is None or known.unseen:  # photos are looked at outside any transaction
         pairs.mark(conn, viewer, person_ids)
-        return
-    known = _known(conn, viewer, person_ids)
-    pairs.meet(conn, viewer, {p: keys_of(known, p) for p in person_ids})
+    else:
+        pairs.meet(conn, viewer, {p: keys_of(known, p) for p in person_ids})
 
 
 async def pair(
@@ -125,6 +128,9 @@ async def pair(
         near = await database.read(viewer, read_next, step)
         if not isinstance(near, Neighbourhood):
             person_ids, known = near
+            if known.unseen:
+                await pictures.look_at(database, viewer, known.unseen)
+                continue
             memory.compared(len(person_ids))
             keys = {p: keys_of(known, p) for p in person_ids}
             tries = 0 if await database.write_behind(viewer, write_keys, keys, known.prints) else tries + 1
@@ -224,8 +230,11 @@ def write_pairs(
 def _known(conn: Connection, viewer: str, person_ids: Collection[str]) -> Known:
     cards: dict[str, list[tuple[records.Contact, Facts]]] = {}
     prints: dict[str, set[tuple[str, bytes]]] = {}
+    unseen: set[str] = set()
     for row in conn.execute(_RECORDS, asked(viewer, person_ids)) if person_ids else ():
         prints.setdefault(row.person_id, set()).add((row.id, row.fingerprint))
+        if row.photo_hash is not None and row.looked_at is None:
+            unseen.add(row.photo_hash)
         mine = cards.setdefault(row.person_id, [])
         if len(mine) < MAX_RECORDS and (card := _readable(row)) is not None:
             mine.append((card, facts_of(row, card)))
@@ -234,6 +243,7 @@ def _known(conn: Connection, viewer: str, person_ids: Collection[str]) -> Known:
         bearings={p: disguises.bearing(card for card, _ in mine) for p, mine in told.items()},
         wholes={p: whole(facts for _, facts in mine) for p, mine in told.items()},
         prints={p: frozenset(mine) for p, mine in prints.items()},
+        unseen=frozenset(unseen),
     )
 
 
@@ -274,7 +284,9 @@ def _counted(one: Whole) -> Iterable[str]:
 
 
 def _kinds(one: Whole) -> tuple[tuple[str, Collection[str]], ...]:
-    return ("tokens", one.tokens), ("full", one.keys), ("employers", one.employers), ("stems", one.stems), ("photos", one.photos)
+    return (
+        ("tokens", one.tokens), ("full", one.keys), ("employers", one.employers), ("stems", one.stems), ("photos", one.photos), ("looks", one.looks),
+    )  # fmt: skip
 
 
 def _weighing(marked: Iterable[Whole]) -> dict[int, str]:
@@ -286,11 +298,14 @@ def _frequencies(
     conn: Connection, viewer: str, marked: Iterable[Whole], everybody: Iterable[Whole], counts: Mapping[int, int]
 ) -> Frequencies:
     """How often what marked people have (`counts`) occurs among all. What only those have whom they meet is not weighed, but for a full
-    name."""
+    name and a picture."""
     seen = Frequencies(())
     seen.total = pairs.total(conn, viewer)
     wanted = _weighing(marked)
-    others = {_key(text): text for one in everybody for text in (f"full {key}" for key in one.keys)}
+    everybodys = ((("full", one.keys), ("looks", one.looks)) for one in everybody)
+    others = {
+        _key(text): text for kinds in everybodys for kind, values in kinds for text in (f"{kind} {value}" for value in values)
+    }
     more = pairs.counted(conn, viewer, others.keys() - wanted.keys())
     wanted |= others
     for key, text in wanted.items():

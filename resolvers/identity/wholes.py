@@ -56,7 +56,8 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     streets: frozenset[str]
     cities: frozenset[str]
     birthdays: frozenset[str]
-    photos: frozenset[str]
+    photos: frozenset[str]  # digests of those without a look
+    looks: frozenset[str]
     books: frozenset[str]  # accounts whose address book has a card
     networks: frozenset[str]  # networks of which a profile is here
     kinds: frozenset[str]
@@ -94,6 +95,7 @@ def whole(members: Iterable[Facts]) -> Whole:
         cities=_set(c for f in cards for c in f.cities),
         birthdays=_set(f.birthday for f in cards if f.birthday),
         photos=_set(f.photo for f in cards if f.photo),
+        looks=_set(f.look for f in cards if f.look),
         books=_set(f.account for f in cards if f.kind == "ADDRESS_BOOK" and f.account),
         networks=_set(f.network for f in cards if f.kind in _PROFILE_KINDS),
         kinds=_set(f.kind for f in cards),

@@ -110,11 +110,24 @@ def test_the_reasons_are_sentences(tmp_path: Path) -> None:
     assert "only look alike" in output
 
 
+def test_nearly_the_same_picture_is_said_and_joins_nobody(tmp_path: Path) -> None:
+    path = written(tmp_path, [
+        Card(id="a", names=(CardName(full="Ada Byron"),), photo_sha256="1" * 64, photo_dhash="3c5a1e8f00ff96a1"),
+        Card(id="b", names=(CardName(full="Ada Byron"),), photo_sha256="2" * 64, photo_dhash="3c5a1e8f00ff96a2"),
+        Card(id="c", names=(CardName(full="Ada Byron"),), photo_dhash="0000000000000001"),
+        Card(id="d", names=(CardName(full="Ada Byron"),), photo_dhash="0000000000000001"),
+    ])  # fmt: skip
+    for one, other, same in (("a", "b", True), ("a", "c", False), ("c", "d", False)):
+        _, output, _ = run(path, "--explain", one, other)
+        assert f"{one} and {other} are not joined." in output
+        assert ("same photo" in output) == same, (one, other)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ('{"id": "a"}\n{"id": ', "line 2"), ('{"id": "a"}\n{"id": "a"}', "line 2: a second contact"), ('{"names": []}', "line 1"),
-        ('{"id": "a", "kind": "FRIEND"}', "line 1"),
+        ('{"id": "a", "kind": "FRIEND"}', "line 1"), ('{"id": "a", "photo_dhash": "no look"}', "line 1"),
     ],
 )  # fmt: skip
 def test_a_bad_file_is_named_with_its_line_and_nothing_is_written(tmp_path: Path, text: str, says: str) -> None:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from providers.formats import picture
+from resolvers.identity.looks import near
+from tests.faces import face, packed, scaled
 
 
 def painted(width: int, height: int, kind: str = "PNG", mode: str = "RGB", **more: object) -> bytes:
@@ -100,3 +102,40 @@ def test_a_damaged_picture_is_a_picture_or_none_and_nothing_else(at: int, junk: 
 @pytest.mark.parametrize(("wanted", "edge"), [(1, 64), (64, 64), (65, 128), (256, 256), (1000, 1024), (9999, 1024)])
 def test_edges_are_rounded_up(wanted: int, edge: int) -> None:
     assert picture.edge_for(wanted) == edge
+
+
+def test_one_face_looks_nearly_the_same_in_other_sizes_and_formats_and_no_other_face_does() -> None:
+    looks = [look for number in range(8) if (look := picture.look(packed(face(number)))) is not None]
+    assert len(looks) == 8
+    copies = [
+        near(look, picture.look(packed(scaled(face(number), edge), kind)) or "0")
+        for number, look in enumerate(looks)
+        for edge, kind in ((240, "JPEG"), (96, "WEBP"), (128, "PNG"))
+    ]
+    assert sum(copies) >= 20, "of 24; nine in ten on average"
+    assert not any(near(one, other) for n, one in enumerate(looks) for other in looks[:n])
+
+
+def test_the_middle_is_looked_at_which_networks_cut_out() -> None:
+    wide = Image.new("RGB", (600, 400), "white")
+    wide.paste(face(3), (100, 0))
+    whole, middle = picture.look(packed(face(3))), picture.look(packed(wide))
+    assert whole is not None and middle is not None and near(whole, middle)
+
+
+def test_an_initial_a_logo_and_a_silhouette_look_like_nobody() -> None:
+    for colour in ("navy", "orange"):
+        plain = Image.new("RGB", (200, 200), "white")
+        plain.paste(colour, (60, 40, 140, 180))
+        assert picture.look(packed(plain, "PNG")) is None
+    slope = Image.linear_gradient("L").convert("RGB")
+    assert picture.look(packed(slope, "PNG")) is None
+    empty = Image.new("RGBA", (200, 200), (0, 0, 0, 0))
+    assert picture.look(packed(empty, "PNG")) is None
+
+
+def test_what_would_fill_the_memory_is_not_looked_at() -> None:
+    large = Image.new("L", (3000, 3000))
+    for data in (packed(large, "PNG"), b"<svg/>", packed(face(1))[:60]):
+        with pytest.raises(picture.NoPicture):
+            picture.look(data)

@@ -11,6 +11,7 @@ from providers import records
 from resolvers.identity.pairing import pair
 from resolvers.identity.resolve import resolve
 from tests.asking import Desk, nodes, pages, statements
+from tests.faces import face, packed, scaled
 from tests.household import Household, card
 
 ON_ONE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # where the databases have nothing to differ in
@@ -268,3 +269,56 @@ async def test_many_who_arrive_at_once_are_compared_as_if_they_had_come_one_by_o
         found.append((sorted(likely), sorted(alike)))
     assert found[0] == found[1] == found[2]
     assert len(found[0][0]) > 2 and any(others for _, others in found[0][1])
+
+
+PICTURE = {"Both show the same picture.", "Both show nearly the same picture."}
+
+
+def shows(number: int, edge: int = 400, kind: str = "JPEG") -> records.Photo:
+    return records.Photo(media_type=f"image/{kind.lower()}", data=packed(scaled(face(number), edge), kind))
+
+
+async def test_one_face_in_two_sizes_is_a_reason_to_ask_and_never_to_join(desk: Desk) -> None:
+    await take(desk, card("a1", "Ada Byron", "ada@home.example", photo=shows(1)), BOB)
+    await take(desk, card("a2", "Lovelace", "countess@engines.example", photo=shows(1, 96, "WEBP")), user="work")
+    (one,) = await asked(desk)
+    assert sorted(c["name"] for c in one["candidates"]) == ["Ada Byron", "Lovelace"]
+    assert PICTURE & {e["sentence"] for e in one["evidenceFor"]}
+    assert len(nodes((await desk.ask(PEOPLE))["viewer"]["people"])) == 3
+
+    spoof = card("a3", "Ada Byron", "ada@home.example.co", photo=shows(1, 120))
+    await take(desk, spoof, user="strangers")
+    people = nodes((await desk.ask(PEOPLE))["viewer"]["people"])
+    assert len(people) == 4, "whoever poses as somebody has their picture and name too"
+    kim = Desk(await Household.open(desk.household.database, "u_kim"))
+    await take(kim, card("k", "Ada L", "ada.l@kim.example", photo=shows(1)))
+    assert await asked(kim) == []
+
+
+async def test_a_picture_that_many_show_says_nothing_and_one_that_cannot_be_seen_harms_nobody(desk: Desk) -> None:
+    others = ("Anton Frost", "Berta Young", "Carlo Diaz", "Dora Klein", "Emil Sand")
+    logo = [card(f"l{n}", name, f"{n}@logo.example", photo=shows(2, 100 + 40 * n)) for n, name in enumerate(others)]
+    bomb = records.Photo(media_type="image/png", data=b"\x89PNG\r\n\x1a\n" + bytes(40))
+    two = [card(f"z{n}", "Zoe Kim", f"zoe@{n}.example", photo=shows(2, 80 + 10 * n)) for n in range(2)]
+    unseen = [card(f"y{n}", "Yan Li", f"yan@{n}.example", photo=bomb) for n in range(2)]
+    for n, user in enumerate(("home", "work")):
+        await take(desk, two[n], unseen[n], *logo[3 * n : 3 * n + 3], user=user)
+    said = {one["candidates"][0]["name"]: {e["sentence"] for e in one["evidenceFor"]} for one in await asked(desk)}
+    assert {name: PICTURE & found for name, found in said.items()} == {
+        "Zoe Kim": set(),
+        "Yan Li": {"Both show the same picture."},
+    }
+
+
+@ON_ONE
+async def test_a_photo_is_looked_at_once_and_costs_a_change_no_statement(desk: Desk) -> None:
+    cards = [card(f"c{n}", f"Person {n}", f"p{n}@home.example", photo=shows(n) if n % 2 else None) for n in range(2)]
+    account = await take(desk, *cards)
+    counted: list[int] = []
+    for number in (0, 1, 1):
+        cards[number] = msgspec.structs.replace(cards[number], bio=f"New {len(counted)}")
+        await desk.household.take(account, cards[number])
+        with statements() as seen:
+            await pair(desk.household.database, desk.household.viewer, desk.household.now)
+        counted.append(len(seen))
+    assert counted[0] == counted[1] == counted[2], counted

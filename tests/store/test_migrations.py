@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from providers import records
 from store import accounts, ids, migrate, search_index
 from store.database import Database, sqlite_engine
-from store.tables import anchor, metadata, search_doc, unpaired
+from store.tables import anchor, metadata, photo_look, search_doc, unpaired
 from tests import servers
 from tests.household import NOW, Household, card
 
@@ -236,4 +236,28 @@ async def test_people_who_were_known_before_any_were_compared_are_compared_on_po
         household.viewer, lambda conn, viewer: conn.execute(sa.select(unpaired.c.person_id)).scalars().all()
     )
     assert sorted(marked) == sorted(ids.derive("PERSON", ids.derive("CONTACT", book, key)) for key in ("ada", "eve"))
+    await database.close()
+
+
+async def test_whoever_had_a_photo_before_any_was_looked_at_is_compared_again(postgres_database: servers.Postgres) -> None:
+    await migrate.migrate(postgres_database.owner_url)
+    database = Database(postgres_database.app_url)
+    household = await Household.open(database)
+    book = await household.account("vcard")
+    shown = records.Photo(media_type="image/png", data=b"a picture")
+    await household.take(book, card("ada", "Ada Lovelace", photo=shown), card("eve", "Eve Moore"))
+    await household.resolve()
+    several = create_async_engine(sa.make_url(postgres_database.owner_url).set(drivername="postgresql+asyncpg"))
+    async with several.begin() as asynchronous:
+        await asynchronous.execute(sa.text("DROP TABLE photo_look"))
+        await asynchronous.run_sync(again, "0068")
+    await several.dispose()
+    marked = await database.read(
+        household.viewer, lambda conn, viewer: conn.execute(sa.select(unpaired.c.person_id)).scalars().all()
+    )
+    assert marked == [ids.derive("PERSON", ids.derive("CONTACT", book, "ada"))]
+    await household.resolve()
+    assert await database.read(household.viewer, lambda conn, viewer: conn.execute(sa.select(photo_look.c.look)).all()) == [
+        (None,)
+    ]
     await database.close()
