@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 UNSEEN: Final = 32  # turns given to what follows, on loops that do not show what they have to do
+ENDLESS: Final = 1_000  # turns after which nobody waits any longer for something that never comes to rest
 _OF: ContextVar[Moments | None] = ContextVar("moments", default=None)  # for whom something is called back
 
 
@@ -38,10 +39,10 @@ class Moments:
         if self._then < moment <= self._now:
             future = self._loop.create_future()
             if not self._waiting:
+                self._turns = 0
                 self._loop.call_soon(self._look)
             self._order += 1
             heapq.heappush(self._waiting, (moment, self._order, future))
-            self._turns = 0
             await future
 
     async def until_now(self) -> None:
@@ -54,7 +55,8 @@ class Moments:
 
     def _look(self) -> None:
         """Each turn of the loop, while somebody waits: is anything of ours left to do?"""
-        if not self._at_rest():
+        self._turns += 1
+        if self._turns < (UNSEEN if self._ready is None else ENDLESS) and not self._at_rest():
             self._loop.call_soon(self._look)
             return
         self._then = self._waiting[0][0]
@@ -67,7 +69,4 @@ class Moments:
             self._loop.call_soon(self._look)
 
     def _at_rest(self) -> bool:
-        if self._ready is None:
-            self._turns += 1
-            return self._turns > UNSEEN
-        return not any(handle._context.get(_OF) is self for handle in self._ready)
+        return self._ready is not None and not any(handle._context.get(_OF) is self for handle in self._ready)

@@ -157,6 +157,20 @@ def test_what_came_later_waits_for_all_that_follows_from_what_came_before(make: 
     assert told == ["first", "now", "second", "second as well", "third"]
 
 
+async def test_what_never_comes_to_rest_holds_up_nothing_for_ever() -> None:
+    loop = asyncio.get_running_loop()
+    moments, at_work = Moments(loop.time() - 3), True
+
+    def restless() -> None:
+        if at_work:
+            loop.call_soon(restless)
+
+    restless()
+    await moments.until(loop.time() - 1)
+    at_work = False
+    moments.close()
+
+
 async def _waits(loader: Loader, key: int) -> Any:
     return await loader.load(key)
 
