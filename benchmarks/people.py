@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import gc
 import json
+import math
 import os
 import random
 import resource
@@ -18,7 +19,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,9 +41,12 @@ AUTOMATIC: Final = 0.95
 AT_ONCE: Final = 0.88
 AT_TWICE: Final = 0.96
 SECONDS: Final = 120.0
+STEPS: Final = ("normalising", "joining", "finding candidates", "suggesting")
 MIB: Final = 1024.0
 CHANGE_MS: Final = 20.0
 CHANGES: Final = 200
+MANY: Final = 90_000  # contacts from which on the growth of pairs is judged: all that few share something with are compared
+SLACK: Final = 0.05  # by which universes of one size differ
 FEW: Final = 60  # groups that share something: two of more are not told apart by it
 SAMPLE: Final = 20_000  # true pairs of which it is asked whether anything tells them
 
@@ -155,11 +159,12 @@ def measure(folder: Path) -> dict[str, Any]:
     groups = group(facts)
     grouped = clock()
     all_ = wholes(facts, groups.groups)
-    listed = suggest(all_)
+    pairs = candidates(all_)
+    found = clock()
+    listed = suggest(all_, pairs=pairs)
     scored = clock()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     truth, labels = truth_of(folder), groups.labels()
-    pairs = candidates(all_)
     people: dict[str, list[int]] = defaultdict(list)
     for n, w in enumerate(all_):
         people[truth.person[w.label]].append(n)
@@ -185,7 +190,8 @@ def measure(folder: Path) -> dict[str, Any]:
         "true pairs among the candidates": round(held / max(1, len(true)), 4),
         "true pairs that share what few do": round(len(told) / max(1, len(asked_about)), 4),
         "these among the candidates": round(sum(two in told for two in pairs) / max(1, len(told)), 4),
-        "normalising, s": round(normalised - began, 1), "joining, s": round(grouped - normalised, 1), "suggesting, s": round(scored - grouped, 1),
+        "normalising, s": round(normalised - began, 1), "joining, s": round(grouped - normalised, 1),
+        "finding candidates, s": round(found - grouped, 1), "suggesting, s": round(scored - found, 1),
         "RSS at most, MiB": round(memory), "one changed contact, median ms": round(sorted(took)[len(took) // 2], 2),
         "one changed contact, slowest ms": round(max(took), 2),
     }  # fmt: skip
@@ -227,7 +233,7 @@ def judge_pace(report: Report) -> None:
     for name, value in report.figures.items():
         where, _, what = name.rpartition(": ")
         if what == "contacts":
-            spent = sum(_number(report.figures[f"{where}: {step}, s"]) for step in ("normalising", "joining", "suggesting"))
+            spent = sum(_number(report.figures[f"{where}: {step}, s"]) for step in STEPS)
             report.hold(
                 f"{where}: {spent:.0f} s for {value} contacts, not {SECONDS} at most",
                 spent < SECONDS * max(1.0, _number(value) / 1e5),
@@ -237,6 +243,27 @@ def judge_pace(report: Report) -> None:
             report.hold(f"{name}: {value}, not less than {MIB}", _number(value) < MIB * max(1.0, contacts / 1e5))
         elif what == "one changed contact, slowest ms":
             report.hold(f"{name}: {value}, not less than {CHANGE_MS}", _number(value) < CHANGE_MS)
+
+
+def judge_growth(report: Report) -> None:
+    """Whether pairs grow no faster than n log n from MANY contacts on, where the universes are of several sizes."""
+    sizes = sorted(
+        (_number(value), _number(report.figures[f"{name.rpartition(': ')[0]}: candidate pairs"]))
+        for name, value in report.figures.items()
+        if name.endswith(": contacts") and _number(value) >= MANY
+    )
+    for (fewer, their), (more, our) in pairwise(sizes):
+        most = their * (more * math.log(more)) / (fewer * math.log(fewer)) * (1 + SLACK)
+        report.hold(
+            f"{our:.0f} pairs of {more:.0f} contacts, not {most:.0f} at most as {their:.0f} of {fewer:.0f} let expect",
+            our <= most,
+        )
+
+
+def judge_size(report: Report) -> None:
+    """What large universes may cost, and how that grows."""
+    judge_pace(report)
+    judge_growth(report)
 
 
 def _number(value: object) -> float:

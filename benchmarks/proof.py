@@ -436,7 +436,7 @@ PROOFS: Final = (
         "people-3",
         "Who is who among 100,000 contacts: processor seconds, memory, and one that changes",
         lambda home: people.resolve(home, people=23_000, seeds=(105,)),
-        people.judge_pace,
+        people.judge_size,
     ),
     Proof(
         "people-6",

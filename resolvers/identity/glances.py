@@ -15,9 +15,10 @@ from typing import Final
 
 from resolvers.identity.wholes import Whole
 
-#: What a key in common is worth, whose kind is not told here nothing.
+#: What a key in common is worth, whose kind is not told here nothing. Of a profile it is set by hand, so that the same profile is never taken
+#: for two of a network: too few pairs share one to learn from.
 KEYS: Final = {
-    "EMAIL": 156, "PHONE": 70, "PROFILE": -101, "photo": 210, "stem": 58, "full": -22, "street": -44, "day": 79, "single": 45, "prefix": 15,
+    "EMAIL": 156, "PHONE": 70, "PROFILE": 600, "photo": 210, "stem": 58, "full": -22, "street": -44, "day": 79, "single": 45, "prefix": 15,
     "bones": 70,
 }  # fmt: skip
 CROWD: Final = -217  # for each natural logarithm of how many share the rarest key in common

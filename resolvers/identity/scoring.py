@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from resolvers.identity.blocking import candidates
+from resolvers.identity.blocking import Pairs, candidates
 from resolvers.identity.disguises import MAX_TEXTS, Bearing, disguise
 from resolvers.identity.features import NAMES, Frequencies, features
 from resolvers.identity.mailboxes import mailbox
@@ -60,11 +60,11 @@ def weights() -> Weights:
     return msgspec.json.decode(text("weights.json"), type=Weights)
 
 
-def suggest(wholes: Sequence[Whole], learnt: Weights | None = None) -> list[Suggestion]:
-    """All pairs worth showing, best first, ties by label."""
+def suggest(wholes: Sequence[Whole], learnt: Weights | None = None, pairs: Pairs | None = None) -> list[Suggestion]:
+    """All pairs worth showing, best first, ties by label; of those that are given, or of all candidates."""
     used = learnt or weights()
     seen = Frequencies(wholes)
-    pairs = candidates(wholes)
+    pairs = candidates(wholes) if pairs is None else pairs
     first = array("d", (dot(used.pair, NAMES, features(wholes[a], wholes[b], seen)) for a, b in pairs))
     second = rank(pairs, first, used)
     found = [

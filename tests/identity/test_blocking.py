@@ -6,11 +6,12 @@ import math
 import random
 from collections.abc import Sequence
 
-from benchmarks.people import FEW, telling
+from benchmarks.people import FEW, judge_growth, telling
 from resolvers.identity.blocking import COMPARED, PLENTY, candidates
 from resolvers.identity.cards import Card, CardName, CardOrganization, read
 from resolvers.identity.grouping import group
 from resolvers.identity.wholes import Whole, wholes
+from tests.chaos.report import Report
 
 CROWD = 240
 
@@ -60,6 +61,31 @@ def test_of_namesakes_on_a_network_none_is_compared_before_one_who_is_not_on_it_
     assert compared(cards, plenty=8) == {("a", one.id) for one in connections}
     assert compared(cards, plenty=35) == compared(cards, plenty=8)
     assert len(compared(cards, plenty=36)) == 36
+
+
+def test_two_cards_of_one_profile_are_compared_first_though_a_person_seldom_has_two_profiles_on_a_network() -> None:
+    def on_linkedin(contact_id: str, name: str, user: str) -> Card:
+        return Card(
+            id=contact_id, network="linkedin", kind="CONNECTION", names=(CardName(full=name),), handles=(f"linkedin:{user}",)
+        )
+
+    cards = [on_linkedin(f"n{n}", "Ada Quintana", f"quintanan{n}") for n in range(8)]
+    two = [on_linkedin("x1", "Bruno Vale", "vale"), on_linkedin("x2", "Karl Holm", "vale")]
+    assert compared([*cards, *two], plenty=0) == {("x1", "x2")}
+
+
+def test_pairs_that_outgrow_the_contacts_are_told_of() -> None:
+    few, many = (
+        {f"{name}: contacts": n, f"{name}: candidate pairs": pairs}
+        for name, n, pairs in (("a", 10**5, 4 * 10**5), ("b", 10**6, 5 * 10**6))
+    )
+    report = Report()
+    report.figures.update(few | many)
+    judge_growth(report)
+    assert not report.broken
+    report.figures["b: candidate pairs"] = 6 * 10**6
+    judge_growth(report)
+    assert len(report.broken) == 1
 
 
 def test_who_shares_what_nobody_else_has_is_compared_whatever_crowd_they_stand_in() -> None:
