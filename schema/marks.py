@@ -30,15 +30,15 @@ class Loads:
     `loader` gives the loader (`resolvers.loaders.Loader`), by the context of the operation.
     """
 
-    __slots__ = ("_read", "attribute", "loader")
+    __slots__ = ("attribute", "loader", "read")
 
     def __init__(self, loader: Callable[[Any], Any], attribute: str) -> None:
         self.loader = loader
         self.attribute = attribute
-        self._read = attrgetter(attribute)
+        self.read = attrgetter(attribute)
 
     def __call__(self, source: Any, info: Any) -> Any:
-        key = self._read(source)
+        key = self.read(source)
         return None if key is None else self.loader(info.context).load(key)
 
 

@@ -137,8 +137,11 @@ class World:
             )
             for n in range(rng.randint(0, 2))
         ]
+        self.bare: set[str] = set()  # types of which nothing is called for most fields
         for n in range(rng.randint(2, 5)):
             name = f"T{n}"
+            if rng.random() < 0.4:
+                self.bare.add(name)
             self.records[name] = type(name, (Thing,), {})
             self.shown_as[self.records[name]] = name
             implements = [i for i in interfaces if rng.random() < 0.6]
@@ -164,21 +167,27 @@ class World:
     def _fields(self, owner: str, count: int) -> dict[str, GraphQLField]:
         rng = self.random
         made = {}
+        bare = owner in self.bare
         for n in range(count):
             name = f"f{n}"
-            kind = self._wrapped(rng.choice(self.leaves) if rng.random() < 0.5 else rng.choice(self.composites))
+            kind = self._wrapped(
+                rng.choice(self.leaves) if rng.random() < (0.9 if bare else 0.5) else rng.choice(self.composites)
+            )
+            if owner == "Query" and self.bare and rng.random() < 0.3:
+                kind = GraphQLList(rng.choice([one for one in self.objects if one.name in self.bare]))
             arguments = {}
             if rng.random() < 0.3:
                 kinds: list[Any] = [GraphQLInt, GraphQLNonNull(GraphQLInt)]
                 arguments = {"n": GraphQLArgument(rng.choice(kinds), default_value=2)}
                 arguments["s"] = GraphQLArgument(GraphQLList(GraphQLString))
-            plain = not arguments and owner not in ("Query", "Mutation") and rng.random() < 0.6
+            plain = not arguments and owner not in ("Query", "Mutation") and rng.random() < (0.95 if bare else 0.6)
             resolve: Any = Reads(name) if plain else self._resolver(name)
-            if not arguments and owner.startswith("T") and rng.random() < 0.2:
+            if not arguments and owner.startswith("T") and rng.random() < (0.4 if bare else 0.2):
                 resolve = Loads(partial(self._loader, kind), f"key_of_{name}")
             made[name] = GraphQLField(kind, arguments, resolve=resolve)
         if owner.startswith("T"):
-            made["shared"] = GraphQLField(GraphQLNonNull(GraphQLString), resolve=self._resolver("shared"))
+            resolve = Reads("shared") if bare else self._resolver("shared")
+            made["shared"] = GraphQLField(GraphQLNonNull(GraphQLString), resolve=resolve)
         self.kinds = {**getattr(self, "kinds", {}), owner: {name: field.type for name, field in made.items()}}
         return made
 

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from graphql.execution.incremental import IncrementalExecutor
 
 from gateway.execution.compiled import Known, Plans
 from resolvers.loaders import Loader
-from schema.marks import Loads
+from schema.marks import Loads, Reads
 from tests.execution.both import Answer, by_core, by_plan, run, shown
 
 PEOPLE = """
@@ -286,3 +288,45 @@ def test_a_coroutine_that_was_begun_ends_as_soon_as_nobody_wants_it_any_more_and
     assert got.same(wanted), (wanted, got)
     assert got.by == "replayed"
     assert ended == ["friend", "name"] * 2  # of graphql-core alone, and of graphql-core after the plan
+
+
+@dataclass
+class _Row:
+    name: str
+    friend_key: int | None
+
+
+@pytest.mark.parametrize("failing", [set(), {2}, {1, 3}], ids=["nothing fails", "one key fails", "two keys fail"])
+def test_what_is_loaded_into_the_items_of_lists_stands_where_graphql_core_puts_it(failing: set[int]) -> None:
+    rows = [_Row("a", 1), _Row("b", 2), None, _Row("c", None), _Row("d", 1), _Row("e", 3)]
+
+    async def core() -> Answer:
+        return shown(await by_core(_tables(rows, failing), document, {}), "graphql-core", [])
+
+    async def plan() -> Answer:
+        result, by = await by_plan(Plans(_tables(rows, failing), IncrementalExecutor), Known(), document, {})
+        return shown(result, by, [])
+
+    document = parse("{ row { name friend again: friend } table { friend name } last: row { friend } }")
+    wanted, got = run(core), run(plan)
+    assert got.same(wanted), (_told(wanted), _told(got))
+    assert got.by == ("replayed" if failing else "compiled")
+    assert bool(got.errors) == bool(failing)
+
+
+def _tables(rows: list[Any], failing: set[int]) -> GraphQLSchema:
+    """A list of rows, a list of lists of the same, and for each row what a loader brings for its key."""
+    schema = build_schema("type Query { row: [Row]  table: [[Row]!] }  type Row { name: String  friend: String }")
+
+    async def batch(keys: list[int]) -> list[Any]:
+        return [ValueError(f"nothing for {key}") if key in failing else f"friend {key}" for key in keys]
+
+    loader = Loader(batch, max_batch_size=2)
+    query, row = schema.type_map["Query"], schema.type_map["Row"]
+    assert isinstance(query, GraphQLObjectType)
+    assert isinstance(row, GraphQLObjectType)
+    query.fields["row"].resolve = lambda _, info: tuple(rows)
+    query.fields["table"].resolve = lambda _, info: [rows[:2], deque(rows[2:])]
+    row.fields["name"].resolve = Reads("name")
+    row.fields["friend"].resolve = Loads(lambda context: loader, "friend_key")
+    return schema

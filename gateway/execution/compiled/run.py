@@ -10,7 +10,8 @@ Nothing else waits for it, and all that a loader can take together is asked with
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextvars import copy_context
 from functools import partial
 from types import CoroutineType
@@ -116,9 +117,9 @@ class Call(msgspec.Struct, eq=False):
         return GraphQLResolveInfoHelpers(gather=lambda values: gather_with_cancel(*values), track=self.run.track)
 
 
-class Awaited:
+class Awaited(ABC):
     """What one field loads, for all the objects that it is a field of, where its resolver says from where (`schema.marks.Loads`): told
-    of each value once. Its notes are an object's part of the answer, the call above it, and the indexes of items since then.
+    of each value once. Its notes say where the value belongs.
     """
 
     __slots__ = ("_run", "field", "loader", "noted")
@@ -127,20 +128,20 @@ class Awaited:
         self._run = run
         self.field = field
         self.loader = loader
-        self.noted: list[tuple[Loading[Any], list[Place]]] = []
+        self.noted: list[tuple[Loading[Any], list[Any]]] = []
 
-    def ask(self, key: Any, place: Place) -> None:
+    def ask(self, key: Any, note: Any) -> None:
         """The first time of each key, and of each batch."""
         if key is None:
-            self._put(None, [place], None)
+            self._put(None, [note], None)
             return
         loading = self.loader.load(key)
-        places = [place]
-        loading.listeners[self] = places
-        self.noted.append((loading, places))
+        notes = [note]
+        loading.listeners[self] = notes
+        self.noted.append((loading, notes))
         self._run.pending += 1
 
-    def loaded(self, loading: Loading[Any], notes: list[Place]) -> None:
+    def loaded(self, loading: Loading[Any], notes: list[Any]) -> None:
         """It has come (`resolvers.loading.Listener`), in a callback of the loop."""
         run = self._run
         run.began_by_loop()
@@ -154,26 +155,77 @@ class Awaited:
             run.irregular = True
         run.ended()
 
-    def _put(self, value: Any, places: list[Place], loading: Loading[Any] | None) -> None:
-        field, run = self.field, self._run
-        key, complete = field.key, field.complete
-        if value is None or field.plain:
-            made = complete(value, None, run)
-            for place in places:
-                place[0][key] = made
-        else:
-            for place in places:
-                place[0][key] = complete(value, self._call(place, loading), run)
-
+    @abstractmethod
     def calls(self) -> Iterator[Call]:
         """All that was asked for, as resolvers are that were called."""
-        for loading, places in self.noted:
-            for place in places:
-                yield self._call(place, loading)
+
+    @abstractmethod
+    def _put(self, value: Any, notes: list[Any], loading: Loading[Any] | None) -> None:
+        """Into the answer."""
 
     def _call(self, place: Place, loading: Loading[Any] | None) -> Call:
         out, parent, indexes = place
         return Call(self.field, self._run, parent, indexes, self._run.context, out, later=True, loading=loading)
+
+
+class AwaitedOneByOne(Awaited):
+    """Of objects here and there: each note is a place, an object's part of the answer with the call above it and the indexes since then."""
+
+    __slots__ = ()
+
+    def calls(self) -> Iterator[Call]:
+        return (self._call(place, loading) for loading, places in self.noted for place in places)
+
+    def _put(self, value: Any, notes: list[Place], loading: Loading[Any] | None) -> None:
+        field, run = self.field, self._run
+        key, complete = field.key, field.complete
+        if value is None or field.plain:
+            made = complete(value, None, run)
+            for place in notes:
+                place[0][key] = made
+        else:
+            for place in notes:
+                place[0][key] = complete(value, self._call(place, loading), run)
+
+
+class AwaitedInLists(Awaited):
+    """Of the objects of lists, where the value alone decides what goes into the answer: each note is an object's part of that, which has its
+    place in a list whose place is known.
+    """
+
+    __slots__ = ("_lists", "_read")
+
+    def __init__(self, run: Run, field: Field, loader: Loader, read: Callable[[Any], Any]) -> None:
+        super().__init__(run, field, loader)
+        self._read = read
+        self._lists: list[tuple[list[Any], Call | None, tuple[int, ...]]] = []
+
+    def ask_all(self, items: Collection[Any], made: list[Any], parent: Call | None, indexes: tuple[int, ...]) -> None:
+        """Of each item what is loaded, for what was made of it."""
+        self._lists.append((made, parent, indexes))
+        asked, read = self.loader.asked, self._read
+        for item, out in zip(items, made, strict=True):
+            if out is not None:
+                key = read(item)
+                try:
+                    asked[key].listeners[self].append(out)
+                except KeyError:
+                    self.ask(key, out)
+
+    def calls(self) -> Iterator[Call]:
+        places = {
+            id(out): (out, parent, (*indexes, index))
+            for made, parent, indexes in self._lists
+            for index, out in enumerate(made)
+            if out is not None
+        }
+        return (self._call(places[id(out)], loading) for loading, outs in self.noted for out in outs)
+
+    def _put(self, value: Any, notes: list[dict[str, Any]], loading: Loading[Any] | None) -> None:
+        key = self.field.key
+        made = self.field.complete(value, None, self._run)
+        for out in notes:
+            out[key] = made
 
 
 class Run:
@@ -241,10 +293,21 @@ class Run:
         """What the field's resolver says it loads. (Where its key is being asked for already the source does so itself.)"""
         awaited = self.awaited.get(field.number)
         if awaited is None:
-            resolver = field.definition.resolve
-            assert isinstance(resolver, Loads)
-            awaited = self.awaited[field.number] = Awaited(self, field, resolver.loader(self.context))
+            awaited = self.awaited[field.number] = AwaitedOneByOne(self, field, _says(field).loader(self.context))
         awaited.ask(key, place)
+
+    def listed(
+        self, items: Collection[Any], made: list[Any], parent: Call | None, indexes: tuple[int, ...], fields: Sequence[Field]
+    ) -> list[Any]:
+        """What was made of the items of a list, into which these fields, of each item, are still to be loaded."""
+        for field in fields:
+            awaited = self.awaited.get(field.number)
+            if awaited is None:
+                says = _says(field)
+                awaited = self.awaited[field.number] = AwaitedInLists(self, field, says.loader(self.context), says.read)
+            assert isinstance(awaited, AwaitedInLists)
+            awaited.ask_all(items, made, parent, indexes)
+        return made
 
     def begin(self, awaitable: Any, call: Call) -> Any:
         """The value if it is there without waiting, else WAITS, and what the field makes of it goes into the answer when it is there."""
@@ -415,6 +478,12 @@ class Run:
             task.cancel()
         if at_work:
             await asyncio.gather(*at_work, return_exceptions=True)
+
+
+def _says(field: Field) -> Loads:
+    resolver = field.definition.resolve
+    assert isinstance(resolver, Loads)
+    return resolver
 
 
 async def _awaited(awaitable: Awaitable[Any]) -> Any:

@@ -9,7 +9,8 @@ the part below `people` reads, without the checks,
 
     {"edges": [{"node": {"id": x2.id, "emails": [{"address": x3.address} for x3 in x2.emails]}} for x1 in c.edges]}
 
-A field that is loaded leaves with its loader where it stands, and nothing else is done for it until its value comes.
+A field that is loaded leaves with its loader where it stands, and nothing else is done for it until its value comes; those of the items of a
+list do so when the list is made.
 
 Names in the source: R the run, P the call above, ix the indexes of items since then, d the dict being filled, c a call, w what a field
 waits for.
@@ -37,7 +38,18 @@ from graphql.execution.collect_fields import FieldDetails
 
 from gateway.execution.compiled.fork import Fork
 from gateway.execution.compiled.run import HOLE, WAITS, Call
-from gateway.execution.compiled.values import INT_MAX, Irregular, bad, items, items_or_none, leaf, passes_strings, said, words
+from gateway.execution.compiled.values import (
+    INT_MAX,
+    Irregular,
+    bad,
+    items,
+    items_or_none,
+    kept,
+    leaf,
+    passes_strings,
+    said,
+    words,
+)
 from resolvers.loading import Loading
 from schema.marks import Converts, Loads, Reads, Shows
 
@@ -66,6 +78,7 @@ class Source:
             "bad": bad,
             "is_later": plan.classes.is_later,
             "is_object": plan.classes.is_object,
+            "kept": kept,
             "items": items,
             "items_or_none": items_or_none,
             "shown": _shown,
@@ -83,8 +96,8 @@ class Source:
 
     def _function(self, kind: GraphQLObjectType, fields: Mapping[str, Sequence[FieldDetails]], way: Way) -> str:
         record = self._fresh("x")
-        entries, statements = self._selection(kind, fields, way, record, 0)
-        return self._defined(record, entries, statements)
+        entries, statements, loaded = self._selection(kind, fields, way, record, 0)
+        return self._defined(record, entries, [*statements, *self._noted(loaded, record)])
 
     def _defined(self, record: str, entries: list[str], statements: list[str]) -> str:
         name = self._fresh("object")
@@ -98,9 +111,11 @@ class Source:
 
     def _selection(
         self, kind: GraphQLObjectType, fields: Mapping[str, Sequence[FieldDetails]], way: Way, record: str, depth: int
-    ) -> tuple[list[str], list[str]]:
-        """The entries of the dict, and what fills in those that are no expression of the record alone."""
-        entries, statements = [], []
+    ) -> tuple[list[str], list[str], list[Field]]:
+        """The entries of the dict, what fills in those that are no expression of the record alone, and the fields that are loaded."""
+        entries: list[str] = []
+        statements: list[str] = []
+        loaded: list[Field] = []
         for key, details in fields.items():
             field = self._plan.field(kind, key, details, way)
             if field is None:  # the schema does not know it; graphql-core leaves it out
@@ -111,8 +126,9 @@ class Source:
             attribute = _attribute(field)
             if attribute is None:
                 entries.append(f"{key!r}: None")
-                if isinstance(resolver := field.definition.resolve, Loads):
-                    statements += self._loaded(field, _read(record, resolver.attribute))
+                if isinstance(field.definition.resolve, Loads):
+                    self._completing(field)
+                    loaded.append(field)
                 else:
                     statements.append(f"{self._resolved(field)}({record}, d, R, P, ix)")
                 continue
@@ -130,7 +146,7 @@ class Source:
             entries.append(f"{key!r}: {value if plain else None}")
             if not plain:
                 statements.append(f"d[{key!r}] = {value}")
-        return entries, statements
+        return entries, statements, loaded
 
     def _completing(self, field: Field) -> str:
         """The function that makes of what the field's resolver gives what goes into the answer."""
@@ -140,15 +156,20 @@ class Source:
         self._lines += [f"def {complete}(v, c, R):", f"  return {value}"]
         return complete
 
-    def _loaded(self, field: Field, key: str) -> list[str]:
-        """Leaves with the loader where the answer to this field stands."""
-        self._completing(field)
-        return [
-            "try:",
-            f"  (w := R.awaited[{field.number}]).loader.asked[{key}].listeners[w].append((d, P, ix))",
-            "except KeyError:",
-            f"  R.load({self._hold('field', field)}, {key}, (d, P, ix))",
-        ]
+    def _noted(self, loaded: list[Field], record: str) -> list[str]:
+        """Leaves with the loader where the answers to these fields stand."""
+        lines: list[str] = []
+        for field in loaded:
+            resolver = field.definition.resolve
+            assert isinstance(resolver, Loads)
+            key = _read(record, resolver.attribute)
+            lines += [
+                "try:",
+                f"  (w := R.awaited[{field.number}]).loader.asked[{key}].listeners[w].append((d, P, ix))",
+                "except KeyError:",
+                f"  R.load({self._hold('field', field)}, {key}, (d, P, ix))",
+            ]
+        return lines
 
     def _resolved(self, field: Field) -> str:
         """A function that calls the field's resolver and puts what comes of it under its key."""
@@ -197,9 +218,21 @@ class Source:
         return f"**{self._hold('arguments', constant)}" if constant else ""
 
     def _value(
-        self, field: Field, kind: GraphQLOutputType, given: str, way: Way, call: str, ix: str, info: str, depth: int
+        self,
+        field: Field,
+        kind: GraphQLOutputType,
+        given: str,
+        way: Way,
+        call: str,
+        ix: str,
+        info: str,
+        depth: int,
+        loaded: list[Field] | None = None,
     ) -> tuple[str, bool]:
-        """An expression for `given` completed as `kind`; whether it needs nothing but the record it is read from."""
+        """An expression for `given` completed as `kind`; whether it needs nothing but the record it is read from.
+
+        With `loaded`, an item of a list: its fields that are loaded into it once the list is made are put there.
+        """
         nullable = not is_non_null_type(kind)
         if is_non_null_type(kind):
             kind = kind.of_type
@@ -208,7 +241,15 @@ class Source:
         if is_list_type(kind):
             item, index = self._fresh("x"), self._fresh("i")
             inner_ix = f"({index},)" if ix == "()" else f"(*{ix}, {index})"
-            inner, plain = self._value(field, kind.of_type, item, (*way, (HOLE, None)), call, inner_ix, info, depth)
+            later: list[Field] = []
+            inner, plain = self._value(field, kind.of_type, item, (*way, (HOLE, None)), call, inner_ix, info, depth, later)
+            if later:
+                found, held = self._fresh("l"), self._hold("fields", later)
+                listed = f"[{inner} for {item} in {found}], {call}, {ix}, {held})"
+                if not nullable:
+                    return f"R.listed(({found} := kept(items({given}))), {listed}", False
+                some = f"R.listed(({found} := kept({found})), {listed}"
+                return f"(None if ({found} := items_or_none({given})) is None else {some})", False
             every = f"for {item} in" if plain else f"for {index}, {item} in enumerate"
             if not nullable:
                 return f"[{inner} {every} (items({given}))]", plain
@@ -223,8 +264,13 @@ class Source:
         assert is_object_type(kind)
         condition = self._condition(kind, first, record, info)
         fields = self._plan.subfields(kind, field.details)
-        entries, statements = self._selection(kind, fields, way, record, depth + 1)
+        entries, statements, by_loader = self._selection(kind, fields, way, record, depth + 1)
         plain = not statements and not condition.startswith("shown")
+        if loaded is not None and plain and depth < DEEPEST and all(one.plain for one in by_loader):
+            loaded += by_loader
+        else:
+            statements += self._noted(by_loader, record)
+            plain = plain and not by_loader
         if statements or depth >= DEEPEST:
             body = f"{self._defined(record, entries, statements)}({record}, R, {call}, {ix})"
             plain = False

@@ -72,6 +72,11 @@ def items_or_none(value: Any) -> Collection[Any] | None:
     return None if value is None else items(value)
 
 
+def kept(value: Collection[Any]) -> Collection[Any]:
+    """The items of a list, the same however often they are gone through."""
+    return value if type(value) is list or type(value) is tuple else list(value)
+
+
 def bad(value: Any) -> NoReturn:
     """Where only a value of another kind may stand."""
     raise Irregular
