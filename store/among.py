@@ -13,7 +13,6 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Text, bindparam
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -60,8 +59,11 @@ class _List(TypeDecorator[Iterable[Any]]):
         self.numbers = numbers
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        each = sa.BigInteger if self.numbers else Text
-        return dialect.type_descriptor(postgresql.ARRAY(each) if dialect.name == "postgresql" else Text())
+        if dialect.name != "postgresql":
+            return dialect.type_descriptor(Text())
+        from sqlalchemy.dialects import postgresql  # two megabytes that SQLite can do without
+
+        return dialect.type_descriptor(postgresql.ARRAY(sa.BigInteger if self.numbers else Text))
 
     def process_bind_param(self, value: Iterable[Any] | None, dialect: Dialect) -> Any:
         # in order: the database walks its index from one end to the other, and takes locks in one order

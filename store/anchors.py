@@ -7,15 +7,16 @@ is left, so that the id leads somewhere again once the anchor comes back. Knows 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store.among import among, asked
 from store.rows import insert
 from store.tables import anchor
+from store.upserts import insert_into
 
 _A: Final = anchor.c
 # locked: whoever gives an id its own record back, and whoever lets it lead elsewhere, wait for each other
@@ -23,12 +24,10 @@ _AT: Final = select(_A.person_id, _A.contact_id).where(among(_A.contact_id)).ord
 _FREE: Final = sa.delete(anchor).where(among(_A.person_id)).returning(_A.person_id)
 
 
-def _putting(dialect: Any) -> Any:
-    new = dialect.insert(anchor)
+@cache
+def _putting(dialect: str) -> Any:
+    new = insert_into(anchor, dialect)
     return new.on_conflict_do_update(index_elements=["viewer_id", "person_id"], set_={"contact_id": new.excluded.contact_id})
-
-
-_PUT: Final = {"sqlite": _putting(sqlite), "postgresql": _putting(postgresql)}
 
 
 def at(conn: Connection, viewer: str, contact_ids: Iterable[str]) -> dict[str, str]:
@@ -39,7 +38,7 @@ def at(conn: Connection, viewer: str, contact_ids: Iterable[str]) -> dict[str, s
 def put(conn: Connection, viewer: str, followed: Mapping[str, str]) -> None:
     """Let ids (keys) follow records from here on."""
     rows = [{"viewer_id": viewer, "person_id": p, "contact_id": followed[p]} for p in sorted(followed)]
-    insert(conn, _PUT[conn.dialect.name], rows)
+    insert(conn, _putting(conn.dialect.name), rows)
 
 
 def free(conn: Connection, viewer: str, person_ids: Iterable[str]) -> set[str]:

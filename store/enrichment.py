@@ -15,10 +15,10 @@ from typing import Any, Final, Literal
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store import disclosures
 from store.tables import contact_key, enrichment_answer, enrichment_consent, enrichment_spending
+from store.upserts import insert_into
 
 OPEN: Final = "OPEN"
 UNCONFIRMED: Final = "UNCONFIRMED"
@@ -292,7 +292,7 @@ def _set_aside(conn: Connection, viewer: str, price: int, budget: int, now: date
     """Take the price off this month's money in one statement, so that two who ask at once cannot both have the last of it."""
     _, allowed = spent(conn, viewer, now)
     at = {"viewer_id": viewer, "month": _month(now)}
-    insert: Any = (sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert)(enrichment_spending)
+    insert = insert_into(enrichment_spending, conn.dialect.name)
     conn.execute(insert.values(**at, spent=0, allowed=allowed).on_conflict_do_nothing())
     limit = budget if allowed is None else min(allowed, budget)
     taken = sa.update(enrichment_spending).where(_S.viewer_id == viewer, _S.month == at["month"], _S.spent + price <= limit)
@@ -336,7 +336,7 @@ def _abandoned(conn: Connection, viewer: str, known: Answer, now: datetime, *, d
 def _upsert(
     conn: Connection, table: sa.Table, at: dict[str, Any], values: dict[str, Any], first: dict[str, Any] | None = None
 ) -> None:
-    insert: Any = (sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert)(table)
+    insert = insert_into(table, conn.dialect.name)
     keys: Iterable[str] = at
     conn.execute(insert.values(**at, **(first or {}), **values).on_conflict_do_update(index_elements=list(keys), set_=values))
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store.rows import insert
 from store.tables import habit
+from store.upserts import insert_into
 
 MOST: Final = 16  # rows of a viewer
 _H: Final = habit.c
@@ -50,16 +51,14 @@ def of(conn: Connection, viewer: str) -> list[Habit]:
 
 def put(conn: Connection, viewer: str, habits: Sequence[Habit], *, before: datetime) -> None:
     """Remember these; forget what was last asked before a moment, and what is more than `MOST`."""
-    insert(conn, _PUT[conn.dialect.name], [{"viewer_id": viewer, **msgspec.structs.asdict(one)} for one in habits])
+    insert(conn, _putting(conn.dialect.name), [{"viewer_id": viewer, **msgspec.structs.asdict(one)} for one in habits])
     conn.execute(sa.delete(habit).where(_H.viewer_id == viewer, _H.asked_at < before))
     kept = select(_H.id).where(_H.viewer_id == viewer).order_by(_H.weight.desc(), _H.id).limit(MOST)
     conn.execute(sa.delete(habit).where(_H.viewer_id == viewer, _H.id.not_in(kept)))
 
 
-def _putting(dialect: Any) -> Any:
-    new = dialect.insert(habit)
+@cache
+def _putting(dialect: str) -> Any:
+    new = insert_into(habit, dialect)
     changing = {name: new.excluded[name] for name in ("odds", "weight", "asked_at")}
     return new.on_conflict_do_update(index_elements=["viewer_id", "id"], set_=changing)
-
-
-_PUT: Final = {"sqlite": _putting(sqlite), "postgresql": _putting(postgresql)}

@@ -10,15 +10,15 @@ PostgreSQL and ride on `BEGIN IMMEDIATE` on SQLite. The clock is the caller's.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store import ids
 from store.tables import job
+from store.upserts import insert_into
 
 LEASE: Final = timedelta(seconds=60)
 BACKOFF: Final = (2, 5, 15, 60, 300, 900, 3600)  # seconds before the second, third, … attempt
@@ -70,7 +70,7 @@ def enqueue(
         "viewer_id": viewer, "kind": kind, "subject": subject, "dedupe_key": key, "due": when, "every": every,
         "max_attempts": max_attempts, "created_at": now,
     }  # fmt: skip
-    insert: Any = (sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert)(job)
+    insert = insert_into(job, conn.dialect.name)
     while (known := conn.execute(_SAME, wanted).one_or_none()) is None:
         job_id = ids.mint("JOB")
         # on PostgreSQL somebody else may ask at this very moment: whoever comes second joins them

@@ -12,9 +12,9 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store.tables import client_registration, oauth_state
+from store.upserts import insert_into
 
 PLACE: Final = ("oauth_state", "sealed")  # table and column of the vault's associated data
 CLIENT_PLACE: Final = ("client_registration", "sealed")
@@ -95,7 +95,7 @@ def put_client(
     conn: Connection, provider: str, base_url: str, redirect_uri: str, client_id: str, sealed: bytes, now: datetime
 ) -> None:
     """Keep a registration; a newer one replaces it."""
-    insert: Any = (sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert)(client_registration)
+    insert = insert_into(client_registration, conn.dialect.name)
     values = {"client_id": client_id, "sealed": sealed, "created_at": now}
     conn.execute(
         insert.values(provider=provider, base_url=base_url, redirect_uri=redirect_uri, **values).on_conflict_do_update(
@@ -108,7 +108,7 @@ def first_client(
     conn: Connection, provider: str, base_url: str, redirect_uri: str, client_id: str, sealed: bytes, now: datetime
 ) -> bytes:
     """Keep a registration unless there is one already; the sealed one that counts."""
-    insert: Any = (sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert)(client_registration)
+    insert = insert_into(client_registration, conn.dialect.name)
     place = {"provider": provider, "base_url": base_url, "redirect_uri": redirect_uri}
     conn.execute(insert.values(**place, client_id=client_id, sealed=sealed, created_at=now).on_conflict_do_nothing())
     return client(conn, provider, base_url, redirect_uri) or sealed

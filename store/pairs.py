@@ -6,17 +6,18 @@ A pair is written once, the smaller id first. What is found of it is told as a c
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store import ids, suggestions
 from store.among import VIEWER, among, asked, each
 from store.feed import Recorder
 from store.rows import insert
 from store.tables import clue, look_alike, person, unpaired
+from store.upserts import insert_into
 
 JOB: Final = "pair"  # looks at whoever is marked, once long syncs are through
 SAMPLE: Final = 1_000  # people that are counted one by one
@@ -81,15 +82,13 @@ _SHOW: Final = (
     .values(version=person.c.version + 1)
     .returning(person.c.id, person.c.version)
 )
-
-
-def _marking(dialect: Any) -> Any:
-    new = dialect.insert(unpaired)
-    return new.on_conflict_do_update(index_elements=["viewer_id", "person_id"], set_={"met": new.excluded.met})
-
-
-_MARK: Final = {"sqlite": _marking(sqlite), "postgresql": _marking(postgresql)}
 FIELDS: Final = ("impersonates", "lookAlikes")
+
+
+@cache
+def _marking(dialect: str) -> Any:
+    new = insert_into(unpaired, dialect)
+    return new.on_conflict_do_update(index_elements=["viewer_id", "person_id"], set_={"met": new.excluded.met})
 
 
 def mark(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
@@ -98,7 +97,7 @@ def mark(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
 
 
 def _mark(conn: Connection, viewer: str, person_ids: Collection[str], *, met: bool) -> None:
-    insert(conn, _MARK[conn.dialect.name], [{"viewer_id": viewer, "person_id": p, "met": met} for p in sorted(person_ids)])
+    insert(conn, _marking(conn.dialect.name), [{"viewer_id": viewer, "person_id": p, "met": met} for p in sorted(person_ids)])
 
 
 def marked(conn: Connection, viewer: str, limit: int, *, met: bool) -> list[str]:

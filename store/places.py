@@ -8,15 +8,16 @@ neither scores nor clocks.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store.among import VIEWER, among, asked
 from store.rows import insert
 from store.tables import contact, person, standing, standing_run, unplaced
+from store.upserts import insert_into
 
 JOB: Final = "place"  # marks everybody: scores age
 MARKED: Final = 500  # people that one step of it marks
@@ -33,12 +34,10 @@ _HEARD: Final = (
 )  # fmt: skip
 
 
-def _marking(dialect: Any) -> Any:
-    new = dialect.insert(unplaced)
+@cache
+def _marking(dialect: str) -> Any:
+    new = insert_into(unplaced, dialect)
     return new.on_conflict_do_update(index_elements=[_U.viewer_id, _U.person_id], set_={"person_id": new.excluded.person_id})
-
-
-_MARK: Final = {"sqlite": _marking(sqlite), "postgresql": _marking(postgresql)}
 
 
 class Place(NamedTuple):
@@ -51,7 +50,7 @@ class Place(NamedTuple):
 def mark(conn: Connection, viewer: str, person_ids: Collection[str]) -> None:
     """Have these people's closeness reckoned again. A mark that is there is written again: on PostgreSQL whoever reckons just now does
     not take it with them."""
-    insert(conn, _MARK[conn.dialect.name], [{"viewer_id": viewer, "person_id": person_id} for person_id in sorted(person_ids)])
+    insert(conn, _marking(conn.dialect.name), [{"viewer_id": viewer, "person_id": person_id} for person_id in sorted(person_ids)])
 
 
 def mark_of(conn: Connection, viewer: str, contact_ids: Collection[str]) -> None:

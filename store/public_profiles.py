@@ -13,9 +13,9 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store.tables import public_name, public_profile, viewer
+from store.upserts import insert_into
 
 _P: Final = public_profile.c
 
@@ -91,4 +91,4 @@ def bearer(conn: Connection, name: str) -> str | None:
 
 
 def _insert(conn: Connection, table: sa.Table) -> Any:
-    return (sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert)(table)
+    return insert_into(table, conn.dialect.name)

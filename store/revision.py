@@ -23,9 +23,9 @@ from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, event, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store.tables import metadata, revision
+from store.upserts import insert_into
 
 T = TypeVar("T")
 Revision = tuple[int, ...]  # a number for each part, in their order
@@ -185,7 +185,7 @@ def _only_unshown(statement: str, how: str, table: str) -> bool:
 @lru_cache(1 << len(PARTS))
 def _turning(dialect: str, touched: int) -> Any:
     """Another number for everything, for the parts that were touched, and for all where the release before has written since."""
-    put = _INSERTS[dialect](revision).values(
+    put = insert_into(revision, dialect).values(
         viewer_id=sa.bindparam("viewer_id"), **dict.fromkeys(("number", "parted", *PARTS), sa.bindparam("number"))
     )
     new, kept = put.excluded.number, revision.c.parted == revision.c.number
@@ -196,4 +196,3 @@ def _turning(dialect: str, touched: int) -> Any:
 _READ: Final = select(revision.c.number, revision.c.parted, *(revision.c[part] for part in PARTS)).where(
     revision.c.viewer_id == sa.bindparam("viewer")
 )
-_INSERTS: Final[dict[str, Callable[..., Any]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Final, Literal, NamedTuple
@@ -24,12 +24,12 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store import search_entries
 from store.among import among, asked
 from store.rows import insert
 from store.tables import Instant, microseconds, search_doc
+from store.upserts import insert_into
 from store.words import APART, fold, fold_whole
 
 MAX_TITLE: Final = 2_000  # characters
@@ -129,27 +129,26 @@ def put(conn: Connection, viewer: str, docs: Sequence[Doc], *, onto: bool = Fals
     if not on_sqlite:
         for row in rows:
             row["pairs"] = _pairs(row)
-        insert(conn, _PUT["postgresql"], rows)
+        insert(conn, _put_statement("postgresql"), rows)
         return
     search_entries.settle(conn, rows, {node_id: old.n for node_id, old in there.items()})
     for row in rows:
         row["pairs"] = search_entries.INDEXED
     rows.sort(key=itemgetter("n"))
-    insert(conn, _PUT["sqlite"], rows)
+    insert(conn, _put_statement("sqlite"), rows)
     search_entries.write(conn, {node_id: tuple(old[1:]) for node_id, old in there.items()}, rows)
 
 
-def _put_statement(insert: Any, **own: Any) -> sa.Insert:
-    statement = insert(search_doc)
+@cache
+def _put_statement(dialect: str) -> sa.Insert:
+    statement = insert_into(search_doc, dialect)
     written = {name: statement.excluded[name] for name in _WRITTEN}
+    if dialect == "sqlite":
+        own = {"n": sa.literal_column("excluded.n"), "pairs": search_entries.AGAIN}
+    else:
+        own = {"pairs": sa.literal_column("excluded.pairs")}
     made: sa.Insert = statement.on_conflict_do_update(index_elements=["viewer_id", "node_id"], set_=written | own)
     return made
-
-
-_PUT: Final = {
-    "sqlite": _put_statement(sqlite.insert, n=sa.literal_column("excluded.n"), pairs=search_entries.AGAIN),
-    "postgresql": _put_statement(postgresql.insert, pairs=sa.literal_column("excluded.pairs")),
-}
 
 
 def _lay(row: dict[str, Any], old: Any) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from functools import cache
+from typing import Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store import leases, streams
 from store.circles import memberships, shown
@@ -22,6 +22,7 @@ from store.feed import STREAM_JOB, Head, Recorder
 from store.rows import insert
 from store.streams import Match, Reader
 from store.tables import activity, circle, circle_member, contact, feed, stream, stream_again, stream_circle, stream_reader
+from store.upserts import insert_into
 
 _S, _A, _F = stream_circle.c, stream_again.c, feed.c
 _encode: Final = msgspec.msgpack.Encoder().encode
@@ -139,7 +140,7 @@ def adopt(conn: Connection, viewer: str, what: Moved, now: datetime) -> bool:
     for one, contacts in changed.items():
         if one not in what.fresh:
             whose |= (contacts or frozenset()) ^ (what.before.get(one) or frozenset())
-    insert(conn, _AGAIN[conn.dialect.name], [{"viewer_id": viewer, "contact_id": one} for one in sorted(whose)])
+    insert(conn, _again(conn.dialect.name), [{"viewer_id": viewer, "contact_id": one} for one in sorted(whose)])
     mine = sa.update(stream_reader).where(stream_reader.c.viewer_id == viewer)
     conn.execute(mine.values(circles_at=max(what.head, what.seen.circles_at)))
     recorder = Recorder(now, origin="SYSTEM")
@@ -196,12 +197,10 @@ def _named(conn: Connection, viewer: str) -> dict[str, bool]:
     return found
 
 
-def _again(made: Any) -> sa.Insert:
-    statement = made(stream_again)
+@cache
+def _again(dialect: str) -> sa.Insert:
+    statement = insert_into(stream_again, dialect)
     whole: sa.Insert = statement.on_conflict_do_update(
         index_elements=["viewer_id", "contact_id"], set_={"reached_at": sa.null(), "reached_id": sa.null()}
     )
     return whole
-
-
-_AGAIN: Final = {"sqlite": _again(sqlite.insert), "postgresql": _again(postgresql.insert)}

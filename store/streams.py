@@ -11,18 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store import leases
 from store.among import among, asked
 from store.feed import DELIVERY_JOB, STREAM_JOB
 from store.rows import insert
 from store.tables import activity, feed, stream, stream_match, stream_past, stream_reader, webhook
+from store.upserts import insert_into
 
 MAX_STREAMS: Final = 1_000
 ERASED_AT_ONCE: Final = 2_000  # matches
@@ -307,19 +308,17 @@ def _put(conn: Connection, viewer: str, met: Iterable[Match]) -> None:
          "occurred_at": one.occurred_at, "ended": False}
         for one in met
     ]  # fmt: skip
-    insert(conn, _PUT[conn.dialect.name], rows)
+    insert(conn, _put_statement(conn.dialect.name), rows)
 
 
-def _put_statement(made: Any) -> sa.Insert:
-    statement = made(stream_match)
+@cache
+def _put_statement(dialect: str) -> sa.Insert:
+    statement = insert_into(stream_match, dialect)
     whole: sa.Insert = statement.on_conflict_do_update(
         index_elements=["viewer_id", "stream_id", "revision", "activity_id"],
         set_={name: statement.excluded[name] for name in ("occurred_at", "ended")},
     )
     return whole
-
-
-_PUT: Final = {"sqlite": _put_statement(sqlite.insert), "postgresql": _put_statement(postgresql.insert)}
 
 
 def _wake_receivers(conn: Connection, viewer: str, stream_ids: Collection[str], now: datetime) -> None:

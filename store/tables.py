@@ -2,7 +2,8 @@
 
 Owned tables carry `viewer_id` first in every key: it is the shard key, and row-level security on PostgreSQL binds it.
 System tables (`SYSTEM`) are a closed list: ids, hashes, states and labels, no content. Instants are stored as UTC
-microseconds since the epoch (`Instant`), so that both databases sort and compare them alike.
+microseconds since the epoch (`Instant`), so that both databases sort and compare them alike. `sqlite_where` of an index holds for
+PostgreSQL too (store/migrations/env.py).
 """
 
 from __future__ import annotations
@@ -311,10 +312,10 @@ person = _owned(
 contacted_at = sa.func.coalesce(person.c.last_contact_at, sa.literal_column("0", Instant()))
 # not of those who live: whoever lists them is to walk the index of their order, also before the database has counted them
 Index("person_by_redirect", person.c.viewer_id, person.c.redirect_to,
-      sqlite_where=person.c.redirect_to.is_not(None), postgresql_where=person.c.redirect_to.is_not(None))  # fmt: skip
+      sqlite_where=person.c.redirect_to.is_not(None))  # fmt: skip
 # who lives, by id: of whom a sample tells how many there are (store/pairs.py)
 Index("person_living", person.c.viewer_id, person.c.id,
-      sqlite_where=person.c.redirect_to.is_(None), postgresql_where=person.c.redirect_to.is_(None))  # fmt: skip
+      sqlite_where=person.c.redirect_to.is_(None))  # fmt: skip
 Index("person_by_contact", person.c.viewer_id, contacted_at, person.c.id)
 # ids of people whose own record is gone, each with the record that it follows since (resolvers/identity/anchoring.py)
 anchor = _owned("anchor", _text("person_id"), _text("contact_id"), key=("person_id",), indexes=(("contact_id",),))
@@ -480,7 +481,7 @@ conversation = _owned(
     indexes=(("last_activity_at", "id"),),
 )
 Index("conversation_by_redirect", conversation.c.viewer_id, conversation.c.redirect_to,
-      sqlite_where=conversation.c.redirect_to.is_not(None), postgresql_where=conversation.c.redirect_to.is_not(None))  # fmt: skip
+      sqlite_where=conversation.c.redirect_to.is_not(None))  # fmt: skip
 conversation_source = _owned("conversation_source", _text("conversation_id"), _text("account_id"), _text("key"),
                              key=("conversation_id", "account_id", "key"), indexes=(("account_id",),))  # fmt: skip
 conversation_member = _owned("conversation_member", _text("conversation_id"), _text("kind"), _text("address"), _text("name"),
@@ -543,10 +544,10 @@ message_participant = _owned("message_participant", _text("message_id"), _int("p
 # Each entry that nobody looks for would be a page of its own to write with every mail: addresses of ours have no contact.
 Index("message_participant_of_contact", message_participant.c.viewer_id, message_participant.c.contact_id, message_participant.c.sent_at,
       message_participant.c.message_id,
-      sqlite_where=message_participant.c.contact_id.is_not(None), postgresql_where=message_participant.c.contact_id.is_not(None))  # fmt: skip
+      sqlite_where=message_participant.c.contact_id.is_not(None))  # fmt: skip
 Index("message_participant_by_writer", message_participant.c.viewer_id, message_participant.c.kind, message_participant.c.address,
       message_participant.c.sent_at,
-      sqlite_where=message_participant.c.role == "FROM", postgresql_where=message_participant.c.role == "FROM")  # fmt: skip
+      sqlite_where=message_participant.c.role == "FROM")  # fmt: skip
 
 # --- what was exchanged with whom (resolvers/relationship) -------------------------------------------------------------
 
@@ -741,7 +742,7 @@ def told_again(rows: sa.FromClause) -> sa.ColumnElement[bool]:
 
 
 Index("feed_again_by_node_id_position", feed.c.viewer_id, feed.c.node_id, feed.c.position,
-      sqlite_where=told_again(feed), postgresql_where=told_again(feed))  # fmt: skip
+      sqlite_where=told_again(feed))  # fmt: skip
 feed_head = _owned("feed_head", Column("position", BigInteger, nullable=False), Column("horizon", BigInteger, nullable=False),
                    Column("born", BigInteger, nullable=False), key=())  # fmt: skip
 revision = _owned(  # store/revision.py

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store import ids
 from store.tables import category, contact, conversation, person, tag, tagged
+from store.upserts import insert_into
 
 MAX_TAGS: Final = 1_000  # of a viewer
 MAX_OF_ONE: Final = 100  # on one person or conversation
@@ -46,7 +46,7 @@ def make(conn: Connection, viewer: str, name: str, color: str | None = None) -> 
     """
     own = ids.derive("TAG", viewer, folded(name))
     values = {"viewer_id": viewer, "name": name, "folded": folded(name), "color": color, "version": 1}
-    new = (sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert)(tag).values(id=own, **values)
+    new = insert_into(tag, conn.dialect.name).values(id=own, **values)
     if conn.execute(new.on_conflict_do_nothing(index_elements=["viewer_id", "id"])).rowcount:
         return own, True
     there = conn.execute(select(_T.folded).where(_T.viewer_id == viewer, _T.id == own)).scalar_one_or_none()

@@ -13,10 +13,10 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store.among import among, asked
 from store.tables import contact, identity, web_link
+from store.upserts import insert_into
 
 REVOKED: Final = "REVOKED"
 CLAIMED: Final = "CLAIMED"
@@ -151,7 +151,7 @@ def _read(conn: Connection, viewer: str, statement: sa.Select[tuple[object, ...]
 
 def _upsert(conn: Connection, viewer: str, links: Sequence[WebLink]) -> None:
     """Keeps claims as they are now, be it that somebody else keeps the same at this moment."""
-    insert: Any = (sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert)(web_link)
+    insert = insert_into(web_link, conn.dialect.name)
     others = [column.name for column in web_link.columns if not column.primary_key]
     newest = insert.on_conflict_do_update(
         index_elements=[column.name for column in web_link.primary_key.columns],

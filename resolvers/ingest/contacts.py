@@ -16,7 +16,6 @@ from typing import Any, Final
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from providers import records
 from providers.formats import phone_number
@@ -32,6 +31,7 @@ from store.feed import Recorder
 from store.prepared import Prepared
 from store.rows import insert
 from store.tables import contact, contact_key, dirty, message_participant, person, photo
+from store.upserts import insert_into
 
 MAX_NAMES: Final = 5  # spellings kept of a correspondent
 NOBODY: Final = frozenset({"AUTOMATED", "GROUP"})
@@ -90,11 +90,14 @@ def upsert(
 
 @lru_cache(200)
 def _upsert(dialect: str, table: sa.Table, key: tuple[str, ...], update: tuple[str, ...]) -> sa.Insert:
-    new = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
+    new = insert_into(table, dialect)
     names = ["viewer_id", *key]
-    if not update:
-        return new.on_conflict_do_nothing(index_elements=names)
-    return new.on_conflict_do_update(index_elements=names, set_={c: new.excluded[c] for c in update})
+    made: sa.Insert = (
+        new.on_conflict_do_update(index_elements=names, set_={c: new.excluded[c] for c in update})
+        if update
+        else new.on_conflict_do_nothing(index_elements=names)
+    )
+    return made
 
 
 def put_contacts(

@@ -9,28 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from providers import records
 from store import ids
 from store.among import VIEWER, among, asked
 from store.rows import insert
 from store.tables import microseconds, profile_change
+from store.upserts import insert_into
 from store.words import fold
 
 KEPT: Final = 100  # of one contact, the latest
 MAX_LENGTH: Final = 500  # characters of a value that are kept
 STORED: Final = "sha256:"  # where a kept record's picture is (contacts.py)
 _C = profile_change.c
-# told twice within one slice, it is there already
-_PUT: Final = {
-    name: dialect.insert(profile_change).on_conflict_do_nothing(index_elements=["viewer_id", "id"])
-    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
-}
 _OLDER: Final = (
     select(_C.id).where(_C.viewer_id == VIEWER, _C.contact_id == sa.bindparam("whose"))
     .order_by(_C.at.desc(), _C.id.desc())
@@ -38,6 +34,12 @@ _OLDER: Final = (
 )  # fmt: skip
 _DROP: Final = sa.delete(profile_change).where(among(_C.id))
 Change = tuple[str, str | None, str | None]  # field (PersonField), what it was, what it is
+
+
+@cache
+def _put_statement(dialect: str) -> Any:
+    # told twice within one slice, it is there already
+    return insert_into(profile_change, dialect).on_conflict_do_nothing(index_elements=["viewer_id", "id"])
 
 
 def note(
@@ -59,7 +61,7 @@ def note(
     ]  # fmt: skip
     if not rows:
         return
-    insert(conn, _PUT[conn.dialect.name], rows)
+    insert(conn, _put_statement(conn.dialect.name), rows)
     for contact_id in sorted({str(row["contact_id"]) for row in rows}):
         older = conn.execute(_OLDER, {"viewer": viewer, "whose": contact_id, "kept": KEPT}).scalars().all()
         if older:

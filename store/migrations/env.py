@@ -24,6 +24,11 @@ def _render(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[Fals
 
 
 connection = context.config.attributes["connection"]
+if connection.dialect.name == "postgresql":
+    # here and not in store/tables.py, since PostgreSQL's words load its dialect, which processes on SQLite can do without
+    for index in (index for table in metadata.tables.values() for index in table.indexes):
+        if (part := index.dialect_kwargs.get("sqlite_where")) is not None:
+            index.dialect_kwargs["postgresql_where"] = part
 context.configure(
     connection=connection,
     target_metadata=metadata,

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
+from tests import fresh
 from tests.gateway_process import Gateway, kith_serve
 
 CLIENTS = 20
@@ -63,7 +64,9 @@ def test_the_worker_is_started_again_when_it_dies_and_ends_with_its_parent(tmp_p
         second = worker_of(gateway)
         assert second is not None
         assert gateway.process is not None
-        assert sockets_of(second).isdisjoint(sockets_of(gateway.process.pid))  # or the port is taken for as long as it lives
+        # or the port is taken for as long as it lives; until execve(2) it has them all, and its parent has the other end of its input
+        pids = second, gateway.process.pid
+        until(lambda: sockets_of(pids[0]).isdisjoint(sockets_of(pids[1])))
         os.kill(gateway.process.pid, signal.SIGKILL)  # no chance to say goodbye
         gateway.process.wait()
         until(lambda: not running(second))
@@ -185,7 +188,7 @@ import greenlet, rich  # there for who asks all the same
 LATER = {
     "PIL", "aiohttp", "authlib", "cryptography", "dns", "fakeredis", "feedparser", "gateway.cli", "gateway.worker", "greenlet",
     "joserfc", "libipld", "mf2py", "nh3", "phonenumbers", "providers.sockets", "pydantic", "rapidfuzz", "redis",
-    "resolvers.identity.files", "rich", "typer",
+    "resolvers.identity.files", "rich", "sqlalchemy.dialects.postgresql", "sqlalchemy.ext.asyncio", "typer",
 }  # fmt: skip
 _SERVING = """
 import asyncio, sys
@@ -213,6 +216,7 @@ print(*sorted(sys.modules))
 
 
 def test_a_process_that_serves_what_is_stored_loads_nothing_that_only_others_need(tmp_path: Path) -> None:
+    asyncio.run(fresh.sqlite(tmp_path / "kith" / "kith.db"))  # migrating takes other libraries, in the process that does it
     script = [sys.executable, "-c", _SERVING, str(tmp_path / "kith")]
     names = subprocess.run(script, capture_output=True, text=True, check=True).stdout.split()
     assert "gateway.web" in names
