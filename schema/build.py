@@ -186,8 +186,9 @@ def check(value: Any) -> None:
 def _short(declared: Any) -> Callable[..., Any] | None:
     """The resolver without its wrapper, where nothing is lost by that."""
     resolver = declared.base_resolver
-    if MARK in declared.metadata:
-        return declared.metadata[MARK]  # type: ignore[no-any-return]
+    mark: Callable[..., Any] | None = declared.metadata.get(MARK)
+    if mark is not None:
+        return mark
     if resolver is None:
         return Reads(declared.python_name)
     function = resolver.wrapped_func
