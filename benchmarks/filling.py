@@ -85,7 +85,11 @@ def synced(conn: Connection, viewer: str, account_id: str, now: datetime) -> Non
 
 def _mark(conn: Connection, viewer: str) -> None:
     """Put the mark into the ids too: their last characters make room for it."""
-    ids = [i for table in (contact, person, conversation, message) for i in conn.execute(select(table.c.id)).scalars()]
+    ids = [
+        i
+        for table in (contact, person, conversation, message)
+        for i in conn.execute(select(table.c.id).where(table.c.viewer_id == viewer)).scalars()
+    ]
     for table in TABLES:
         found = [dict(row) for row in conn.execute(select(table).where(table.c.viewer_id == viewer)).mappings()]
         conn.execute(sa.delete(table).where(table.c.viewer_id == viewer))
