@@ -70,7 +70,7 @@ PARTS: Final[dict[str, frozenset[str]]] = {
     "people": frozenset({"person", "anchor", "contact", "contact_key", "identity"}),
     "doubts": frozenset({"suggestion", "decision", "decision_contact", "decision_evidence", "evidence"}),
     "exchanges": frozenset({"exchange"}),
-    "words": frozenset({"search_doc", "search_fts"}),
+    "words": frozenset({"search_doc", "search_fts", "kith_find", "kith_search"}),  # the last two: PostgreSQL's functions that read it
     "feed": frozenset({"feed", "feed_head"}),
     "rest": frozenset(),  # every other table
 }  # fmt: skip
@@ -85,7 +85,7 @@ _NAMED: Final = "kith.named"
 _WRITES: Final = re.compile(
     r"\b(INSERT(?:\s+OR\s+\w+)?\s+INTO|REPLACE\s+INTO|(?<!FOR )(?<!KEY )UPDATE|DELETE\s+FROM)\s+\"?(\w+)", re.IGNORECASE
 )
-_WORDS: Final = re.compile(r"(?<![\w.])\w+")  # after a point stands a column
+_WORDS: Final = re.compile(r"(?<![\w.])(?:public\.|main\.)?(\w+)")  # after any other point stands a column
 _SET: Final = re.compile(r"\bSET\s+(.*?)(?:\s+WHERE\b|\s+RETURNING\b|\s+FROM\b|$)", re.IGNORECASE | re.DOTALL)
 _COLUMN: Final = re.compile(r"(?:^|,)\s*\"?(\w+)\"?\s*=")
 
