@@ -252,7 +252,7 @@ class Run:
         self._background: set[asyncio.Future[Any]] = set()
         self._loop = loop = asyncio.get_running_loop()
         self.began_at = loop.time()
-        current = asyncio.current_task()
+        current = asyncio.current_task(loop)
         assert current is not None
         self._current: asyncio.Task[Any] | None = current  # None in a callback of the loop
         self._starting = Starting()
