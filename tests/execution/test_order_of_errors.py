@@ -330,3 +330,27 @@ def _tables(rows: list[Any], failing: set[int]) -> GraphQLSchema:
     row.fields["name"].resolve = Reads("name")
     row.fields["friend"].resolve = Loads(lambda context: loader, "friend_key")
     return schema
+
+
+def test_who_stops_waiting_for_an_operation_ends_what_it_began_also_where_graphql_core_goes_on_with_it() -> None:
+    ended: list[Any] = []
+
+    async def slow(person: Any, info: Any) -> str:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append(info.path.as_list()[0])
+        return "Robin"
+
+    def sign(person: Any, info: Any) -> str:
+        raise ValueError("no sign")  # graphql-core lets the name go on in the background, and wants it no more
+
+    async def given_up() -> list[Any]:
+        schema = _schema({"Query.robin": lambda _, info: 1, "Query.motto": slow, "Person.name": slow, "Person.sign": sign})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                await by_plan(Plans(schema, IncrementalExecutor), Known(), parse("{ robin { name sign } motto }"), {})
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return sorted(ended)
+
+    assert run(given_up) == ["motto", "robin"]

@@ -68,7 +68,8 @@ async def replay(run: Run, executor_class: type[Executor[Any]], raw_variables: d
         answer: ExecutionResult = await result if inspect.isawaitable(result) else result
     except BaseException:
         for begun in held:
-            begun.let_go()
+            if begun.leader is None:
+                begun.let_go()
         await run.end(run.tasks)
         raise
     else:
