@@ -387,7 +387,7 @@ def _write(
             updated.append({"viewer": viewer, "which": contact_id, "new_version": version, **named})
         if version is not None:
             recorder.upsert("CONTACT", contact_id, version, created=contact_id in new)
-    upsert(conn, photo, list(photos.values()), ["hash"])
+    upsert(conn, photo, [photos[hashed] for hashed in sorted(photos)], ["hash"], ["media_type"])  # held against store/photos.py
     insert(conn, contact, fresh)
     if updated:
         conn.execute(_CHANGE, updated)

@@ -30,7 +30,7 @@ from resolvers.ingest.contacts import carriers, look_again, only_correspond
 from resolvers.ingest.content import drop_content
 from resolvers.ingest.states import sum_up
 from resolvers.ingest.target import Result, Target
-from store import choices, grant_marks, ids, last_contact, leases, outbox, pairs, places, push_routes, search_index
+from store import choices, grant_marks, ids, last_contact, leases, outbox, pairs, photos, places, push_routes, search_index
 from store.feed import Recorder
 from store.tables import (
     account,
@@ -128,6 +128,7 @@ def remove_contacts(
         contact.c.minted_id,
         contact.c.version,
         contact.c.nature,
+        contact.c.photo_hash,
         contact.c.record,
     )
     mine = select(*columns).where(contact.c.viewer_id == viewer, contact.c.id.in_(contact_ids))
@@ -146,6 +147,7 @@ def remove_contacts(
     others = carriers(conn, viewer, {Key(k.kind, k.value, k.strong, k.source) for k in held}) - set(gone)
     for table, column in ((contact, contact.c.id), (contact_key, contact_key.c.contact_id), (dirty, dirty.c.contact_id)):
         conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, column.in_(gone)))
+    photos.let_go(conn, viewer, {row.photo_hash for row in rows if row.photo_hash is not None})
     for row in rows:
         group = groups.read(row)
         groups.tell(conn, viewer, row.account_id, {row.id: (group, None)}, recorder, now)

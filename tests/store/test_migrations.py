@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from providers import records
 from store import accounts, ids, migrate, search_index
 from store.database import Database, sqlite_engine
-from store.tables import anchor, metadata, photo_look, search_doc, unpaired
+from store.tables import anchor, metadata, photo, photo_look, search_doc, unpaired
 from tests import servers
 from tests.household import NOW, Household, card
 
@@ -250,7 +251,12 @@ async def test_whoever_had_a_photo_before_any_was_looked_at_is_compared_again(po
     several = create_async_engine(sa.make_url(postgres_database.owner_url).set(drivername="postgresql+asyncpg"))
     async with several.begin() as asynchronous:
         await asynchronous.execute(sa.text("DROP TABLE photo_look"))
-        await asynchronous.run_sync(again, "0068")
+        await asynchronous.execute(sa.text("DROP INDEX contact_by_photo"))
+        await asynchronous.execute(sa.text("ALTER TABLE photo NO FORCE ROW LEVEL SECURITY"))
+        orphan = "INSERT INTO photo (viewer_id, hash, media_type, data) VALUES ('u_robin', 'nobody shows it', 'image/png', 'x')"
+        await asynchronous.execute(sa.text(orphan))
+        for number in ("0068", "0069"):
+            await asynchronous.run_sync(again, number)
     await several.dispose()
     marked = await database.read(
         household.viewer, lambda conn, viewer: conn.execute(sa.select(unpaired.c.person_id)).scalars().all()
@@ -260,4 +266,6 @@ async def test_whoever_had_a_photo_before_any_was_looked_at_is_compared_again(po
     assert await database.read(household.viewer, lambda conn, viewer: conn.execute(sa.select(photo_look.c.look)).all()) == [
         (None,)
     ]
+    left = await database.read(household.viewer, lambda conn, viewer: conn.execute(sa.select(photo.c.hash)).scalars().all())
+    assert left == [hashlib.sha256(b"a picture").hexdigest()], "what nobody shows is erased"
     await database.close()
