@@ -44,7 +44,7 @@ from resolvers.ingest.intake import SLICE
 from store import search_index
 from store.database import Database
 
-TOGETHER_SECONDS: Final = 0.5  # of work that is one transaction, while nobody waits: what it touches is to fit into memory
+TOGETHER_SECONDS: Final = 0.8  # of work that is one transaction, while nobody waits: what it touches is to fit into memory
 PIECE_SECONDS: Final = 0.2  # that mail which is taken as one may need: who comes meanwhile waits for it
 PIECE_ROWS: Final = 600
 PIECE_BYTES: Final = 4_000_000
