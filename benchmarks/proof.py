@@ -22,6 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import uvloop
+
 from benchmarks import execution, figures, joined, people
 from benchmarks.processes import load
 from providers.bluesky import watch as bluesky_watch
@@ -521,7 +523,7 @@ def _prove(proof: Proof, *, record: bool, keep: Path | None) -> bool:
     began, before = time.monotonic(), load()
     with tempfile.TemporaryDirectory(prefix="kith-proof-") as folder:
         found = proof.run(keep.resolve() / proof.line if keep and proof.keeps else Path(folder) / "home")
-        report = asyncio.run(_wait(found)) if inspect.isawaitable(found) else found
+        report = _run(found) if inspect.isawaitable(found) else found
     proof.judge(report)
     title = f"Line {proof.line}: {proof.title}"
     rows = [{"figure": name, "value": value} for name, value in report.figures.items()]
@@ -532,6 +534,12 @@ def _prove(proof: Proof, *, record: bool, keep: Path | None) -> bool:
     if record:
         figures.record(title, rows, f"{verdict} Load at the beginning: {before:.2f}.")
     return not report.broken
+
+
+def _run(found: Awaitable[Report]) -> Report:
+    """What is awaited, on the loop that the product's processes run on."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_wait(found))
 
 
 async def _wait(found: Awaitable[Report]) -> Report:
