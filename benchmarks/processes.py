@@ -20,6 +20,11 @@ def run_seconds(pid: int) -> float:
     return sum(int(file.read_text().split()[0]) for file in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
+def wait_seconds(pid: int) -> float:
+    """How long the first thread of a process was ready to run and had no processor: the second figure of proc(5)'s schedstat."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 def rss_mib(pid: int) -> float:
     """Resident memory of a process in MiB (VmRSS; pages shared with others are counted in each)."""
     return _status_mib(pid, "VmRSS")

@@ -2,7 +2,8 @@
 
 Sources are real servers in processes of their own, linked live. What is compared is measured in turns, so that whatever else the machine
 does falls on both sides: with the source hung and without it, one right after the other, many times. CPU is that of the serving process by
-the scheduler's count.
+the scheduler's count. So is how long whoever asks and whoever answers was ready to run and had no processor: a busy machine adds that to a
+few pages of a hundred, whatever their sources do, so that their time is told with it and without.
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ import asyncio
 import http.client
 import itertools
 import json
+import math
 import statistics
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from benchmarks.people_page import QUERY as PEOPLE
-from benchmarks.processes import run_seconds
+from benchmarks.processes import run_seconds, wait_seconds
 from gateway.signin import keys
 from store.database import Database
 from tests import servers
@@ -44,6 +46,8 @@ PAGE: Final = """query Page($size: Int!, $deadline: Int!, $accounts: [ID!]) {
 SCOPES: Final = ("read", "write", "admin")
 EACH: Final = 1.6  # seconds from one question of a client that waits for the slow source to its next: more than its deadline
 OTHERS: Final = ("another viewer's, from the store", "the same viewer's, from another source")
+UNDISTURBED: Final = " without waiting for a processor"
+COUNTED: Final = {"whole": "", "alone": UNDISTURBED}
 _sizes: Final = itertools.count()
 
 
@@ -115,24 +119,31 @@ def _beside_a_hung_one(gateway: Gateway, mastodons: list[servers.Mastodon], roun
 
 def _others_meanwhile(gateway: Gateway, mastodons: list[servers.Mastodon], turns: int, seconds: float, accounts: int) -> Report:
     report = Report()
-    found: dict[tuple[str, str], list[list[float]]] = {(page, kind): [] for page in OTHERS for kind in ("well", "slow")}
+    found: dict[tuple[str, str], list[list[Took]]] = {(page, kind): [] for page in OTHERS for kind in ("well", "slow")}
     key, neighbour = asyncio.run(_keys(gateway.home, ["ada", VIEWER]))
     # a network lets an account ask so often and no more: many accounts ask in turn
     well, slow = ([link_mastodon(gateway, key, m, token=token) for token in _tokens(m, accounts)] for m in mastodons)
     asyncio.run(filled(gateway.home, 60, 600))
     asked = {OTHERS[0]: Client(gateway, neighbour), OTHERS[1]: Client(gateway, key)}
     whose, said, shown = itertools.cycle(well), set[str](), set[int]()
+    source = mastodons[0].server.process
+    assert gateway.process is not None and source is not None
+    at_work = {OTHERS[0]: (gateway.process.pid,), OTHERS[1]: (gateway.process.pid, source.pid)}
 
-    def turn() -> dict[str, list[float]]:
-        took: dict[str, list[float]] = {page: [] for page in OTHERS}
+    def timed(page: str, ask: Callable[[], Any], took: dict[str, list[Took]]) -> Any:
+        before, began = _waited(at_work[page]), time.monotonic()
+        answer = ask()
+        whole = time.monotonic() - began
+        waited = _waited(at_work[page]) - before
+        took[page].append(Took(whole * 1000, max(0.0, whole - waited) * 1000))
+        return answer
+
+    def turn() -> dict[str, list[Took]]:
+        took: dict[str, list[Took]] = {page: [] for page in OTHERS}
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            began = time.monotonic()
-            people = asked[OTHERS[0]].ask(PEOPLE, {})
-            between = time.monotonic()
-            page = asked[OTHERS[1]].page([next(whose)])
-            took[OTHERS[1]].append((time.monotonic() - between) * 1000)
-            took[OTHERS[0]].append((between - began) * 1000)
+            people = timed(OTHERS[0], lambda: asked[OTHERS[0]].ask(PEOPLE, {}), took)
+            page = timed(OTHERS[1], lambda: asked[OTHERS[1]].page([next(whose)]), took)
             shown.add(len(people["people"]["edges"]))
             said.update(source["state"] for source in page["sources"])
         return took
@@ -154,20 +165,32 @@ def _others_meanwhile(gateway: Gateway, mastodons: list[servers.Mastodon], turns
     report.expect("what is said of the other source", said, {"FRESH"})
     report.expect("people of the page from the store", shown, {50})
     report.figures |= {"turns of each kind": turns, "accounts at the slow source, each asked by a client": len(slow)}
-    for page in OTHERS:
-        every = {kind: sorted(itertools.chain(*found[page, kind])) for kind in ("well", "slow")}
+    for page, (field, of) in itertools.product(OTHERS, COUNTED.items()):
+        turns_of = {
+            kind: [sorted(getattr(one, field) for one in turn) for turn in found[page, kind] if turn] for kind in ("well", "slow")
+        }
+        every = {kind: sorted(itertools.chain(*turns_of[kind])) for kind in turns_of}
         for share, name in ((0.5, "p50"), (0.99, "p99")):
             before, after = (quantile(every[kind], share) for kind in ("well", "slow"))
-            report.figures[f"{page}: {name} ms beside the source well, slow"] = f"{before:.2f}, {after:.2f}"
-            report.figures[f"{page}: {name} changes by, %"] = round(100 * (after / before - 1), 1)
+            report.figures[f"{page}: {name} ms{of} beside the source well, slow"] = f"{before:.2f}, {after:.2f}"
+            report.figures[f"{page}: {name}{of} changes by, %"] = _changes(before, after)
+        before, after = (statistics.median(quantile(turn, 0.99) for turn in turns_of[kind]) for kind in ("well", "slow"))
+        report.figures[f"{page}: p99 ms{of} of a turn, median beside the source well, slow"] = f"{before:.2f}, {after:.2f}"
         # what the machine does by itself: every other turn against the others, the source being well in all of them
-        odd, even = (sorted(itertools.chain(*found[page, "well"][n::2])) for n in (0, 1))
+        odd, even = (sorted(itertools.chain(*turns_of["well"][n::2])) for n in (0, 1))
         if odd and even:
-            report.figures[f"{page}: p99 differs by itself by, %"] = round(
-                100 * (quantile(odd, 0.99) / quantile(even, 0.99) - 1), 1
-            )
-        report.figures[f"{page}: asked for beside the source well, slow"] = f"{len(every['well']):,}, {len(every['slow']):,}"
+            report.figures[f"{page}: p99{of} differs by itself by, %"] = _changes(quantile(even, 0.99), quantile(odd, 0.99))
+    for page in OTHERS:
+        counts = (sum(map(len, found[page, kind])) for kind in ("well", "slow"))
+        report.figures[f"{page}: asked for beside the source well, slow"] = ", ".join(f"{count:,}" for count in counts)
     return report
+
+
+class Took(NamedTuple):
+    """Milliseconds of a page, and those in which a processor was there for whoever worked at it."""
+
+    whole: float
+    alone: float
 
 
 class Client:
@@ -196,6 +219,19 @@ class Client:
     def used(self) -> float:
         """Seconds of processor time that the serving process has taken so far."""
         return run_seconds(self._pid)
+
+
+def _waited(pids: Sequence[int]) -> float:
+    """Seconds for which the loops of these processes and the thread that asks were ready to run and had no processor, so far: at most one of
+    them at a time, since each waits for the next. Other threads may wait while one of these works.
+    """
+    own = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat").read_text().split()[1]
+    return sum(map(wait_seconds, pids)) + int(own) / 1e9
+
+
+def _changes(before: float, after: float) -> float:
+    """By how many per cent."""
+    return round(100 * (after / before - 1), 1) if before else math.inf if after else 0.0
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
