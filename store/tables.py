@@ -312,7 +312,7 @@ person = _owned(
 contacted_at = sa.func.coalesce(person.c.last_contact_at, sa.literal_column("0", Instant()))
 # not of those who live: whoever lists them is to walk the index of their order, also before the database has counted them
 Index("contact_by_photo", contact.c.viewer_id, contact.c.photo_hash,
-      sqlite_where=contact.c.photo_hash.is_not(None), postgresql_where=contact.c.photo_hash.is_not(None))  # fmt: skip
+      sqlite_where=contact.c.photo_hash.is_not(None))  # fmt: skip
 Index("person_by_redirect", person.c.viewer_id, person.c.redirect_to,
       sqlite_where=person.c.redirect_to.is_not(None))  # fmt: skip
 # who lives, by id: of whom a sample tells how many there are (store/pairs.py)
