@@ -46,6 +46,7 @@ PAGE: Final = """query Page($size: Int!, $deadline: Int!, $accounts: [ID!]) {
 SCOPES: Final = ("read", "write", "admin")
 EACH: Final = 1.6  # seconds from one question of a client that waits for the slow source to its next: more than its deadline
 OTHERS: Final = ("another viewer's, from the store", "the same viewer's, from another source")
+ASKED: Final = 25  # pages of each kind in a turn at most, two calls each: a network allows each of ten accounts 300 in five minutes
 UNDISTURBED: Final = " without waiting for a processor"
 COUNTED: Final = {"whole": "", "alone": UNDISTURBED}
 _sizes: Final = itertools.count()
@@ -141,7 +142,7 @@ def _others_meanwhile(gateway: Gateway, mastodons: list[servers.Mastodon], turns
     def turn() -> dict[str, list[Took]]:
         took: dict[str, list[Took]] = {page: [] for page in OTHERS}
         until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        while time.monotonic() < until and len(took[OTHERS[0]]) < ASKED:
             people = timed(OTHERS[0], lambda: asked[OTHERS[0]].ask(PEOPLE, {}), took)
             page = timed(OTHERS[1], lambda: asked[OTHERS[1]].page([next(whose)]), took)
             shown.add(len(people["people"]["edges"]))
