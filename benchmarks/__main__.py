@@ -35,7 +35,7 @@ from benchmarks.processes import cpu_seconds, load, rss_mib
 from benchmarks.universe import ME, Universe, Written
 from tests.chaos.processes import worker_of
 from tests.gateway_process import kith_serve
-from tests.servers import free_port
+from tests.ports import free_port
 
 WARM_UP: Final = 20
 BODY: Final = json.dumps({"query": QUERY}).encode()

@@ -40,7 +40,7 @@ from tests import fresh
 from tests.asking import Desk, statements
 from tests.gateway_process import Gateway
 from tests.household import Household, card, mail
-from tests.servers import free_port
+from tests.ports import free_port
 
 VIEWER: Final = "u_robin"
 ASKING: Final = 20  # viewers who ask in turn, where there are many

@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests import fetched
-from tests.servers import Command, Running, _local, exercised, free_port, recorded, running, scratch
+from tests.ports import free_port
+from tests.servers import Command, Running, _local, exercised, recorded, running, scratch
 
 PROJECT = Path(__file__).parent / "atproto"
 NAME = "AT Protocol (PDS)"

@@ -20,7 +20,8 @@ from typing import Any
 from urllib.parse import quote
 
 from tests import fetched
-from tests.servers import Command, Running, _local, exercised, free_port, recorded, running, scratch
+from tests.ports import free_port
+from tests.servers import Command, Running, _local, exercised, recorded, running, scratch
 
 SYNAPSE_VERSION = "1.163.2"
 DOMAIN = "kith.test"

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.servers import free_port
+from tests.ports import free_port
 
 _ROOT = Path(__file__).parent.parent
 _KITH = (sys.executable, "-c", "import sys; from gateway.cli import main; sys.exit(main())")

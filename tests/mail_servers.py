@@ -32,6 +32,7 @@ from cryptography.x509.oid import NameOID
 
 from tests import fetched, servers
 from tests.fetched import Missing
+from tests.ports import free_port
 
 USER = "ada@example.org"
 PASSWORD = "secret"
@@ -360,7 +361,7 @@ def dovecot(*, more: str = "", location: str = "mdbox:~/mail", tls: bool = True)
     with servers.recorded("Dovecot"):
         root = packages()
     with servers.scratch(as_nobody=True) as folder:
-        imap, imaps, lmtp = servers.free_port(), servers.free_port(), servers.free_port()
+        imap, imaps, lmtp = free_port(), free_port(), free_port()
         user, group = _who()
         for name in ("run", "mail", "state"):
             (folder / name).mkdir()
@@ -400,7 +401,7 @@ def cyrus() -> Iterator[MailServer]:
         root = packages()
     environment = library_environment(root)
     with servers.scratch(as_nobody=True) as folder:
-        imap, http, lmtp = servers.free_port(), servers.free_port(), servers.free_port()
+        imap, http, lmtp = free_port(), free_port(), free_port()
         for name in ("conf/socket", "conf/db", "conf/proc", "conf/lock", "spool", "tmp", "sieve"):
             (folder / name).mkdir(parents=True)
         (folder / "imapd.conf").write_text(_CYRUS.format(folder=folder, user=_who()[0]))

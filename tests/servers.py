@@ -33,6 +33,7 @@ from typing import Any, Final
 
 from tests import fetched
 from tests.fetched import Missing
+from tests.ports import free_port
 
 exercised: dict[str, str] = {}
 """What was started in this run: name → version and where it comes from."""
@@ -136,14 +137,6 @@ def recorded(name: str) -> Iterator[None]:
     except Missing as error:
         missing[name] = error.how
         raise
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _package(name: str, extra: str) -> str:

@@ -22,6 +22,7 @@ import httpx2 as httpx
 from providers.addresses import Guard
 from providers.session import Clock
 from providers.transport import Transport
+from tests.ports import free_port
 
 #: What a statement of one address about another is worth.
 CLAIMED, RECIPROCAL, VERIFIED = "CLAIMED", "RECIPROCAL", "VERIFIED"
@@ -115,7 +116,7 @@ class Sites:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[ToLoopback]:
         """The way to this web while its servers run."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=256 * 1024)
+        server = await asyncio.start_server(self._serve, "127.0.0.1", free_port(), limit=256 * 1024)
         port = server.sockets[0].getsockname()[1]
         self.port = port
         transport = ToLoopback(self.hosts, port, self.names)

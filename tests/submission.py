@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tests.ports import free_port
+
 #: Points at which the line can be cut: before the reply to a command, or around the final dot.
 Point = Literal["greeting", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "body", "dot", "taken", "answered"]
 POINTS: tuple[Point, ...] = ("greeting", "EHLO", "AUTH", "MAIL", "RCPT", "DATA", "body", "dot", "taken", "answered")
@@ -162,7 +164,7 @@ def _plain(words: str) -> str:
 async def submission() -> AsyncIterator[Submission]:
     """A server on a free port of the loopback."""
     found = Submission()
-    listening = await asyncio.start_server(found.serve, "127.0.0.1", 0, limit=1 << 20)
+    listening = await asyncio.start_server(found.serve, "127.0.0.1", free_port(), limit=1 << 20)
     found.port = listening.sockets[0].getsockname()[1]
     try:
         yield found

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.ports import free_port
+
 PIECE = 64 * 1024
 
 
@@ -26,7 +28,7 @@ class Line:
         self._upstream = upstream
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._listener = socket.create_server(("127.0.0.1", free_port()), backlog=64)
         self.port = int(self._listener.getsockname()[1])
 
     def cut(self) -> int:

@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Error
 
 from tests.chromium import chromium
+from tests.ports import free_port
 
 
 class _Page(http.server.BaseHTTPRequestHandler):
@@ -25,7 +26,7 @@ class _Page(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def page_url() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Page)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", free_port()), _Page)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()

@@ -26,7 +26,7 @@ from benchmarks.gateway_workload.rivals import RIVALS, Command, Unavailable
 from benchmarks.gateway_workload.workload import QUERIES, answers
 from benchmarks.processes import cpu_seconds, rss_mib
 from tests.gateway_process import Gateway
-from tests.servers import free_port
+from tests.ports import free_port
 
 KITH: Final = "Kith"
 CONNECTIONS: Final = 50

@@ -22,7 +22,7 @@ from tests.chaos.clients import Event, ask, by_websocket, position
 from tests.chaos.report import Report
 from tests.chat_servers import MatrixUser
 from tests.gateway_process import Gateway, kith_serve
-from tests.servers import free_port
+from tests.ports import free_port
 from tests.tcp_proxy import Line, tcp_proxy
 
 BURST: Final = 60  # messages of a room between two looks: a sync shows 50

@@ -27,6 +27,7 @@ from tests import fresh
 from tests.chaos.report import Report
 from tests.household import Household
 from tests.letterbox import PostOffice, post_office
+from tests.ports import free_port
 from tests.submission import POINTS, Letter, Point, Submission, submission
 
 T = TypeVar("T")
@@ -189,7 +190,7 @@ async def _office(home: Path) -> AsyncIterator[tuple[PostOffice, Mortal, int]]:
         household = await Household.open(database)
         async with submission() as server:
             server.said = {f"RCPT {NOBODY}": ["550 5.1.1 nobody"]}
-            listening = await loop.create_server(lambda: SMTP(_Kept(server), loop=loop), "127.0.0.1", 0)
+            listening = await loop.create_server(lambda: SMTP(_Kept(server), loop=loop), "127.0.0.1", free_port())
             async with listening, post_office(household, home, server) as office:
                 yield office, database, listening.sockets[0].getsockname()[1]
     finally:

@@ -54,7 +54,7 @@ from tests.chaos.report import Report
 from tests.gateway.running import listening
 from tests.gateway_process import Gateway
 from tests.household import Household, mail
-from tests.servers import free_port
+from tests.ports import free_port
 
 MONDAY: Final = datetime(2027, 1, 4, tzinfo=UTC)
 POLL: Final = 120  # seconds, Gmail's (providers/gmail/adapter.py)

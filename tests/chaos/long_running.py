@@ -25,7 +25,7 @@ from tests.chaos.clients import ask, by_event_stream
 from tests.chaos.repeated_pages import VIEWER, filled
 from tests.chaos.report import Report
 from tests.gateway_process import Gateway
-from tests.servers import free_port
+from tests.ports import free_port
 
 WARM_UP: Final = 500  # requests until everything that is kept is there
 LATEST: Final = 60.0  # seconds

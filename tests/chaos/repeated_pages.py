@@ -21,7 +21,7 @@ from store import viewers
 from store.database import Database
 from tests.chaos.report import Report
 from tests.gateway_process import Gateway
-from tests.servers import free_port
+from tests.ports import free_port
 
 VIEWER: Final = "robin"
 BATCHES: Final = 7

@@ -37,6 +37,7 @@ from tests.chaos import processes, raw
 from tests.chaos.clients import ask
 from tests.chaos.report import Report
 from tests.gateway_process import Gateway, kith_serve
+from tests.ports import free_port
 
 LIFE = 1.0  # seconds that an access token lives: an hour of them passes in a minute
 THINKING = 0.1  # seconds that the token endpoint takes, so that there is a middle to be killed in
@@ -134,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
 def rotating_network(accounts: int) -> Iterator[Network]:
     """A network with so many grants."""
     network = Network([Grant(n) for n in range(accounts)])
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"network": network}))
+    server = ThreadingHTTPServer(("127.0.0.1", free_port()), type("Handler", (_Handler,), {"network": network}))
     network.url = f"http://127.0.0.1:{server.server_port}"
     for grant in network.grants:
         grant.renew()

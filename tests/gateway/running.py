@@ -29,6 +29,7 @@ from gateway.web import application
 from resolvers.operation import Clock
 from store.viewers import ApiKey
 from tests import fresh
+from tests.ports import free_port
 
 SECRET_TEXT = "postgres://kith:hunter2@db.example.org/kith"
 
@@ -169,7 +170,7 @@ async def asking(installation: Installation, key: str | None = None, **headers: 
 @contextlib.asynccontextmanager
 async def listening(installation: Installation) -> AsyncIterator[str]:
     """The web application on a free port; yields host:port."""
-    listener = bind(replace(installation.settings, port=0))
+    listener = bind(replace(installation.settings, port=free_port()))
     config = uvicorn.Config(
         application(installation), http=protocol(installation), lifespan="off", log_config=None, access_log=False,
         timeout_graceful_shutdown=2, loop="none",

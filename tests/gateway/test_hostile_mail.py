@@ -19,6 +19,7 @@ from providers.formats import mime
 from tests.chromium import chromium
 from tests.gateway.running import ask, asking, key_of, opened
 from tests.household import ME, Household, mail
+from tests.ports import free_port
 from tests.providers.test_picture import painted
 
 MESSAGES = """{ viewer { conversations(first: 9, filter: { withoutFlags: null }) { edges { node { subject messages(first: 9) { edges { node {
@@ -56,7 +57,7 @@ class Visited:
 
 @pytest.fixture
 def tracker() -> Iterator[Visited]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Tracker)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", free_port()), Tracker)
     found = Visited(f"127.0.0.1:{server.server_port}")
     server.visits = found.visits  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()

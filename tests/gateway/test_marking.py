@@ -20,6 +20,7 @@ from tests.household import Household
 from tests.household import mail as stored_mail
 from tests.mail_servers import PASSWORD, Mailbox, MailServer
 from tests.mail_servers import mail as raw_mail
+from tests.ports import free_port
 from tests.providers.google_stub import Mailbox as Gmail
 from tests.providers.google_stub import refusal as google_refusal
 from tests.providers.graph_stub import Graph
@@ -245,7 +246,7 @@ class Hobbled:
 @asynccontextmanager
 async def hobbled(upstream: int, *hidden: bytes, cut: bytes = b"", done: bool = False) -> AsyncIterator[int]:
     line = Hobbled(upstream, *hidden, cut=cut, done=done)
-    server = await asyncio.start_server(line.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(line.serve, "127.0.0.1", free_port())
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

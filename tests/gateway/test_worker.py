@@ -19,6 +19,7 @@ from resolvers.identity.resolve import resolve
 from store import accounts, leases
 from store.tables import clue, exchange, unpaired
 from tests.household import ME, Household, card, mail
+from tests.ports import free_port
 from tests.workshop import Workshop, workshop
 
 
@@ -39,7 +40,7 @@ async def silent() -> AsyncIterator[Silent]:
         held.append(writer)
         asked.set()
 
-    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    server = await asyncio.start_server(hold, "127.0.0.1", free_port())
     yield Silent(server.sockets[0].getsockname()[1], asked)
     for writer in held:
         writer.close()

@@ -65,6 +65,7 @@ class Bluesky:
         self.forgetful = False  # the next message is taken, and nobody is told
         self.once = False  # a refresh token is good for one use, without the hours of grace that the PDS gives
         self.renewing: Literal["", "unheard", "unanswered"] = ""  # what is said to a renewal gets lost on its way there, or back
+        self.held = 0  # renewals whose answer is held back
         self._given: set[str] = set()
         self._over: set[str] = set()
         self._random = random.Random(7)
@@ -193,7 +194,9 @@ class Bluesky:
         else:
             self._over.add(token)
             said = self._passed_on(request)
-        said.after = HELD if self.renewing else 0.0
+        if self.renewing:
+            said.after = HELD
+            self.held += 1
         return said
 
     def _passed_on(self, request: Request) -> Answer:

@@ -15,6 +15,7 @@ from providers.addresses import Guard
 from providers.errors import ReauthRequired
 from providers.http import Session, Transport
 from providers.session import Account, Secret
+from tests.ports import free_port
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
@@ -146,7 +147,7 @@ async def scripted(*answers: Answer, tls: ssl.SSLContext | None = None) -> Async
     """A running `Script`."""
     script = Script(*answers)
     script.scheme = "https" if tls else "http"
-    server = await asyncio.start_server(script.serve, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(script.serve, "127.0.0.1", free_port(), ssl=tls)
     script.port = server.sockets[0].getsockname()[1]
     try:
         yield script

@@ -42,6 +42,7 @@ from providers.records import (
     Voided,
 )
 from providers.session import Secret
+from tests.ports import free_port
 from tests.providers.conftest import NOON, Exchange, HandClock, SessionMaker, http_answer
 
 Item = Any  # Contact or Message
@@ -108,7 +109,7 @@ class Proxy:
 async def proxied(upstream: str) -> AsyncIterator[Proxy]:
     """A running `Proxy`."""
     proxy = Proxy(upstream)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", free_port())
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy

@@ -20,6 +20,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from tests.ports import free_port
 from tests.providers.open_api import Description
 from tests.providers.stub_http import Answer, Request
 
@@ -544,7 +545,7 @@ async def running(stub: Discord) -> AsyncIterator[str]:
     application.router.add_route("*", "/{path:.*}", serve)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", free_port())
     await site.start()
     stub.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:

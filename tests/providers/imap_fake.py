@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from tests.ports import free_port
+
 Tamper = Callable[[str, bytes], "bytes | Awaitable[bytes | None] | None"]
 USER, PASSWORD, TOKEN = "ada@example.org", "secret", "token-1"
 PLAIN = ("IMAP4rev1", "AUTH=PLAIN", "SASL-IR", "UIDPLUS", "ESEARCH", "ENABLE", "UNSELECT")
@@ -393,7 +395,7 @@ class _Client:
 @asynccontextmanager
 async def faked(fake: Fake) -> AsyncIterator[Fake]:
     """A running `Fake`."""
-    server = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(fake.serve, "127.0.0.1", free_port())
     fake.port = server.sockets[0].getsockname()[1]
     try:
         yield fake

@@ -11,6 +11,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tests.ports import free_port
+
 
 class Request:
     """One request: `query` in order, `path` decoded, `headers` by lower-case name."""
@@ -88,7 +90,7 @@ async def running(stub: Stub) -> AsyncIterator[str]:
                     break
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=256 * 1024)
+    server = await asyncio.start_server(serve, "127.0.0.1", free_port(), limit=256 * 1024)
     stub.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield stub.url

@@ -15,6 +15,7 @@ import providers
 from providers.addresses import Guard, Lookup, Pinned
 from providers.connector import connector
 from providers.errors import ForbiddenAddress, Unavailable
+from tests.ports import free_port
 
 PRIVATE = [
     ("loopback", "127.0.0.1"),
@@ -98,7 +99,7 @@ async def echo() -> AsyncIterator[tuple[str, int]]:
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(answer, "127.0.0.1", free_port())
     yield server.sockets[0].getsockname()[:2]
     server.close()
     await server.wait_closed()
@@ -234,11 +235,8 @@ async def test_the_connector_refuses_a_literal_address_too(echo: tuple[str, int]
 
 
 async def test_a_port_where_nobody_listens_is_unavailable() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     with pytest.raises(Unavailable, match="does not answer"):
-        await Guard(["127.0.0.0/8:*"]).connect("127.0.0.1", port, tls=False)
+        await Guard(["127.0.0.0/8:*"]).connect("127.0.0.1", free_port(), tls=False)
 
 
 async def test_a_server_without_tls_is_unavailable_where_tls_was_asked(echo: tuple[str, int]) -> None:

@@ -19,6 +19,7 @@ from providers.feeds import schedule as feed_schedule
 from providers.feeds.adapter import PROVIDER, Feed, base_url
 from providers.records import Activity, Page, Unreadable
 from providers.session import Secret
+from tests.ports import free_port
 from tests.providers.conftest import NOON, HandClock, SessionMaker
 from tests.providers.contract import FAULTS, AdapterContract, Open, Proxy
 from tests.providers.contract import Mirror as ContactMirror
@@ -393,7 +394,7 @@ async def test_a_host_is_asked_one_thing_at_a_time(new_session: SessionMaker) ->
                 under_way -= 1
                 writer.write(Answer(200, atom(entry(1, "One"))).encoded())
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", free_port())
     address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     await asyncio.gather(*(_pages(Feed(new_session(f"{address}/{number}", provider="feeds"))) for number in range(6)))
     server.close()

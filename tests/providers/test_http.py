@@ -25,6 +25,7 @@ from providers.errors import ForbiddenAddress, Malformed, ProviderError, RateLim
 from providers.http import TokenBudget, Transport, links
 from providers.quota import Quota
 from providers.session import Secret
+from tests.ports import free_port
 from tests.providers.conftest import NOON, Calls, Exchange, HandClock, OpenCredentials, SessionMaker, http_answer, scripted
 
 ADA = Secret(username="ada", password="pässword:1")
@@ -270,11 +271,8 @@ async def test_no_call_starts_after_the_deadline(new_session: SessionMaker) -> N
 
 
 async def test_a_host_without_anybody_is_unavailable(new_session: SessionMaker) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
     with pytest.raises(Unavailable, match="cannot be reached"):
-        await new_session(url).request("GET", "/")
+        await new_session(f"http://127.0.0.1:{free_port()}").request("GET", "/")
 
 
 async def test_an_unknown_host_is_unavailable(new_session: SessionMaker) -> None:

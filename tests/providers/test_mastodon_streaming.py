@@ -22,6 +22,7 @@ from providers.mastodon.streaming import BURST, EVERY, OPENED, POSTS_EVERY, TOGE
 from providers.session import Secret
 from tests import servers
 from tests.fediverse import Person
+from tests.ports import free_port
 from tests.providers.conftest import Exchange, HandClock, SessionMaker, http_answer, scripted
 from tests.providers.test_mastodon import Api
 from tests.tcp_proxy import tcp_proxy
@@ -218,7 +219,7 @@ async def sockets(**other: Callable[[web.Request], Awaitable[web.StreamResponse]
     app.add_routes([web.get(f"/api/v1/{name}", answer) for name, answer in answers.items()])
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", free_port())
     await site.start()
     stub.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:

@@ -24,6 +24,7 @@ from providers.mastodon import streaming
 from providers.records import Outgoing
 from providers.session import Secret
 from providers.stream import Stream
+from tests.ports import free_port
 from tests.providers.conftest import SessionMaker
 
 LIMIT = 256 * 1024
@@ -57,7 +58,7 @@ class Hostile:
 @asynccontextmanager
 async def serving(pieces: Pieces) -> AsyncIterator[Hostile]:
     hostile = Hostile(pieces)
-    server = await asyncio.start_server(hostile.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(hostile.serve, "127.0.0.1", free_port())
     hostile.port = server.sockets[0].getsockname()[1]
     try:
         yield hostile

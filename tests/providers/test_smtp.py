@@ -13,6 +13,7 @@ from providers.errors import ProviderError, RateLimited, ReauthRequired, Refused
 from providers.records import Outgoing, Submitted
 from providers.session import Secret
 from providers.smtp import DATA, Place, submit
+from tests.ports import free_port
 from tests.providers.conftest import OpenCredentials, SessionMaker
 from tests.submission import POINTS, Point, Submission, submission
 
@@ -176,7 +177,7 @@ class Kept:
 async def test_a_server_of_other_authors_takes_it_the_same_way(new_session: SessionMaker) -> None:
     kept = Kept()
     loop = asyncio.get_running_loop()
-    listening = await loop.create_server(lambda: SMTP(kept, enable_SMTPUTF8=True, loop=loop), "127.0.0.1", 0)
+    listening = await loop.create_server(lambda: SMTP(kept, enable_SMTPUTF8=True, loop=loop), "127.0.0.1", free_port())
 
     async def note(step: bytes) -> None:
         assert kept.envelopes == []

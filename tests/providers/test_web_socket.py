@@ -12,6 +12,7 @@ from aiohttp import WSMsgType, web
 from providers.addresses import Guard
 from providers.errors import ForbiddenAddress, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Transport
+from tests.ports import free_port
 from tests.providers.conftest import SessionMaker, http_answer, scripted
 
 Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
@@ -31,7 +32,7 @@ async def talking(talk: Talk) -> AsyncIterator[str]:
     application.router.add_get("/", serve)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", free_port()).start()
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:

@@ -13,6 +13,7 @@ from store import accounts, viewers
 from store.database import Database, DatabaseUnavailable
 from tests import fresh, servers
 from tests.household import NOW
+from tests.ports import free_port
 
 OURS = "usename = 'kith_app' and datname = current_database()"
 ENDED = f"select count(pg_terminate_backend(pid)) from pg_stat_activity where {OURS}"
@@ -82,7 +83,7 @@ async def test_what_only_reads_writes_nothing(database: Database) -> None:
 
 
 async def test_a_server_that_is_not_there_is_said_to_be_away() -> None:
-    database = Database(f"postgresql://kith_app@127.0.0.1:{servers.free_port()}/kith")
+    database = Database(f"postgresql://kith_app@127.0.0.1:{free_port()}/kith")
     with pytest.raises(DatabaseUnavailable, match="does not answer"):
         await database.read("u_robin", who)
     await database.close()
