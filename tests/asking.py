@@ -118,7 +118,7 @@ class Desk:
         assert not isinstance(stream, ExecutionResult), stream
         events: list[Any] = []
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 async for event in stream:
                     assert not event.errors, event.errors
                     events.append(event.data)

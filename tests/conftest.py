@@ -6,9 +6,14 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests import atproto_servers, chat_servers, mail_servers, servers
+
+# The same examples in every run, however slow the machine is: what a run finds must not depend on its dice, nor on what else is at work
+# beside it. Whoever looks for new ones asks for them (`--hypothesis-profile=default`).
+hypothesis.settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

@@ -495,12 +495,15 @@ async def test_background_work_waits_for_its_share_and_leaves_the_reserve(clock:
 
 
 async def test_a_source_is_called_by_no_more_than_its_concurrency_at_once(new_session: SessionMaker) -> None:
-    running, most = 0, 0
+    running, most, together = 0, 0, asyncio.Event()
 
     async def slowly(_: Exchange) -> bytes:
         nonlocal running, most
         running += 1
         most = max(most, running)
+        if running == 2:
+            together.set()
+        await together.wait()
         await asyncio.sleep(0.01)
         running -= 1
         return http_answer()
@@ -556,15 +559,19 @@ async def test_what_is_no_method_is_not_sent(new_session: SessionMaker, method: 
 
 
 async def test_a_cancelled_call_gives_its_slot_back(new_session: SessionMaker, clock: HandClock) -> None:
+    asked = asyncio.Event()
+
     async def hang(_: Exchange) -> bytes | None:
+        asked.set()
         await asyncio.sleep(30)
         return None
 
     budget = TokenBudget(Quota(calls=100, seconds=1.0, concurrency=1), clock)
     async with scripted(hang) as server:
         for _ in range(3):
+            asked.clear()
             task = asyncio.create_task(new_session(server.url, budget=budget).request("GET", "/"))
-            await asyncio.sleep(0.02)
+            await asked.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -599,7 +606,10 @@ async def test_a_host_that_failed_five_times_is_left_alone_then_tried_once(new_s
 
 
 async def test_a_probe_that_was_cancelled_lets_another_one_try(new_session: SessionMaker, clock: HandClock) -> None:
+    asked = asyncio.Event()
+
     async def hang(_: Exchange) -> bytes | None:
+        asked.set()
         await asyncio.sleep(30)
         return None
 
@@ -612,7 +622,7 @@ async def test_a_probe_that_was_cancelled_lets_another_one_try(new_session: Sess
         clock.time += timedelta(seconds=31)
         server.answers = [hang]
         probe = asyncio.create_task(session.request("GET", "/"))
-        await asyncio.sleep(0.05)
+        await asked.wait()
         probe.cancel()
         with pytest.raises(asyncio.CancelledError):
             await probe

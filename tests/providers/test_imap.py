@@ -278,14 +278,14 @@ async def test_threads_of_the_server_are_known_where_it_tells_them(account: Acco
 @pytest.mark.parametrize("folder", ["INBOX", "Lists"])
 async def test_news_of_any_folder_is_hinted_at_once(dovecot: Account, opened: Open, folder: str) -> None:
     dovecot.box.create("Lists")
-    async with aclosing(opened(dovecot).watch()) as hints, asyncio.timeout(20):
+    async with aclosing(opened(dovecot).watch()) as hints, asyncio.timeout(120):
         await anext(hints)  # the line stands
         await asyncio.to_thread(dovecot.box.append, folder, mail("new"))
         await anext(hints)
 
 
 async def test_a_server_with_idle_alone_hints_at_the_inbox(account: Account, opened: Open) -> None:
-    async with aclosing(opened(account).watch()) as hints, asyncio.timeout(20):
+    async with aclosing(opened(account).watch()) as hints, asyncio.timeout(120):
         await anext(hints)
         await asyncio.to_thread(account.deliver, "new")
         await anext(hints)

@@ -370,7 +370,7 @@ async def test_news_is_hinted_at_within_two_seconds(club: Club, opened: Open) ->
         await anext(hints)
         for text in ("one", "two"):
             club.bob.send(club.rooms[0], text)
-            async with asyncio.timeout(20):  # two seconds and the load of the machine
+            async with asyncio.timeout(120):  # two seconds and the load of the machine
                 await anext(hints)
 
 

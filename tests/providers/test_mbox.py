@@ -141,7 +141,7 @@ LINES = st.sampled_from(
 
 
 @given(lines=st.lists(LINES, max_size=20))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_two_ways_of_counting_agree_and_reading_goes_on_after_any_mail(tmp_path: Path, lines: list[bytes]) -> None:
     data = b"".join(lines)
     path = tmp_path / "mail"

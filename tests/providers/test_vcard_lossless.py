@@ -62,7 +62,7 @@ def test_any_lines_are_split_without_loss_and_understood_without_failing(lines: 
 
 
 @given(lines=st.lists(LINES, max_size=25), newline=st.sampled_from([b"\r\n", b"\n", b"\r"]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_two_ways_of_counting_cards_agree(tmp_path: Path, lines: list[bytes], newline: bytes) -> None:
     path = tmp_path / "cards"
     path.write_bytes(newline.join(lines))

@@ -15,6 +15,7 @@ from providers.http import Transport
 from tests.ports import free_port
 from tests.providers.conftest import SessionMaker, http_answer, scripted
 
+PATIENCE = 120.0  # seconds; what is waited for takes none
 Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
 
 
@@ -54,10 +55,10 @@ async def test_both_sides_write_and_our_end_has_its_code(new_session: SessionMak
     async with talking(echo) as at:
         async with new_session(at).web_socket(at.replace("http", "ws") + "/", ended=4000) as line:
             await line.send("Grüße".encode())
-            assert await line.receive(5) == "Grüße!".encode()
-            assert await line.receive(5) == b"and bytes"
+            assert await line.receive(PATIENCE) == "Grüße!".encode()
+            assert await line.receive(PATIENCE) == b"and bytes"
             assert await line.receive(0.01) is None
-        await asyncio.wait_for(over.wait(), 5)
+        await asyncio.wait_for(over.wait(), PATIENCE)
     assert codes == [4000]
 
 
@@ -68,7 +69,7 @@ async def test_their_end_is_named_by_its_code(new_session: SessionMaker, code: i
 
     async with talking(leave) as at, new_session(at).web_socket(at, ended=4000) as line:
         with pytest.raises(Unavailable) as trouble:
-            await line.receive(5)
+            await line.receive(PATIENCE)
         assert trouble.value.provider_code == str(code)
         with pytest.raises(Unavailable):
             await line.send(b"still there?")
@@ -83,7 +84,7 @@ async def test_more_than_may_be_said_at_once_is_not_read(new_session: SessionMak
 
     async with talking(shout) as at, new_session(at).web_socket(at, ended=4000) as line:
         with pytest.raises((Malformed, Unavailable)):
-            await line.receive(5)
+            await line.receive(PATIENCE)
 
 
 @pytest.mark.parametrize(

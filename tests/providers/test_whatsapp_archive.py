@@ -230,7 +230,7 @@ TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"], include_c
 
 
 @given(st.lists(st.tuples(st.sampled_from(["Ada", "Żółć 🐢", "שרה", "A-B [x]"]), TEXT), min_size=1, max_size=12), st.booleans())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_text_comes_back_and_is_counted(tmp_path: Path, said: list[tuple[str, str]], apple: bool) -> None:
     head = "[13.07.23, 10:00:00] " if apple else "13.07.23, 10:00 - "
     path = chat(tmp_path, "".join(f"{head}{name}: .{text}\n" for name, text in said))

@@ -44,16 +44,17 @@ async def test_no_more_connections_are_open_than_a_host_may_have_and_everybody_h
 
 async def test_one_who_gives_up_leaves_the_connection_to_the_next(new_session: SessionMaker) -> None:
     transport = Transport(Guard(["127.0.0.0/8:*"]), connections=1, per_host=1)
-    going = asyncio.Event()
+    asked, going = asyncio.Event(), asyncio.Event()
 
     async def held(_: Exchange) -> bytes:
+        asked.set()
         await going.wait()
         return http_answer(200, "ok")
 
     async with scripted(held) as server:
         session = new_session(server.url, transport=transport, interactive=True)
         first, second, third = (asyncio.create_task(session.request("GET", f"/{n}")) for n in range(3))
-        await asyncio.sleep(0.02)
+        await asked.wait()
         second.cancel()
         going.set()
         assert (await first).content == (await third).content == b"ok"

@@ -21,7 +21,7 @@ from store import feed, leases, streams
 from store.database import Database
 from store.feed import STREAM_JOB
 from store.tables import stream_match
-from tests.asking import Desk, nodes, pages, statements
+from tests.asking import Clock, Desk, nodes, pages, statements
 from tests.household import NOW, Household, open_sqlite
 from tests.naive_rules import meets
 from tests.posts import DAY, actor, post
@@ -330,14 +330,19 @@ async def test_a_subscription_gives_what_meets_the_rule_as_it_is_matched(bank: B
     stream_id = await bank.stream("heron")
     await bank.match()
 
-    async def later() -> None:
-        await asyncio.sleep(0.05)
-        await bank.said("Boat", "Heron 1", "Heron 2")
-        await bank.match()
+    class Later(Clock):
+        """Time at whose first tick, which is after the first look, something is said."""
 
-    task = asyncio.create_task(later())
-    told = await bank.desk.follow(FOLLOW, 2, id=stream_id)
-    await task
+        said = False
+
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds)
+            if not self.said:
+                self.said = True
+                await bank.said("Boat", "Heron 1", "Heron 2")
+                await bank.match()
+
+    told = await Desk(bank.desk.household, clock=Later()).follow(FOLLOW, 2, id=stream_id)
     assert [event["activities"]["object"]["text"] for event in told] == ["Heron 1", "Heron 2"]
 
 

@@ -16,7 +16,7 @@ from tests.household import NOW
 from tests.ports import free_port
 
 OURS = "usename = 'kith_app' and datname = current_database()"
-ENDED = f"select count(pg_terminate_backend(pid)) from pg_stat_activity where {OURS}"
+ENDED = f"select count(pg_terminate_backend(pid, 60_000)) from pg_stat_activity where {OURS}"
 OPEN = f"select count(*) from pg_stat_activity where {OURS} and state <> 'idle'"
 
 
