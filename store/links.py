@@ -18,6 +18,10 @@ from store.upserts import insert_into
 
 PLACE: Final = ("oauth_state", "sealed")  # table and column of the vault's associated data
 CLIENT_PLACE: Final = ("client_registration", "sealed")
+DONE: Final = (
+    "LINKED",
+    "CANCELLED",
+)  # states of which nothing is under way any more; who failed may try once more within their time
 KEPT_SECONDS: Final = 86_400  # after the end, so that a client can still read how it ended
 
 
@@ -47,10 +51,9 @@ def add(conn: Connection, found: Link, ticket_hash: bytes | None, forget_before:
 
 def count(conn: Connection, viewer: str, now: datetime) -> int:
     """How many sessions a viewer has under way."""
-    query = (
-        select(sa.func.count()).select_from(oauth_state).where(oauth_state.c.viewer_id == viewer, oauth_state.c.expires_at > now)
-    )
-    return int(conn.execute(query).scalar_one())
+    c = oauth_state.c
+    open_now = sa.and_(c.viewer_id == viewer, c.expires_at > now, c.state.not_in(DONE))
+    return int(conn.execute(select(sa.func.count()).select_from(oauth_state).where(open_now)).scalar_one())
 
 
 def get(conn: Connection, viewer: str, link_id: str) -> Link | None:

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from gateway.installation import Installation
-from gateway.linking.service import LinkService
+from gateway.linking.service import OPEN_SESSIONS, LinkService
 from gateway.people import named
 from providers.base import Authorization, FormField, LinkForm, Mode, Provider, SignedIn
 from providers.errors import ReauthRequired, Unavailable
@@ -270,6 +270,24 @@ async def test_a_link_ends_after_a_quarter_of_an_hour_and_when_it_is_cancelled(t
         clock.pass_by(minutes=16)
         late = await service(installation).get(viewer, second.id)
         assert late is not None and (late.state, late.step) == ("EXPIRED", None)
+
+
+async def test_so_many_links_are_under_way_at_once_and_one_that_is_done_or_cancelled_makes_room(tmp_path: Path) -> None:
+    async with with_network(tmp_path) as installation:
+        ada, ben = (await named(installation, "ada")).id, (await named(installation, "ben")).id
+        begun = [await service(installation).begin(ada, provider="network", method="PASSWORD") for _ in range(OPEN_SESSIONS)]
+        wrong, right = ({"server": "network.example.org", "password": said} for said in ("wrong", "correct horse"))
+        await service(installation).complete(ada, begun[2].id, form=wrong)  # it may still be tried
+        with pytest.raises(LinkRefused) as refused:
+            await service(installation).begin(ada, provider="network", method="PASSWORD")
+        assert refused.value.mistake.code == "LIMIT_REACHED"
+        await service(installation).begin(ben, provider="network", method="PASSWORD")
+        await service(installation).complete(ada, begun[0].id, form=right)
+        await service(installation).cancel(ada, begun[1].id)
+        for _ in range(2):
+            await service(installation).begin(ada, provider="network", method="PASSWORD")
+        with pytest.raises(LinkRefused):
+            await service(installation).begin(ada, provider="network", method="PASSWORD")
 
 
 async def test_a_browser_that_is_signed_in_as_the_viewer_links_without_a_question(tmp_path: Path) -> None:
