@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.chaos import (
+    beside_a_slow_one,
     cache_outage,
     close_people,
     hostile_queries,
@@ -15,7 +16,6 @@ from tests.chaos import (
     reconnecting,
     repeated_pages,
     rotating_grants,
-    slow_sources,
     stopping,
     troubled_sources,
 )
@@ -31,7 +31,7 @@ def test_a_source_that_hangs_fails_or_limits_costs_its_own_part_of_the_page_only
 
 
 def test_a_first_page_has_what_others_say_while_one_hangs_and_who_does_not_ask_a_slow_one_is_answered(tmp_path: Path) -> None:
-    assert slow_sources.in_small(tmp_path / "home") == []
+    assert beside_a_slow_one.in_small(tmp_path / "home") == []
 
 
 async def test_no_answer_fails_while_redis_is_away_and_redis_is_used_again_when_it_is_back(tmp_path: Path) -> None:
