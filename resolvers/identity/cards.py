@@ -14,7 +14,7 @@ import msgspec
 from providers.formats.picture import is_rough
 from resolvers.identity import lines, mailboxes, profiles
 from resolvers.identity.mailboxes import Mailbox, speaks_for, stem
-from resolvers.identity.names import Likeness, Name, compare, mediated, parse
+from resolvers.identity.names import Likeness, Name, at_work, compare, mediated, parse, parties
 from resolvers.identity.organizations import of_domain, organization, street
 from resolvers.identity.tables import sections
 
@@ -195,7 +195,7 @@ def read(card: Card, region: str | None = None) -> Facts:
         photo="" if look else card.photo_sha256 or "",
         look=look,
         relations=relations_of(names),
-        nobody=nobody_of(card.kind, names, list(boxes.values()), has_phone=bool(card.phones)),
+        nobody=nobody_of(card.kind, names, list(boxes.values()), has_phone=bool(card.phones), written=card.names),
     )
 
 
@@ -207,7 +207,7 @@ _RANK: Final[dict[Basis, int]] = {"OWN": 0, "CHECKED": 1, "WRITTEN": 2, "USED": 
 
 
 def names_of(
-    given: Iterable[CardName], kind: Kind, boxes: Sequence[Mailbox], users: Collection[str] = frozenset()
+    given: Sequence[CardName], kind: Kind, boxes: Sequence[Mailbox], users: Collection[str] = frozenset()
 ) -> tuple[Name, ...]:
     """The names that are the contact's own: not those of others who write through it, nor user names shown for want of a name."""
     found: dict[tuple[str, str], Name] = {}
@@ -216,6 +216,8 @@ def names_of(
             continue
         for name in parse(one.full, one.given or "", one.family or ""):
             found.setdefault((name.kind, name.text), name)
+    if not found:
+        found = {(name.kind, name.text): name for one in given for name in at_work(one.full)}
     names = tuple(found.values())
     if kind == "CORRESPONDENT":
         return _speaking(names, boxes)
@@ -247,17 +249,33 @@ def _speaking(names: tuple[Name, ...], boxes: Sequence[Mailbox]) -> tuple[Name, 
     return names if best < 2 or _several(kept) else kept
 
 
-def nobody_of(kind: Kind, names: Sequence[Name], boxes: Sequence[Mailbox], *, has_phone: bool) -> str:
-    """Why this is no single person's card; empty when it may be one."""
+def nobody_of(
+    kind: Kind, names: Sequence[Name], boxes: Sequence[Mailbox], *, has_phone: bool, written: Sequence[CardName] = ()
+) -> str:
+    """Why this is no single person's card; empty when it may be one. `written` are the names as they came, with those of others who
+    speak through it."""
     if any(n.kind == "COUPLE" for n in names):
         return "COUPLE"
     if boxes and all(b.owner != "PERSON" for b in boxes) and kind in ("CORRESPONDENT", "ADDRESS_BOOK") and not has_phone:
         return boxes[0].owner
     if names and all(n.kind == "ROLE" for n in names):
         return "ROLE"
-    if kind == "CORRESPONDENT" and _several(names):
+    if kind == "CORRESPONDENT" and (_several(names) or _lent(names, boxes, [one.full for one in written if mediated(one.full)])):
         return "SEVERAL"
     return ""
+
+
+def _lent(names: Sequence[Name], boxes: Sequence[Mailbox], texts: Sequence[str]) -> bool:
+    """Whether a sender is a list, an office or a program that writes in the names of others: two of them, or one whom the address does
+    not say."""
+    if not texts:
+        return False
+    through = [parties(text) for text in texts]
+    senders = [name for before, _ in through for name in before] + [name for text in texts for name in at_work(text)]
+    if any(compare(a, b) == Likeness.CONTRADICTS for n, a in enumerate(senders) for b in senders[:n]):
+        return True
+    involved = [name for before, behind in through for name in (*before, *behind)]
+    return bool(involved) and not names and all(speaks_for(box.local, name) < 2 for box in boxes for name in involved)
 
 
 def _several(names: Sequence[Name]) -> bool:

@@ -128,11 +128,13 @@ def _read(fact: Fact, crowded: Collection[tuple[str, str]]) -> Facts:
             values.append(Value(_value_kind(key), key.value, basis, private, "MOBILE" if key.kind == "PHONE" else ""))
         else:
             values.append(Value("PROFILE", f"{key.kind} {key.value}", _SOURCES[key.source], _one_persons(key), key.kind))
-    names = names_of((CardName(full=name) for name in fact.names), kind, boxes)
+    written = tuple(CardName(full=name) for name in fact.names)
+    names = names_of(written, kind, boxes)
     return Facts(
         id=fact.contact_id, account=fact.account_id, network="", kind=kind, names=tuple(n for n in names if n.kind == "PERSON"),
         values=tuple(sorted(values)), mailboxes=tuple(boxes), users=(), employers=(), streets=(), cities=(), birthday=birthday(fact.birthday),
-        photo="", relations=relations_of(names), nobody=nobody_of(kind, names, boxes, has_phone=any(k.kind == "PHONE" for k in fact.keys)),
+        photo="", relations=relations_of(names),
+        nobody=nobody_of(kind, names, boxes, has_phone=any(k.kind == "PHONE" for k in fact.keys), written=written),
         addresses=fact.addresses,
     )  # fmt: skip
 

@@ -88,9 +88,13 @@ def _owner(local: str, domain: str) -> Owner:
     plain = bare.rstrip("0123456789")
     if any(part in bare for part in _T["machine_parts"]):
         return "MACHINE"
+    if any(domain == host or domain.endswith(f".{host}") for host in _T["machine_hosts"]):
+        return "MACHINE"
     hosts = _T["list_hosts"]
-    if domain.partition(".")[0] in hosts or domain in hosts or plain.endswith(tuple(_T["list_ends"])):
+    if domain.partition(".")[0] in hosts or site(domain) in hosts or domain in hosts or plain.endswith(tuple(_T["list_ends"])):
         return "LIST"
+    if local.endswith(tuple(_T["list_tags"])):
+        return "LIST"  # Mailman and its like have a command behind the plus
     words = [w for w in re.split(r"[._\-]+", plain) if w]
     if plain in _T["roles"] or bare in _T["roles"] or (words and all(w in _T["roles"] for w in words)):
         return "ROLE"

@@ -75,13 +75,24 @@ EMPTY: Final = Name(text="", kind="EMPTY")
 
 _SECTIONS: Final = sections("words.txt")
 _MEDIATED: Final = re.compile(
-    r"\b(?:on behalf of|im auftrag von|de la part de|per conto di|en nombre de)\b|\(\s*(?:via|über|par)\b.*", re.I
+    r"\b(?:on behalf of|im auftrag von|de la part de|per conto di|en nombre de|p\.\s?p\.|o/b/o)(?!\w)|\s(?:for|pp)\s(?=\S)|\(\s*(?:via|über|par)\b",
+    re.I,
 )
-_THROUGH: Final = re.compile(r"\s(?:via|through)\s+\S.*|\s(?:from|von|of|at|@)\s+\S.*", re.I)
+_THROUGH: Final = re.compile(r"\s(?:via|through)\s+(?=\S)", re.I)
+_AT_WORK: Final = re.compile(r"\s(?:from|von|of|at|@)\s+(?=\S)", re.I)
 _BRACKETS: Final = re.compile(r"[(\[{<（【]([^)\]}>）】]*)[)\]}>）】]?")
 _QUOTED: Final = re.compile(r"[\"“”„«»]([^\"“”„«»]*)[\"“”„«»]")
 _TAIL: Final = re.compile(r"\s+[-–—|/•·:~]+\s+.*|\s*[|•·].*")
-_JOINED: Final = re.compile(r"\s(?:and|und|et|y|e|og|och|en|i|ja|u\.)\s|\s*[&+]\s*", re.I)
+# single letters only as a small word: John E Smith is one person
+_JOINED: Final = re.compile(
+    r"\s(?:and|und|et|og|och|en|ja|u\.|és|oraz|with|w/|samt|и|та|και|と|和|(?-i:[yeiі]|ve))\s|\s*[&+]\s*", re.I
+)
+_JOINS_NAMES: Final = frozenset(
+    {"and", "und", "u.", "et", "&", "+", "og", "och", "és", "ve", "oraz", "with", "w/", "samt", "и", "та", "και", "と", "和"}
+)
+_BESIDE: Final = re.compile(r"[(\[]\s*(?:and|und|et|og|och|with|&|\+)\s", re.I)  # Rosa Berg (and Oskar)
+_OF_ANOTHER: Final = re.compile(r"\w(?:['’]s|s['’])\s+\w", re.I)  # Rosa's mother
+_THE_BERGS: Final = re.compile(r"the\s+\w+s", re.I)
 _SEPARATORS: Final = re.compile(r"[\s.,;_]+")
 _ADDRESS: Final = re.compile(r"\S+@\S+")
 NEARLY: Final = 0.75  # similarity of two spellings that may be of one family name (Mikhailov, Mihajlov), though no rule says so
@@ -100,7 +111,26 @@ def parse(full: str, given: str = "", family: str = "") -> tuple[Name, ...]:
 
 def mediated(full: str) -> bool:
     """Whether the sender speaks for somebody else: lists, assistants, services that send in the names of their users."""
-    return bool(_MEDIATED.search(full) or _THROUGH.search(_clean(full)))
+    text = _clean(full)
+    return any(pattern.search(text) for pattern in (_MEDIATED, _THROUGH, _AT_WORK))
+
+
+def at_work(full: str) -> tuple[Name, ...]:
+    """Who sends as "Ada from Acme"; a stranger to us where that is "Assistant of Ada" or her mother."""
+    text = _clean(full)
+    found = None if _MEDIATED.search(text) or _THROUGH.search(text) else _AT_WORK.search(text)
+    names = parse(text[: found.start()]) if found is not None else ()
+    return tuple(msgspec.structs.replace(n, kind="ROLE") if n.kind == "RELATION" else n for n in names if n.kind != "EMPTY")
+
+
+def parties(full: str) -> tuple[tuple[Name, ...], tuple[Name, ...]]:
+    """Of a sender who speaks for or through another, the names before and behind the word that says so."""
+    text = _clean(full)
+    found = next((m for pattern in (_MEDIATED, _THROUGH) if (m := pattern.search(text)) is not None), None)
+    if found is None:
+        return (), ()
+    before, behind = (parse(part.strip(" ()'‘’\"")) for part in (text[: found.start()], text[found.end() :]))
+    return tuple(n for n in before if n.kind == "PERSON"), tuple(n for n in behind if n.kind == "PERSON")
 
 
 def people(texts: tuple[str, ...]) -> tuple[Name, ...]:
@@ -119,8 +149,10 @@ def _parsed(full: str) -> list[Name]:
         if not text:
             return [EMPTY]
     asides = [aside.strip() for aside in _BRACKETS.findall(text)]
+    if _BESIDE.search(text):
+        return [Name(text=text, kind="COUPLE")]
     bare = _QUOTED.sub(" ", _BRACKETS.sub(" ", text))
-    text = _CHEERS.sub("", bare if _two_with_a_stroke(bare) else _TAIL.sub("", bare)).strip(" -–'’`")
+    text = _CHEERS.sub("", bare if _two_in_a_row(bare) else _TAIL.sub("", bare)).strip(" -–'’`")
     names = [_one(text)]
     # the same name in another script stands in brackets; everything else there is pronouns, employers, programs
     if asides and names[0].kind == "PERSON" and spelling.script(asides[0]) != spelling.script(text):
@@ -138,17 +170,19 @@ def _clean(full: str) -> str:
 
 def _one(text: str) -> Name:
     whole = text.casefold()
-    if "/" in text and _two_with_a_stroke(text):
+    if _two_in_a_row(text) or _THE_BERGS.fullmatch(text):
         return Name(text=text, kind="COUPLE")
+    if _OF_ANOTHER.search(text):
+        return Name(text=text, kind="ROLE")
     if _JOINED.search(text) and len(text.split()) > 1:
         parts = [p for p in _JOINED.split(text) if p.strip()]
         if len(parts) == 2 and all(len(p.strip()) > 1 for p in parts) and _two_people(text, parts):
             return Name(text=text, kind="COUPLE")
     plain = [w for w in _SEPARATORS.split(whole) if w]
+    if _stands_in(plain) and "," not in text:
+        return Name(text=text, kind="ROLE")
     if any(w in _SECTIONS["groups"] for w in plain):
-        return Name(
-            text=text, kind="COUPLE" if any(w.startswith(("famil", "househ", "parent", "eltern")) for w in plain) else "ROLE"
-        )
+        return Name(text=text, kind="COUPLE" if any(w in _SECTIONS["households"] for w in plain) else "ROLE")
     if len(plain) > 1 and any(w in _SECTIONS["companies"] for w in plain[1:]):
         return Name(text=text, kind="ROLE")
     if plain and plain[0] in _SECTIONS["relations"] and (len(plain) == 1 or not _capitals(text)):
@@ -188,15 +222,29 @@ def _capitals(text: str) -> bool:
 def _two_people(text: str, parts: list[str]) -> bool:
     # "Ortega y Gasset" is one family name: the small words join two people only between words that could each be a name
     joint = text[len(parts[0]) :].strip().split()[0].casefold() if text[len(parts[0]) :].split() else ""
-    return joint in {"and", "und", "u.", "et", "&", "+", "og", "och"} or len(parts[0].split()) == 1
+    return joint in _JOINS_NAMES or (len(parts[0].split()) == 1 and text != text.casefold())
 
 
-def _two_with_a_stroke(text: str) -> bool:
-    """Rosa / Oskar Berg, Rosa Berg / Oskar Berg; what else stands behind a stroke is an employer."""
-    first, *rest = (part.casefold().split() for part in text.split("/"))
+def _two_in_a_row(text: str) -> bool:
+    """Rosa / Oskar Berg; Rosa Berg / Oskar Berg, also with a bar or a comma; what else stands behind those is an employer or a name."""
+    return any(mark in text and _two(text.split(mark), short=mark == "/") for mark in "/|,")
+
+
+def _two(parts: list[str], *, short: bool) -> bool:
+    first, *rest = (part.casefold().split() for part in parts)
     if len(rest) != 1 or not all(word.isalpha() for word in (*first, *rest[0])) or _SECTIONS["companies"] & {*rest[0]}:
         return False
-    return (len(first) == 1 and len(rest[0]) == 2) or (len(first) > 1 and len(rest[0]) > 1 and not {*first}.isdisjoint(rest[0]))
+    if short and len(first) == 1 and len(rest[0]) == 2:
+        return True
+    return len(first) > 1 and len(rest[0]) > 1 and not {*first}.isdisjoint(rest[0])
+
+
+def _stands_in(plain: list[str]) -> bool:
+    """Whether a name is that of somebody whom the viewer knows by another one: Rosa mum, mother of Rosa, Rosa Berg assistant."""
+    if len(plain) < 2:
+        return bool(plain) and plain[0] in _SECTIONS["assistants"]
+    of = plain[0] in _SECTIONS["kin"] | _SECTIONS["assistants"] and plain[1] in _SECTIONS["of"]
+    return of or (plain[0] not in _SECTIONS["relations"] and plain[-1] in _SECTIONS["kin"] | _SECTIONS["assistants"])
 
 
 def _is_credential(word: str) -> bool:

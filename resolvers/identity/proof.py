@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import Final, Literal
 
 import msgspec
 
 from resolvers.identity import addresses, profiles
 from resolvers.identity.cards import Address, Facts, Value, ValueKind
-from resolvers.identity.mailboxes import mailbox, says_a_relative, speaks_for
+from resolvers.identity.mailboxes import mailbox, says_a_relative, speaks_for, stem
 from resolvers.identity.names import Likeness
 from resolvers.identity.ties import Path, Ring, Tie, rings
 from resolvers.identity.verdicts import Decisions, Pair
@@ -26,6 +27,7 @@ from resolvers.identity.vetoes import birthdays_differ, generations, likeness
 MAX_USERS: Final = 25  # more contacts than this with one value: nobody's own
 # log-odds of each kind of proof, by which stronger edges are applied first
 WEIGHTS: Final = {"PROFILE": 11.5, "LINKS": 10.4, "TIE": 10.0, "EMAIL": 9.2, "PHONE": 8.1, "HOUSE_PHONE": 6.2}
+LEAST_USER: Final = 5  # letters of a user name by which it is known again
 STEP: Final = 0.3  # what each further link of a chain takes away
 
 ProofKind = Literal["EMAIL", "PHONE", "PROFILE", "LINKS", "TIE"]
@@ -81,8 +83,10 @@ def edges_of(
     for ring in rings(facts, ties):
         made = _tied(ring, grade)
         edges += _undisputed(made, {f.id: f for f in ring.users}, grade, never) if never else made
+    bridges = _bridges(users, grade)
+    kept = [e for e in _without_hubs(edges, facts, grade) if bridges.isdisjoint((e.left, e.right))]
     # two profiles that name each other are met from both sides
-    return sorted(set(edges), key=lambda e: (-e.strength, e.left, e.right, e.kind, e.value)), shared
+    return sorted(set(kept), key=lambda e: (-e.strength, e.left, e.right, e.kind, e.value)), shared
 
 
 def _address(kind: ValueKind, key: str, found: Sequence[tuple[Facts, Value]], grade: Grade) -> tuple[list[Edge], bool]:
@@ -201,6 +205,15 @@ def _sides(kind: ValueKind, key: str, users: Sequence[Facts], grades: Mapping[tu
             side.append(facts)
     if len(sides) > 2:
         return []
+    # of a father and a son of one name nobody knows whose it is who says no more than the name
+    sides = [
+        [
+            f
+            for f in side
+            if not any(_of(grades, f, other) >= Likeness.AGREES for rival in sides if rival is not side for other in rival)
+        ]
+        for side in sides
+    ]
     if kind == "EMAIL":
         box = mailbox(key)
         spoken_for = [max((speaks_for(box.local, n) for f in side for n in f.names), default=0) if box else 0 for side in sides]
@@ -257,10 +270,76 @@ def _profile(
             if back.basis != "CLAIMED" or other.id == owner.id or other.nobody:
                 continue
             theirs = [v.key for v in other.values if v.kind == "PROFILE" and v.basis == "OWN" and v.key in claimed]
-            if theirs and grade(owner, other) > Likeness.CONTRADICTS:
+            if theirs and _by_one_hand(grade(owner, other), (owner, key), (other, theirs[0])):
                 low, high = sorted((key, theirs[0]))
                 edges.append(_edge("LINKS", f"{low} {high}", owner.id, other.id, WEIGHTS["LINKS"]))
     return list(dict.fromkeys(edges)), contested
+
+
+def _by_one_hand(grade: Likeness, *sides: tuple[Facts, str]) -> bool:
+    """Whether two profiles that name each other may be one person's. Partners name each other too: where the names do not tell, the
+    user names have to go together, or one has to say the other's name."""
+    if grade != Likeness.UNSURE:
+        return grade > Likeness.UNSURE
+    (one, here), (other, there) = ((facts, key.rpartition("/")[2].lstrip("@")) for facts, key in sides)
+    short, long = sorted((stem(here), stem(there)), key=len)
+    if len(short) >= LEAST_USER and long.startswith(short):
+        return True
+    return any(speaks_for(here, name) for name in other.names) or any(speaks_for(there, name) for name in one.names)
+
+
+def _without_hubs(edges: Sequence[Edge], facts: Mapping[str, Facts], grade: Grade) -> list[Edge]:
+    """The edges without links to a profile that names, and is named by, people who can hardly be one: a company's, a club's."""
+    partners: dict[str, set[str]] = defaultdict(set)
+    for edge in edges:
+        if edge.kind == "LINKS":
+            partners[edge.left].add(edge.right)
+            partners[edge.right].add(edge.left)
+
+    def strangers(one: str, other: str) -> bool:
+        found = grade(facts[one], facts[other])
+        of_one_network = not _networks(facts[one]).isdisjoint(_networks(facts[other]))
+        return other not in partners[one] and found < (Likeness.COMPATIBLE if of_one_network else Likeness.SILENT)
+
+    hubs = {
+        hub
+        for hub, near in partners.items()
+        if len(near) > 1 and (len(near) > MAX_USERS or any(strangers(a, b) for a, b in combinations(sorted(near), 2)))
+    }
+    return [
+        e
+        for e in edges
+        if e.kind != "LINKS" or hubs.isdisjoint((e.left, e.right)) or grade(facts[e.left], facts[e.right]) >= Likeness.AGREES
+    ]
+
+
+def _networks(facts: Facts) -> set[str]:
+    if facts.network:
+        return {facts.network}
+    return {v.key.rpartition("/")[0] for v in facts.values if v.kind == "PROFILE" and v.basis == "OWN" and "/" in v.key}
+
+
+def _bridges(users: Mapping[tuple[ValueKind, str], Sequence[tuple[Facts, Value]]], grade: Grade) -> set[str]:
+    """Cards without a name that carry the private values of people whose names contradict, of which no one alone says its owner: they may
+    be either's, or both's."""
+    near: dict[str, list[tuple[bool, list[Facts]]]] = defaultdict(list)
+    for (kind, key), found in users.items():
+        if kind == "PROFILE" or not 1 < len(found) <= MAX_USERS or all(f.names for f, _ in found):
+            continue
+        named = [f for f, v in found if f.names and not f.nobody and v.private and v.basis != "CLAIMED"]
+        if named and not any(grade(a, b) == Likeness.CONTRADICTS for a, b in combinations(named, 2)):
+            said = any(_voice(kind, key, f, f) > 0 for f in named)
+            for facts, _ in found:
+                if not facts.names:
+                    near[facts.id].append((said, named))
+    return {
+        contact_id
+        for contact_id, sides in near.items()
+        if any(
+            said == says and any(grade(a, b) == Likeness.CONTRADICTS for a in ours for b in theirs)
+            for (said, ours), (says, theirs) in combinations(sides, 2)
+        )
+    }
 
 
 def _tied(ring: Ring, grade: Grade) -> list[Edge]:

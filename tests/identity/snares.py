@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from resolvers.identity.cards import Card, CardName, CardOrganization, Kind
 
 _GIVEN: Final = (
@@ -45,7 +47,8 @@ _PLACEHOLDERS: Final = (
     "na@example.org",
 )
 _JOINTS: Final = ("{0} & {1} {2}", "{0} and {1} {2}", "{0} + {1}", "{0} / {1} {2}", "{0} u. {1} {2}", "{2}, {0} & {1}", "{0} {2} & {1} {2}",
-           "The {2} family", "Mr & Mrs {2}", "{0} y {1}", "Familie {2}")  # fmt: skip
+           "The {2} family", "Mr & Mrs {2}", "{0} y {1}", "Familie {2}", "{0} és {1} {2}", "{0} ve {1} {2}", "{0} {2}, {1} {2}",
+           "{0} {2} | {1} {2}", "{0} {2} (and {1})", "{0} {2} with {1}", "The {2}s", "Fam. {2}")  # fmt: skip
 _LIKE: Final = (("a", "а"), ("o", "0"), ("l", "1"), ("e", "е"), ("i", "í"), ("m", "rn"))
 
 
@@ -220,6 +223,33 @@ def two_on_one_card(s: Scene) -> None:
     s.add("both", joint, account="book-work", emails=tuple(mails), phones=(s.mobile(0), s.mobile(1)))
 
 
+def card_without_a_name_that_two_could_have(s: Scene) -> None:
+    people = tuple(zip(s.given(), s.family(), strict=True))
+    mails = tuple(f"{first}.{last}{s.number}@example.org".lower() for first, last in people)
+    for n, (first, last) in enumerate(people):
+        s.add(first, f"{first} {last}", emails=(mails[n],))
+        s.add(first, f"{last}, {first}", "CORRESPONDENT", emails=(mails[n],))
+    s.add("either", s.dice.choice(("", "?", "-", "Skiing 2024")), account="book-old", emails=mails)
+
+
+def number_that_a_father_and_a_son_of_one_name_share(s: Scene) -> None:
+    (one, _), (family, _) = s.given(), s.family()
+    for n, born in enumerate(("1948-02-03", "1979-05-06")):
+        s.add(f"born {born}", f"{one} {family}", account=f"book-{n}", birthday=born, phones=(s.mobile(9), s.mobile(n)))
+        s.add(f"born {born}", f"{one} {family}", "CORRESPONDENT", account="signal", birthday=born, phones=(s.mobile(n),))
+    s.add("one of them", f"{one} {family}", "CORRESPONDENT", account="whatsapp", phones=(s.mobile(9),))
+
+
+def mother_who_is_known_by_her_child(s: Scene) -> None:
+    (child, mother), (family, _) = s.given(), s.family()
+    said = s.dice.choice(
+        ("{0}'s Mum", "{0}’s mum", "Mum of {0}", "maman de {0}", "Mama von {0}", "{0} {1}'s assistant", "{0} {1} Secretary")
+    )
+    s.add(child, f"{child} {family}", phones=(s.mobile(),), emails=(f"{child}.{family}{s.number}@example.org".lower(),))
+    s.add(child, child, "CORRESPONDENT", emails=(f"{child}.{family}{s.number}@example.org".lower(),))
+    s.add(f"{mother}, as a parent", said.format(child, family), account="book-work", phones=(s.mobile(),))
+
+
 # --- offices ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -288,6 +318,66 @@ def page_of_an_employer(s: Scene) -> None:
     s.add("namesake", one, account="book-work", urls=(page,), work=work, emails=(f"{one}.{stranger}@{s.host()}".lower(),))
     s.add(other, f"{other} {stranger}", account="book-old", urls=(page,), work=work)
     s.add("works", f"Works{s.number}", "FOLLOWING", "x", handles=(f"x:works{s.number}",))
+
+
+def club_that_rewrites_its_senders(s: Scene) -> None:
+    people = tuple(zip(s.given(), s.family(), strict=True))
+    box = s.dice.choice(
+        (f"bluebird{s.number}@club.example", f"bluebird+unsubscribe@{s.host('club')}", f"bluebird@ml.{s.host('club')}")
+    )
+    said = tuple(
+        s.dice.choice(("{0} via Bluebird", "'{0}' via Bluebird", "{0} (via Bluebird)")).format(" ".join(p)) for p in people
+    )
+    own = tuple(f"{first}.{last}{s.number}@example.org".lower() for first, last in people)
+    for n, (first, last) in enumerate(people):
+        s.add(first, f"{first} {last}", emails=(own[n], *((box,) if n == 0 else ())))
+        s.add(first, f"{first} {last}", "CORRESPONDENT", emails=(own[n],))
+    s.add("club", "", "CORRESPONDENT", "mail-club", emails=())
+    s.cards[-1] = msgspec.structs.replace(
+        s.cards[-1], names=tuple(CardName(full=one) for one in said[: 1 + s.number % 2]), emails=(box,)
+    )
+
+
+def one_given_name_for_a_whole_team(s: Scene) -> None:
+    (one, other), (family, _) = s.given(), s.family()
+    box = f"{one}@{s.host()}".lower()
+    s.add(one, f"{one} {family}", emails=(box, f"{one}.{family}{s.number}@example.org".lower()))
+    s.add(one, f"{one} {family}", "CORRESPONDENT", emails=(f"{one}.{family}{s.number}@example.org".lower(),))
+    s.add("team", f"{other} from Works", "CORRESPONDENT", emails=(box,))
+    s.add("team", f"{other} at Works", "CORRESPONDENT", "mail-work", emails=(box,))
+
+
+def service_that_signs_with_its_users(s: Scene) -> None:
+    (one, _), (family, _) = s.given(), s.family()
+    box = s.dice.choice((f"envelope{s.number}@docusign.net", f"c{s.number}x@group.calendar.google.com", f"ticket{s.number}@works.zendesk.com",
+                         f"request{s.number}@works.atlassian.net"))  # fmt: skip
+    own = f"{one}.{family}{s.number}@example.org".lower()
+    s.add(one, f"{one} {family}", emails=(box, own))
+    s.add(one, f"{one} {family}", "CORRESPONDENT", emails=(own,))
+    s.add("service", f"{one} {family}", "CORRESPONDENT", emails=(box,))
+
+
+def club_that_names_its_people_and_is_named_by_them(s: Scene) -> None:
+    (one, other), club = s.given(), f"bluebird{s.number}"
+    pages = tuple(f"https://social{n}.example/@{first}{s.number}".lower() for n, first in enumerate((one, other)))
+    for n, first in enumerate((one, other)):
+        s.add(
+            first, s.dice.choice((first, f"{first} {s.family()[0]}")), "FOLLOWER", "mastodon",
+            handles=(f"mastodon:@{first}{s.number}@social{n}.example".lower(),), urls=(f"https://x.com/{club}",),
+        )  # fmt: skip
+    s.add("club", s.dice.choice(("Bluebird", club)), "FOLLOWING", "x", handles=(f"x:{club}",), urls=pages)
+
+
+def partners_who_name_each_other(s: Scene) -> None:
+    (one, other), (family, stranger) = s.given(), s.family()
+    s.add(
+        one, one, "FOLLOWER", "x", handles=(f"x:{one}{family}{s.number}".lower(),),
+        urls=(f"https://github.com/{other}{stranger}{s.number}".lower(),),
+    )  # fmt: skip
+    s.add(
+        other, f"{other} {stranger}", "FOLLOWING", "github", handles=(f"github:{other}{stranger}{s.number}".lower(),),
+        urls=(f"https://x.com/{one}{family}{s.number}".lower(),),
+    )  # fmt: skip
 
 
 # --- what changed hands, and what was copied ---------------------------------------------------------------------------------------
@@ -433,6 +523,18 @@ def one_name_cut_short(s: Scene) -> None:
         s.add(one, name, account=f"book-{n}", phones=(s.mobile(),))
 
 
+def one_name_with_an_initial_that_means_and_elsewhere(s: Scene) -> None:
+    (one, _), (family, _), mail = s.given(), s.family(), f"a{s.number}@example.org"
+    s.add(one, f"{one} {s.dice.choice('EIY')} {family}", emails=(mail,))
+    s.add(one, f"{one} {family}", "CORRESPONDENT", emails=(mail,))
+
+
+def one_sender_who_says_for_whom_she_works(s: Scene) -> None:
+    (one, _), (family, _), mail = s.given(), s.family(), f"a{s.number}@{s.host()}"
+    s.add(one, f"{one} {family}", emails=(mail,))
+    s.add(one, f"{one} from Works", "CORRESPONDENT", emails=(mail,))
+
+
 def one_birthday_without_a_year(s: Scene) -> None:
     (one, _), (family, _) = s.given(), s.family()
     for n, born in enumerate(("1984-05-06", s.dice.choice(("--05-06", "1604-05-06", "1900-01-01", "0001-01-01")))):
@@ -459,7 +561,10 @@ SCENES: Final[tuple[Callable[[Scene], None], ...]] = (
     list_spelled_as_somebody, machine_that_writes_in_their_names, page_of_an_employer, page_of_an_employer_on_two_cards,
     number_that_changed_hands, two_who_sound_alike_on_one_value, phone_of_the_row_below, own_address_of_the_viewer_on_every_card, no_address_at_all,
     look_alike_with_the_same_picture, profile_that_claims_the_telephone_of_another, one_name_in_two_scripts, one_name_cut_short,
-    one_birthday_without_a_year, one_address_with_its_name_around, one_domain_in_two_spellings,
+    one_birthday_without_a_year, one_address_with_its_name_around, one_domain_in_two_spellings, card_without_a_name_that_two_could_have,
+    number_that_a_father_and_a_son_of_one_name_share, mother_who_is_known_by_her_child, club_that_rewrites_its_senders,
+    one_given_name_for_a_whole_team, service_that_signs_with_its_users, club_that_names_its_people_and_is_named_by_them,
+    partners_who_name_each_other, one_name_with_an_initial_that_means_and_elsewhere, one_sender_who_says_for_whom_she_works,
 )  # fmt: skip
 
 
