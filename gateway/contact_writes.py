@@ -8,6 +8,7 @@ and, noted before it is refused, when its version is another.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from providers.base import Adapter, ContactWriter
 from providers.errors import Conflict, Refused
 from resolvers.ingest import Target, edits, put_contacts, remove_contacts
 from resolvers.ingest.edits import Edit
-from store import leases, outbox
+from store import leases, outbox, photos
 from store.database import Database
 from store.feed import Recorder
 from store.outbox import Write
@@ -42,16 +43,17 @@ class ContactWrites:
         edit = edits.decoded(write.request or b"")
         key = await self._database.read(viewer, _key, write.node_ids[0]) or edit.wanted.key
         wanted = msgspec.structs.replace(edit.wanted, key=key, etag=edit.etag)
+        done = Outcome(verdict="DONE", told=_photos(edit)) if edit.action == "DELETE" else DONE
         try:
             if edit.action == "CREATE":
                 answer = await adapter.create_contact(wanted, again=write.attempts > 1)
             elif key.startswith(edits.UNBORN):
-                return DONE  # it was never made, so there is nothing to change or delete
+                return done  # it was never made, so there is nothing to change or delete
             elif edit.action == "UPDATE":
                 answer = await adapter.update_contact(wanted, frozenset(edit.fields))
             else:
                 await adapter.delete_contact(key, edit.etag)
-                return DONE
+                return done
         except Conflict as refused:
             if refused.current is not None:
                 await note(msgspec.msgpack.encode(refused.current))
@@ -68,6 +70,13 @@ class ContactWrites:
             return
         contact_id = write.node_ids[0]
         target = Target(account_id=write.account_id)
+        if write.step is not None:
+            outbox.forget_told(conn, viewer, write.id)
+        held = partial(edits.held_photos, conn, viewer)
+        if write.state == "DONE" and write.mutation == edits.DELETION:
+            photos.let_go(conn, viewer, _digests(write.step or b""), held)
+            leases.enqueue(conn, viewer, "identity", viewer, now)
+            return
         answer = _decode(write.step) if write.step else None
         row = conn.execute(
             select(contact.c.id, contact.c.pristine).where(contact.c.viewer_id == viewer, contact.c.id == contact_id)
@@ -79,6 +88,15 @@ class ContactWrites:
             gone = write.trouble is not None and write.trouble.provider_code == "not-found"
             _undo(conn, viewer, target, contact_id, row, edits.decoded(write.request), answer, gone, recorder, now)
         leases.enqueue(conn, viewer, "identity", viewer, now)
+
+
+def _photos(edit: Edit) -> bytes:
+    """What is told with the end of a deletion: which photos nobody needs any more."""
+    return " ".join(sorted(edits.photos_of(edit))).encode()
+
+
+def _digests(told: bytes) -> list[str]:
+    return told.decode().split()
 
 
 def _key(conn: Connection, viewer: str, contact_id: str) -> str | None:

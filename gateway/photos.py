@@ -68,6 +68,10 @@ class Photos:
 
     async def square(self, viewer: str, hashed: str, edge: int) -> bytes:
         """A square of a viewer's photo as WebP, for whoever may see it. Raises Wrong where there is none."""
+        if not await self._installation.database.read(
+            viewer, photos.is_there, hashed
+        ):  # a square may outlive its photo in the cache
+            raise Wrong(404, "NOT_FOUND", "This picture is no longer here.")
         cache = self._installation.cache.for_viewer(viewer)
         kept = await cache.get("photo", hashed, str(edge))
         if kept is not None:

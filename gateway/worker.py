@@ -32,7 +32,7 @@ from resolvers import rechecking
 from resolvers.identity.pairing import pair
 from resolvers.identity.resolve import resolve
 from resolvers.influence import drawing
-from resolvers.ingest import categories, forget_account, reindexing
+from resolvers.ingest import categories, forget_account, reindexing, sweep_photos
 from resolvers.ingest.own import reassign
 from resolvers.operation import Clock, Services
 from resolvers.relationship import placing, tallying
@@ -424,6 +424,9 @@ class Worker:
         await self.database.write_behind(job.viewer_id, webhooks.forget_old, now)
         while await self.database.write_behind(job.viewer_id, outbox.forget_settled, now):
             pass
+        after: str | None = ""
+        while after is not None:
+            after = await self.database.write_behind(job.viewer_id, sweep_photos, after)
         while await self.database.write_behind(job.viewer_id, enrichment.forget_orphans):
             pass
         stays = None if self.services is None else self.services.disclosures_kept

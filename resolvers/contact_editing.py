@@ -137,9 +137,9 @@ async def delete(operation: Operation, contact_id: str, etag: str | None, key: s
             text = "This contact has changed meanwhile; look at it again before you delete it."
             raise Mistaken(NodeMistake(code="CONFLICT", message=text, field=("etag",), node_id=contact_id))
         base = _decode(row.pristine) if row.pristine else shown
-        remove_contacts(conn, viewer, [contact_id], recorder, now)
         edit = Edit(action="DELETE", wanted=base, etag=etag, base=base)
-        _accept(conn, viewer, row.account_id, contact_id, "deleteContact", edit, key, now)
+        _accept(conn, viewer, row.account_id, contact_id, edits.DELETION, edit, key, now)  # first: it holds the contact's photo
+        remove_contacts(conn, viewer, [contact_id], recorder, now)
         return Answer(node_id=contact_id)
 
     done = await perform(operation, "deleteContact", key, [contact_id, etag], write)

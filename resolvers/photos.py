@@ -49,6 +49,11 @@ def sizes(conn: Connection, viewer: str, hashes: Sequence[str]) -> dict[str, Any
     return found
 
 
+def is_there(conn: Connection, viewer: str, hashed: str) -> bool:
+    """Whether a photo is still kept."""
+    return conn.execute(select(photo.c.hash).where(photo.c.viewer_id == viewer, photo.c.hash == hashed)).one_or_none() is not None
+
+
 def original(conn: Connection, viewer: str, hashed: str) -> bytes | None:
     """The bytes of a photo."""
     row = conn.execute(select(photo.c.data).where(photo.c.viewer_id == viewer, photo.c.hash == hashed)).one_or_none()

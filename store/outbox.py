@@ -199,6 +199,13 @@ def confirm(conn: Connection, viewer: str, write_id: str, recorder: Recorder, no
     return True
 
 
+def forget_told(conn: Connection, viewer: str, write_id: str) -> None:
+    """Keep no longer what the network told at the end of a write: who has heard it knows it."""
+    conn.execute(
+        sa.update(outbox).where(_mine.viewer_id == viewer, _mine.id == write_id, _mine.step.is_not(None)).values(step=None)
+    )
+
+
 def deny(
     conn: Connection,
     viewer: str,
@@ -266,6 +273,16 @@ def unsettled(conn: Connection, viewer: str, kind: str, node_ids: Sequence[str])
         .order_by(_mine.created_at, _mine.position, _mine.id)
     ).all()
     return with_nodes(conn, viewer, rows)
+
+
+def open_requests(conn: Connection, viewer: str, kind: str, mutation: str) -> list[bytes]:
+    """What writes of a kind that are still on their way, of any account, ask for."""
+    rows = conn.execute(
+        select(_mine.request)
+        .where(_mine.viewer_id == viewer, _mine.kind == kind, _mine.mutation == mutation, _mine.state.in_(OPEN))
+        .where(_mine.request.is_not(None))
+    )
+    return [bytes(request) for request in rows.scalars()]
 
 
 def unsettled_at(conn: Connection, viewer: str, kind: str, account_id: str) -> list[Write]:

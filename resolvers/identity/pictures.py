@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, select
 
 from providers.formats import picture
+from store import photos
 from store.among import among, asked
 from store.database import Database
 from store.rows import insert
@@ -51,6 +52,8 @@ def _look(data: bytes) -> str | None:
 
 
 def _write(conn: Connection, viewer: str, looks: Mapping[str, str | None]) -> None:
+    photos.take_turn(conn, viewer, looks)
     known = set(conn.execute(_WRITTEN, asked(viewer, looks)).scalars())
     rows = [{"viewer_id": viewer, "hash": hashed, "look": look} for hashed, look in looks.items() if hashed not in known]
     insert(conn, photo_look, rows)
+    photos.forget_looks(conn, viewer, looks)  # a photo may have been replaced while it was looked at

@@ -12,6 +12,7 @@ from resolvers.ingest.removal import (
     remove_keys,
     remove_messages,
     stored_keys,
+    sweep_photos,
     unlisted,
 )
 from resolvers.ingest.states import put_marks, put_moved
@@ -33,6 +34,7 @@ __all__ = [
     "remove_keys",
     "remove_messages",
     "stored_keys",
+    "sweep_photos",
     "take_in",
     "take_in_heads",
     "take_in_messages",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import msgspec
@@ -25,7 +25,7 @@ from resolvers.identity.people import reproject
 from resolvers.ingest import categories, edits, groups, profile_changes
 from resolvers.ingest.target import Result, Target
 from resolvers.projection import Member, project
-from store import ids
+from store import ids, photos
 from store.among import VIEWER, among, asked
 from store.feed import Recorder
 from store.prepared import Prepared
@@ -40,7 +40,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(records.Contact).decode
 _STATE: Final = select(
     contact.c.id, contact.c.fingerprint, contact.c.person_id, contact.c.minted_id, contact.c.version, contact.c.record,
-    contact.c.nature, contact.c.pristine,
+    contact.c.nature, contact.c.pristine, contact.c.photo_hash,
 )  # fmt: skip
 _BY_ID: Final = Prepared(lambda: _STATE.where(among(contact.c.id)))
 _ON_MESSAGES: Final = select(contact.c.id).where(
@@ -343,16 +343,18 @@ def _write(
     touched: set[str] = set()
     born = int(now.timestamp() * 1_000_000)
     new = set(created)
-    photos: dict[str, dict[str, Any]] = {}
+    pictures: dict[str, dict[str, Any]] = {}
+    shown_now: set[str | None] = set()
     for n, (contact_id, item) in enumerate(changed.items()):
         record = _kept(item, live=target.live)
         photo_hash = None
         if not target.live and item.photo is not None and item.photo.data is not None:
             photo_hash = hashlib.sha256(item.photo.data).hexdigest()
             media = item.photo.media_type or "application/octet-stream"
-            photos[photo_hash] = {"viewer_id": viewer, "hash": photo_hash, "media_type": media, "data": item.photo.data}
+            pictures[photo_hash] = {"viewer_id": viewer, "hash": photo_hash, "media_type": media, "data": item.photo.data}
         elif item.photo is not None and (item.photo.url or "").startswith(_STORED):
             photo_hash = (item.photo.url or "").removeprefix(_STORED)  # a record as it was kept, written again
+        shown_now.add(photo_hash)
         minted = ids.derive("PERSON", contact_id)
         row = known.get(contact_id)
         had = None if row is None else row.person_id
@@ -387,7 +389,6 @@ def _write(
             updated.append({"viewer": viewer, "which": contact_id, "new_version": version, **named})
         if version is not None:
             recorder.upsert("CONTACT", contact_id, version, created=contact_id in new)
-    upsert(conn, photo, [photos[hashed] for hashed in sorted(photos)], ["hash"], ["media_type"])  # held against store/photos.py
     insert(conn, contact, fresh)
     if updated:
         conn.execute(_CHANGE, updated)
@@ -401,6 +402,13 @@ def _write(
     # an id that lives again after its contact had gone begins with the next version
     reproject(conn, viewer, touched, recorder, now, created=people.keys() - known_ids)
     categories.tell(conn, viewer, refiled - new, recorder)
+    replaced = {row.photo_hash for i in changed if (row := known.get(i)) is not None and row.photo_hash is not None} - shown_now
+    if replaced:
+        photos.take_turn(conn, viewer, {*replaced, *pictures})
+    upsert(
+        conn, photo, [pictures[hashed] for hashed in sorted(pictures)], ["hash"], ["media_type"]
+    )  # in turn with store/photos.py
+    photos.let_go(conn, viewer, replaced, partial(edits.held_photos, conn, viewer))
 
 
 def _lead(

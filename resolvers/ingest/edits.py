@@ -7,16 +7,18 @@ beside (`contact.pristine`), so that a refused edit leaves no trace. Knows no ne
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Literal
 
 import msgspec
 from sqlalchemy import Connection
 
 from providers import records
+from resolvers.ingest.profile_changes import STORED
 from store import outbox
 
 KIND: Final = "contact"
+DELETION: Final = "deleteContact"  # the mutation whose edits are DELETE
 #: What a contact's key begins with until its network has given it one.
 UNBORN: Final = "new:"
 
@@ -50,6 +52,19 @@ def pending(conn: Connection, viewer: str, contact_ids: Sequence[str]) -> dict[s
         if write.request is not None:
             found.setdefault(write.node_ids[0], []).append(decoded(write.request))
     return found
+
+
+def held_photos(conn: Connection, viewer: str, hashes: Collection[str]) -> set[str]:
+    """Those of these photos that are not to go even if no contact shows them: of contacts whose deletion is on its way to their network,
+    which can refuse it."""
+    requests = outbox.open_requests(conn, viewer, KIND, DELETION)
+    return {hashed for hashed in hashes if any(hashed.encode() in request for request in requests)}
+
+
+def photos_of(edit: Edit) -> set[str]:
+    """The digests of the photos that a contact shows again when this is refused."""
+    pictures = [record.photo.url for record in (edit.wanted, edit.base) if record is not None and record.photo is not None]
+    return {url.removeprefix(STORED) for url in pictures if url is not None and url.startswith(STORED)}
 
 
 def over(record: records.Contact, edits: Sequence[Edit]) -> records.Contact:

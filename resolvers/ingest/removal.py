@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from resolvers.ingest import (
     categories,
     conversations,
     deletions,
+    edits,
     filing,
     groups,
     inheriting,
@@ -147,7 +149,6 @@ def remove_contacts(
     others = carriers(conn, viewer, {Key(k.kind, k.value, k.strong, k.source) for k in held}) - set(gone)
     for table, column in ((contact, contact.c.id), (contact_key, contact_key.c.contact_id), (dirty, dirty.c.contact_id)):
         conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, column.in_(gone)))
-    photos.let_go(conn, viewer, {row.photo_hash for row in rows if row.photo_hash is not None})
     for row in rows:
         group = groups.read(row)
         groups.tell(conn, viewer, row.account_id, {row.id: (group, None)}, recorder, now)
@@ -173,6 +174,8 @@ def remove_contacts(
     look_again(conn, viewer, [*left, *others])
     last_contact.settle(conn, viewer, people)
     reproject(conn, viewer, people, recorder, now)
+    shown = {row.photo_hash for row in rows if row.photo_hash is not None}
+    photos.let_go(conn, viewer, shown, partial(edits.held_photos, conn, viewer))
     return len(gone)
 
 
@@ -298,7 +301,9 @@ def forget_account(conn: Connection, viewer: str, account_id: str, recorder: Rec
         conn.execute(sa.delete(table).where(table.c.viewer_id == viewer, column == account_id))
     labels = conn.execute(select(label.c.id).where(label.c.viewer_id == viewer, label.c.account_id == account_id)).scalars().all()
     filing.drop(conn, viewer, sorted(labels), recorder, reason="UNLINKED")
+    waiting = [edits.decoded(one.request) for one in outbox.unsettled_at(conn, viewer, edits.KIND, account_id) if one.request]
     outbox.forget(conn, viewer, account_id)
+    photos.let_go(conn, viewer, set().union(*map(edits.photos_of, waiting)), partial(edits.held_photos, conn, viewer))
     push_routes.drop(conn, viewer, account_id)
     grant_marks.drop(conn, viewer, account_id)
     conn.execute(sa.delete(secret).where(secret.c.viewer_id == viewer, secret.c.row_id == account_id))
@@ -306,6 +311,11 @@ def forget_account(conn: Connection, viewer: str, account_id: str, recorder: Rec
     recorder.delete("ACCOUNT", account_id, reason="UNLINKED")
     leases.drop(conn, viewer, account_id)
     return True
+
+
+def sweep_photos(conn: Connection, viewer: str, after: str) -> str | None:
+    """A step of looking through photos for those that nobody shows any more. After which digest to go on; None at the end."""
+    return photos.sweep(conn, viewer, after, partial(edits.held_photos, conn, viewer))
 
 
 def _forget_live_conversations(conn: Connection, viewer: str, account_id: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,12 +14,15 @@ import pytest
 from sqlalchemy import Connection, select
 
 from gateway import contact_writes
+from providers import records
 from providers.session import Secret
 from store import leases
 from store import outbox as writes
-from store.tables import contact, outbox, person
+from store.tables import contact, outbox, person, photo
 from tests.asking import Desk, nodes
+from tests.faces import face, packed, scaled
 from tests.household import Household
+from tests.household import card as card_of
 from tests.mail_servers import MailServer
 from tests.providers.conftest import http_answer, scripted
 from tests.providers.test_carddav import CARD, BookRig
@@ -213,6 +218,71 @@ async def test_what_a_network_refuses_is_undone(study: Study) -> None:
         await study.sync(book)
         assert await study.contacts() == [before]
     assert await study.pristine() == 0
+
+
+def pictured(dav: WritableDav) -> str:
+    """The server's card has a picture; its digest."""
+    data = packed(scaled(face(1), 64))
+    (path,) = dav.cards
+    line = f"PHOTO;ENCODING=b;TYPE=JPEG:{base64.b64encode(data).decode()}\r\nEND:VCARD"
+    dav.cards[path] = ('"pictured"', dav.cards[path][1].replace("END:VCARD", line))
+    return hashlib.sha256(data).hexdigest()
+
+
+async def pictures(household: Household) -> set[str]:
+    def read(conn: Connection, viewer: str) -> set[str]:
+        return set(conn.execute(select(photo.c.hash).where(photo.c.viewer_id == viewer)).scalars())
+
+    return await household.database.read(household.viewer, read)
+
+
+@pytest.mark.parametrize("refused", [True, False])
+async def test_the_photo_of_a_deleted_contact_stays_until_its_network_has_agreed(study: Study, refused: bool) -> None:
+    dav = WritableDav()
+    shown = {pictured(dav)}
+    kim = await Household.open(study.household.database, "u_kim")
+    async with linked(study, dav) as book:
+        hers = await kim.account("vcard", "cards")
+        data = packed(scaled(face(1), 64))
+        await kim.take(hers, card_of("k", "Kay Fox", "kay@mail.example", photo=records.Photo(media_type="image/jpeg", data=data)))
+        mine = await study.household.account("vcard", "cards")
+        await study.household.take(mine, card_of("k", "Kay Fox", photo=records.Photo(media_type="image/jpeg", data=data)))
+        (before,) = [c for c in await study.contacts() if c["names"][0]["full"] == "N 0"]
+        await update(study, before["id"], 'note: "Mine"')
+        await write(study.desk, f'deleteContact(input: {{ contactId: "{before["id"]}" }})', "contactId")
+        await study.household.unlist(mine, ["k"])
+        assert await pictures(study.household) == shown and await study.contacts() == []
+        if refused:
+            dav.refusal = http_answer(403)
+        await study.write_back(book)
+        assert await pictures(study.household) == (shown if refused else set())
+        assert len(await study.contacts()) == refused
+        query = "{ viewer { contacts(first: 5) { edges { node { photo { hash } } } } } }"
+        found = nodes((await study.desk.ask(query))["viewer"]["contacts"])
+        assert [one["photo"]["hash"] for one in found] == (list(shown) if refused else [])
+        assert await steps(study.household) == []
+    assert await pictures(kim) == shown
+
+
+async def steps(household: Household) -> list[bytes]:
+    """What is kept of what networks told at the end of a write."""
+
+    def read(conn: Connection, viewer: str) -> list[bytes]:
+        told = select(outbox.c.step).where(outbox.c.viewer_id == viewer, outbox.c.step.is_not(None))
+        return [bytes(step) for step in conn.execute(told).scalars()]
+
+    return await household.database.read(household.viewer, read)
+
+
+async def test_the_photo_of_a_deleted_contact_goes_with_its_account(study: Study) -> None:
+    dav = WritableDav()
+    shown = {pictured(dav)}
+    async with linked(study, dav) as book:
+        (before,) = await study.contacts()
+        await write(study.desk, f'deleteContact(input: {{ contactId: "{before["id"]}" }})', "contactId")
+        assert await pictures(study.household) == shown
+        await study.household.forget(book)
+    assert await pictures(study.household) == set()
 
 
 async def test_a_server_that_is_away_gets_it_later(study: Study) -> None:

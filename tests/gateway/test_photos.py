@@ -119,3 +119,10 @@ async def test_a_new_picture_has_a_new_address(desk: Desk) -> None:
 async def test_an_edge_that_makes_no_sense_is_refused(desk: Desk, size: int) -> None:
     answer = (await ask(desk.client, QUERY.replace("size: 100", f"size: {size}"))).json()
     assert answer["errors"][0]["extensions"]["code"] == "BAD_ARGUMENTS"
+
+
+async def test_of_a_photo_that_is_erased_no_square_is_left_to_see(desk: Desk) -> None:
+    url = (await desk.people())["Ada Lovelace"]["photo"]["url"]
+    assert (await desk.fetch(url)).status_code == 200
+    await desk.household.take(desk.book, card("1", "Ada Lovelace"))
+    assert (await desk.fetch(url)).status_code == 404
