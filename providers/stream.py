@@ -19,6 +19,7 @@ from typing import Literal
 
 from providers.addresses import CONNECT_SECONDS, Guard, is_public, keep_alive
 from providers.errors import Malformed, Refused, Unavailable
+from providers.time_limit import TimeLimit
 
 Security = Literal["TLS", "STARTTLS", "NONE"]
 
@@ -76,10 +77,18 @@ class Stream:
             self._check_pace(began, len(self._buffer) - self._at)
         if end - self._at > max_bytes:
             raise Malformed(f"{self.host} sent a line that does not end.", provider_code="line")
-        stop = end - 1 if end > self._at and self._buffer[end - 1] == 13 else end
-        found = bytes(memoryview(self._buffer)[self._at : stop])
-        self._at = end + 1
-        return found
+        return self._line(end)
+
+    def line_at_hand(self, max_bytes: int = MAX_LINE) -> bytes | None:
+        """The next line as `line` gives it where all of it has come already; None where that has to be waited for, or raises."""
+        end = self._buffer.find(b"\n", self._at)
+        if end < 0 or end - self._at > max_bytes:
+            return None
+        return self._line(end)
+
+    def at_hand(self, count: int) -> bytes | None:
+        """The next `count` bytes where all of them have come already."""
+        return self._taken(count) if len(self._buffer) - self._at >= count else None
 
     async def exactly(self, count: int) -> bytes:
         """The next `count` bytes, which the caller has bounded."""
@@ -87,9 +96,7 @@ class Stream:
         while len(self._buffer) - self._at < count:
             await self._more(None)
             self._check_pace(began, len(self._buffer) - self._at)
-        found = bytes(memoryview(self._buffer)[self._at : self._at + count])
-        self._at += count
-        return found
+        return self._taken(count)
 
     async def skip(self, count: int) -> None:
         """Reads `count` bytes and keeps none."""
@@ -105,7 +112,7 @@ class Stream:
         """Sends bytes, waiting while the other side takes none."""
         try:
             self._writer.write(data)
-            async with asyncio.timeout(WRITE_SECONDS):
+            with TimeLimit(WRITE_SECONDS):
                 await self._writer.drain()
         except TimeoutError as error:
             raise Unavailable(f"{self.host} takes nothing any more.", provider_code="timeout") from error
@@ -145,12 +152,26 @@ class Stream:
         finally:
             closed()
 
+    def _line(self, end: int) -> bytes:
+        """What stands before the line feed at `end`."""
+        stop = end - 1 if end > self._at and self._buffer[end - 1] == 13 else end
+        with memoryview(self._buffer) as held:
+            found = bytes(held[self._at : stop])
+        self._at = end + 1
+        return found
+
+    def _taken(self, count: int) -> bytes:
+        with memoryview(self._buffer) as held:
+            found = bytes(held[self._at : self._at + count])
+        self._at += count
+        return found
+
     async def _more(self, seconds: float | None) -> None:
         if self._at:
             del self._buffer[: self._at]
             self._at = 0
         try:
-            async with asyncio.timeout(self._patience() if seconds is None else seconds):
+            with TimeLimit(self._patience() if seconds is None else seconds):
                 piece = await self._reader.read(PIECE)
         except TimeoutError as error:
             raise Unavailable(f"{self.host} does not answer in time.", provider_code="timeout") from error

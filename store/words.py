@@ -10,10 +10,12 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 SHORT: Final = 120  # characters of a text that is kept folded: names and addresses come again with every mail
 MAX_KEPT: Final = 40  # characters of a piece between blanks that is kept folded
+KEPT: Final = 20_000  # of these pieces
 MAX_WORD: Final = 100  # characters: PostgreSQL refuses words over 2 KB, and nobody types one
 BREAK: Final = "\x1e"  # between the parts of a text that are no neighbours: the names of two people
 APART: Final = "\ue000"  # the word that stands for it in the index; private use, so that nobody's text folds to it
@@ -50,12 +52,9 @@ def fold(value: str) -> str:
 def _folded(value: str) -> str:
     if value.isascii():
         return _plain_words(value)
-    # no folding crosses a blank: only the pieces that need it are folded, and most of these come again
+    # no folding crosses a blank, and most pieces between blanks come again; all of a text are looked up in one call
     pieces = value.lower().split()
-    if len(value) > MAX_KEPT and max(map(len, pieces), default=0) > MAX_KEPT:
-        words = [_piece(piece) if len(piece) <= MAX_KEPT else _spelled(piece) for piece in pieces]
-    else:
-        words = [piece if piece.isalnum() and piece.isascii() else _piece(piece) for piece in pieces]
+    words = itemgetter(*pieces)(_spellings) if len(pieces) > 1 else [_spellings[piece] for piece in pieces]
     return " ".join(filter(None, words))
 
 
@@ -121,7 +120,19 @@ def _spelled(piece: str) -> str:
     return " ".join(word[:MAX_WORD] for word in _cut(_plain(piece)))
 
 
-_piece = lru_cache(20_000)(_spelled)
+class _Spellings(dict[str, str]):
+    """Pieces between blanks, in lower case, as the index spells them; when there are too many all are forgotten."""
+
+    def __missing__(self, piece: str) -> str:
+        if len(piece) > MAX_KEPT:
+            return _spelled(piece)
+        if len(self) >= KEPT:
+            self.clear()
+        found = self[piece] = piece if piece.isascii() and piece.isalnum() else _spelled(piece)
+        return found
+
+
+_spellings: Final = _Spellings()
 
 
 def _plain(value: str) -> str:

@@ -347,7 +347,11 @@ class Connection:
 
     async def _read(self, keep: int, seconds: float | None) -> Data | Condition | Continuation:
         """A literal beyond `keep` is cut there: who asked for no more than that sees by its length."""
-        line = await self._came(self.stream.line(MAX_RESPONSE, seconds=seconds))
+        # of many messages most have come already when it is their turn: nobody waits for those
+        stream = self.stream
+        line = stream.line_at_hand(MAX_RESPONSE)
+        if line is None:
+            line = await self._came(stream.line(MAX_RESPONSE, seconds=seconds))
         size = literal_size(line)
         self._size = len(line) + 200
         if size is None:
@@ -359,10 +363,12 @@ class Connection:
                 self.broken = True
                 raise refusal.unexpected(self.host, "sends more at once than it was asked for")
             kept = min(size, keep)
-            fragments.append(await self._came(self.stream.exactly(kept)))
+            literal = stream.at_hand(kept)
+            fragments.append(await self._came(stream.exactly(kept)) if literal is None else literal)
             if kept < size:
-                await self._came(self.stream.skip(size - kept))
-            line = await self._came(self.stream.line(MAX_RESPONSE))
+                await self._came(stream.skip(size - kept))
+            following = stream.line_at_hand(MAX_RESPONSE)
+            line = await self._came(stream.line(MAX_RESPONSE)) if following is None else following
             fragments.append(line)
             self._size += kept + len(line) + 100
             if self._size > MAX_COLLECTED_BYTES:

@@ -39,6 +39,9 @@ from providers.session import Clock
 #: Messages of a page, and about how many bytes of text it may hold.
 PAGE: Final = 100
 PAGE_BYTES: Final = 4 * 1024 * 1024
+#: Messages that are read in one go, and bytes of one that count as another message.
+BREATH: Final = 16
+BREATH_BYTES: Final = 4 * 1024
 #: Messages asked for at once: few at first, so that something is there soon, then enough to make up for the way.
 FIRST_WINDOW: Final = 50
 WINDOW: Final = 400
@@ -528,7 +531,7 @@ class Mirror:
         connection = self._open_connection()
         rows: list[records.Row] = []
         done: list[Fetched] = []
-        weight = 0
+        weight = breath = 0
         left = window
         cut: list[Fetched] = []
         broken: Unavailable | None = None
@@ -542,9 +545,12 @@ class Mirror:
                         cut.append(one)
                         continue
                     rows.append(content.message(one, folder, validity, self._own, body))
-                    await asyncio.sleep(0)  # much may have arrived at once: whoever waits for the loop comes in between
                     done.append(one)
                     weight += len(body)
+                    breath += 1 + len(body) // BREATH_BYTES
+                    if breath >= BREATH:  # much may have arrived at once: whoever waits for the loop comes in between
+                        breath = 0
+                        await asyncio.sleep(0)
                     if len(rows) >= PAGE or weight >= PAGE_BYTES:
                         yield rows, done
                         left = left - UidSet.of(f.uid for f in done)

@@ -48,7 +48,7 @@ def prepare(item: records.Message, mark: bytes | None = None) -> Prepared:
     heads, in_thread = _heads(item, people), _heads(item, sorted(set(people)))
     return Prepared(
         fingerprint=mark or fingerprint(item), body=packed_text(item.text), words=search_index.spelled(item.text),
-        snippet=" ".join(item.text[: SNIPPET * 4].split())[:SNIPPET], heads=heads, in_thread=None if in_thread == heads else in_thread,
+        snippet=_snippet(item.text), heads=heads, in_thread=None if in_thread == heads else in_thread,
         subject_key=answers.subject_key(item), posts_to=list_address(item),
         html=packed_text(item.html) if item.html else None,
         headers=isal_zlib.compress(_encode(item.headers), LEVEL) if item.headers else None,
@@ -68,6 +68,12 @@ def list_address(item: records.Message) -> str | None:
             if at >= 0:
                 return header.value[at + 7 :].strip("<> \t").split("?")[0].split(">")[0].casefold()
     return None
+
+
+def _snippet(text: str) -> str:
+    """How a text begins, in one line; of most texts no more has to be looked at than is shown."""
+    found = " ".join(text[: SNIPPET + SNIPPET // 4].split())
+    return (found if len(found) >= SNIPPET else " ".join(text[: SNIPPET * 4].split()))[:SNIPPET]
 
 
 def _heads(item: records.Message, people: Sequence[tuple[str, str, str]]) -> Heads:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store.words import MAX_WORD, fold
+from store.words import KEPT, MAX_WORD, fold
 
 _SIGNS = st.sampled_from(list(" \t\u00a0\u3000\u0301\u3099-_.aAéßŁłﬁ½İ東京か回의مدرسة"))
 
@@ -51,3 +51,10 @@ def test_words_between_blanks_are_those_of_the_whole_text_without_marks_and_case
         return  # these are written out, or cut into pairs
     plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()).casefold() if not unicodedata.combining(c))
     assert fold(text).split() == [word[:MAX_WORD] for word in re.findall(r"[^\W_]+", plain)]
+
+
+def test_more_words_than_are_remembered_are_spelled_as_before() -> None:
+    text = "Łódź é.x " + " ".join(f"w{n}" for n in range(KEPT + 10)) + " Łódź é.x"
+    words = fold(text).split()
+    assert words[:3] == words[-3:] == ["lodz", "e", "x"]
+    assert words[3:-3] == [f"w{n}" for n in range(KEPT + 10)]
