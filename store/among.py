@@ -3,12 +3,16 @@
 A list is bound as one value: JSON on SQLite (https://www.sqlite.org/json1.html#jeach), an array on PostgreSQL. However long it is, the
 statement stays the same, so that neither SQLAlchemy nor the database reads it again, and no limit on parameters is met. The viewer
 is part of the condition: it cannot be forgotten. Knows no table.
+
+PostgreSQL takes a viewer's rows for one in two hundred of a table as long as it has no statistics of it, and so finds it no dearer to
+read them all, by whatever index, than to look up ten values one by one. Plans made so are kept while a first sync fills the tables.
+`those` leaves it no such choice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -40,6 +44,31 @@ def each(kind: TypeEngine[Any], name: str = "ids") -> dict[str, sa.TableValuedAl
     return {
         "sqlite": sa.func.json_each(listed).table_valued(value, name="value"),
         "postgresql": sa.func.unnest(listed).table_valued(value, name="value"),
+    }
+
+
+class Those(NamedTuple):
+    """Rows to select from: where they come from, what has their columns, and the condition without which they would be others."""
+
+    rows: sa.FromClause
+    of: sa.FromClause
+    are: ColumnElement[bool]
+
+
+def those(column: sa.Column[Any], name: str = "ids") -> dict[str, Those]:
+    """By dialect the rows of `among`, on PostgreSQL looked up for one value after the other by the index that begins with the viewer and
+    the column, whatever its statistics say; execute with `asked`.
+
+    An OFFSET keeps PostgreSQL from planning a subquery together with what is around it (src/backend/optimizer/prep/prepjointree.c,
+    is_simple_subquery): within, all that is left to choose is the index.
+    """
+    owner: sa.Table = column.table
+    value = each(column.type, name)["postgresql"]
+    mine = sa.select(owner).where(owner.c.viewer_id == VIEWER, column == value.c.value).offset(sa.literal_column("0"))
+    found = mine.correlate(value).lateral(owner.name)
+    return {
+        "sqlite": Those(owner, owner, among(column, name)),
+        "postgresql": Those(sa.join(value, found, sa.true()), found, sa.true()),
     }
 
 
@@ -93,4 +122,4 @@ def _on_postgresql(element: _Among, compiler: SQLCompiler, **kw: Any) -> str:
     return f"{compiler.process(column, **kw)} = ANY({compiler.process(values, **kw)})"
 
 
-__all__ = ["VIEWER", "among", "asked", "each"]
+__all__ = ["VIEWER", "Those", "among", "asked", "each", "those"]

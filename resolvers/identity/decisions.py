@@ -19,7 +19,7 @@ from providers import records
 from resolvers.identity.clusters import Edge
 from resolvers.identity.verdicts import Decisions, Saying, Verdict, read
 from store import feed, ids
-from store.among import among, asked
+from store.among import Those, among, asked, those
 from store.feed import Recorder
 from store.rows import insert
 from store.tables import contact, decision, decision_contact, decision_evidence
@@ -30,11 +30,20 @@ _VERDICTS: Final[dict[str, Verdict]] = {"MERGED": "SAME", "UNMERGED": "DIFFERENT
 _d, _c, _e = decision.c, decision_contact.c, decision_evidence.c
 _OF: Final = sa.and_(_d.viewer_id == _c.viewer_id, _d.id == _c.decision_id)
 _STANDS: Final = sa.and_(_d.rule.is_(None), sa.or_(_d.undone_by.is_(None), _d.undone_by != _d.id))
-_TOUCHED: Final = select(_c.decision_id).join(decision, _OF).where(among(_c.contact_id), _STANDS)
+
+
+def _touched(them: Those) -> sa.Select[Any]:
+    # a value, not a join: looked up by its key for each row that is about the contacts, and for no other
+    c = them.of.c
+    stands = select(sa.literal(1)).where(_d.viewer_id == c.viewer_id, _d.id == c.decision_id, _STANDS)
+    return select(c.decision_id).select_from(them.rows).where(them.are, stands.scalar_subquery().is_not(None))
+
+
+_TOUCHED: Final = {dialect: _touched(them) for dialect, them in those(_c.contact_id).items()}
 _SAID: Final = (
     select(_d.id, _d.number, _d.action, _d.person_id, _d.undone_by, _c.contact_id, _c.side)
     .join(decision, _OF)
-    .where(_c.viewer_id == sa.bindparam("viewer"), _c.decision_id.in_(_TOUCHED))
+    .where(among(_c.decision_id))
 )
 _RECORDS: Final = select(contact.c.id, contact.c.born, contact.c.photo_hash, contact.c.record).where(among(contact.c.id))
 
@@ -105,9 +114,10 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def said_of(conn: Connection, viewer: str, contact_ids: Collection[str]) -> Said:
-    """What the viewer said about any of these contacts; one statement."""
+    """What the viewer said about any of these contacts; one statement where nothing is, as of most, otherwise two."""
+    touched = conn.execute(_TOUCHED[conn.dialect.name], asked(viewer, contact_ids)).scalars().all()
     rows: dict[str, list[Any]] = {}
-    for row in conn.execute(_SAID, asked(viewer, contact_ids)):
+    for row in conn.execute(_SAID, asked(viewer, touched)) if touched else ():
         rows.setdefault(row.id, []).append(row)
     sayings: list[Saying] = []
     leads: dict[str, int] = {}

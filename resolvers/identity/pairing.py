@@ -28,7 +28,7 @@ from resolvers.identity.scoring import at_best, dot, rival_score, weights
 from resolvers.identity.verdicts import Pair
 from resolvers.identity.wholes import Whole, whole
 from store import locks, pairs, suggestions
-from store.among import among, asked
+from store.among import Those, among, asked, those
 from store.database import Database
 from store.feed import Recorder
 from store.suggestions import SHOWN, Weighed
@@ -44,14 +44,22 @@ KEPT: Final = -6.0  # log-odds of a pair by itself below which it is nobody's ri
 UNASKED: Final = frozenset({"single", "prefix", "start", "bones", "pet"})
 _encode = msgspec.msgpack.Encoder().encode
 _record = msgspec.msgpack.Decoder(records.Contact).decode
-_RECORDS: Final = (
-    select(contact.c.person_id, contact.c.id, contact.c.account_id, contact.c.fingerprint, contact.c.photo_hash, contact.c.record, account.c.provider,
-           photo_look.c.hash.label("looked_at"), photo_look.c.look)
-    .join(account, sa.and_(account.c.viewer_id == contact.c.viewer_id, account.c.id == contact.c.account_id))
-    .outerjoin(photo_look, sa.and_(photo_look.c.viewer_id == contact.c.viewer_id, photo_look.c.hash == contact.c.photo_hash))
-    .where(among(contact.c.person_id))
-    .order_by(contact.c.born, contact.c.id)
-)  # fmt: skip
+
+
+def _records(them: Those) -> sa.Select[Any]:
+    c = them.of.c
+    return (
+        select(c.person_id, c.id, c.account_id, c.fingerprint, c.photo_hash, c.record, account.c.provider,
+               photo_look.c.hash.label("looked_at"), photo_look.c.look)
+        .select_from(them.rows)
+        .join(account, sa.and_(account.c.viewer_id == c.viewer_id, account.c.id == c.account_id))
+        .outerjoin(photo_look, sa.and_(photo_look.c.viewer_id == c.viewer_id, photo_look.c.hash == c.photo_hash))
+        .where(them.are)
+        .order_by(c.born, c.id)
+    )  # fmt: skip
+
+
+_RECORDS: Final = {dialect: _records(them) for dialect, them in those(contact.c.person_id).items()}
 _PRINTS: Final = select(contact.c.person_id, contact.c.id, contact.c.fingerprint).where(among(contact.c.person_id))
 Prints = Mapping[str, frozenset[tuple[str, bytes]]]
 
@@ -231,7 +239,7 @@ def _known(conn: Connection, viewer: str, person_ids: Collection[str]) -> Known:
     cards: dict[str, list[tuple[records.Contact, Facts]]] = {}
     prints: dict[str, set[tuple[str, bytes]]] = {}
     unseen: set[str] = set()
-    for row in conn.execute(_RECORDS, asked(viewer, person_ids)) if person_ids else ():
+    for row in conn.execute(_RECORDS[conn.dialect.name], asked(viewer, person_ids)) if person_ids else ():
         prints.setdefault(row.person_id, set()).add((row.id, row.fingerprint))
         if row.photo_hash is not None and row.looked_at is None:
             unseen.add(row.photo_hash)
