@@ -107,6 +107,9 @@ def _impostor(row: Any, standings: Mapping[str, Standing]) -> str | None:
     if row.manner == "SAME":
         return None
     left, right = standings[row.left_id], standings[row.right_id]
+    if row.manner == "FORGED":
+        forger, other = (row.left_id, row.right_id) if row.left else (row.right_id, row.left_id)
+        return forger if standings[forger].rank >= _STRANGE and standings[other].rank <= standings[forger].rank else None
     texts = {row.left_id: row.left, row.right_id: row.right}
     worse: str = max(
         (row.left_id, row.right_id),
@@ -134,6 +137,8 @@ def _shown(row: Any, me: str, other: str, impostor: str | None, standings: Mappi
     name = standings[other].name
     if row.manner == "SAME":
         sentence = f"Both are called {mine}; the same name alone joins nobody."
+    elif row.manner == "FORGED":
+        sentence = _forged(mine or theirs, name, posing=impostor == me, known=impostor is None)
     elif impostor == me:
         sentence = f"{_spelled(mine)} {_HOW[row.manner]} {theirs}, by which you know {name}: whoever this is may pose as them."
     elif impostor == other:
@@ -141,6 +146,15 @@ def _shown(row: Any, me: str, other: str, impostor: str | None, standings: Mappi
     else:
         sentence = f"{mine} and {theirs} are much alike; that alone joins nobody."
     return LookAlike(person_id=other, likeness=row.kind, sentence=sentence, suspicious=impostor is not None, impostor_id=impostor)
+
+
+def _forged(text: str, name: str, *, posing: bool, known: bool) -> str:
+    made = f"{_spelled(text)} looks made to deceive"
+    if known:
+        return f"{made}; the same name alone joins nobody."
+    if posing:
+        return f"{made} and bears the name of somebody you know, {name}: whoever this is may pose as them."
+    return f"{made} and bears this name: {name} may pose as this person, and is kept apart."
 
 
 def _spelled(text: str) -> str:

@@ -17,14 +17,14 @@ from typing import Final, Literal
 import msgspec
 
 from providers import records
-from resolvers.identity.mailboxes import Mailbox, mailbox, readable, site
+from resolvers.identity.mailboxes import Mailbox, free_hosts, mailbox, parts, readable, site
 from resolvers.identity.names import Likeness, Name, compare, parse
 from resolvers.identity.spelled_alike import slips
 from resolvers.identity.tables import text
 
 Kind = Literal["NAME", "HANDLE", "DOMAIN"]
-Manner = Literal["LETTERS", "SLIP", "ADDED", "ENDING", "SAME"]
-STRONG: Final = frozenset({"LETTERS", "SLIP"})
+Manner = Literal["LETTERS", "FORGED", "SLIP", "ADDED", "ENDING", "SAME"]
+STRONG: Final = frozenset({"LETTERS", "FORGED", "SLIP"})
 MAX_TEXTS: Final = 30  # of one kind that one person is looked at by
 # what is put before or behind to pass for somebody, or for somebody's office
 AFFIXES: Final = (
@@ -48,7 +48,8 @@ class Bearing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Disguise(msgspec.Struct, frozen=True, kw_only=True):
-    """In what two people are alike: `left` and `right` are the texts, in the order in which the people were given."""
+    """In what two people are alike: `left` and `right` are the texts, in the order in which the people were given. FORGED is one text by
+    itself; the other one, that of whoever has only their name in common with it, is empty."""
 
     kind: Kind
     manner: Manner
@@ -119,13 +120,22 @@ def _affixes() -> tuple[str, ...]:
 @lru_cache(100_000)
 def bared(written: str) -> str:
     """The skeleton of a user name or a domain's own word without what may have been put to it, or a number behind."""
-    seen = skeleton(written.rstrip("0123456789") or written).translate(_LINKS)
+    plain = _plain(written)
+    for word in AFFIXES:  # before letters are taken for others: a number before the word is no part of the name either
+        if plain.endswith(word) and len(plain) - len(word) >= _BARE:
+            return skeleton(_plain(plain.removesuffix(word))).translate(_LINKS)
+    seen = skeleton(plain).translate(_LINKS)
     for affix in _affixes():
         if seen.endswith(affix) and len(seen) - len(affix) >= _BARE:
             return seen.removesuffix(affix)
         if seen.startswith(affix) and len(seen) - len(affix) >= _BARE:
             return seen.removeprefix(affix)
     return seen
+
+
+def _plain(written: str) -> str:
+    kept = written.casefold().strip("-_.")
+    return kept.rstrip("0123456789").strip("-_.") or kept
 
 
 @lru_cache(100_000)
@@ -178,11 +188,15 @@ def disguise(one: Bearing, other: Bearing) -> Disguise | None:
         for (network, handle), (where, name) in product(one.handles, other.handles):
             if network == where and handle != name:
                 found += _handles(handle, name)
+            elif network != where and handle == name and skeleton(network) == skeleton(where):
+                found.append(Disguise(kind="DOMAIN", manner="LETTERS", left=f"{network}:{handle}", right=f"{where}:{name}"))
         found += _namesakes(one, other)
+        found += _forged(one, other)
+        found += [seen.turned() for seen in _forged(other, one)]
     return min(found, key=lambda d: (_ORDER.index(d.manner), d.kind, d.left, d.right), default=None)
 
 
-_ORDER: Final[tuple[Manner, ...]] = ("LETTERS", "SLIP", "ADDED", "ENDING", "SAME")
+_ORDER: Final[tuple[Manner, ...]] = ("LETTERS", "FORGED", "SLIP", "ADDED", "ENDING", "SAME")
 
 
 def _named(ours: Sequence[Name], theirs: Sequence[Name]) -> bool | None:
@@ -197,12 +211,12 @@ def _named(ours: Sequence[Name], theirs: Sequence[Name]) -> bool | None:
 
 def _letters_of_names(one: Bearing, other: Bearing) -> Iterator[Disguise]:
     for ours, theirs in product(one.names, other.names):
-        if _shape(ours) and _shape(ours) == _shape(theirs) and _mixed(ours.text) != _mixed(theirs.text):
+        if _shape(ours) and _shape(ours) == _shape(theirs) and mixed(ours.text) != mixed(theirs.text):
             yield Disguise(kind="NAME", manner="LETTERS", left=ours.text, right=theirs.text)
 
 
 @lru_cache(100_000)
-def _mixed(written: str) -> bool:
+def mixed(written: str) -> bool:
     """Whether one word has letters of ours beside others that only look like ours (UTS #39 §5.1): no language writes so."""
     for word in written.split():
         ours = any(c.isascii() and c.isalpha() for c in word)
@@ -226,7 +240,7 @@ def _boxes(one: Mailbox, other: Mailbox, *, named: bool) -> Iterator[Disguise]:
             yield Disguise(kind="HANDLE", manner="ADDED", left=left, right=right)
         return
     if near_local and (manner := _domains(one.domain, other.domain, free=one.free and other.free)) is not None:
-        if named or (manner in STRONG and one.local == other.local):
+        if named or (one.local == other.local and (manner in STRONG or len(parts(one.local)) > 1)):
             yield Disguise(kind="DOMAIN", manner=manner, left=left, right=right)
     elif named and not same_local and len(bared(one.local)) > 4 and _lengthened(one.local, other.local):
         yield Disguise(kind="HANDLE", manner="ADDED", left=left, right=right)
@@ -248,6 +262,10 @@ def _domains(one: str, other: str, *, free: bool) -> Manner | None:
     short, long = sorted((one, other), key=len)
     if long.startswith(f"{short}."):
         return "LETTERS"  # nimbus.example.co: the whole of the other stands before
+    if any(label == short.replace(".", "-") for label in long.split(".")):
+        return "LETTERS"  # nimbus-example.test
+    if short in _without_a_word(long):
+        return "ADDED"
     ours, theirs = _words_of(one), _words_of(other)
     if ours[-1] == theirs[-1] and len(ours) == len(theirs):
         return "ENDING"
@@ -259,6 +277,48 @@ def _domains(one: str, other: str, *, free: bool) -> Manner | None:
         if a != b and len(bared(a)) > _BARE and bared(a) == bared(b):
             return "ADDED"
     return None
+
+
+def _without_a_word(domain: str) -> tuple[str, ...]:
+    """What a domain is without a word put to its first label by a stroke: web.de for mail-web.de and web-mail.de."""
+    label, dot, rest = domain.partition(".")
+    words = label.split("-")
+    if len(words) != 2:
+        return ()
+    return tuple(f"{kept}{dot}{rest}" for kept, put in (words, words[::-1]) if put in AFFIXES)
+
+
+def _forged(one: Bearing, other: Bearing) -> Iterator[Disguise]:
+    """The addresses of one that are forged whoever else has which, where both go by one full name."""
+    if {_shape(n) for n in one.names}.isdisjoint({_shape(n) for n in other.names} - {""}):
+        return
+    for box in one.boxes:
+        if any(mixed(part) for part in (box.local, *box.domain.split("."))):
+            yield Disguise(kind="HANDLE", manner="FORGED", left=f"{box.local}@{box.domain}", right="")
+        elif not box.free and imitates_a_host(box.domain):
+            yield Disguise(kind="DOMAIN", manner="FORGED", left=f"{box.local}@{box.domain}", right="")
+
+
+@lru_cache(20_000)
+def imitates_a_host(domain: str) -> bool:
+    """Whether a domain is made to be taken for one of those that give addresses to anybody: gmai1.com, gmail.com.co, mail-gmx.de."""
+    hosts = free_hosts()
+    if _free_skeletons().get(skeleton(domain), domain) != domain or not hosts.isdisjoint(_without_a_word(domain)):
+        return True
+    labels = domain.split(".")
+    # some of them have the countries below their name: yahoo.com.ar
+    return any(
+        ".".join(labels[:n]) in hosts and not (labels[0] in _COUNTRIES_BELOW and len(labels[-1]) == 2)
+        for n in range(2, len(labels))
+    )
+
+
+@cache
+def _free_skeletons() -> dict[str, str]:
+    return {skeleton(host): host for host in sorted(free_hosts())}
+
+
+_COUNTRIES_BELOW: Final = frozenset({"yahoo", "hotmail", "outlook", "live", "msn", "uol", "terra", "tim"})
 
 
 def _ending(domain: str) -> str:

@@ -101,6 +101,11 @@ def _owner(local: str, domain: str) -> Owner:
     return "PERSON"
 
 
+def free_hosts() -> frozenset[str]:
+    """The hosts that give addresses to anybody."""
+    return _T["free"]
+
+
 def site(domain: str) -> str:
     """The part of a domain that somebody registered: `mail.example.co.uk` belongs to `example.co.uk`."""
     labels = domain.split(".")

@@ -75,6 +75,7 @@ async def flagged(desk: Desk) -> list[tuple[str, str]]:
         ("ada.byron@mail-nimbus.example", "DOMAIN"),
         ("ada.byron@nimbus.test", "DOMAIN"),  # another ending
         ("ada.byron@nimbus.example.co", "DOMAIN"),
+        ("ada.byron@nimbus-example.test", "DOMAIN"),
         ("ada.byr0n@nimbus.example", "HANDLE"),
         ("аda.byron@nimbus.example", "HANDLE"),  # a Cyrillic а
         ("ada.byron.ceo@gmail.com", "HANDLE"),
@@ -128,6 +129,24 @@ async def test_a_name_in_letters_of_another_script_is_flagged_whatever_else_it_c
     (flag,) = [p["impersonates"] for p in await people(desk) if p["impersonates"]]
     assert (flag["likeness"], flag["person"]["name"]) == ("NAME", "Ada Byron")
     assert "cyrillic capital letter a" in flag["sentence"]
+
+
+@ON_ONE
+async def test_a_forged_address_under_the_name_of_somebody_known_is_flagged_whatever_address_they_have(desk: Desk) -> None:
+    await take(desk, card("ada", "Ada Byron", ADA), wrote("fake", "Ada Byron", "lovelace@gmai1.com"))
+    (flag,) = [p["impersonates"] for p in await people(desk) if p["impersonates"]]
+    assert (flag["likeness"], flag["suspicious"]) == ("DOMAIN", True)
+    assert flag["sentence"] == (
+        "lovelace@gmai1.com looks made to deceive and bears the name of somebody you know, Ada Byron: whoever this is may pose as them."
+    )
+    (real,) = [p for p in await people(desk) if not p["impersonates"]]
+    assert real["lookAlikes"][0]["sentence"].endswith("Ada Byron may pose as this person, and is kept apart.")
+
+
+@ON_ONE
+async def test_a_forged_looking_address_that_the_viewer_wrote_down_is_flagged_as_nobody(desk: Desk) -> None:
+    await take(desk, card("ada", "Ada Byron", ADA), card("also", "Ada Byron", "lovelace@gmail.com.co"))
+    assert [p["impersonates"] for p in await people(desk)] == [None, None]
 
 
 @ON_ONE
