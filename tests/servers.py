@@ -294,7 +294,8 @@ def postgres(*, in_memory: bool = False) -> Iterator[Postgres]:
     """A cluster of its own with one fresh database. Crash safety is off: it is as fast as it is forgetful.
 
     `in_memory` keeps its files off the disk where there is room: hundreds of databases of a thousand files each are made and
-    dropped in a test run, and a disk takes minutes for that. What is measured should not ask for it.
+    dropped in a test run, and a disk takes minutes for that. Nor is anything analysed there unless a test does so: by itself PostgreSQL
+    does it when it comes by, and plans would depend on that. What is measured should not ask for it.
     """
     with recorded("PostgreSQL"):
         programs, origin = _postgres_programs()
@@ -316,8 +317,10 @@ def postgres(*, in_memory: bool = False) -> Iterator[Postgres]:
         ]
         who: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if fetched.AS_ROOT else {}
         subprocess.run([str(word) for word in initdb], cwd=folder, check=True, capture_output=True, timeout=120, **who)
-        settings = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=127.0.0.1")
+        settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=127.0.0.1"]
         command: Command = [programs / "postgres", "-D", folder / "data", "-p", str(port), "-k", folder]
+        if in_memory:
+            settings.append("autovacuum=off")
         command += [word for setting in settings for word in ("-c", setting)]
         url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.

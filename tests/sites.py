@@ -30,13 +30,15 @@ CLAIMED, RECIPROCAL, VERIFIED = "CLAIMED", "RECIPROCAL", "VERIFIED"
 
 @dataclass
 class Document:
-    """What lies at an address. `body` None: the host says nothing, ever; `endless`: it never stops; `drip`: it never stops, a byte at a time."""
+    """What lies at an address. `body` None: the host says nothing, ever; `endless`: it never stops; `drip`: it never stops, a byte at a time;
+    `held`: it says nothing until that is set."""
 
     body: bytes | None = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     endless: bool = False
     drip: bool = False
+    held: asyncio.Event | None = None
 
 
 def page(*links: tuple[str, str], body: str = "") -> Document:
@@ -93,6 +95,8 @@ class Sites:
                 self.asked[host, target] += 1
                 self.when[host].append(time.monotonic())
                 document = self.answer(host, target)
+                if document.held is not None:
+                    await document.held.wait()
                 if document.body is None:
                     await reader.read()  # until the other side gives up
                     break
@@ -114,12 +118,14 @@ class Sites:
         writer.close()
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[ToLoopback]:
-        """The way to this web while its servers run."""
+    async def serving(self, *, patience: float | None = None) -> AsyncIterator[ToLoopback]:
+        """The way to this web while its servers run; `patience`: of this way with hosts that hang (see there)."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", free_port(), limit=256 * 1024)
         port = server.sockets[0].getsockname()[1]
         self.port = port
         transport = ToLoopback(self.hosts, port, self.names)
+        if patience is not None:
+            transport.patience = dict.fromkeys(self.hanging, patience)
         try:
             yield transport
         finally:
@@ -128,7 +134,11 @@ class Sites:
 
 
 class ToLoopback(Transport):
-    """The transport of every installation, with a DNS that knows only the planted hosts, whose TLS ends before them."""
+    """The transport of every installation, with a DNS that knows only the planted hosts, whose TLS ends before them.
+
+    `patience`: seconds without a byte after which a host is given up, where that is known to hang, so that all others may be given as long
+    as a busy machine takes.
+    """
 
     def __init__(self, hosts: set[str], port: int, names: Mapping[str, Sequence[str] | Iterator[Sequence[str]]]) -> None:
         async def lookup(host: str, _: int) -> Sequence[str]:
@@ -146,14 +156,15 @@ class ToLoopback(Transport):
         self._hosts = hosts
         self._port = port
         self.clock: Clock | None = None
+        self.patience: dict[str, float] = {}
         self.sent: defaultdict[str, list[float]] = defaultdict(list)  # when each host was asked, by that clock
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self.clock is not None:
             self.sent[request.url.host].append(self.clock.now().timestamp())
         if request.url.host in self._hosts:
-            place = request.url.copy_with(scheme="http", port=self._port)
-            request = httpx.Request(
-                request.method, place, headers=request.headers, stream=request.stream, extensions=request.extensions
-            )
+            place, extensions = request.url.copy_with(scheme="http", port=self._port), dict(request.extensions)
+            if (seconds := self.patience.get(request.url.host)) is not None:
+                extensions["timeout"] = {**extensions.get("timeout", {}), "read": seconds}
+            request = httpx.Request(request.method, place, headers=request.headers, stream=request.stream, extensions=extensions)
         return await super().handle_async_request(request)

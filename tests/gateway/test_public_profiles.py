@@ -251,7 +251,7 @@ async def test_our_own_look_up_finds_the_profile_and_shows_links_that_are_return
     )
     look = """{ lookup(resource: "acct:ada@kith.example.org") { nodes { uri name bio } links { from to relation claim } } }"""
     async with planted.serving() as transport:
-        desk.installation.services.web = Web(transport, desk.installation.clock, seconds=1.0)
+        desk.installation.services.web = Web(transport, desk.installation.clock, seconds=60.0)
         found = (await ask(desk.client, look)).json()["data"]["lookup"]
     links = {(one["from"], one["to"], one["relation"]): one["claim"] for one in found["links"]}
     own = f"{URL}/@ada"

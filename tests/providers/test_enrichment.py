@@ -58,7 +58,7 @@ async def asking(stub: Sources, *, key: str = KEY) -> AsyncIterator[Enrichers]:
         transport = Transport(Guard([f"127.0.0.1/32:{url.rpartition(':')[2]}"]))
         clock = HandClock()
         terms = {source: Terms(key=key, price=280_000, url=url) for source in PAID}
-        yield Enrichers(transport=transport, web=Web(transport, clock), clock=clock, terms=terms)
+        yield Enrichers(transport=transport, web=Web(transport, clock, seconds=60.0), clock=clock, terms=terms)
         await transport.aclose()
 
 
@@ -162,7 +162,7 @@ async def test_a_host_that_cannot_be_reached_has_learnt_nothing(source: str) -> 
     clock = HandClock()
     terms = {source: Terms(key=KEY, price=1, url="http://127.0.0.1:9")}
     log = Kept()
-    answer = await Enrichers(transport=transport, web=Web(transport, clock), clock=clock, terms=terms).ask(
+    answer = await Enrichers(transport=transport, web=Web(transport, clock, seconds=60.0), clock=clock, terms=terms).ask(
         source, "EMAIL", "ada@example.org", log
     )
     await transport.aclose()

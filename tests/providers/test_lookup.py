@@ -44,8 +44,8 @@ class Visitor:
 
 @asynccontextmanager
 async def visiting(planted: Sites, clock: HandClock | None = None) -> AsyncIterator[Visitor]:
-    async with planted.serving() as transport:
-        yield Visitor(Web(transport, clock or HandClock(), seconds=1.0))
+    async with planted.serving(patience=0.5) as transport:
+        yield Visitor(Web(transport, clock or HandClock(), seconds=60.0))
 
 
 def book(links: list[Link]) -> dict[tuple[str, str, str], str]:

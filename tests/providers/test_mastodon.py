@@ -146,14 +146,14 @@ async def test_a_conversation_that_is_not_there_is_refused(community: Community,
 
 async def test_the_servers_own_faults_have_their_names(community: Community, new_session: SessionMaker, clock: HandClock) -> None:
     server = community.server
-    for effect, error in (
-        ({"type": "status", "status": 503}, Unavailable),
-        ({"type": "ratelimit"}, RateLimited),
-        ({"type": "malformed", "truncate": True}, ProviderError),
-        ({"type": "latency", "delay_ms": 1500}, Unavailable),
+    for effect, error, seconds in (
+        ({"type": "status", "status": 503}, Unavailable, 60),
+        ({"type": "ratelimit"}, RateLimited, 60),
+        ({"type": "malformed", "truncate": True}, ProviderError, 60),
+        ({"type": "latency", "delay_ms": 1500}, Unavailable, 0.7),
     ):
         server.fault(effect, "/api/v1/conversations")
-        deadline = (clock.now() + timedelta(seconds=0.7)).timestamp()
+        deadline = (clock.now() + timedelta(seconds=seconds)).timestamp()
         with pytest.raises(error):
             await opened(community, new_session, interactive=True, deadline=deadline).heads(None, 20)
         server.clear_faults()

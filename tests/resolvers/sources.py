@@ -77,7 +77,7 @@ async def opened(database: Database, viewer: str = "u_robin", *, budget: int = 5
     async with running(stub) as url, sites.serving() as web_transport:
         transport = Transport(Guard([f"127.0.0.1/32:{url.rpartition(':')[2]}"]))
         desk = Desk(await Household.open(database, viewer))
-        desk.services.web = Web(web_transport, desk.clock)
+        desk.services.web = Web(web_transport, desk.clock, seconds=60.0)
         terms = {source: Terms(key=KEY, price=PRICE, url=url) for source in ("FULLCONTACT", "PEOPLE_DATA_LABS")}
         desk.services.enrichers = Enrichers(transport=transport, web=desk.services.web, clock=desk.clock, terms=terms)
         desk.services.enrichment_budget = budget

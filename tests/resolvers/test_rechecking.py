@@ -251,7 +251,7 @@ async def test_who_comes_back_after_all_is_proof_again(database: Database) -> No
 async def test_a_hostile_host_is_bounded_and_is_one_that_does_not_answer(tmp_path: Path, hostile: Document) -> None:
     async with open_sqlite(tmp_path) as database, ada(database, ring()) as home:
         home.sites.put(B, hostile)
-        home.gives(0.5)
+        home.way.patience["b.example"] = 0.5
         await home.later(30 * DAY)
         found = await home.evidence()
         assert (found["claim"], found["failingSince"] is not None) == (RECIPROCAL, True)
@@ -298,18 +298,18 @@ async def test_consent_that_is_withdrawn_meanwhile_stops_it_before_the_next_requ
 ) -> None:
     async with ada(database, ring()) as home:
         home.desk.clock.time += 31 * DAY
-        home.gives(0.5)
-        gone = asyncio.Event()
+        gone, withdrawn = asyncio.Event(), asyncio.Event()
         real = home.sites.answer
 
         def answer(host: str, target: str) -> Document:
             gone.set()
-            return real(host, target) if target != "/robots.txt" else Document(None)
+            return real(host, target) if target != "/robots.txt" else Document(status=404, held=withdrawn)
 
         monkeypatch.setattr(home.sites, "answer", answer)
         turn = asyncio.create_task(home.runs())
         await gone.wait()
         await home.allows(False)
+        withdrawn.set()
         assert await turn is None
         found = await home.evidence()
         assert (found["claim"], found["failingSince"]) == (RECIPROCAL, None)

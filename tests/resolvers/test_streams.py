@@ -269,8 +269,7 @@ async def test_a_dry_run_stops_when_it_has_looked_at_enough_and_goes_on_from_the
     await bank.said("heron", *(f"Boat {n}" for n in range(9)), "heron")
     found, after = [], None
     for _ in range(3):
-        patient = bank.desk.operation(deadline_ms=15_000)
-        shown = (await bank.desk.execute(PREVIEW, patient, text="heron", after=after)).data["streamRule"]["matches"]
+        shown = (await bank.desk.ask(PREVIEW, text="heron", after=after))["streamRule"]["matches"]
         found.append([shown["lookedAt"], len(shown["edges"]), shown["pageInfo"]["hasNextPage"]])
         after = shown["pageInfo"]["endCursor"]
         if not shown["pageInfo"]["hasNextPage"]:
