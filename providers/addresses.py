@@ -21,6 +21,7 @@ import aiohappyeyeballs
 import msgspec
 
 from providers.errors import ForbiddenAddress, Unavailable
+from providers.names import Names
 
 IPv4 = ipaddress.IPv4Address
 IPv6 = ipaddress.IPv6Address
@@ -111,10 +112,9 @@ def is_public(address: IPv4 | IPv6) -> bool:
     return address in OPEN_IPV6 and not any(address in network for network in CLOSED_IPV6)
 
 
-async def system_lookup(host: str, port: int) -> Sequence[str]:
-    """What the system's resolver says of a name: addresses in the order in which to try them (RFC 6724)."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(entry[4][0]) for entry in found]
+def system_addresses(host: str, port: int) -> Sequence[str]:
+    """What the system says of a name: addresses in the order in which to try them (RFC 6724). Blocks. Raises OSError or UnicodeError."""
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 async def system_services(name: str) -> Sequence[tuple[str, int]]:
@@ -162,7 +162,7 @@ class Guard:
         forbidden_ports: Collection[tuple[str, int]] = (),
         *,
         also: Callable[[], Iterable[str]] = tuple,
-        lookup: Lookup = system_lookup,
+        lookup: Lookup | None = None,
         services: Services = system_services,
         exchanges: Exchanges = system_exchanges,
         texts: Texts = system_texts,
@@ -170,7 +170,7 @@ class Guard:
         self._also = also
         self._allow = tuple(Allowance.read(text) for text in allow)
         self._forbidden = frozenset((_name(host), port) for host, port in forbidden_ports)
-        self._lookup = lookup
+        self._lookup = lookup or Names(system_addresses).addresses
         self.services = services
         self.exchanges = exchanges
         self.texts = texts

@@ -1,11 +1,12 @@
 """HTTP/1.1 calls (RFC 9112) over connections that are kept: one request, its whole answer, as little in between as is safe.
 
-Connections are opened by the guard alone, and their number is bounded for each host and altogether; who finds none free waits in line,
-and is sent by the connection that comes free, in the turn of the event loop in which that has its answer: whoever asked is woken once, by the
-answer. Answers are parsed by httptools (llhttp, strict), bounded while they come: their head, their body as it is sent and as it is
-unpacked. An answer that is not whole and clean at its end costs the connection. A kept connection that its server has closed meanwhile is
-replaced once, where asking twice is asking once (RFC 9110 §9.2.2). Names are looked up at most every ten seconds, and what was judged
-is what is connected to. Knows nothing of accounts, redirects, budgets or httpx's clients; its errors are httpx's.
+Connections are opened by the guard alone. Their number is bounded for each host and altogether, such that hosts which hang never have them
+all; who finds none free waits in line, and is sent by the connection that comes free, in the turn of the event loop in which that has its
+answer: whoever asked is woken once, by the answer. Answers are parsed by httptools (llhttp,
+strict), bounded while they come: their head, their body as it is sent and as it is unpacked. An answer that is not whole and clean at its
+end costs the connection. A kept connection that its server has closed meanwhile is replaced once, where asking twice is asking once (RFC 9110
+§9.2.2). Names are looked up at most every ten seconds, and what was judged is what is connected to. Knows nothing of accounts,
+redirects, budgets or httpx's clients; its errors are httpx's.
 """
 
 from __future__ import annotations
@@ -141,7 +142,8 @@ class Wires:
         """Open a connection where somebody waits for one that nobody opens yet, and there may be one."""
         if self._sweep is None:
             self._sweep = self._loop.call_later(SWEEP_SECONDS, self._look_after)
-        if len(host.busy) + len(host.openers) >= self._per_host:
+        mine = len(host.busy) + len(host.openers)
+        if mine >= self._per_host or (mine and mine >= self._left(mine)):
             return
         call = next((call for call in host.line if call.opener is None), None)
         if call is None:
@@ -154,6 +156,15 @@ class Wires:
         self._open += 1
         call.opener = opener = self._loop.create_task(self._opened(place, host, call))
         host.openers.add(opener)
+
+    def _left(self, enough: int) -> int:
+        """Connections that nobody uses now, those among them that are kept; not counted out where there are more than enough.
+
+        A host has no more than it leaves to all others: however many hang, the next one finds some (the dynamic thresholds of Choudhury and
+        Hahne, 1998, by which queues share a memory).
+        """
+        left = self._connections - self._open
+        return left if left > enough else left + sum(len(host.free) for host in self._hosts.values())
 
     def _make_room(self) -> bool:
         """Close a connection that nobody uses."""
@@ -277,6 +288,8 @@ class Wires:
             while host.free and (not host.free[0].usable or now - host.free[0].since > IDLE_SECONDS):
                 host.free.popleft().close()
                 self._open -= 1
+            if host.line:  # others may have left it some since
+                self._more(place, host)
             if not (host.free or host.busy or host.openers or host.line):
                 del self._hosts[place]
         self._sweep = loop.call_later(SWEEP_SECONDS, self._look_after) if self._hosts else None

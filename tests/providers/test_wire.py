@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+from contextlib import AsyncExitStack
 
 import pytest
 
 from providers.addresses import Guard
 from providers.errors import Malformed, Unavailable
+from providers.quota import Quota
 from providers.transport import Transport
 from providers.wire import ASIDE_BYTES, HEAD_BYTES
 from tests.providers.conftest import Exchange, SessionMaker, http_answer, scripted
@@ -76,6 +78,35 @@ async def test_two_hosts_share_the_only_connection_there_may_be(new_session: Ses
         sessions = [new_session(server.url, transport=transport, interactive=True) for server in (one, other, one, other)]
         answers = await asyncio.gather(*(session.request("GET", "/") for session in sessions))
         assert [answer.content for answer in answers] == [b"one", b"other", b"one", b"other"]
+    await transport.aclose()
+
+
+@pytest.mark.parametrize(("connections", "had"), [(8, [4, 2, 1]), (9, [5, 2, 1]), (16, [6, 5, 3])])
+async def test_hosts_that_hang_leave_connections_to_others(new_session: SessionMaker, connections: int, had: list[int]) -> None:
+    """Each has as many as it leaves at most, so that there is one for whoever comes next, and an answer."""
+    transport = Transport(Guard(["127.0.0.0/8:*"]), connections=connections, per_host=6)
+    asked = asyncio.Semaphore(0)
+    going = asyncio.Event()
+
+    async def held(_: Exchange) -> bytes:
+        asked.release()
+        await going.wait()
+        return http_answer(200, "late")
+
+    async with AsyncExitStack() as stack:
+        hung = [await stack.enter_async_context(scripted(held)) for _ in had]
+        waiting = []
+        for server, count in zip(hung, had, strict=True):
+            session = new_session(server.url, transport=transport, quota=Quota(calls=1_000, seconds=1.0, concurrency=20))
+            waiting += [asyncio.create_task(session.request("GET", f"/{n}")) for n in range(10)]
+            for _ in range(count):
+                await asked.acquire()
+        well = await stack.enter_async_context(scripted(http_answer(200, "ok")))
+        session = new_session(well.url, transport=transport, quota=None, interactive=True)
+        assert (await session.request("GET", "/")).content == b"ok"
+        assert [server.connections for server in hung] == had
+        going.set()
+        await asyncio.gather(*waiting, return_exceptions=True)  # who had waited in line for too long has been told
     await transport.aclose()
 
 
