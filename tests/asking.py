@@ -22,6 +22,7 @@ from schema import build_schema
 from store.cache import Cache
 from store.vault import Vault
 from tests.household import NOW, Household
+from tests.patience import PATIENCE
 
 
 @cache
@@ -122,7 +123,7 @@ class Desk:
         assert not isinstance(stream, ExecutionResult), stream
         events: list[Any] = []
         try:
-            async with asyncio.timeout(120):
+            async with asyncio.timeout(PATIENCE):
                 async for event in stream:
                     assert not event.errors, event.errors
                     events.append(event.data)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.atproto_servers import AtUser
+from tests.patience import PATIENCE
 
 API = "/@atproto/oauth-provider/~api"
 
@@ -69,7 +70,7 @@ class SignInPage:
             headers["Origin"] = self._origin
         if self._cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
-        connection = http.client.HTTPConnection(self._place, timeout=30)
+        connection = http.client.HTTPConnection(self._place, timeout=PATIENCE)
         try:
             connection.request(method, target, body, headers)
             said = connection.getresponse()

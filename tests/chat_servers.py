@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests import fetched
+from tests.patience import PATIENCE
 from tests.ports import free_port
 from tests.servers import Command, Running, _local, exercised, recorded, running, scratch
 
@@ -143,7 +144,7 @@ class MatrixUser:
         if avatar is not None:
             self.call("PUT", f"/v3/profile/{quote(self.user_id)}/avatar_url", {"avatar_url": avatar})
         for room in self.call("GET", "/v3/joined_rooms")["joined_rooms"]:  # they learn of it in the background
-            end = time.monotonic() + 30
+            end = time.monotonic() + PATIENCE
             while self.call("GET", f"/v3/rooms/{quote(room)}/joined_members")["joined"][self.user_id]["display_name"] != name:
                 if time.monotonic() > end:
                     raise RuntimeError(f"{room} never learned of the name {name}")
@@ -214,5 +215,5 @@ def _generate_keys(command: Command, environment: Mapping[str, str], folder: Pat
         env={**os.environ, **environment},
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
     )

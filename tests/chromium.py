@@ -21,6 +21,7 @@ from playwright.async_api import Browser, async_playwright
 
 from tests import fetched, servers
 from tests.fetched import Missing
+from tests.patience import PATIENCE
 
 _PROJECT = Path(__file__).parent / "browser"
 _PARTS = ("chromium.br", "fonts.tar.br", "swiftshader.tar.br", "al2023.tar.br")
@@ -93,7 +94,7 @@ def _environment(program: _Program) -> dict[str, str]:
 def _version(program: _Program) -> str:
     """What it says of itself. Raises an error of `subprocess` when it does not run."""
     command = [str(program.path), "--version", "--no-sandbox"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=_environment(program))
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE, env=_environment(program))
     return done.stdout.strip().split()[-1]
 
 

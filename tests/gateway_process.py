@@ -22,13 +22,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 _ROOT = Path(__file__).parent.parent
 _KITH = (sys.executable, "-c", "import sys; from gateway.cli import main; sys.exit(main())")
-_READY_SECONDS = 60.0
-_STOP_SECONDS = 30.0
-_COMMAND_SECONDS = 300.0
 
 
 @dataclass
@@ -69,9 +67,9 @@ class Gateway:
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + _READY_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while self.process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/readyz", timeout=5):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/readyz", timeout=PATIENCE):
                 return
             time.sleep(0.05)
         self.stop(signal.SIGKILL)
@@ -88,7 +86,7 @@ class Gateway:
             else:
                 process.send_signal(how)
         try:
-            return process.wait(_STOP_SECONDS)
+            return process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -104,7 +102,7 @@ class Gateway:
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             text=True,
-            timeout=_COMMAND_SECONDS,
+            timeout=PATIENCE,
         )
         if check and done.returncode:
             raise RuntimeError(f"kith {' '.join(arguments)} ended with {done.returncode}: {done.stdout}{done.stderr}")

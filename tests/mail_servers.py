@@ -32,6 +32,7 @@ from cryptography.x509.oid import NameOID
 
 from tests import fetched, servers
 from tests.fetched import Missing
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 USER = "ada@example.org"
@@ -178,7 +179,7 @@ class Mailbox:
     """Another mail program at the same account. Messages are named by UID; folder names are as on the wire."""
 
     def __init__(self, port: int, user: str = USER, password: str = PASSWORD) -> None:
-        self._client = imaplib.IMAP4("127.0.0.1", port, timeout=30)
+        self._client = imaplib.IMAP4("127.0.0.1", port, timeout=PATIENCE)
         self._client.login(user, password)
 
     def close(self) -> None:
@@ -297,7 +298,7 @@ class MailServer:
             env={**os.environ, **self.environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             **who,
         )
         assert done.returncode == 0, done.stderr
@@ -411,7 +412,7 @@ def cyrus() -> Iterator[MailServer]:
             local = name.partition("@")[0]
             command = [root / "usr/sbin/saslpasswd2", "-p", "-c", "-f", folder / "sasldb2", "-u", "localhost", local]
             words = [str(word) for word in command]
-            subprocess.run(words, input=PASSWORD.encode(), env={**os.environ, **environment}, check=True, timeout=60)
+            subprocess.run(words, input=PASSWORD.encode(), env={**os.environ, **environment}, check=True, timeout=PATIENCE)
 
         add(USER)
         _give_away(folder)
@@ -443,7 +444,7 @@ def mail(
 
 
 def _wait_for_sign_in(port: int) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while True:
         try:
             Mailbox(port).close()

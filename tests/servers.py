@@ -33,6 +33,7 @@ from typing import Any, Final
 
 from tests import fetched
 from tests.fetched import Missing
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 exercised: dict[str, str] = {}
@@ -41,7 +42,6 @@ missing: dict[str, str] = {}
 """What could not be started: name → how to get it."""
 
 NOBODY = 65534
-_START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _DEPLOY = Path(__file__).parent.parent / "deploy"
 
@@ -78,9 +78,9 @@ class Running:
                 start_new_session=True,  # some signal their whole process group when they end
                 **who,
             )
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + PATIENCE
         while self.process.poll() is None and time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), PATIENCE):
                 return
             time.sleep(0.02)
         self.kill()
@@ -195,7 +195,7 @@ def redis(*flags: str) -> Iterator[str]:
 
 def _version(program: Path, flag: str = "--version") -> str:
     """The first word with a digit in what a program says about its version."""
-    said = subprocess.run([str(program), flag], capture_output=True, text=True, check=False, timeout=30).stdout
+    said = subprocess.run([str(program), flag], capture_output=True, text=True, check=False, timeout=PATIENCE).stdout
     return next((word.removeprefix("v=") for word in said.split() if any(c.isdigit() for c in word)), "unknown version")
 
 
@@ -229,7 +229,7 @@ class Postgres:
         """kith_app, whom row-level security binds: what a deployment serves with."""
         return self._url("kith_app")
 
-    def wait(self, seconds: float = 60.0) -> None:
+    def wait(self, seconds: float = PATIENCE) -> None:
         """Until it takes queries: its port opens before it has started up."""
         end = time.monotonic() + seconds
         while True:
@@ -271,7 +271,7 @@ class Postgres:
 
     def _psql(self, database: str, *flags: str, stdin: str | None) -> str:
         command = [str(self.bin / "psql"), "-X", "-q", "-h", "127.0.0.1", "-p", str(self.server.port), "-U", "postgres"]
-        done = subprocess.run([*command, "-d", database, *flags], input=stdin, capture_output=True, text=True, timeout=120)
+        done = subprocess.run([*command, "-d", database, *flags], input=stdin, capture_output=True, text=True, timeout=PATIENCE)
         if done.returncode:
             raise RuntimeError(f"psql: {done.stderr.strip()}")
         return done.stdout
@@ -316,7 +316,7 @@ def postgres(*, in_memory: bool = False) -> Iterator[Postgres]:
             "--no-sync",
         ]
         who: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if fetched.AS_ROOT else {}
-        subprocess.run([str(word) for word in initdb], cwd=folder, check=True, capture_output=True, timeout=120, **who)
+        subprocess.run([str(word) for word in initdb], cwd=folder, check=True, capture_output=True, timeout=PATIENCE, **who)
         settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=127.0.0.1"]
         command: Command = [programs / "postgres", "-D", folder / "data", "-p", str(port), "-k", folder]
         if in_memory:
@@ -519,4 +519,4 @@ def mastodon() -> Iterator[Mastodon]:
 def _local(request: urllib.request.Request) -> Any:
     """Open a request to this machine, past any proxy the environment names."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    return opener.open(request, timeout=30)
+    return opener.open(request, timeout=PATIENCE)

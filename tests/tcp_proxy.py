@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 PIECE = 64 * 1024
@@ -49,7 +50,7 @@ class Line:
                 return
             self.connections += 1
             try:
-                far = socket.create_connection(("127.0.0.1", self._upstream), timeout=10)
+                far = socket.create_connection(("127.0.0.1", self._upstream), timeout=PATIENCE)
                 far.settimeout(None)
             except OSError:  # the server is down: so are we
                 near.close()

@@ -13,6 +13,7 @@ import pytest
 
 from tests import fetched, servers
 from tests.gateway_process import Gateway, kith_serve
+from tests.patience import PATIENCE
 
 _SCRIPTS = Path(__file__).parent / "conformance"
 _CARD = "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:urn:uuid:{n}\r\nFN:Person {n} Example\r\nEMAIL:person{n}@example.org\r\nEND:VCARD\r\n"
@@ -74,7 +75,7 @@ def cursor(gateway: Gateway) -> str:
 def report(gateway: Gateway, scripts: Path, key: str, cursor: str, request: pytest.FixtureRequest) -> list[Row]:
     """What the script named by the test's parameter says of the gateway."""
     command = [str(fetched.node()), str(scripts / f"{request.param}.mjs"), gateway.endpoint, key, cursor]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return [Row(**row) for row in json.loads(done.stdout)]
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.chaos.clients import ask
 from tests.gateway_process import Gateway, kith_serve
+from tests.patience import PATIENCE
 
 _README = (Path(__file__).parent.parent / "README.md").read_text()
 # reads the store alone: to read live conversations is to learn of who takes part in them
@@ -39,7 +40,7 @@ def _first_query(gateway: Gateway, key: str) -> dict[str, Any]:
     found = re.search(r"^curl (.*?) -d @- <<'JSON'\n(.*?)\nJSON$", _README, re.MULTILINE | re.DOTALL)
     assert found is not None
     words = shlex.split(found[1].replace("http://127.0.0.1:8000", gateway.url).replace("$KEY", key))
-    done = subprocess.run(["curl", *words, "-d", found[2]], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(["curl", *words, "-d", found[2]], capture_output=True, text=True, check=True, timeout=PATIENCE)
     answer: dict[str, Any] = json.loads(done.stdout)
     assert "errors" not in answer
     people: dict[str, Any] = answer["data"]["viewer"]["people"]
@@ -48,7 +49,12 @@ def _first_query(gateway: Gateway, key: str) -> dict[str, Any]:
 
 def test_after_the_demo_the_first_query_of_the_readme_returns_unified_people_with_their_conversations(tmp_path: Path) -> None:
     with _demo(tmp_path / "home") as gateway:
-        people = _first_query(gateway, gateway.token("owner"))
+        key = gateway.token("owner")
+        people = _first_query(gateway, key)
+        while any(source["state"] == "TIMED_OUT" for source in people["sources"]):
+            people = _first_query(
+                gateway, key
+            )  # a busy machine may miss the deadline: what comes after it is there for who asks again
         assert people["totalCount"] > 10
         assert {source["state"] for source in people["sources"]} == {"FRESH"}
         assert len(people["sources"]) == 3

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 _ROOT = Path(__file__).parent.parent
 _TOOLS = ("sh", "dirname", "cat", "cksum", "rm", "env")
 
@@ -38,7 +40,7 @@ class Machine:
             env={"PATH": str(self.bin), "LOG": str(self.log)},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
     @property

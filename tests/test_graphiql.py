@@ -17,9 +17,10 @@ from tests import servers
 from tests.chromium import chromium
 from tests.fetched import Missing
 from tests.gateway_process import Gateway, kith_serve
+from tests.patience import PATIENCE
 
 _CARD = "BEGIN:VCARD\r\nVERSION:4.0\r\nUID:urn:uuid:{name}\r\nFN:{name} Example\r\nEMAIL:{address}\r\nEND:VCARD\r\n"
-_SLOW_MACHINE = 30_000  # milliseconds
+_SLOW_MACHINE = PATIENCE * 1000  # milliseconds
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,7 @@ async def visit(gateway: Gateway) -> AsyncIterator[Visit]:
     """A browser whose owner has followed the sign-in link and opened GraphiQL."""
     async with chromium() as browser:
         page = await browser.new_page(viewport={"width": 1400, "height": 860})
+        page.set_default_timeout(_SLOW_MACHINE)
         visit = Visit(page)
         await page.goto(await asyncio.to_thread(gateway.login_link))
         await page.wait_for_url(f"{gateway.url}/")

@@ -18,10 +18,11 @@ from typing import Any, Final
 
 from tests import atproto_servers
 from tests.chaos import processes, raw
-from tests.chaos.chat_faults import PATIENCE, SEND, UNSENT, WATCHED, follow, linked, listen
+from tests.chaos.chat_faults import SEND, UNSENT, WATCHED, follow, linked, listen
 from tests.chaos.clients import Event, ask, position
 from tests.chaos.report import Report
 from tests.gateway_process import Gateway, kith_serve
+from tests.patience import PATIENCE
 from tests.providers.bluesky_stub import Bluesky, Convo
 from tests.providers.stub_http import running, served
 from tests.tcp_proxy import tcp_proxy
@@ -157,7 +158,7 @@ def _send(report: Report, gateway: Gateway, key: str, account_id: str, life: Lif
         given = {"key": f"send-{n}", "account": account_id, "room": room, "text": f"from Kith {n}"}
         done: dict[str, Any] = ask(gateway, key, SEND, given)["data"]["sendMessage"]
         assert not done["errors"], done
-    processes.wait_until("the last send", lambda: raw.count(gateway.home, UNSENT) == 0, 300.0)
+    processes.wait_until("the last send", lambda: raw.count(gateway.home, UNSENT) == 0, PATIENCE)
     there = [one.get("text") for one in life.convo.messages if one["sender"]["did"] == life.network.user.did]
     report.expect(
         "messages that Kith sent and the chat has once", sum(there.count(f"from Kith {n}") == 1 for n in range(count)), count

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.universe import ME, Universe
 from tests import servers
+from tests.chaos import processes
 from tests.chaos.linking import link_mastodon
 from tests.chaos.load import Load
 from tests.chaos.report import Report
@@ -47,8 +48,10 @@ async def kill_the_cache(home: Path, *, clients: int, times: int, answers: int =
                 without += load.answers - before
                 redis.start()  # empty, and its statistics begin anew
                 await load.answered(answers)
-                await asyncio.sleep(2.0)
-                report.hold("Redis was asked again after it had come back", _asked(redis) > 0)
+                # whoever has found it away leaves it alone for a while
+                await asyncio.to_thread(
+                    processes.wait_until, "Redis to be asked again after it had come back", lambda: _asked(redis) > 0
+                )
             await load.stop()
         hits = sum(extension.get("cacheHits", 0) for extension in load.extensions)
         report.figures |= {"clients": clients, "outages": times, "answers": load.answers, "of these without Redis": without}

@@ -22,12 +22,12 @@ from tests.chaos.clients import Event, ask, by_websocket, position
 from tests.chaos.report import Report
 from tests.chat_servers import MatrixUser
 from tests.gateway_process import Gateway, kith_serve
+from tests.patience import PATIENCE
 from tests.ports import free_port
 from tests.tcp_proxy import Line, tcp_proxy
 
 BURST: Final = 60  # messages of a room between two looks: a sync shows 50
 CUT_WITHIN: Final = 0.4  # seconds after a connection is made
-PATIENCE: Final = 60.0
 BEGIN: Final = """mutation { beginLink(input: { provider: "matrix", method: PASSWORD }) { link { id } errors { message } } }"""
 COMPLETE: Final = """mutation Complete($link: ID!, $form: [FormValue!]!) {
   completeLink(input: { linkId: $link, credentials: { form: $form } }) {
@@ -205,7 +205,7 @@ def _send(report: Report, gateway: Gateway, key: str, account_id: str, line: Lin
         time.sleep(club.dice.random() * 0.2)
         if n % 2:
             line.cut()
-    processes.wait_until("the last send", lambda: raw.count(gateway.home, UNSENT) == 0, 300.0)
+    processes.wait_until("the last send", lambda: raw.count(gateway.home, UNSENT) == 0, PATIENCE)
     there = [str(e["content"].get("body")) for e in club.bob.timeline(club.group) if e["sender"] == club.ada.user_id]
     report.expect(
         "messages that Kith sent and the room has once", sum(there.count(f"from Kith {n}") == 1 for n in range(count)), count

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 
 from tests.gateway_process import Gateway
+from tests.patience import PATIENCE
 
 CHANGES = """subscription Changes($since: Cursor) { changes(since: $since) { __typename cursor
   ... on NodeUpserted { nodeId nodeKind nodeVersion created changedFields }
@@ -36,7 +37,7 @@ def ask(gateway: Gateway, key: str, query: str, variables: dict[str, Any] | None
         {"content-type": "application/json", "authorization": f"Bearer {key}"},
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request, timeout=60) as response:
+    with opener.open(request, timeout=PATIENCE) as response:
         answer: dict[str, Any] = json.load(response)
     if answer.get("errors"):
         raise RuntimeError(f"the query failed: {answer['errors']}")

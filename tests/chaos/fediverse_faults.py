@@ -21,12 +21,13 @@ from providers.mastodon.sending import SURE
 from providers.mastodon.streaming import BURST, EVERY
 from tests import servers
 from tests.chaos import processes, raw
-from tests.chaos.chat_faults import PATIENCE, SEND, UNSENT, WATCHED, follow, listen
+from tests.chaos.chat_faults import SEND, UNSENT, WATCHED, follow, listen
 from tests.chaos.clients import Event, ask, position
 from tests.chaos.linking import link_mastodon
 from tests.chaos.report import Report
 from tests.fediverse import Person
 from tests.gateway_process import Gateway, kith_serve
+from tests.patience import PATIENCE
 from tests.tcp_proxy import Line, tcp_proxy
 
 #: Something that is done there, and how its change is known here.

@@ -49,6 +49,7 @@ from resolvers.relationship import placing, tallying
 from resolvers.wake import Waker
 from store import accounts, viewers
 from store.database import Database
+from tests import patience
 from tests.chaos.clients import CHANGES
 from tests.chaos.report import Report
 from tests.gateway.running import listening
@@ -289,7 +290,7 @@ class _Arm:
         await self._see(one, SIDE, "desk, arrived", {})
         opened = asyncio.Event()
         one.stream = asyncio.create_task(self._follow(one, opened))
-        await asyncio.wait_for(opened.wait(), 30)
+        await asyncio.wait_for(opened.wait(), patience.PATIENCE)
 
     async def _leave(self, one: _Somebody) -> None:
         stream, one.stream = one.stream, None
@@ -321,7 +322,7 @@ class _Arm:
 
     async def _heard_of(self, one: _Somebody) -> None:
         """The page that is open asks again, once, after it was told; the time is the way there and what it waits for more."""
-        await asyncio.wait_for(one.told.wait(), 30)
+        await asyncio.wait_for(one.told.wait(), patience.PATIENCE)
         if not one.asks_again:
             one.asks_again = True
             draw = random.Random(f"{self._seed} {one.number} {self._now}")

@@ -28,6 +28,7 @@ from tests.chaos.report import Report
 from tests.gateway import running as here
 from tests.gateway_process import Gateway
 from tests.household import Household
+from tests.patience import PATIENCE
 from tests.posts import post
 from tests.providers.stub_http import Answer, Request, running
 
@@ -40,7 +41,6 @@ DELIVERED: Final = "select count(*) from webhook_delivery where outcome = 'DELIV
 SLICE: Final = 10
 TAKEN: Final = 2  # events between two kills that the receiver answers
 HELD: Final = 5.0  # seconds for which it keeps the line waiting: longer than it takes to kill somebody
-PATIENCE: Final = 120.0
 AFTERWARDS: Final = 0.5  # seconds in which something might still come twice
 
 

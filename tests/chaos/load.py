@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 
 from tests.gateway_process import Gateway
+from tests.patience import PATIENCE
 
 SMALL_PAGE = """{ viewer { people(first: 5) { edges { node { name emails { address }
   conversations(first: 1) { edges { node { subject } } } } } } } }"""
@@ -44,16 +45,22 @@ class Load:
         self._stop.set()
         await asyncio.gather(*self._tasks)
 
-    async def answered(self, more: int, patience: float = 120.0) -> None:
+    async def answered(self, more: int, patience: float = PATIENCE) -> None:
         """Until so many further answers have come. Raises TimeoutError."""
         wanted = self.answers + more
         async with asyncio.timeout(patience):
             while self.answers < wanted and not self._stop.is_set():  # noqa: ASYNC110  a count, not an event
                 await asyncio.sleep(0.02)
 
+    async def turned_away(self, patience: float = PATIENCE) -> None:
+        """Until somebody found that nobody listens. Raises TimeoutError."""
+        async with asyncio.timeout(patience):
+            while not self.refused:  # noqa: ASYNC110  a count, not an event
+                await asyncio.sleep(0.02)
+
     async def _client(self, number: int) -> None:
         connector = aiohttp.TCPConnector(limit=1, force_close=self.come_anew)
-        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as session:
+        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=PATIENCE)) as session:
             while not self._stop.is_set():
                 await self._ask(session, number)
                 await asyncio.sleep(self.pause)

@@ -25,10 +25,10 @@ from tests.chaos.clients import ask, by_event_stream
 from tests.chaos.repeated_pages import VIEWER, filled
 from tests.chaos.report import Report
 from tests.gateway_process import Gateway
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 WARM_UP: Final = 500  # requests until everything that is kept is there
-LATEST: Final = 60.0  # seconds
 NOTE: Final = """mutation ($person: ID!) {
   annotate(input: { aboutId: $person, add: { note: { body: "Call back" } } }) { errors { message } } }"""
 FIRST: Final = "{ viewer { feed { head } people(first: 1) { edges { node { id } } } } }"
@@ -72,10 +72,10 @@ async def _subscribe(report: Report, gateway: Gateway, key: str, pid: int, subsc
         report.figures["a subscription, KiB"] = round((rss_mib(pid) - before) * 1024 / subscriptions, 1)
         used, wrote = cpu_seconds(pid), time.monotonic()
         await asyncio.to_thread(ask, gateway, key, NOTE, {"person": person})
-        done, late = await asyncio.wait(waiting, timeout=LATEST)
+        done, late = await asyncio.wait(waiting, timeout=PATIENCE)
         report.expect("subscriptions that the event did not reach", len(late), 0)
         report.expect("subscriptions that broke", sum(one.exception() is not None for one in done), 0)
-        report.figures["until the event had reached all, s"] = round(max(arrived, default=wrote + LATEST) - wrote, 2)
+        report.figures["until the event had reached all, s"] = round(max(arrived, default=wrote + PATIENCE) - wrote, 2)
         report.figures["for all of them together, processor ms"] = round((cpu_seconds(pid) - used) * 1000)
     finally:
         for one in waiting:
@@ -92,7 +92,7 @@ async def _next(gateway: Gateway, key: str, since: str, arrived: list[float]) ->
 
 def _open(gateway: Gateway) -> int:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"{gateway.url}/metrics", timeout=30) as answer:
+    with opener.open(f"{gateway.url}/metrics", timeout=PATIENCE) as answer:
         text = answer.read().decode()
     found = re.search(r'^kith_subscriptions_open\{transport="sse"\} (\S+)$', text, re.MULTILINE)
     return 0 if found is None else int(float(found[1]))
@@ -102,7 +102,7 @@ class _Page:
     """Pages at named addresses, on one connection."""
 
     def __init__(self, gateway: Gateway, key: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=60)
+        self._connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
         self._headers = {"authorization": f"Bearer {key}", "accept": "application/graphql-response+json"}
         self.count = 0
 

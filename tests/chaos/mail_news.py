@@ -17,9 +17,9 @@ from tests.chaos.mail_sync import DONE
 from tests.chaos.report import Report
 from tests.gateway_process import Gateway, kith_serve
 from tests.mail_servers import Mailbox, MailServer, mail
+from tests.patience import PATIENCE
 from tests.tcp_proxy import Line, tcp_proxy
 
-PATIENCE = 60.0
 FOLDERS = 6
 #: Digits in which the figures of a larger mailbox differ, and a line that the server says by itself.
 SLACK_BYTES = 60 * FOLDERS

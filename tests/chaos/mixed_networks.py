@@ -25,6 +25,7 @@ from tests.atproto_servers import AtProto
 from tests.chaos.lost_marks import CARD
 from tests.chat_servers import Matrix, MatrixUser
 from tests.fediverse import Person
+from tests.patience import PATIENCE
 from tests.providers import meta_stub, stub_http, telegram_stub, whatsapp_stub
 from tests.providers.bluesky_stub import Bluesky
 from tests.providers.discord_stub import Discord
@@ -124,7 +125,7 @@ class Forward:
         if request.path == "/.well-known/matrix/client":  # it would name the server's own address, past the door
             return Answer(404, b"")
         kept = {name: value for name, value in request.headers.items() if name not in ("connection", "accept-encoding")}
-        line = http.client.HTTPConnection(self.target.hostname or "", self.target.port, timeout=30)
+        line = http.client.HTTPConnection(self.target.hostname or "", self.target.port, timeout=PATIENCE)
         try:
             line.request(request.method, request.target, request.body or None, kept)
             said = line.getresponse()

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PATIENCE: float = 240.0
+from tests.patience import PATIENCE
 
 
 def children(pid: int) -> dict[int, str]:

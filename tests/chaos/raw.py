@@ -6,10 +6,12 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
+from tests.patience import PATIENCE
+
 
 def rows(home: Path, query: str, *values: object) -> list[tuple[object, ...]]:
     """What a query gives. The file is opened for reading only, and closed again."""
-    with contextlib.closing(sqlite3.connect(f"file:{home / 'kith.db'}?mode=ro", uri=True, timeout=30)) as connection:
+    with contextlib.closing(sqlite3.connect(f"file:{home / 'kith.db'}?mode=ro", uri=True, timeout=PATIENCE)) as connection:
         return list(connection.execute(query, values))
 
 

@@ -19,11 +19,11 @@ from tests.chaos import processes, raw
 from tests.chaos.clients import Event, ask, by_event_source, by_event_stream, by_websocket
 from tests.chaos.report import Report
 from tests.gateway_process import Gateway, kith_serve
+from tests.patience import PATIENCE
 
 Stream = Callable[[Gateway, str, str | None], AsyncIterator[Event]]
 Row = tuple[object, ...]
 STREAMS: dict[str, Stream] = {"WebSocket": by_websocket, "SSE by since": by_event_stream, "SSE by Last-Event-ID": by_event_source}
-PATIENCE = 30.0  # seconds without any event after which the rest counts as missed
 AFTERWARDS = 1.5  # seconds in which something might still come twice
 
 

@@ -21,6 +21,7 @@ from store import viewers
 from store.database import Database
 from tests.chaos.report import Report
 from tests.gateway_process import Gateway
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 VIEWER: Final = "robin"
@@ -93,7 +94,7 @@ class _Page:
     def __init__(self, gateway: Gateway, key: str) -> None:
         assert gateway.process is not None
         self._pid = gateway.process.pid
-        self._connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=60)
+        self._connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
         self._path = f"/graphql?documentId=people&operationName={quote('PeoplePage')}"
         self.headers = {"authorization": f"Bearer {key}", "accept": "application/graphql-response+json"}
         self.status, self.tag, self.count = 0, "", 0

@@ -33,10 +33,11 @@ from providers.records import Profile
 from providers.session import Secret
 from store import leases
 from store.database import Database
-from tests.chaos import processes, raw
+from tests.chaos import raw
 from tests.chaos.clients import ask
 from tests.chaos.report import Report
 from tests.gateway_process import Gateway, kith_serve
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 LIFE = 1.0  # seconds that an access token lives: an hour of them passes in a minute
@@ -173,7 +174,7 @@ def renew_side_by_side(home: Path, *, accounts: int, renewals: int, kill_every: 
             kills = interrupted = 0
             try:
                 last = time.monotonic()
-                deadline = last + processes.PATIENCE + renewals * accounts
+                deadline = last + PATIENCE + renewals * accounts
                 while min(grant.renewed for grant in network.grants) < renewals and time.monotonic() < deadline:
                     _ask_for_syncs(home, list(ids.values()))
                     time.sleep(0.05)

@@ -21,6 +21,7 @@ from tests import servers
 from tests.chaos.clients import ask
 from tests.chaos.report import Report
 from tests.gateway_process import Gateway, kith_serve
+from tests.patience import PATIENCE
 
 OWN: Final = ("id", "published", "updated")
 PAGE: Final = 500
@@ -90,7 +91,7 @@ def _change(first: Gateway, key: str, cards: list[address_book.Card], changed: i
     gone = ask(first, key, UNLINK, {"id": account})["data"]["unlinkAccount"]
     if gone["errors"]:
         raise RuntimeError(f"the first Kith refused: {gone}")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while account in _accounts(first, key):
         if time.monotonic() > deadline:
             raise RuntimeError("the account was not unlinked in time")
@@ -127,7 +128,7 @@ def _entries(gateway: Gateway, key: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     while True:
         url = f"{gateway.url}/portablecontacts/@me/@all?count={PAGE}&startIndex={len(found)}"
-        with opener.open(urllib.request.Request(url, headers={"authorization": f"Bearer {key}"}), timeout=60) as answer:
+        with opener.open(urllib.request.Request(url, headers={"authorization": f"Bearer {key}"}), timeout=PATIENCE) as answer:
             body = json.load(answer)
         found += body["entry"]
         if len(found) >= body["totalResults"] or not body["entry"]:

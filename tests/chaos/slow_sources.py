@@ -29,6 +29,7 @@ from tests.chaos.report import Report
 from tests.chaos.troubled_sources import talk
 from tests.gateway_process import Gateway, kith_serve
 from tests.household import Household
+from tests.patience import PATIENCE
 
 DEADLINE: Final = 1.5  # seconds
 HUNG: Final = 20.0  # seconds until a hung source answers: after everything has been given up
@@ -97,7 +98,7 @@ class Client:
     def __init__(self, gateway: Gateway, key: str) -> None:
         assert gateway.process is not None
         self._pid = gateway.process.pid
-        self._connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=60)
+        self._connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=PATIENCE)
         self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
 
     def ask(self, query: str, variables: dict[str, Any]) -> Any:

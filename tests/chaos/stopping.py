@@ -31,6 +31,7 @@ async def stop_under_load(home: Path, *, clients: int, times: int, answers: int 
             status = await asyncio.to_thread(gateway.stop, signal.SIGTERM)
             slowest = max(slowest, time.monotonic() - began)
             for load in loads:
+                await load.turned_away()
                 await load.stop()
                 report.broken += [f"stop {n + 1}: {what}" for what in load.failed[:5]]
                 counted["requests cut"] += len(load.failed)

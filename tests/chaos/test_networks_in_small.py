@@ -39,7 +39,7 @@ async def test_a_planted_web_is_found_as_its_book_has_it_and_impostors_are_nobod
 async def test_many_look_ups_ask_each_host_at_its_pace_and_nothing_twice_though_some_hosts_hang(tmp_path: Path) -> None:
     pace = Quota(calls=4, seconds=0.4, concurrency=1)
     report = await looking_up.ask_a_thousand(
-        tmp_path / "home", resources=40, hosts=8, hanging=1, pace=pace, seconds=2.0, clock=Clock()
+        tmp_path / "home", resources=40, hosts=8, hanging=1, pace=pace, seconds=6.0, clock=Clock()
     )
     assert report.broken == []
 

@@ -27,7 +27,7 @@ async def test_a_client_that_reconnects_with_its_last_cursor_misses_no_change_an
 
 
 def test_a_source_that_hangs_fails_or_limits_costs_its_own_part_of_the_page_only(tmp_path: Path) -> None:
-    assert troubled_sources.ask_beside_trouble(tmp_path / "home", asked=2).broken == []
+    assert troubled_sources.ask_beside_trouble(tmp_path / "home", asked=2, deadline=10.0).broken == []
 
 
 def test_a_first_page_has_what_others_say_while_one_hangs_and_who_does_not_ask_a_slow_one_is_answered(tmp_path: Path) -> None:

@@ -31,13 +31,13 @@ from tests.chaos.clients import ask
 from tests.chaos.report import Report
 from tests.chaos.universe_sources import Source, link, places, stubs
 from tests.gateway_process import Gateway, kith_serve
+from tests.patience import PATIENCE
 
 #: Accounts that are linked: at real servers, and at stubs.
 LINKED: Final = (
     universe_servers.MASTODON, universe_servers.MATRIX, universe_servers.BLUESKY, "slack", "x", "linkedin", "github",
     "facebook", "instagram", universe_bots.DISCORD, universe_bots.TELEGRAM, "carddav", "feeds",
 )  # fmt: skip
-PATIENCE: Final = 120.0  # seconds until an account is gone and people have been looked at again
 PAGE: Final = 100
 TOGETHER: Final = 10  # people whose lists are asked for at once
 REGION: Final = 'mutation { updateViewer(input: { region: "GB" }) { viewer { region } } }'  # national numbers are read there

@@ -374,7 +374,25 @@ async def test_packed_and_plain_say_the_same(house: House) -> None:
 # --- together, and elsewhere ----------------------------------------------------------------------------------------------
 
 
-async def test_who_asks_at_the_same_time_waits_for_the_one_that_is_being_made(house: House) -> None:
+async def test_who_asks_at_the_same_time_waits_for_the_one_that_is_being_made(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came, everybody = 0, asyncio.Event()
+    wanted, make = house.answers._answer, house.answers._from_outside
+
+    async def counted(*given: Any) -> Any:
+        nonlocal came
+        came += 1
+        if came == 8:
+            everybody.set()
+        return await wanted(*given)
+
+    async def held(*given: Any) -> Any:
+        await everybody.wait()
+        return await make(*given)
+
+    monkeypatch.setattr(house.answers, "_answer", counted)
+    monkeypatch.setattr(house.answers, "_from_outside", held)
     answers = await asyncio.gather(*(house.post() for _ in range(8)))
     assert all(answer["data"] == answers[0]["data"] for answer in answers)
     assert house.told == {"made": 1, "shared": 7}

@@ -30,6 +30,7 @@ from store import accounts
 from tests.atproto_browser import SignInPage
 from tests.atproto_servers import AtProto, AtUser
 from tests.gateway.running import opened
+from tests.patience import PATIENCE
 
 #: Under a domain that is nobody's: servers refuse the reserved ones.
 PUBLIC = "https://kith.home.zz"
@@ -150,7 +151,9 @@ async def test_a_renewal_whose_answer_died_with_its_process_is_told_as_that_unti
 def _dead() -> str:
     """A holder that is no more."""
     program = "from gateway.holders import holder_name; print(holder_name())"
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=PATIENCE
+    ).stdout.strip()
 
 
 async def test_a_server_that_lets_us_in_nowhere_says_so_in_the_browser(user: AtUser, tmp_path: Path) -> None:

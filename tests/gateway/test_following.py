@@ -11,10 +11,10 @@ import pytest
 from tests import servers
 from tests.chaos.clients import Event, by_event_source, by_event_stream, by_websocket, position
 from tests.gateway_process import Gateway, kith_serve
+from tests.patience import PATIENCE
 
 CARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:followed\r\nFN:{name}\r\nN:{family};Ada;;;\r\nEMAIL:ada@example.org\r\nEND:VCARD\r\n"
 Stream = Callable[[Gateway, str, str | None], AsyncIterator[Event]]
-PATIENCE = 90.0
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from providers.formats import mime
 from tests.chromium import chromium
 from tests.gateway.running import ask, asking, key_of, opened
 from tests.household import ME, Household, mail
+from tests.patience import PATIENCE
 from tests.ports import free_port
 from tests.providers.test_picture import painted
 
@@ -147,6 +148,7 @@ async def test_a_browser_that_shows_a_mail_full_of_traps_runs_nothing_and_calls_
     requests: list[str] = []
     async with chromium() as browser:
         page = await browser.new_page()
+        page.set_default_timeout(PATIENCE * 1000)
         page.on("request", lambda request: requests.append(request.url))
         page.on("dialog", lambda dialog: requests.append("dialog"))
         page.on("frameattached", lambda frame: requests.append("frame"))
@@ -155,6 +157,7 @@ async def test_a_browser_that_shows_a_mail_full_of_traps_runs_nothing_and_calls_
         await page.close()
         requests.clear()
         page = await browser.new_page()
+        page.set_default_timeout(PATIENCE * 1000)
         page.on("request", lambda request: requests.append(request.url))
         page.on("dialog", lambda dialog: requests.append("dialog"))
         page.on("frameattached", lambda frame: requests.append("frame"))

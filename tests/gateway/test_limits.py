@@ -13,7 +13,7 @@ from gateway.execution.documents import Documents, Refused
 from gateway.limits import Limits, check, parse_bounded
 from gateway.settings import Settings
 from schema import build_schema, policy
-from tests.gateway.running import ask, asking, key_of, opened
+from tests.gateway.running import TestClock, ask, asking, key_of, opened
 
 LIMITS = Limits.of(Settings())
 
@@ -190,7 +190,7 @@ async def test_others_are_served_while_hostile_documents_are_refused(tmp_path: P
 
 
 async def test_a_key_that_spent_its_minute_is_told_when_to_come_back(tmp_path: Path) -> None:
-    async with opened(tmp_path, rate_cost=2) as installation:
+    async with opened(tmp_path, clock=TestClock(), rate_cost=2) as installation:
         key, _ = await key_of(installation)
         other, _ = await key_of(installation)
         async with asking(installation, key) as client, asking(installation, other) as somebody_else:

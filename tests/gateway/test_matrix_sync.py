@@ -12,6 +12,7 @@ from store import accounts, leases
 from tests.chat_servers import Matrix, MatrixUser
 from tests.gateway.rooms import ask, conversations, linked, place, stored, texts
 from tests.household import Household
+from tests.patience import PATIENCE
 from tests.workshop import Workshop, workshop
 
 
@@ -145,7 +146,7 @@ async def test_a_message_that_arrives_there_is_in_the_feed_without_a_poll(
         stop = asyncio.Event()
         working = asyncio.create_task(shop.worker.work(stop))
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 number = 0
                 while True:  # the line has to stand first; what was said before that is found with the first hint
                     number += 1

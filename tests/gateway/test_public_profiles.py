@@ -21,6 +21,7 @@ from store import viewers
 from tests.chromium import chromium
 from tests.gateway.running import ask, asking, key_of, listening, opened
 from tests.household import Household, card
+from tests.patience import PATIENCE
 from tests.providers.test_picture import painted
 from tests.sites import Document, Sites, page
 
@@ -286,6 +287,7 @@ async def test_a_browser_shows_the_page_and_its_photo_and_runs_nothing(desk: Des
     async with listening(desk.installation) as place, chromium() as browser:
         for scheme in SCHEMES:
             tab = await browser.new_page(viewport={"width": 900, "height": 800}, color_scheme=scheme)
+            tab.set_default_timeout(PATIENCE * 1000)
             tab.on("request", lambda request: asked.append(urlsplit(request.url).netloc))
             tab.on("dialog", lambda dialog: asked.append("dialog"))
             await tab.goto(f"http://{place}/@ada", wait_until="networkidle")

@@ -21,6 +21,7 @@ from resolvers.ingest import Target, prepare
 from store.feed import advance
 from store.tables import account, contact, conversation, message, message_source
 from tests.household import ME, NOW, Household, card, mail
+from tests.patience import PATIENCE
 
 BOOK = records.Row(item=card("ada", "Ada Lovelace", "ada@example.org"))
 
@@ -56,7 +57,7 @@ async def account_id(household: Household) -> str:
 
 @pytest.fixture
 async def scribe(household: Household) -> AsyncIterator[Scribe]:
-    found = Scribe(household.database, long=0)
+    found = Scribe(household.database, long=0, idle=3_600, over=3_600)  # it stays for as long as the test does
     yield found
     await found.close()
 
@@ -70,7 +71,7 @@ async def started(scribe: Scribe, household: Household, account_id: str) -> int:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not true():  # noqa: ASYNC110  a process that begins or ends gives no event here
             await asyncio.sleep(0.01)
 

@@ -17,6 +17,7 @@ import pytest
 
 from tests import fresh
 from tests.gateway_process import Gateway, kith_serve
+from tests.patience import PATIENCE
 
 CLIENTS = 20
 
@@ -37,7 +38,7 @@ def worker_of(gateway: Gateway) -> int | None:
     return int(children[0]) if children else None
 
 
-def until(true: object, seconds: float = 20.0) -> None:
+def until(true: object, seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not true():  # type: ignore[operator]
         assert time.monotonic() < deadline, "it did not come about in time"
@@ -84,20 +85,20 @@ def test_the_first_lines_say_where_it_is_how_to_sign_in_and_what_to_do_next(tmp_
     with kith_serve(tmp_path / "kith", "--no-worker") as gateway:
         for words in (gateway.url, "/login/", "kith import", "kith link", "kith demo", "kith token create"):
             assert words in gateway.log
-        with httpx.Client() as browser:
+        with httpx.Client(timeout=PATIENCE) as browser:
             browser.get(gateway.sign_in_link(), follow_redirects=True)
             assert "Hello, owner" in browser.get(gateway.url).text
 
 
 async def test_sigterm_under_load_cuts_no_request(tmp_path: Path) -> None:
-    with kith_serve(tmp_path / "kith", "--no-worker", KITH_DRAIN_SECONDS="1.5") as gateway:
+    with kith_serve(tmp_path / "kith", "--no-worker", KITH_DRAIN_SECONDS="4") as gateway:
         key = gateway.token("ada")
         assert gateway.process is not None
         answered, cut = [0] * CLIENTS, []
         states: list[int] = []
 
         async def client(n: int) -> None:
-            async with httpx.AsyncClient(headers={"authorization": f"Bearer {key}"}, timeout=30) as http:
+            async with httpx.AsyncClient(headers={"authorization": f"Bearer {key}"}, timeout=PATIENCE) as http:
                 while True:
                     try:
                         answer = await http.post(gateway.endpoint, json={"query": "{viewer{people(first:5){edges{node{name}}}}}"})
@@ -110,7 +111,7 @@ async def test_sigterm_under_load_cuts_no_request(tmp_path: Path) -> None:
                     answered[n] += 1
 
         async def watch() -> None:
-            async with httpx.AsyncClient() as http:
+            async with httpx.AsyncClient(timeout=PATIENCE) as http:
                 while True:
                     try:
                         states.append((await http.get(f"{gateway.url}/readyz")).status_code)
@@ -120,12 +121,12 @@ async def test_sigterm_under_load_cuts_no_request(tmp_path: Path) -> None:
 
         clients = [asyncio.create_task(client(n)) for n in range(CLIENTS)]
         watching = asyncio.create_task(watch())
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while 200 not in states or not all(answered):  # noqa: ASYNC110  counts, not events
                 await asyncio.sleep(0.05)
         gateway.process.send_signal(signal.SIGTERM)
         await asyncio.gather(*clients, watching)
-        assert await asyncio.to_thread(gateway.process.wait, 30) == 0
+        assert await asyncio.to_thread(gateway.process.wait, PATIENCE) == 0
     assert cut == []
     assert all(answered)
     assert 200 in states and 503 in states  # told not to be sent more work before the door closed
@@ -135,7 +136,7 @@ def test_the_log_holds_no_secrets(tmp_path: Path) -> None:
     with kith_serve(tmp_path / "kith", "--no-worker") as gateway:
         key = gateway.token("ada")
         link = gateway.sign_in_link()
-        with httpx.Client() as client:
+        with httpx.Client(timeout=PATIENCE) as client:
             client.post(gateway.endpoint, json={"query": "{viewer{id}}"}, headers={"authorization": f"Bearer {key}"})
             client.get(f"{gateway.url}/link/start/s3cret-ticket")
             client.get(link)
@@ -153,13 +154,13 @@ def test_metrics_are_for_operators(tmp_path: Path) -> None:
             {"x-forwarded-for": "192.0.2.7"},
         )
         for headers in strangers:
-            assert httpx.get(f"{gateway.url}/metrics", headers=headers).status_code == 401
+            assert httpx.get(f"{gateway.url}/metrics", headers=headers, timeout=PATIENCE).status_code == 401
         operators: tuple[dict[str, str], ...] = (
             {},
             {"authorization": "Bearer m3trics"},
             {"authorization": f"Bearer {gateway.token('owner', 'admin')}"},
         )
-        answers = [httpx.get(f"{gateway.url}/metrics", headers=headers) for headers in operators]
+        answers = [httpx.get(f"{gateway.url}/metrics", headers=headers, timeout=PATIENCE) for headers in operators]
     assert [answer.status_code for answer in answers] == [200] * 3
     names = set(re.findall(r"^# TYPE (\w+)", answers[0].text, re.MULTILINE))
     wanted = {

@@ -21,13 +21,16 @@ from gateway.signin import browser
 from store import viewers
 from tests.gateway import running
 from tests.gateway.running import key_of, listening, opened
+from tests.patience import PATIENCE
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 
 
 @contextlib.asynccontextmanager
 async def socket(place: str, **headers: str) -> AsyncIterator[ClientConnection]:
-    async with connect(f"ws://{place}/graphql", subprotocols=[PROTOCOL], additional_headers=headers) as found:
+    # on a busy machine neither side takes the other's silence for its end
+    patient: dict[str, Any] = {"open_timeout": PATIENCE, "close_timeout": PATIENCE, "ping_interval": None}
+    async with connect(f"ws://{place}/graphql", subprotocols=[PROTOCOL], additional_headers=headers, **patient) as found:
         yield found
 
 
@@ -37,7 +40,7 @@ async def say(client: ClientConnection, **message: Any) -> None:
 
 async def hear(client: ClientConnection) -> dict[str, Any]:
     while True:
-        message: dict[str, Any] = orjson.loads(await asyncio.wait_for(client.recv(), 10))
+        message: dict[str, Any] = orjson.loads(await asyncio.wait_for(client.recv(), PATIENCE))
         if message["type"] != "ping":
             return message
 
@@ -50,7 +53,7 @@ async def sign_in(client: ClientConnection, key: str) -> None:
 async def closing_code(client: ClientConnection) -> int:
     """What the server closes with; what it says until then is heard and dropped."""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 await client.recv()
     except ConnectionClosed as error:
@@ -163,7 +166,7 @@ async def test_a_client_that_is_gone_closes_the_sources_of_its_operations(tmp_pa
             await hear(client)
         await _until(lambda: "gone by socket" in running.closed)
         headers = {"authorization": f"Bearer {key}", "accept": "text/event-stream"}
-        async with httpx.AsyncClient(base_url=f"http://{place}", headers=headers) as http:
+        async with httpx.AsyncClient(base_url=f"http://{place}", headers=headers, timeout=PATIENCE) as http:
             body = {"query": 'subscription{endless(name:"gone by stream")}'}
             async with http.stream("POST", "/graphql", json=body) as answer:
                 async for _ in answer.aiter_lines():
@@ -192,7 +195,7 @@ async def test_a_credential_that_ends_closes_open_sockets_and_streams(
             else:
                 await installation.database.system(viewers.disable, kept.viewer_id, now)
             assert await closing_code(client) == 4403
-        lines = await asyncio.wait_for(stream, 10)
+        lines = await asyncio.wait_for(stream, PATIENCE)
         assert lines and "event: complete" not in lines  # so that the client comes back, and is told 401
 
 
@@ -227,8 +230,8 @@ async def test_a_stopping_server_closes_sockets_with_1012_and_streams_without_an
             await told.wait()
             installation.draining.set()
             assert await closing_code(client) == 1012
-        lines = await asyncio.wait_for(stream, 10)
-        async with httpx.AsyncClient(base_url=f"http://{place}") as http:
+        lines = await asyncio.wait_for(stream, PATIENCE)
+        async with httpx.AsyncClient(base_url=f"http://{place}", timeout=PATIENCE) as http:
             ready, alive = await http.get("/readyz"), await http.get("/healthz")
     assert lines and "event: complete" not in lines
     assert (ready.status_code, alive.status_code) == (503, 200)
@@ -238,7 +241,7 @@ async def test_a_stopping_server_closes_sockets_with_1012_and_streams_without_an
 async def _stream(place: str, key: str, query: str, told: asyncio.Event | None = None) -> list[str]:
     """All lines of a stream; `told` is set with the first."""
     headers = {"authorization": f"Bearer {key}", "accept": "text/event-stream"}
-    async with httpx.AsyncClient(base_url=f"http://{place}", headers=headers, timeout=20) as http:
+    async with httpx.AsyncClient(base_url=f"http://{place}", headers=headers, timeout=PATIENCE) as http:
         async with http.stream("POST", "/graphql", json={"query": query}) as answer:
             lines = []
             async for line in answer.aiter_lines():
@@ -254,6 +257,6 @@ async def _cookie(installation: Installation) -> str:
 
 
 async def _until(true: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not true():  # noqa: ASYNC110  what is waited for has no event
             await asyncio.sleep(0.02)

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import random
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -34,9 +35,10 @@ from tests.gateway.running import TestClock, ask, asking, key_of, listening, ope
 from tests.gateway_process import kith_serve
 from tests.household import ME, Household
 from tests.letterbox import SECRET, Box, Letterbox
+from tests.patience import PATIENCE
 from tests.submission import Submission, submission
 
-FILE = os.urandom(700_001)
+FILE = random.Random(1).randbytes(700_001)
 SHA = hashlib.sha256(FILE).hexdigest()
 TICKET = "upload { id url received complete expiresAt headers { name value } } errors { code field message }"
 
@@ -201,7 +203,7 @@ async def test_what_came_before_the_line_was_cut_is_kept_and_the_rest_follows(de
         await writer.drain()
         writer.close()
         await writer.wait_closed()
-        async with httpx.AsyncClient(base_url=f"http://{place}") as client:
+        async with httpx.AsyncClient(base_url=f"http://{place}", timeout=PATIENCE) as client:
             while (asked := await client.put(path, headers={"content-range": f"bytes */{size}"})).headers.get("range") is None:
                 assert asked.status_code == 308
                 await asyncio.sleep(0.01)
@@ -599,12 +601,14 @@ async def test_an_upload_that_is_swept_while_it_comes_leaves_nothing(desk: Desk)
 
 
 def test_a_killed_server_goes_on_where_it_had_vouched_for(tmp_path: Path) -> None:
-    data = os.urandom(12_000_000)
+    data = random.Random(2).randbytes(12_000_000)
     with kith_serve(tmp_path) as gateway:
         key = gateway.token("owner", "read", "write")
         headers = {"authorization": f"Bearer {key}"}
         query = 'mutation { createUpload(input: { name: "a.bin", size: 12000000 }) { upload { id url } } }'
-        made = httpx.post(gateway.endpoint, json={"query": query}, headers=headers).json()["data"]["createUpload"]["upload"]
+        made = httpx.post(gateway.endpoint, json={"query": query}, headers=headers, timeout=PATIENCE).json()["data"][
+            "createUpload"
+        ]["upload"]
 
         def dying() -> Iterator[bytes]:
             yield data[:9_000_000]
@@ -614,16 +618,16 @@ def test_a_killed_server_goes_on_where_it_had_vouched_for(tmp_path: Path) -> Non
             yield data[9_000_000:]
 
         with pytest.raises(httpx.HTTPError):
-            httpx.put(made["url"], content=dying(), timeout=60)
+            httpx.put(made["url"], content=dying(), timeout=PATIENCE)
         gateway.start()
-        answer = httpx.put(made["url"], headers={"content-range": "bytes */*"})
+        answer = httpx.put(made["url"], headers={"content-range": "bytes */*"}, timeout=PATIENCE)
         there = int(answer.headers["range"].rpartition("-")[2]) + 1
         assert answer.status_code == 308 and there >= 4 * 1024 * 1024
         rest = {"content-range": f"bytes {there}-{len(data) - 1}/{len(data)}"}
-        last = httpx.put(made["url"], content=data[there:], headers=rest, timeout=60)
+        last = httpx.put(made["url"], content=data[there:], headers=rest, timeout=PATIENCE)
         assert last.json()["sha256"] == hashlib.sha256(data).hexdigest()
 
 
 def received(endpoint: str, headers: dict[str, str], upload_id: str) -> int:
     query = f'{{ node(id: "{upload_id}") {{ ... on UploadTicket {{ received }} }} }}'
-    return int(httpx.post(endpoint, json={"query": query}, headers=headers).json()["data"]["node"]["received"])
+    return int(httpx.post(endpoint, json={"query": query}, headers=headers, timeout=PATIENCE).json()["data"]["node"]["received"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 import urllib.request
@@ -29,6 +30,7 @@ from tests.gateway.rooms import ask
 from tests.gateway.running import TestClock, asking, opened
 from tests.gateway_process import kith_serve
 from tests.household import Household
+from tests.patience import PATIENCE
 from tests.providers.stub_http import running
 from tests.providers.whatsapp_stub import ACCOUNT, APP_SECRET, NUMBER, TOKEN, CloudApi
 from tests.workshop import Workshop, workshop
@@ -199,9 +201,16 @@ def _kill_after_the_answer(home: Path, url: str, path: str, body: bytes, headers
     texts = "select snippet from message"
     allowed = f"127.0.0.1/32:{urlsplit(url).port}"
     with kith_serve(home, KITH_PUBLIC_URL=PUBLIC, KITH_ALLOW_PRIVATE_HOSTS=allowed) as gateway:
+        assert gateway.process is not None
+        pid = gateway.process.pid
+        processes.wait_until("the worker is there", lambda: processes.worker_of(pid) is not None)
+        worker = processes.worker_of(pid)
+        assert worker is not None
+        os.kill(worker, signal.SIGSTOP)  # or it might have begun by the time that everything is killed
         request = urllib.request.Request(f"{gateway.url}{path}", body, headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             assert answer.status == 202
+        os.kill(worker, signal.SIGKILL)
         gateway.stop(signal.SIGKILL)
         assert raw.rows(home, texts) == []  # the sync that it asked for had not begun
         assert raw.count(home, "select count(*) from kept_call") == 1

@@ -19,6 +19,7 @@ from resolvers.identity.resolve import resolve
 from store import accounts, leases
 from store.tables import clue, exchange, unpaired
 from tests.household import ME, Household, card, mail
+from tests.patience import PATIENCE
 from tests.ports import free_port
 from tests.workshop import Workshop, workshop
 
@@ -64,7 +65,7 @@ async def test_work_that_takes_long_never_takes_every_turn(household: Household,
             await silent.asked.wait()
             syncs = await _running(household, "sync")
             await household.database.system(leases.enqueue, household.viewer, "identity", household.viewer, shop.clock.now())
-            await settle(shop.worker, household.viewer, [("identity", household.viewer)], patience=60)
+            await settle(shop.worker, household.viewer, [("identity", household.viewer)], patience=PATIENCE)
             assert 0 < len(syncs) < CONCURRENCY
             assert await _running(household, "sync") == syncs, "they still wait for their servers"
         finally:

@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tests.patience import PATIENCE
 from tests.ports import free_port
 
 
@@ -120,7 +121,8 @@ def served(*running: AbstractAsyncContextManager[Any]) -> Iterator[None]:
 
     serving = threading.Thread(target=run, daemon=True)
     serving.start()
-    ready.wait(10)
+    if not ready.wait(PATIENCE):
+        raise TimeoutError("the servers did not start")
     try:
         yield
     finally:
