@@ -69,7 +69,7 @@ class Bluesky:
         self._given: set[str] = set()
         self._over: set[str] = set()
         self._random = random.Random(7)
-        self._pds = http.client.HTTPConnection(urlsplit(user.url).netloc, timeout=30)
+        self._pds = http.client.HTTPConnection(urlsplit(user.url).netloc, timeout=120)
         self._pds.connect()
         self._ids = itertools.count(1)
 

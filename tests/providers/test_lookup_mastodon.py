@@ -125,7 +125,7 @@ class Federated(Sites):
         request = urllib.request.Request(self.server.url + target, headers={"Host": HOST, "X-Forwarded-Proto": "https"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=30) as answer:
+            with opener.open(request, timeout=120) as answer:
                 return Document(answer.read(), headers={"Content-Type": answer.headers["Content-Type"]})
         except urllib.error.HTTPError as error:
             return Document(error.read(), error.code)
@@ -140,7 +140,7 @@ async def test_a_running_server_is_found_by_webfinger_and_says_what_it_has_seen(
         f"{mastodon_server.url}/api/v1/accounts/update_credentials", urlencode(profile).encode(), method="PATCH",
         headers={"Authorization": f"Bearer {person.token}", "Content-Type": "application/x-www-form-urlencoded"},
     )  # fmt: skip
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30):
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=120):
         pass
     planted = Federated(mastodon_server)
     planted.put(mine, page(("me", f"https://{HOST}/@{person.name}")))
