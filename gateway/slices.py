@@ -1,7 +1,8 @@
 """A slice of a sync: at most a hundred rows with their checkpoint, one transaction; and how it travels to another process.
 
 `take` is all that is done with a slice, wherever it is done; `joined` makes one of several. `packed` and `unpacked` are its form
-between processes, MessagePack with each record under the name of its kind. Knows no process and no adapter.
+between processes, MessagePack with each record under the name of its kind, and of a mail what is not `Prepared` already. Knows no
+process and no adapter.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from providers import records
-from resolvers.ingest import Prepared, Result, Target, take_in
+from resolvers.ingest import Prepared, Result, Target, remainder, take_in
 from store import accounts, leases
 from store.feed import Recorder
 
@@ -113,9 +114,12 @@ def packed(part: Slice) -> bytes:
     Raises UnicodeEncodeError for text that no UTF-8 can hold (a lone surrogate), OverflowError for a number beyond 64 bits.
     """
     rows = [
-        _Carried(kind=type(row.item).__name__, item=msgspec.Raw(_encode(row.item)), place=row.place, ready=ready)
+        _Carried(
+            kind=type(row.item).__name__, place=row.place, ready=ready,
+            item=msgspec.Raw(_encode(row.item if ready is None or not isinstance(row.item, records.Message) else remainder(row.item))),
+        )
         for row, ready in zip(part.rows, part.ready or [None] * len(part.rows), strict=True)
-    ]
+    ]  # fmt: skip
     return _encode(_Bundle(target=part.target, rows=rows, now=part.now, done=part.done, total=part.total, cursor=part.cursor))
 
 

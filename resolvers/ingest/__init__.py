@@ -4,7 +4,7 @@ from resolvers.ingest.contacts import put_contacts, put_edited
 from resolvers.ingest.filing import is_settled, put_list, tell_whereabouts
 from resolvers.ingest.intake import Result, Target, take_in
 from resolvers.ingest.live import take_in_heads, take_in_messages
-from resolvers.ingest.prepared import Prepared, prepare
+from resolvers.ingest.prepared import Prepared, prepare, remainder
 from resolvers.ingest.removal import (
     believable,
     forget_account,
@@ -30,6 +30,7 @@ __all__ = [
     "put_list",
     "put_marks",
     "put_moved",
+    "remainder",
     "remove_contacts",
     "remove_keys",
     "remove_messages",

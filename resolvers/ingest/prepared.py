@@ -60,6 +60,17 @@ def unprepared(item: records.Message, mark: bytes) -> Prepared:
     return Prepared(fingerprint=mark, body=b"", words="", snippet="", heads=Heads("", "", ""), posts_to=list_address(item))
 
 
+def remainder(item: records.Message) -> records.Message:
+    """A message without what nobody reads any more once it is prepared: most of its bytes, on their way to another process.
+
+    Mail alone, and with the text where that says which message it is (`messages.message_id`).
+    """
+    sender = next((p.address for p in item.participants if p.role == "FROM" and p.kind == "EMAIL"), "")
+    if item.conversation_kind != "EMAIL_THREAD" or not item.internet_message_id or not sender:
+        return item
+    return msgspec.structs.replace(item, text="", html=None, headers=())
+
+
 def list_address(item: records.Message) -> str | None:
     """Where a mailing list takes posts: List-Post (RFC 2369 §3.4)."""
     for header in item.headers:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import zlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from gateway.slices import Slice
 from providers import records
 from resolvers.ingest import Target, prepare
 from store.feed import advance
-from store.tables import account, contact, conversation, message, message_source
+from store.tables import account, contact, conversation, message, message_html, message_source
 from tests.household import ME, NOW, Household, card, mail
 from tests.patience import PATIENCE
 
@@ -362,4 +363,42 @@ def test_what_was_prepared_where_mail_was_read_is_not_prepared_again_where_it_is
     rows = (records.Row(item=mail(1, "ada@example.org", subject="Trip")), BOOK)
     ready = (prepare(rows[0].item), None) if isinstance(rows[0].item, records.Message) else ()
     sent = msgspec.structs.replace(part("account_1", rows, done=2), ready=ready)
-    assert slices.unpacked(slices.packed(sent)) == sent
+    arrived = slices.unpacked(slices.packed(sent))
+    assert arrived.ready == ready
+    assert arrived.rows[1] == BOOK
+
+
+async def test_mail_of_which_only_what_was_made_of_it_travels_is_stored_as_it_was_read(
+    household: Household, account_id: str
+) -> None:
+    other = await Household.open(household.database, "u_kim")
+    theirs = await other.account("imap", own=[ME])
+    heads = (records.Header(name="Subject", value="Boats"), records.Header(name="List-Post", value="<mailto:rowers@example.org>"))
+    items = [
+        mail(1, "ada@example.org", text="See you at the quay", html="<p>See you</p>", headers=heads),
+        mail(2, "ada@example.org", text="Nobody gave it a name", internet_message_id=None),
+        mail(3, "ada@example.org", text="Nobody wrote it", participants=()),
+        mail(3, "ada@example.org", text="Another text under the same name"),
+    ]
+    rows = tuple(records.Row(item=item) for item in items)
+    whole = part(account_id, rows, done=4)
+    sent = msgspec.structs.replace(part(theirs, rows, done=4), ready=tuple(prepare(item) for item in items))
+    arrived = slices.unpacked(slices.packed(sent))
+    first = arrived.rows[0].item
+    assert isinstance(first, records.Message)
+    assert (first.text, first.html, first.headers) == ("", None, ())
+
+    def held(conn: Connection, viewer: str) -> list[Any]:
+        m, h = message.c, message_html.c
+        rows = conn.execute(
+            select(m.subject, m.snippet, m.body, m.headers, m.fingerprint, m.subject_key, h.html)
+            .select_from(message.outerjoin(message_html, (h.viewer_id == m.viewer_id) & (h.message_id == m.id)))
+            .where(m.viewer_id == viewer).order_by(m.sent_at, m.snippet)
+        )  # fmt: skip
+        return [tuple(zlib.decompress(v) if isinstance(v, bytes) and len(v) != 16 else v for v in row) for row in rows]
+
+    await household.database.write(household.viewer, slices.take, whole)
+    await other.database.write(other.viewer, slices.take, arrived)
+    stored_here = await household.database.read(household.viewer, held)
+    assert len(stored_here) == 4
+    assert await other.database.read(other.viewer, held) == stored_here
