@@ -22,6 +22,8 @@ _LINES: Final[dict[str, Line]] = {
 }
 _EXTENSION: Final = re.compile(r"(?:;ext=|\bext\.?|\bx|#|\bDW|\bposte)\s*\d{1,6}\s*$", re.I)
 _TRUNK: Final = re.compile(r"\(0\)")
+_ASIDE: Final = re.compile(r"\(\D*\)\s*$")  # 07700 900123 (home)
+_ABROAD: Final = re.compile(r"[1-9][\d ./()-]{10,20}")
 
 
 class Number(msgspec.Struct, frozen=True, gc=False):
@@ -45,9 +47,14 @@ def number(text: str, region: str | None) -> Number | None:
         return None
     import phonenumbers  # a megabyte, with the first number that is compared
 
-    plain = _TRUNK.sub("", text)
+    plain = _ASIDE.sub("", _TRUNK.sub("", text)).strip()
     try:
         parsed = phonenumbers.parse(plain, region)
+        if not phonenumbers.is_possible_number(parsed) and _ABROAD.fullmatch(plain):
+            # with its country's code and without the sign before it, as spreadsheets leave it
+            parsed = phonenumbers.parse(f"+{plain}", None)
+            if not phonenumbers.is_valid_number(parsed):
+                return None
     except phonenumbers.NumberParseException:
         return None
     if not phonenumbers.is_possible_number(parsed):

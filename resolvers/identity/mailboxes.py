@@ -88,7 +88,9 @@ def _owner(local: str, domain: str) -> Owner:
     plain = bare.rstrip("0123456789")
     if any(part in bare for part in _T["machine_parts"]):
         return "MACHINE"
-    if any(domain == host or domain.endswith(f".{host}") for host in _T["machine_hosts"]):
+    if domain.partition(".")[0] in _T["machine_labels"] or any(
+        domain == host or domain.endswith(f".{host}") for host in _T["machine_hosts"]
+    ):
         return "MACHINE"
     hosts = _T["list_hosts"]
     if domain.partition(".")[0] in hosts or site(domain) in hosts or domain in hosts or plain.endswith(tuple(_T["list_ends"])):

@@ -244,7 +244,7 @@ def _stands_in(plain: list[str]) -> bool:
     if len(plain) < 2:
         return bool(plain) and plain[0] in _SECTIONS["assistants"]
     of = plain[0] in _SECTIONS["kin"] | _SECTIONS["assistants"] and plain[1] in _SECTIONS["of"]
-    return of or (plain[0] not in _SECTIONS["relations"] and plain[-1] in _SECTIONS["kin"] | _SECTIONS["assistants"])
+    return of or (plain[0] not in _SECTIONS["relations"] and plain[-1] in _SECTIONS["spoken_kin"] | _SECTIONS["assistants"])
 
 
 def _is_credential(word: str) -> bool:

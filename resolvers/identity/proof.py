@@ -19,12 +19,13 @@ import msgspec
 from resolvers.identity import addresses, profiles
 from resolvers.identity.cards import Address, Facts, Value, ValueKind
 from resolvers.identity.mailboxes import mailbox, says_a_relative, speaks_for, stem
-from resolvers.identity.names import Likeness
+from resolvers.identity.names import Likeness, folded
 from resolvers.identity.ties import Path, Ring, Tie, rings
 from resolvers.identity.verdicts import Decisions, Pair
 from resolvers.identity.vetoes import birthdays_differ, generations, likeness
 
 MAX_USERS: Final = 25  # more contacts than this with one value: nobody's own
+MAX_SPELLINGS: Final = 8  # of one person's name on more cards than that
 # log-odds of each kind of proof, by which stronger edges are applied first
 WEIGHTS: Final = {"PROFILE": 11.5, "LINKS": 10.4, "TIE": 10.0, "EMAIL": 9.2, "PHONE": 8.1, "HOUSE_PHONE": 6.2}
 LEAST_USER: Final = 5  # letters of a user name by which it is known again
@@ -91,8 +92,11 @@ def edges_of(
 
 def _address(kind: ValueKind, key: str, found: Sequence[tuple[Facts, Value]], grade: Grade) -> tuple[list[Edge], bool]:
     """E-mail addresses and phone numbers."""
-    if not all(value.private for _, value in found) or len(found) > MAX_USERS:
+    if not all(value.private for _, value in found):
         return [], True
+    if len(found) > MAX_USERS:
+        copies = _copies(kind, key, found, grade)
+        return copies, not copies
     users = [facts for facts, value in found if value.basis != "CLAIMED" and not facts.nobody]
     if len(users) < 2:
         return [], any(facts.nobody for facts, _ in found)
@@ -115,6 +119,19 @@ def _address(kind: ValueKind, key: str, found: Sequence[tuple[Facts, Value]], gr
             if found_grade >= least
         ], False
     return _sides(kind, key, users, grades), True
+
+
+def _copies(kind: ValueKind, key: str, found: Sequence[tuple[Facts, Value]], grade: Grade) -> list[Edge]:
+    """The edges of a value that a crowd has which is one person many times over, as an import that ran again and again leaves them: all
+    are called in full by one name. Each goes with the first, since every two would be as many edges as there are pairs."""
+    if any(f.nobody or v.basis == "CLAIMED" or not any(n.full for n in f.names) for f, v in found):
+        return []
+    spelled = {(f.names, f.birthday): f for f, _ in found}
+    if len(spelled) > MAX_SPELLINGS or any(grade(a, b) < Likeness.AGREES for a, b in combinations(spelled.values(), 2)):
+        return []
+    first, *others = (f.id for f, _ in found)
+    strength = WEIGHTS["EMAIL" if kind == "EMAIL" else "HOUSE_PHONE"]
+    return [_edge(kind, key, first, other, strength) for other in others]
 
 
 def _a_house(key: str, users: Sequence[Facts]) -> bool:
@@ -205,15 +222,13 @@ def _sides(kind: ValueKind, key: str, users: Sequence[Facts], grades: Mapping[tu
             side.append(facts)
     if len(sides) > 2:
         return []
-    # of a father and a son of one name nobody knows whose it is who says no more than the name
-    sides = [
-        [
-            f
-            for f in side
-            if not any(_of(grades, f, other) >= Likeness.AGREES for rival in sides if rival is not side for other in rival)
+    if len(sides) > 1 and any(_namesakes(f, other) for f in sides[0] for other in sides[1]):
+        # of a father and a son of one name nobody knows whose it is who says no more than the name
+        one, two = sides
+        sides = [
+            [f for f in side if not any(_of(grades, f, other) >= Likeness.AGREES for other in rivals)]
+            for side, rivals in ((one, two), (two, one))
         ]
-        for side in sides
-    ]
     if kind == "EMAIL":
         box = mailbox(key)
         spoken_for = [max((speaks_for(box.local, n) for f in side for n in f.names), default=0) if box else 0 for side in sides]
@@ -223,6 +238,10 @@ def _sides(kind: ValueKind, key: str, users: Sequence[Facts], grades: Mapping[tu
         sides = [side for side, said in zip(sides, spoken_for, strict=True) if said == best]
     strength = WEIGHTS["EMAIL" if kind == "EMAIL" else "HOUSE_PHONE"] - 1
     return [_edge(kind, key, a.id, b.id, strength) for side in sides for n, b in enumerate(side) for a in side[:n]]
+
+
+def _namesakes(a: Facts, b: Facts) -> bool:
+    return not {folded(name) for name in a.names if name.full}.isdisjoint(folded(name) for name in b.names)
 
 
 def _of(grades: Mapping[tuple[str, str], Likeness], a: Facts, b: Facts) -> Likeness:
@@ -279,8 +298,10 @@ def _profile(
 def _by_one_hand(grade: Likeness, *sides: tuple[Facts, str]) -> bool:
     """Whether two profiles that name each other may be one person's. Partners name each other too: where the names do not tell, the
     user names have to go together, or one has to say the other's name."""
-    if grade != Likeness.UNSURE:
-        return grade > Likeness.UNSURE
+    return grade > Likeness.UNSURE or (grade == Likeness.UNSURE and _users_go_together(*sides))
+
+
+def _users_go_together(*sides: tuple[Facts, str]) -> bool:
     (one, here), (other, there) = ((facts, key.rpartition("/")[2].lstrip("@")) for facts, key in sides)
     short, long = sorted((stem(here), stem(there)), key=len)
     if len(short) >= LEAST_USER and long.startswith(short):
@@ -298,8 +319,12 @@ def _without_hubs(edges: Sequence[Edge], facts: Mapping[str, Facts], grade: Grad
 
     def strangers(one: str, other: str) -> bool:
         found = grade(facts[one], facts[other])
-        of_one_network = not _networks(facts[one]).isdisjoint(_networks(facts[other]))
-        return other not in partners[one] and found < (Likeness.COMPATIBLE if of_one_network else Likeness.SILENT)
+        if other in partners[one] or found >= Likeness.COMPATIBLE:
+            return False
+        if found < Likeness.SILENT or not _networks(facts[one]).isdisjoint(_networks(facts[other])):
+            return True
+        known = [(facts[contact_id], key) for contact_id in (one, other) for key in _own_profiles(facts[contact_id])[:1]]
+        return found == Likeness.SILENT and len(known) > 1 and not _users_go_together(*known)
 
     hubs = {
         hub
@@ -316,7 +341,11 @@ def _without_hubs(edges: Sequence[Edge], facts: Mapping[str, Facts], grade: Grad
 def _networks(facts: Facts) -> set[str]:
     if facts.network:
         return {facts.network}
-    return {v.key.rpartition("/")[0] for v in facts.values if v.kind == "PROFILE" and v.basis == "OWN" and "/" in v.key}
+    return {host for key in _own_profiles(facts) if (host := key.rpartition("/")[0])}
+
+
+def _own_profiles(facts: Facts) -> list[str]:
+    return [v.key for v in facts.values if v.kind == "PROFILE" and v.basis == "OWN"]
 
 
 def _bridges(users: Mapping[tuple[ValueKind, str], Sequence[tuple[Facts, Value]]], grade: Grade) -> set[str]:

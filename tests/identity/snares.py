@@ -535,6 +535,24 @@ def one_sender_who_says_for_whom_she_works(s: Scene) -> None:
     s.add(one, f"{one} from Works", "CORRESPONDENT", emails=(mail,))
 
 
+def one_card_imported_again_and_again(s: Scene) -> None:
+    (one, _), (family, _), mail = s.given(), s.family(), f"a{s.number}@example.org"
+    for n in range(30):
+        s.add(one, (f"{one} {family}", f"{family}, {one}", f"Dr. {one} {family}")[n % 3], account=f"book-{n % 2}", emails=(mail,))
+
+
+def one_number_as_a_table_leaves_it(s: Scene) -> None:
+    (one, _), (family, _), number = s.given(), s.family(), s.mobile()
+    s.add(one, f"{one} {family}", phones=(s.dice.choice((number[1:], f"{number} (home)")),))
+    s.add(one, one, "CORRESPONDENT", account="whatsapp", phones=(number,))
+
+
+def one_family_name_that_means_mother(s: Scene) -> None:
+    (one, _), mail = s.given(), f"a{s.number}@example.org"
+    s.add(one, f"{one} {s.dice.choice(('Mutter', 'Mutti', 'Papa'))}", emails=(mail,))
+    s.add(one, one, "CORRESPONDENT", emails=(mail,))
+
+
 def one_birthday_without_a_year(s: Scene) -> None:
     (one, _), (family, _) = s.given(), s.family()
     for n, born in enumerate(("1984-05-06", s.dice.choice(("--05-06", "1604-05-06", "1900-01-01", "0001-01-01")))):
@@ -564,7 +582,8 @@ SCENES: Final[tuple[Callable[[Scene], None], ...]] = (
     one_birthday_without_a_year, one_address_with_its_name_around, one_domain_in_two_spellings, card_without_a_name_that_two_could_have,
     number_that_a_father_and_a_son_of_one_name_share, mother_who_is_known_by_her_child, club_that_rewrites_its_senders,
     one_given_name_for_a_whole_team, service_that_signs_with_its_users, club_that_names_its_people_and_is_named_by_them,
-    partners_who_name_each_other, one_name_with_an_initial_that_means_and_elsewhere, one_sender_who_says_for_whom_she_works,
+    partners_who_name_each_other, one_card_imported_again_and_again, one_number_as_a_table_leaves_it, one_family_name_that_means_mother,
+    one_name_with_an_initial_that_means_and_elsewhere, one_sender_who_says_for_whom_she_works,
 )  # fmt: skip
 
 
