@@ -16,6 +16,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from tests.atproto_servers import AtUser
+from tests.patience import PATIENCE
 from tests.providers import lexicon
 from tests.providers.conftest import Exchange, http_answer
 from tests.providers.stub_http import Answer, Request
@@ -69,7 +70,7 @@ class Bluesky:
         self._given: set[str] = set()
         self._over: set[str] = set()
         self._random = random.Random(7)
-        self._pds = http.client.HTTPConnection(urlsplit(user.url).netloc, timeout=120)
+        self._pds = http.client.HTTPConnection(urlsplit(user.url).netloc, timeout=PATIENCE)
         self._pds.connect()
         self._ids = itertools.count(1)
 

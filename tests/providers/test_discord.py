@@ -30,6 +30,7 @@ from providers.records import (
     Unreadable,
 )
 from providers.session import Secret
+from tests.patience import PATIENCE
 from tests.providers import discord_stub
 from tests.providers.conftest import NOON, HandClock, SessionMaker
 from tests.providers.contract import AdapterContract, Rig
@@ -42,7 +43,6 @@ LATELY = NOON.timestamp() - 3_600
 ADA, BO = "100000000000000001", "100000000000000002"
 HALL, DECK, CHAT = "700000000000000001", "700000000000000002", "700000000000000003"
 LIST = "/channels/{channel_id}/messages"
-PATIENCE = 120.0  # seconds; what is waited for takes none
 Open = Callable[..., Discord]
 
 

@@ -21,6 +21,7 @@ from providers.imap4 import mirror as mirroring
 from providers.records import Gone, Message, MessageState, Row, Voided
 from providers.session import Secret
 from tests.mail_servers import PASSWORD, Mailbox, MailServer, mail
+from tests.patience import PATIENCE
 from tests.providers.conftest import SessionMaker
 from tests.providers.contract import Mirror
 
@@ -278,14 +279,14 @@ async def test_threads_of_the_server_are_known_where_it_tells_them(account: Acco
 @pytest.mark.parametrize("folder", ["INBOX", "Lists"])
 async def test_news_of_any_folder_is_hinted_at_once(dovecot: Account, opened: Open, folder: str) -> None:
     dovecot.box.create("Lists")
-    async with aclosing(opened(dovecot).watch()) as hints, asyncio.timeout(120):
+    async with aclosing(opened(dovecot).watch()) as hints, asyncio.timeout(PATIENCE):
         await anext(hints)  # the line stands
         await asyncio.to_thread(dovecot.box.append, folder, mail("new"))
         await anext(hints)
 
 
 async def test_a_server_with_idle_alone_hints_at_the_inbox(account: Account, opened: Open) -> None:
-    async with aclosing(opened(account).watch()) as hints, asyncio.timeout(120):
+    async with aclosing(opened(account).watch()) as hints, asyncio.timeout(PATIENCE):
         await anext(hints)
         await asyncio.to_thread(account.deliver, "new")
         await anext(hints)

@@ -14,6 +14,7 @@ import pytest
 from providers.lookup.graph import Link
 from tests import planted_mastodon, servers
 from tests.fediverse import Person
+from tests.patience import PATIENCE
 from tests.planted_mastodon import SEEN
 from tests.planted_web import PlantedWeb
 from tests.providers.test_lookup import visiting
@@ -125,7 +126,7 @@ class Federated(Sites):
         request = urllib.request.Request(self.server.url + target, headers={"Host": HOST, "X-Forwarded-Proto": "https"})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=120) as answer:
+            with opener.open(request, timeout=PATIENCE) as answer:
                 return Document(answer.read(), headers={"Content-Type": answer.headers["Content-Type"]})
         except urllib.error.HTTPError as error:
             return Document(error.read(), error.code)
@@ -140,7 +141,7 @@ async def test_a_running_server_is_found_by_webfinger_and_says_what_it_has_seen(
         f"{mastodon_server.url}/api/v1/accounts/update_credentials", urlencode(profile).encode(), method="PATCH",
         headers={"Authorization": f"Bearer {person.token}", "Content-Type": "application/x-www-form-urlencoded"},
     )  # fmt: skip
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=120):
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=PATIENCE):
         pass
     planted = Federated(mastodon_server)
     planted.put(mine, page(("me", f"https://{HOST}/@{person.name}")))

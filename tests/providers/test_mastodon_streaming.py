@@ -22,13 +22,13 @@ from providers.mastodon.streaming import BURST, EVERY, OPENED, POSTS_EVERY, TOGE
 from providers.session import Secret
 from tests import servers
 from tests.fediverse import Person
+from tests.patience import PATIENCE
 from tests.ports import free_port
 from tests.providers.conftest import Exchange, HandClock, SessionMaker, http_answer, scripted
 from tests.providers.test_mastodon import Api
 from tests.tcp_proxy import tcp_proxy
 
 SECRET = Secret(access_token="a-token")
-PATIENCE = 120.0  # seconds; what is waited for takes a tenth of one
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from providers.records import Contact, ConversationHead, Gone, Message, Page, Un
 from providers.session import Secret
 from tests.chat_servers import Matrix as Server
 from tests.chat_servers import MatrixUser
+from tests.patience import PATIENCE
 from tests.providers.conftest import Exchange, HandClock, OpenCredentials, SessionMaker, http_answer, scripted
 from tests.providers.contract import AdapterContract, Mirror
 
@@ -370,7 +371,7 @@ async def test_news_is_hinted_at_within_two_seconds(club: Club, opened: Open) ->
         await anext(hints)
         for text in ("one", "two"):
             club.bob.send(club.rooms[0], text)
-            async with asyncio.timeout(120):  # two seconds and the load of the machine
+            async with asyncio.timeout(PATIENCE):  # two seconds and the load of the machine
                 await anext(hints)
 
 

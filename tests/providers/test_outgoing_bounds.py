@@ -24,6 +24,7 @@ from providers.mastodon import streaming
 from providers.records import Outgoing
 from providers.session import Secret
 from providers.stream import Stream
+from tests.patience import PATIENCE
 from tests.ports import free_port
 from tests.providers.conftest import SessionMaker
 
@@ -31,7 +32,6 @@ LIMIT = 256 * 1024
 #: What two processes may have under way after one of them has stopped reading.
 UNDER_WAY = 16 * 1024 * 1024
 SECONDS = 0.3
-PATIENCE = 120.0  # of the test: whoever is held for longer is held for good
 Pieces = Callable[[], AsyncIterator[bytes]]
 
 

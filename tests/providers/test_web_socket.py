@@ -12,10 +12,10 @@ from aiohttp import WSMsgType, web
 from providers.addresses import Guard
 from providers.errors import ForbiddenAddress, Malformed, ProviderError, RateLimited, ReauthRequired, Refused, Unavailable
 from providers.http import Transport
+from tests.patience import PATIENCE
 from tests.ports import free_port
 from tests.providers.conftest import SessionMaker, http_answer, scripted
 
-PATIENCE = 120.0  # seconds; what is waited for takes none
 Talk = Callable[[web.WebSocketResponse], Awaitable[None]]
 
 

@@ -10,9 +10,9 @@ from store.cache import Cache
 from store.database import Database
 from tests import servers
 from tests.household import Household, card, open_postgresql, open_sqlite
+from tests.patience import PATIENCE
 
 LONG = 600.0
-PATIENCE = 120.0  # seconds; what is waited for takes none
 
 
 async def woken(waker: Waker, viewer: str) -> asyncio.Task[None]:

@@ -14,8 +14,7 @@ from sqlalchemy import Connection
 from store import turns
 from store.database import Database
 from tests.household import Household, open_sqlite
-
-PATIENCE = 60.0  # seconds; what is waited for takes none
+from tests.patience import PATIENCE
 
 
 def short(conn: Connection, viewer: str, done: list[str], name: str) -> None:
