@@ -32,6 +32,10 @@ IDLE_SECONDS: Final = 20.0  # a connection is kept; most servers keep theirs lon
 PINNED_SECONDS: Final = 10.0  # what a name means is believed so long
 PINNED: Final = 5_000  # names remembered
 SWEEP_SECONDS: Final = 1.0
+#: An answer comes in at most so many pieces, and one more for so many bytes that it may have: each costs a turn of the loop's thread, whatever
+#: it holds, and a page that is sent byte by byte would cost everybody seconds. Servers that write every line at once send far fewer.
+FEW_PIECES: Final = 1_000
+PIECE_BYTES: Final = 512
 ASIDE_BYTES: Final = 128 * 1024  # compressed answers from here on are unpacked in a thread
 #: RFC 9110 §8.4.1; "deflate" is zlib (RFC 1950) or, from some servers, raw (RFC 1951): told apart at the first byte.
 WINDOWS: Final = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
@@ -371,8 +375,9 @@ class _Wire(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._encoding: bytes | None = None
         self._pieces: list[bytes] = []
-        self._size = self._head = 0
+        self._size = self._came = 0
         self._most = call.max_bytes
+        self._most_pieces = FEW_PIECES + call.max_bytes // PIECE_BYTES
         self._framed = self._complete = self._whole = self._keep = self._begun = self._rated = False
         self._transport.write(call.request)
 
@@ -407,8 +412,7 @@ class _Wire(asyncio.Protocol):
             return
         self._heard = self._loop.time()
         self._begun = True
-        if not self._complete:
-            self._head += len(data)
+        self._came += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -421,8 +425,11 @@ class _Wire(asyncio.Protocol):
             self._keep = False
         if self._whole:
             self._finish(keep=self._keep)
-        elif not self._complete and self._head > HEAD_BYTES:
-            self.fail(httpx.RemoteProtocolError("a head without an end"))
+        elif self._came > HEAD_BYTES:
+            if not self._complete:
+                self.fail(httpx.RemoteProtocolError("a head without an end"))
+            elif self._came > 2 * (HEAD_BYTES + self._most):  # framing is not counted as body: chunk extensions, trailers
+                self.fail(TooLarge())
 
     def eof_received(self) -> None:
         return None
@@ -476,7 +483,7 @@ class _Wire(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         self._size += len(body)
-        if self._size > self._most:
+        if self._size > self._most or len(self._pieces) == self._most_pieces:
             raise TooLarge
         self._pieces.append(body)
 

@@ -155,6 +155,32 @@ async def test_an_answer_that_can_be_read_in_two_ways_or_has_no_end_is_none(new_
             await new_session(server.url, interactive=True).request("GET", "/")
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        CHUNKED + b"1\r\n \r\n" * 2_000 + b"0\r\n\r\n",
+        CHUNKED + b"2\r\nok\r\n0\r\n" + b"Trailer: %b\r\n" % (b"a" * 10_000) * 30,
+        CHUNKED + b"2;%b\r\nok\r\n" % (b"a" * 300_000),
+    ],
+    ids=["pieces", "trailers", "extensions"],
+)
+async def test_an_answer_that_is_next_to_nothing_but_framing_is_too_large(new_session: SessionMaker, raw: bytes) -> None:
+    """Reading a page that comes byte by byte would keep everybody else from theirs."""
+    async with scripted(raw) as server:
+        with pytest.raises(Malformed) as refusal:
+            await new_session(server.url).request("GET", "/", max_bytes=HEAD_BYTES)
+    assert refusal.value.provider_code == "too-large"
+
+
+async def test_an_answer_may_come_in_many_lines(new_session: SessionMaker) -> None:
+    async with scripted(CHUNKED + b"32\r\n%b\r\n" % (b"x" * 50) * 1_000 + b"0\r\n\r\n") as server:
+        answer = await new_session(server.url).request("GET", "/", max_bytes=HEAD_BYTES)
+    assert answer.content == b"x" * 50_000
+
+
 async def test_a_large_compressed_answer_is_unpacked_whole(new_session: SessionMaker) -> None:
     content = os.urandom(2 * ASIDE_BYTES)
     packed = gzip.compress(content)
