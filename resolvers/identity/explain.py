@@ -32,7 +32,7 @@ def sentence(kind: str, value: str, places: Sequence[str], *, shared: bool, vouc
 
 def mutual(one: str, other: str) -> str:
     """The sentence for two profiles that name each other."""
-    return f"The profiles {one} and {other} name each other, which nobody can arrange who does not own both."
+    return f"The profiles {one} and {other} name each other, which no stranger can arrange."
 
 
 def tied(keys: Sequence[str], seen_at: datetime, *, vouched: bool, verifier: str | None = None, still: bool = True) -> str:

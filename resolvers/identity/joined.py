@@ -15,8 +15,8 @@ from resolvers.identity.cards import CHATS, Facts, Value
 from resolvers.identity.proof import Edge
 
 _NETWORKS: Final = {
-    "github": "GitHub", "gitlab": "GitLab", "linkedin": "LinkedIn", "whatsapp": "WhatsApp", "x": "X", "youtube": "YouTube", "sms": "SMS",
-    "tiktok": "TikTok",
+    "icloud": "iCloud", "github": "GitHub", "gitlab": "GitLab", "linkedin": "LinkedIn", "whatsapp": "WhatsApp", "x": "X", "youtube": "YouTube",
+    "sms": "SMS", "tiktok": "TikTok",
 }  # fmt: skip
 _WHO: Final = {
     "ADDRESS_BOOK": "the card in", "CONNECTION": "your connection in", "MEMBER": "the member of", "FOLLOWER": "your follower in",
@@ -35,9 +35,7 @@ def why(edges: Sequence[Edge], facts: Mapping[str, Facts]) -> str:
         if edge.kind == "PROFILE":
             said = _profile(edge, left, right)
         elif edge.kind == "LINKS":
-            said = "The profiles {} and {} link to each other, which only the owner of both can arrange.".format(
-                *edge.value.split(" ", 1)
-            )
+            said = "The profiles {} and {} link to each other, which no stranger can arrange.".format(*edge.value.split(" ", 1))
         else:
             continue
         if said not in told:
@@ -79,10 +77,18 @@ def _subject(left: Facts, right: Facts) -> str:
 
 def _named(facts: Facts) -> str:
     """A contact by what it is and where."""
-    place = facts.account or network(facts.network)
+    place = _place(facts)
     if facts.kind == "CORRESPONDENT" and facts.network in CHATS:
         return f"the {network(facts.network)} contact"
-    return f"{_WHO[facts.kind]} {place}" if place else _WHO[facts.kind].rpartition(" ")[0]
+    who, _, beside = _WHO[facts.kind].rpartition(" ")
+    # in an account, on a network
+    at = "on" if beside == "in" and facts.kind != "ADDRESS_BOOK" and place == network(facts.network) else beside
+    return f"{who} {at} {place}" if place else who
+
+
+def _place(facts: Facts) -> str:
+    """Where a contact is: the account, or its network by name where the account is called by it."""
+    return network(facts.network) if facts.account in ("", facts.network) else facts.account
 
 
 def _value(edge: Edge, left: Facts, right: Facts) -> str:
@@ -118,7 +124,7 @@ def _profile(edge: Edge, left: Facts, right: Facts) -> str:
         other = right if written[0] is left else left
         return f"You wrote {edge.value} on {_named(written[0])}, and that is {_named(other)}."
     if _named(left) == _named(right):
-        return f"{_capital(left.account or network(left.network))} lists the profile {edge.value} twice."
+        return f"{_capital(_place(left))} lists the profile {edge.value} twice."
     return f"{_capital(_named(left))} and {_named(right)} are one profile, {edge.value}."
 
 

@@ -72,11 +72,16 @@ CASES = [
         "Your follower in my-x and the profile you follow in her-x are one profile, x.com/adab.",
     ),
     (
+        card("a", "icloud", network="icloud", urls=("https://github.com/adab",)),
+        card("b", "github", "FOLLOWER", network="github", handles=("github:adab",)),
+        "You wrote github.com/adab on the card in iCloud, and that is your follower on GitHub.",
+    ),
+    (
         card("a", "my-x", "FOLLOWING", network="x", handles=("x:@adab",), urls=("https://social.example/@ada",)),
         card(
             "b", "masto", "FOLLOWER", network="mastodon", handles=("mastodon:@ada@social.example",), urls=("https://x.com/adab",)
         ),
-        "The profiles social.example/@ada and x.com/adab link to each other, which only the owner of both can arrange.",
+        "The profiles social.example/@ada and x.com/adab link to each other, which no stranger can arrange.",
     ),
 ]
 
