@@ -46,6 +46,7 @@ from tests.chaos import (
     hearing,
     hostile_mail,
     hostile_queries,
+    killed_answers,
     killed_deliveries,
     killed_imports,
     large_archives,
@@ -394,6 +395,11 @@ PROOFS: Final = (
         lambda home: repeated_pages.ask_again(home, people=10_000, messages=1_000_000, requests=1_000),
         _next_to_nothing,
         keeps=True,
+    ),
+    Proof(
+        "speed-3",
+        "Processes that are killed while they write and answer, on both databases with Redis: what is given again afterwards, and photos",
+        lambda home: killed_answers.kill_on_both(home, deaths=60),
     ),
     Proof(
         "speed-4",
