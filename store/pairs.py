@@ -41,20 +41,39 @@ _LIVING: Final = select(sa.func.count()).select_from(person).where(_LIVES)
 _LAST_OF_SAMPLE: Final = (
     select(person.c.id).where(_LIVES).order_by(person.c.id).offset(sa.bindparam("before", type_=sa.Integer)).limit(1)
 )
-FEW: Final = 64  # people with one key who are counted one by one
+FEW: Final = 64  # people with one key who are counted one by one; more than a CROWD
+
+
+def _having(listed: sa.TableValuedAlias) -> sa.Select[Any]:
+    return select(clue.c.person_id).where(clue.c.viewer_id == VIEWER, clue.c.key == listed.c.value).correlate(listed)
 
 
 def _counting(listed: sa.TableValuedAlias) -> sa.Select[Any]:
     """Of each key how many have it, no more than FEW are counted, and the last of that many: a crowd is not walked through."""
-    key = listed.c.value
-    having = select(clue.c.person_id).where(clue.c.viewer_id == VIEWER, clue.c.key == key).correlate(listed)
+    having = _having(listed)
     few = having.limit(FEW).subquery("few")
     number = select(sa.func.count()).select_from(few).scalar_subquery()
     last = having.order_by(clue.c.person_id).offset(FEW - 1).limit(1).scalar_subquery()
-    return select(key.label("key"), number.label("n"), last.label("last"))
+    return select(listed.c.value.label("key"), number.label("n"), last.label("last"))
 
 
-_COUNTED: Final = {dialect: _counting(listed) for dialect, listed in each(sa.BigInteger()).items()}
+def _counting_at_once(listed: sa.TableValuedAlias) -> sa.Select[Any]:
+    """The same in one walk, and who has a key that is no crowd's: PostgreSQL has arrays."""
+    first = _having(listed).order_by(clue.c.person_id).limit(FEW).subquery("first")
+    n, p = sa.func.count(), first.c.person_id
+    whose = sa.case((n.between(2, CROWD), sa.func.array_agg(p)))
+    few = (
+        select(n.label("n"), sa.case((n == FEW, sa.func.max(p))).label("last"), whose.label("whose"))
+        .select_from(first)
+        .lateral("few")
+    )
+    return select(listed.c.value.label("key"), few.c.n, few.c.last, few.c.whose).select_from(sa.join(listed, few, sa.true()))
+
+
+_COUNTED: Final = {
+    dialect: (_counting_at_once if dialect == "postgresql" else _counting)(listed)
+    for dialect, listed in each(sa.BigInteger()).items()
+}
 _HAVING: Final = select(clue.c.key, clue.c.person_id).where(among(clue.c.key))
 _DONE: Final = sa.delete(unpaired).where(among(unpaired.c.person_id))
 _DROP: Final = sa.delete(look_alike).where(
@@ -133,11 +152,27 @@ def counted(conn: Connection, viewer: str, keys: Collection[int]) -> dict[int, i
 
     One changed contact asks this of every word of its name, and of a common one half of all people would be counted.
     """
-    found = {}
-    for row in conn.execute(_COUNTED[conn.dialect.name], asked(viewer, keys)) if keys else ():
-        if row.n:
-            found[row.key] = row.n if row.last is None else max(row.n, round((FEW - 1) / ids.place(row.last)))
-    return found
+    return {row.key: _about(row) for row in _counted(conn, viewer, keys)}
+
+
+def around(
+    conn: Connection, viewer: str, keys: Collection[int], by: Collection[int]
+) -> tuple[dict[int, int], dict[int, list[str]]]:
+    """`counted`, and of those keys `by` which people meet who has them (`meeting`); on PostgreSQL one statement."""
+    rows = _counted(conn, viewer, keys)
+    counts = {row.key: _about(row) for row in rows}
+    if conn.dialect.name == "postgresql":
+        return counts, {row.key: row.whose for row in rows if row.whose is not None and row.key in by}
+    return counts, meeting(conn, viewer, {key: count for key, count in counts.items() if key in by})
+
+
+def _counted(conn: Connection, viewer: str, keys: Collection[int]) -> list[Any]:
+    rows = conn.execute(_COUNTED[conn.dialect.name], asked(viewer, keys)) if keys else ()
+    return [row for row in rows if row.n]
+
+
+def _about(row: Any) -> int:
+    return int(row.n if row.last is None else max(row.n, round((FEW - 1) / ids.place(row.last))))
 
 
 def total(conn: Connection, viewer: str, sample: int = SAMPLE) -> int:

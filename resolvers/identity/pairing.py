@@ -191,8 +191,7 @@ def _neighbourhood(conn: Connection, viewer: str, marked: Sequence[str], step: i
     mine = _known(conn, viewer, marked)  # whoever is no more has no records
     keys = {p: frozenset(map(_key, _clues(mine, p))) for p in mine.wholes}
     asked_by = {key for each in keys.values() for key in each}
-    counts = pairs.counted(conn, viewer, asked_by | _weighing(mine.wholes.values()).keys())
-    by_key = pairs.meeting(conn, viewer, {key: count for key, count in counts.items() if key in asked_by})
+    counts, by_key = pairs.around(conn, viewer, asked_by | _weighing(mine.wholes.values()).keys(), asked_by)
     met = {(min(a, b), max(a, b)) for a, each in keys.items() for key in each for b in by_key.get(key, ()) if a != b}
     # fewer than a step takes are all that are marked
     waiting = pairs.waiting(conn, viewer, {b for _, b in met} - set(marked)) if len(marked) == step else set()
