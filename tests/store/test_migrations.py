@@ -20,9 +20,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from providers import records
 from store import accounts, ids, migrate, search_index
 from store.database import Database, sqlite_engine
-from store.tables import anchor, metadata, photo, photo_look, search_doc, unpaired
+from store.tables import anchor, contact, dirty, metadata, photo, photo_look, search_doc, unpaired
 from tests import servers
-from tests.household import NOW, Household, card
+from tests.household import NOW, Household, card, mail
 
 FOLDER = Path(migrate.__file__).parent / "migrations"
 
@@ -269,3 +269,54 @@ async def test_whoever_had_a_photo_before_any_was_looked_at_is_compared_again(po
     left = await database.read(household.viewer, lambda conn, viewer: conn.execute(sa.select(photo.c.hash)).scalars().all())
     assert left == [hashlib.sha256(b"a picture").hexdigest()], "what nobody shows is erased"
     await database.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_who_is_who_is_asked_again_about_everybody_but_what_is_nobody(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    owner = app = f"sqlite:///{tmp_path / 'kith.db'}"
+    if kind == "postgresql":
+        place: servers.Postgres = request.getfixturevalue("postgres_database")
+        owner, app = place.owner_url, place.app_url
+    await migrate.migrate(owner)
+    database = Database(app)
+    households = [await Household.open(database, viewer) for viewer in ("u_robin", "u_kim")]
+    for household in households:
+        book = await household.account("vcard")
+        await household.take(
+            book, card("ada", "Ada Lovelace", "ada@example.org"), card("again", "Ada Lovelace", "ada@example.org")
+        )
+        box = await household.account("mbox", "robin@example.org", own=["robin@example.org"])
+        await household.take(box, mail(1, "no-reply@shop.example", name="The Shop"))
+        await household.resolve()
+    before = [await database.read(household.viewer, _who_is_who) for household in households]
+    if kind == "sqlite":
+        engine = sa.create_engine(owner)
+        with engine.begin() as connection:
+            again(connection, "0070")
+        engine.dispose()
+    else:
+        several = create_async_engine(sa.make_url(owner).set(drivername="postgresql+asyncpg"))
+        async with several.begin() as asynchronous:
+            await asynchronous.run_sync(again, "0070")
+        await several.dispose()
+    for household, was in zip(households, before, strict=True):
+        marked, met = await database.read(household.viewer, _asked_again)
+        assert len(set(was.values())) == 2, "the two of one address are one, and the shop's robot is nobody"
+        assert marked == {contact_id for contact_id, person_id in was.items() if person_id is not None}
+        assert met == {person_id: False for person_id in was.values() if person_id is not None}
+        await household.resolve()
+        assert await database.read(household.viewer, _who_is_who) == was
+    await database.close()
+
+
+def _who_is_who(conn: sa.Connection, viewer: str) -> dict[str, str | None]:
+    rows = conn.execute(sa.select(contact.c.id, contact.c.person_id).where(contact.c.viewer_id == viewer))
+    return {row.id: row.person_id for row in rows}
+
+
+def _asked_again(conn: sa.Connection, viewer: str) -> tuple[set[str], dict[str, bool]]:
+    marked = conn.execute(sa.select(dirty.c.contact_id).where(dirty.c.viewer_id == viewer)).scalars()
+    met = conn.execute(sa.select(unpaired.c.person_id, unpaired.c.met).where(unpaired.c.viewer_id == viewer))
+    return set(marked), {row.person_id: row.met for row in met}
