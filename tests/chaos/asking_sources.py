@@ -25,12 +25,14 @@ from tests.chaos.report import Report
 from tests.gateway import running as here
 from tests.gateway_process import Gateway
 from tests.household import Household, card
+from tests.patience import PATIENCE
 from tests.providers.enrichment_stub import KEY, Sources
-from tests.providers.stub_http import running
+from tests.providers.stub_http import Answer, Request, running
 
 SOURCES: Final = ("FULLCONTACT", "PEOPLE_DATA_LABS")
 PRICE: Final = 280_000
 BATCH: Final = 1_000
+LEFT: Final = 3  # people that nobody is through with before the last kill
 PEOPLE: Final = """query ($after: Cursor) { viewer { people(first: 200, after: $after) { edges { node { id } }
   pageInfo { hasNextPage endCursor } } } }"""
 EVERYTHING: Final = """query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Person { name enrichment { facts { value } } enrichmentPreview { sent }
@@ -45,10 +47,22 @@ HELD: Final = "select count(*) from job where kind = 'enrich' and lease_owner li
 DONE: Final = "select coalesce(sum(done), 0) from enrichment_run"
 
 
+class Holding(Sources):
+    """Keeps whoever asks waiting from so many requests on: they are killed before they are through."""
+
+    holds_from: int | None = None
+
+    def answer(self, request: Request) -> Answer:
+        found = super().answer(request)
+        if self.holds_from is not None and len(self.received) > self.holds_from:
+            found.after = PATIENCE
+        return found
+
+
 async def ask_through_kills(home: Path, *, people: int, kills: int, after: float = 0.02) -> Report:
     """So many people at both paid sources, one half of them known; the worker, a process of its own, is killed so often while it asks."""
     report = Report()
-    stub = Sources()
+    stub = Holding()
     stub.after = after
     for n in range(0, people, 2):
         stub.knows(_address(n), name=f"Person {n}", organization="Example Works")
@@ -77,7 +91,7 @@ async def _people(household: Household, people: int) -> None:
 
 
 async def _live_through(
-    report: Report, gateway: Gateway, client: httpx.AsyncClient, stub: Sources, people: int, kills: int
+    report: Report, gateway: Gateway, client: httpx.AsyncClient, stub: Holding, people: int, kills: int
 ) -> None:
     home = gateway.home
     ids = [row["id"] for row in await _all(client, PEOPLE, "people")]
@@ -89,7 +103,7 @@ async def _live_through(
     began = time.monotonic()
     for n in range(0, len(ids), BATCH):
         await _ask(client, ENRICH, ids=ids[n : n + BATCH])
-    report.expect("workers killed while they asked", await asyncio.to_thread(_kill, gateway, people, kills), kills)
+    report.expect("workers killed while they asked", await asyncio.to_thread(_kill, gateway, stub, people, kills), kills)
     report.figures["seconds"] = round(time.monotonic() - began, 1)
     await _count(report, home, client, stub, people)
 
@@ -102,9 +116,10 @@ async def _live_through(
     report.expect("requests after consent was withdrawn", len(stub.received) - received, 0)
 
 
-def _kill(gateway: Gateway, people: int, kills: int) -> int:
+def _kill(gateway: Gateway, stub: Holding, people: int, kills: int) -> int:
     """Start a worker and kill it when so many more people are through, again and again, then let one finish; how many were at it."""
     hit = 0
+    stub.holds_from = len(SOURCES) * (people - LEFT)
     worker = gateway.begin("worker")
     try:
         for n in range(kills):
@@ -112,6 +127,8 @@ def _kill(gateway: Gateway, people: int, kills: int) -> int:
             hit += raw.count(gateway.home, HELD, f"%/{worker.pid}/%")
             worker.kill()
             worker.wait()
+            if n + 1 == kills:
+                stub.holds_from = None
             worker = gateway.begin("worker")
         processes.wait_until("the end of all runs", lambda: not raw.open_jobs(gateway.home, "enrich"))
     finally:

@@ -81,7 +81,7 @@ def in_small(home: Path) -> list[str]:
     """What does not hold of a page beside a hung source and of others' pages meanwhile, with two sources and a page or two of each kind."""
     line = free_port()
     with started(home, 2, line) as (gateway, mastodons):
-        hung = beside_a_hung_one(gateway, mastodons, 0)
+        hung = beside_a_hung_one(gateway, mastodons, 0, deadline=10.0)
         return [*hung.broken, *_Beside(gateway, mastodons, line, 2, 2, NEVER).tried()]
 
 

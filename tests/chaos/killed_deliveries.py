@@ -40,7 +40,6 @@ MATCHED: Final = "select count(*) from stream_match where ended = 0"
 DELIVERED: Final = "select count(*) from webhook_delivery where outcome = 'DELIVERED'"
 SLICE: Final = 10
 TAKEN: Final = 2  # events between two kills that the receiver answers
-HELD: Final = 5.0  # seconds for which it keeps the line waiting: longer than it takes to kill somebody
 AFTERWARDS: Final = 0.5  # seconds in which something might still come twice
 
 
@@ -58,7 +57,7 @@ class Receiver:
         self.came.append((request.headers["webhook-id"], data["nodeId"]))
         answer = Answer(204)
         if self.holds_from is not None and self.different > self.holds_from:
-            answer.after = HELD
+            answer.after = PATIENCE  # whoever asked is killed before that
         return answer
 
     @property

@@ -161,19 +161,24 @@ FORMS: Final = (
 )
 
 
-def take_in_large(home: Path, *, messages: int, size: int, kills: int, forms: tuple[Form, ...] = FORMS) -> Report:
-    """Import an archive of each form with about `messages` items and `size` bytes, the worker killed `kills` times, and once more."""
+def take_in_large(
+    home: Path, *, messages: int, size: int, kills: int, forms: tuple[Form, ...] = FORMS, within: float = 1.0
+) -> Report:
+    """Import an archive of each form with about `messages` items and `size` bytes, the worker killed `kills` times, and once more.
+
+    All kills fall `within` this part of the import: the smaller it is, the surer somebody is at work then.
+    """
     report = Report()
     for form in forms:
         world = form.world(messages)
         folder = home.parent / f"{home.name}-{form.provider}-files"
         folder.mkdir(parents=True)
         archive = form.write(world, folder, size)
-        _take_in(report, home.parent / f"{home.name}-{form.provider}", form, archive, world, kills)
+        _take_in(report, home.parent / f"{home.name}-{form.provider}", form, archive, world, kills, within)
     return report
 
 
-def _take_in(report: Report, home: Path, form: Form, archive: Path, world: World, kills: int) -> None:
+def _take_in(report: Report, home: Path, form: Form, archive: Path, world: World, kills: int, within: float) -> None:
     name = form.provider
     wanted, talks = form.held(world)
     files = [archive] if archive.is_file() else list(archive.iterdir())
@@ -187,7 +192,7 @@ def _take_in(report: Report, home: Path, form: Form, archive: Path, world: World
         )
         began = time.monotonic()
         gateway.kith("import", str(archive), *form.me, "--no-wait")
-        peak, hit = _worked_off(gateway, kills)
+        peak, hit = _worked_off(gateway, kills, within)
         report.figures[f"{name}: taken in after, s"] = round(time.monotonic() - began, 1)
         report.expect(f"{name}: workers killed at work", hit, kills)
         report.figures[f"{name}: worker RSS at most, MiB"] = round(peak)
@@ -199,7 +204,7 @@ def _take_in(report: Report, home: Path, form: Form, archive: Path, world: World
         twice = "select count(*) from (select 1 from feed where created group by viewer_id, node_id having count(*) > 1)"
         report.expect(f"{name}: nodes that the feed calls new twice", raw.count(home, twice), 0)
         gateway.kith("import", str(archive), *form.me, "--no-wait")
-        _worked_off(gateway, 0)
+        _worked_off(gateway, 0, within)
         report.expect(f"{name}: the second time created or changed", raw.count(home, CHANGED), 0)
         report.expect(f"{name}: states", {str(s) for (s,) in raw.rows(home, "select state from import_run")}, {"DONE"})
         report.expect(
@@ -207,12 +212,12 @@ def _take_in(report: Report, home: Path, form: Form, archive: Path, world: World
         )
 
 
-def _worked_off(gateway: Gateway, kills: int) -> tuple[float, int]:
+def _worked_off(gateway: Gateway, kills: int, within: float) -> tuple[float, int]:
     """Has workers do all imports, each killed but the last; the most memory of any with its children, and how many were at work."""
     home, total = gateway.home, raw.count(gateway.home, TOTAL)
     peak, hit = 0.0, 0
     for n in range(kills + 1):
-        wanted = total * (n + 1) // (kills + 2) if n < kills else None
+        wanted = int(within * total * (n + 1) / (kills + 2)) + 1 if n < kills else None
         worker = gateway.begin("worker")
 
         def reached(worker: subprocess.Popen[bytes] = worker, wanted: int | None = wanted) -> bool:

@@ -32,7 +32,7 @@ from tests.household import Household
 from tests.patience import PATIENCE
 
 DEADLINE: Final = 1.5  # seconds
-HUNG: Final = 20.0  # seconds until a hung source answers: after everything has been given up
+HUNG: Final = 30.0  # seconds until a hung source answers: after everything has been given up
 PAGE: Final = """query Page($size: Int!, $deadline: Int!, $accounts: [ID!]) {
   viewer { conversations(first: $size, filter: { accountIds: $accounts }, freshness: { maxAgeSeconds: 0, deadlineMs: $deadline }) {
     complete sources { account { id } state servedFrom }
@@ -50,8 +50,8 @@ def ask_beside_a_hung_one(home: Path, *, sources: int, rounds: int) -> Report:
         return beside_a_hung_one(gateway, mastodons, rounds)
 
 
-def beside_a_hung_one(gateway: Gateway, mastodons: list[servers.Mastodon], rounds: int) -> Report:
-    """The same at an installation that is there."""
+def beside_a_hung_one(gateway: Gateway, mastodons: list[servers.Mastodon], rounds: int, deadline: float = DEADLINE) -> Report:
+    """The same at an installation that is there, within so many seconds: on a busy machine well sources take longer than it is worth to wait."""
     report, sources = Report(), len(mastodons)
     took: list[float] = []
     used: dict[bool, list[float]] = {True: [], False: []}
@@ -65,7 +65,7 @@ def beside_a_hung_one(gateway: Gateway, mastodons: list[servers.Mastodon], round
         for hung in (False, True) if number % 2 else (True, False):
             client, accounts = asking[hung]
             began, before = time.monotonic(), client.used()
-            page = client.page(accounts)
+            page = client.page(accounts, deadline)
             if number or not rounds:
                 used[hung].append((client.used() - before) * 1000)
                 took += [time.monotonic() - began] * hung
@@ -79,7 +79,7 @@ def beside_a_hung_one(gateway: Gateway, mastodons: list[servers.Mastodon], round
     report.figures |= {
         "sources": sources,
         "asked of each kind": rounds,
-        "deadline, s": DEADLINE,
+        "deadline, s": deadline,
         "with one hung: fastest, s": round(min(took), 3),
         "with one hung: p50, s": round(statistics.median(took), 3),
         "with one hung: slowest, s": round(max(took), 3),
@@ -110,9 +110,9 @@ class Client:
         self._connection.request("POST", "/graphql", json.dumps({"query": query, "variables": variables}), self._headers)
         return self._connection.getresponse().read()
 
-    def page(self, accounts: Sequence[str]) -> Any:
+    def page(self, accounts: Sequence[str], deadline: float = DEADLINE) -> Any:
         """The conversations of these accounts, asked of their networks now."""
-        return self.ask(PAGE, asking(accounts))["conversations"]
+        return self.ask(PAGE, asking(accounts, deadline))["conversations"]
 
     def used(self) -> float:
         """Seconds of processor time that the serving process has taken so far."""

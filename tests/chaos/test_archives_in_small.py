@@ -11,16 +11,16 @@ from tests.chaos import address_books, endless_archives, killed_imports, large_a
 
 
 def test_an_import_whose_worker_is_killed_three_times_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
-    assert killed_imports.kill_the_worker(tmp_path / "home", messages=5_000, kills=3).broken == []
+    assert killed_imports.kill_the_worker(tmp_path / "home", messages=5_000, kills=3, within=0.25).broken == []
 
 
 def test_an_import_whose_command_is_killed_three_times_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
-    assert killed_imports.kill_the_command(tmp_path / "home", messages=1_500, kills=3).broken == []
+    assert killed_imports.kill_the_command(tmp_path / "home", messages=1_500, kills=3, within=0.25).broken == []
 
 
 def test_a_networks_export_whose_worker_is_killed_is_there_once_and_the_second_time_changes_nothing(tmp_path: Path) -> None:
     forms = tuple(form for form in large_archives.FORMS if form.provider == "facebook")
-    report = large_archives.take_in_large(tmp_path / "home", messages=300, size=2_000_000, kills=1, forms=forms)
+    report = large_archives.take_in_large(tmp_path / "home", messages=1_500, size=2_000_000, kills=1, within=0.1, forms=forms)
     assert report.broken == []
 
 

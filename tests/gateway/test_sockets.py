@@ -124,7 +124,7 @@ async def test_a_signed_in_client_that_breaks_the_protocol_is_told(tmp_path: Pat
 
 async def test_another_subprotocol_is_refused(tmp_path: Path) -> None:
     async with opened(tmp_path) as installation, listening(installation) as place:
-        async with connect(f"ws://{place}/graphql", subprotocols=[Subprotocol("graphql-ws")]) as client:
+        async with connect(f"ws://{place}/graphql", subprotocols=[Subprotocol("graphql-ws")], open_timeout=PATIENCE) as client:
             assert await closing_code(client) == 4406
 
 
