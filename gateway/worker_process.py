@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 
 from gateway import worker
 from gateway.app import open_installation
+from gateway.memory import settle
 from gateway.settings import Settings
 from gateway.stopping import beside, stop_signal
 from gateway.supervisor import parent_gone
@@ -24,6 +24,5 @@ async def run(settings: Settings, *, supervised: bool) -> None:
                     stop.set()
 
                 await stack.enter_async_context(beside(watch()))
-            gc.collect()
-            gc.freeze()  # what is loaded stays: it is not looked through for garbage again
+            settle()  # a long sync has a thousand mails in memory, all of them in use until they are handed over
             await worker.work(installation, stop)
