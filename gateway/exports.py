@@ -35,7 +35,7 @@ class Exports:
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
-        self._rate = Rate(installation.cache, installation.settings.rate_cost)
+        self._rate = Rate(installation.cache, installation.settings.rate_cost, installation.clock)
 
     def routes(self) -> list[BaseRoute]:
         forms: tuple[Form, ...] = ("vcard", "jscontact")

@@ -93,7 +93,7 @@ class Installation:
                 max_uploads_bytes=self.settings.max_uploads_bytes,
             ),
         )
-        rate = Rate(self.cache, self.settings.rate_cost)
+        rate = Rate(self.cache, self.settings.rate_cost, self.clock)
         settings = self.settings
         persisted = Persisted(
             manifests.read(settings.documents), only=settings.documents_only, automatic=settings.automatic_documents

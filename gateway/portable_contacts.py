@@ -63,7 +63,7 @@ class PortableContacts:
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
-        self._rate = Rate(installation.cache, installation.settings.rate_cost)
+        self._rate = Rate(installation.cache, installation.settings.rate_cost, installation.clock)
 
     def routes(self) -> list[BaseRoute]:
         paths = (BASE, f"{BASE}/", f"{BASE}/@me", f"{BASE}/@me/@all", f"{BASE}/@me/@all/{{id}}", f"{BASE}/@me/@self")

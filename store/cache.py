@@ -154,10 +154,8 @@ class ViewerCache:
     async def delete(self, *key: str) -> None:
         await self._cache._try(lambda: self._cache._kept.delete(self.key(*key)), None)
 
-    async def take(self, cost: int, limit: int, window: int, *key: str) -> tuple[int, int]:
-        """Spend `cost` of `limit` points in a fixed window of seconds: (points left, negative when refused; seconds to reset).
-        A cache that is down refuses nobody."""
-        now = int(time.time())
-        name = self.key("window", str(now // window), *key)
-        spent = await self._cache._try(lambda: self._cache._kept.add(name, cost, window), cost)
-        return limit - spent, window - now % window
+    async def take(self, cost: int, limit: int, window: int, now: float, *key: str) -> int:
+        """Spend `cost` of `limit` points in a fixed window of seconds, of which `now` (POSIX seconds) is one: points left, negative when
+        refused. A cache that is down refuses nobody."""
+        name = self.key("window", str(int(now // window)), *key)
+        return limit - await self._cache._try(lambda: self._cache._kept.add(name, cost, window), cost)

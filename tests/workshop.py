@@ -69,7 +69,7 @@ class Workshop:
             open_account=self.accounts, public_url="http://127.0.0.1:8000", wake=self.waker,
         )  # fmt: skip
 
-    def operation(self, viewer: str, *, deadline_ms: int = 5000) -> Operation:
+    def operation(self, viewer: str, *, deadline_ms: int = 120_000) -> Operation:
         return Operation(self.services, viewer, frozenset({"read", "write", "send", "admin"}), deadline_ms=deadline_ms)
 
     async def bring(self, viewer: str, *paths: Path, me: str | None = None) -> list[Report]:
