@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from providers import records
 from resolvers.ingest import Prepared, prepare
 
-AHEAD_ROWS: Final = 1_100  # rows and characters of mail read ahead of what is being written: what a transaction takes
+AHEAD_ROWS: Final = 1_600  # rows and characters of mail read ahead of what is being written: what a transaction takes
 AHEAD_TEXT: Final = 2_000_000
 BREATH: Final = 20  # rows that are prepared in one go
 
