@@ -18,10 +18,8 @@ from store.upserts import insert_into
 
 PLACE: Final = ("oauth_state", "sealed")  # table and column of the vault's associated data
 CLIENT_PLACE: Final = ("client_registration", "sealed")
-DONE: Final = (
-    "LINKED",
-    "CANCELLED",
-)  # states of which nothing is under way any more; who failed may try once more within their time
+#: States in which nothing is under way any more; who failed may try once more within their time.
+DONE: Final = ("LINKED", "CANCELLED")
 KEPT_SECONDS: Final = 86_400  # after the end, so that a client can still read how it ended
 
 

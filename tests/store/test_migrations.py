@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,20 @@ def again(connection: sa.Connection, number: str) -> None:
         revision.module.upgrade()
 
 
+async def as_owner(url: str, do: Callable[..., None], *more: Any) -> None:
+    """Let whoever migrates do something, in a transaction."""
+    if url.startswith("sqlite"):
+        engine = sa.create_engine(url)
+        with engine.begin() as connection:
+            do(connection, *more)
+        engine.dispose()
+    else:
+        several = create_async_engine(sa.make_url(url).set(drivername="postgresql+asyncpg"))
+        async with several.begin() as asynchronous:
+            await asynchronous.run_sync(do, *more)
+        await several.dispose()
+
+
 @pytest.mark.parametrize(("number", "network"), [("0022", "slack"), ("0023", "mastodon")])
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 async def test_an_account_that_an_export_made_is_its_networks_and_stays_the_same_account(
@@ -131,16 +146,7 @@ async def test_an_account_that_an_export_made_is_its_networks_and_stays_the_same
     made = [await household.account(f"{network}_archive", "T1/U1") for household in households]
     for household, account_id in zip(households, made, strict=True):
         await household.take(account_id, card("Ada@example.org", "Ada"))
-    if kind == "sqlite":
-        engine = sa.create_engine(owner)
-        with engine.begin() as connection:
-            again(connection, number)
-        engine.dispose()
-    else:
-        several = create_async_engine(sa.make_url(owner).set(drivername="postgresql+asyncpg"))
-        async with several.begin() as asynchronous:
-            await asynchronous.run_sync(again, number)
-        await several.dispose()
+    await as_owner(owner, again, number)
     for household, account_id in zip(households, made, strict=True):
         assert await household.account(network, "T1/U1") == account_id  # linked, or imported again
         (found,) = await database.read(household.viewer, accounts.listed)
@@ -205,16 +211,7 @@ async def test_an_id_that_had_lost_its_record_before_comes_out_with_the_oldest_o
         anchor.drop(connection)
         again(connection, "0055")
 
-    if kind == "sqlite":
-        engine = sa.create_engine(owner)
-        with engine.begin() as connection:
-            before(connection)
-        engine.dispose()
-    else:
-        several = create_async_engine(sa.make_url(owner).set(drivername="postgresql+asyncpg"))
-        async with several.begin() as asynchronous:
-            await asynchronous.run_sync(before)
-        await several.dispose()
+    await as_owner(owner, before)
     found = await database.read(household.viewer, lambda conn, viewer: conn.execute(sa.select(anchor)).all())
     assert [(row.person_id, row.contact_id) for row in found] == [(ids.derive("PERSON", second), first)]
     await database.close()
@@ -229,10 +226,7 @@ async def test_people_who_were_known_before_any_were_compared_are_compared_on_po
     book = await household.account("vcard")
     await household.take(book, card("ada", "Ada Lovelace"), card("eve", "Ada Lovelace"))
     await household.resolve()
-    several = create_async_engine(sa.make_url(postgres_database.owner_url).set(drivername="postgresql+asyncpg"))
-    async with several.begin() as asynchronous:
-        await asynchronous.run_sync(again, "0059")
-    await several.dispose()
+    await as_owner(postgres_database.owner_url, again, "0059")
     marked = await database.read(
         household.viewer, lambda conn, viewer: conn.execute(sa.select(unpaired.c.person_id)).scalars().all()
     )
@@ -291,16 +285,7 @@ async def test_who_is_who_is_asked_again_about_everybody_but_what_is_nobody(
         await household.take(box, mail(1, "no-reply@shop.example", name="The Shop"))
         await household.resolve()
     before = [await database.read(household.viewer, _who_is_who) for household in households]
-    if kind == "sqlite":
-        engine = sa.create_engine(owner)
-        with engine.begin() as connection:
-            again(connection, "0070")
-        engine.dispose()
-    else:
-        several = create_async_engine(sa.make_url(owner).set(drivername="postgresql+asyncpg"))
-        async with several.begin() as asynchronous:
-            await asynchronous.run_sync(again, "0070")
-        await several.dispose()
+    await as_owner(owner, again, "0070")
     for household, was in zip(households, before, strict=True):
         marked, met = await database.read(household.viewer, _asked_again)
         assert len(set(was.values())) == 2, "the two of one address are one, and the shop's robot is nobody"
