@@ -34,6 +34,7 @@ class Load:
     seconds: list[float] = field(default_factory=list)
     extensions: list[dict[str, Any]] = field(default_factory=list)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _nobody: asyncio.Event = field(default_factory=asyncio.Event)  # listened, once at least
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self) -> None:
@@ -55,8 +56,7 @@ class Load:
     async def turned_away(self, patience: float = PATIENCE) -> None:
         """Until somebody found that nobody listens. Raises TimeoutError."""
         async with asyncio.timeout(patience):
-            while not self.refused:  # noqa: ASYNC110  a count, not an event
-                await asyncio.sleep(0.02)
+            await self._nobody.wait()
 
     async def _client(self, number: int) -> None:
         connector = aiohttp.TCPConnector(limit=1, force_close=self.come_anew)
@@ -73,6 +73,7 @@ class Load:
                 body = await response.read()
         except aiohttp.ClientConnectorError:
             self.refused += 1  # nobody took the request
+            self._nobody.set()
             await asyncio.sleep(0.05)
             return
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

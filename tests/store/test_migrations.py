@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -131,17 +131,24 @@ async def as_owner(url: str, do: Callable[..., None], *more: Any) -> None:
         await several.dispose()
 
 
-@pytest.mark.parametrize(("number", "network"), [("0022", "slack"), ("0023", "mastodon")])
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-async def test_an_account_that_an_export_made_is_its_networks_and_stays_the_same_account(
-    kind: str, number: str, network: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def migrated(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, Database]]:
+    """The address by which a database with all revisions is migrated, and the database as the product opens it."""
     owner = app = f"sqlite:///{tmp_path / 'kith.db'}"
-    if kind == "postgresql":
+    if request.param == "postgresql":
         place: servers.Postgres = request.getfixturevalue("postgres_database")
         owner, app = place.owner_url, place.app_url
     await migrate.migrate(owner)
     database = Database(app)
+    yield owner, database
+    await database.close()
+
+
+@pytest.mark.parametrize(("number", "network"), [("0022", "slack"), ("0023", "mastodon")])
+async def test_an_account_that_an_export_made_is_its_networks_and_stays_the_same_account(
+    number: str, network: str, migrated: tuple[str, Database]
+) -> None:
+    owner, database = migrated
     households = [await Household.open(database, viewer) for viewer in ("u_robin", "u_ada")]
     made = [await household.account(f"{network}_archive", "T1/U1") for household in households]
     for household, account_id in zip(households, made, strict=True):
@@ -154,7 +161,6 @@ async def test_an_account_that_an_export_made_is_its_networks_and_stays_the_same
         known = "ada@example.org" if network == "mastodon" else "Ada@example.org"
         (told,) = await household.take(account_id, card(known, "Ada"))
         assert told.outcome != "CREATED"
-    await database.close()
 
 
 async def test_documents_that_were_indexed_one_by_one_are_found_changed_and_forgotten_like_others(tmp_path: Path) -> None:
@@ -189,16 +195,10 @@ async def test_documents_that_were_indexed_one_by_one_are_found_changed_and_forg
     await database.close()
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 async def test_an_id_that_had_lost_its_record_before_comes_out_with_the_oldest_of_those_whom_it_led_to(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+    migrated: tuple[str, Database],
 ) -> None:
-    owner = app = f"sqlite:///{tmp_path / 'kith.db'}"
-    if kind == "postgresql":
-        place: servers.Postgres = request.getfixturevalue("postgres_database")
-        owner, app = place.owner_url, place.app_url
-    await migrate.migrate(owner)
-    database = Database(app)
+    owner, database = migrated
     household = await Household.open(database)
     book = await household.account("vcard")
     await household.take(book, *(card(key, "Ada Lovelace", "ada@example.org") for key in ("first", "second", "third")))
@@ -214,7 +214,6 @@ async def test_an_id_that_had_lost_its_record_before_comes_out_with_the_oldest_o
     await as_owner(owner, before)
     found = await database.read(household.viewer, lambda conn, viewer: conn.execute(sa.select(anchor)).all())
     assert [(row.person_id, row.contact_id) for row in found] == [(ids.derive("PERSON", second), first)]
-    await database.close()
 
 
 async def test_people_who_were_known_before_any_were_compared_are_compared_on_postgresql_too(
@@ -265,16 +264,8 @@ async def test_whoever_had_a_photo_before_any_was_looked_at_is_compared_again(po
     await database.close()
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-async def test_who_is_who_is_asked_again_about_everybody_but_what_is_nobody(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    owner = app = f"sqlite:///{tmp_path / 'kith.db'}"
-    if kind == "postgresql":
-        place: servers.Postgres = request.getfixturevalue("postgres_database")
-        owner, app = place.owner_url, place.app_url
-    await migrate.migrate(owner)
-    database = Database(app)
+async def test_who_is_who_is_asked_again_about_everybody_but_what_is_nobody(migrated: tuple[str, Database]) -> None:
+    owner, database = migrated
     households = [await Household.open(database, viewer) for viewer in ("u_robin", "u_kim")]
     for household in households:
         book = await household.account("vcard")
@@ -293,7 +284,6 @@ async def test_who_is_who_is_asked_again_about_everybody_but_what_is_nobody(
         assert met == {person_id: False for person_id in was.values() if person_id is not None}
         await household.resolve()
         assert await database.read(household.viewer, _who_is_who) == was
-    await database.close()
 
 
 def _who_is_who(conn: sa.Connection, viewer: str) -> dict[str, str | None]:
